@@ -63,9 +63,9 @@ pub fn main() -> ExitCode {
     let (CliArgs { mode, keep_going, prompt }, paths) = calling;
     let mut session = Session::new(paths, Box::new(host));
     session.apply_globals(globals);
-    if !mode.is_of_root()
-        && let Err(error) = privileges::act_as_owner(session.paths.home())
-    {
+    if mode.is_of_root() {
+        privileges::stay_root();
+    } else if let Err(error) = privileges::act_as_owner(session.paths.home()) {
         return fail(&mut console, error.into());
     }
     session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));

@@ -5,7 +5,7 @@ use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::suggest::{self, Strictness};
 use crate::command::shell as own;
-use crate::command::{daemon, env, org, secrets, tsm};
+use crate::command::{daemon, env, org, secrets, tkm, tsm};
 
 /// Every command there is. Order is the order of the help.
 pub const COMMANDS: &[CommandSpec] = &[
@@ -124,6 +124,23 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<daemon::restart::Restart>(),
     spec::<daemon::status::Status>(),
     spec::<daemon::logs::Logs>(),
+    spec::<tkm::init::Init>(),
+    spec::<tkm::host_add::HostAdd>(),
+    spec::<tkm::bootstrap::Bootstrap>(),
+    spec::<tkm::test::Test>(),
+    spec::<tkm::ssh::Ssh>(),
+    spec::<tkm::generate::Generate>(),
+    spec::<tkm::list::List>(),
+    spec::<tkm::status::Status>(),
+    spec::<tkm::host_list::HostList>(),
+    spec::<tkm::host_show::HostShow>(),
+    spec::<tkm::host_rekey::HostRekey>(),
+    spec::<tkm::host_rm::HostRm>(),
+    spec::<tkm::host_import::HostImport>(),
+    spec::<tkm::config::Config>(),
+    spec::<tkm::audit::Audit>(),
+    spec::<tkm::log::Log>(),
+    spec::<tkm::deploy_list::DeployList>(),
     spec::<daemon::run::Run>(),
     spec::<daemon::sweep::Sweep>(),
     spec::<own::use_cmd::Use>(),
@@ -150,6 +167,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("org", "make environments from one local.toml"),
     ("env", "make, check and promote the env files of a project"),
     ("secrets", "keep private values, and find those in plain text"),
+    ("tkm", "make, pin and install SSH keys"),
     ("daemon", "run an environment under systemd, also at boot"),
 ];
 
@@ -159,6 +177,8 @@ pub const SUBGROUPS: &[(&str, &str)] = &[
     ("org profile", "rules that make an environment from local.toml"),
     ("env toml", "show and check tetra.toml"),
     ("tsm nginx", "nginx in front of a process"),
+    ("tkm host", "list, add, pin and remove hosts"),
+    ("tkm deploy", "list what can be deployed, and test the way there"),
 ];
 
 /// Groups that may also be called behind `tsm`.

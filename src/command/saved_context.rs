@@ -29,7 +29,7 @@ impl SavedContext {
         let text = match disk::read(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            // Root's choice is not for the user for whom root acts, and is closed to that user.
+            // Root who acts as another user has no choices of that user's, and may not read root's own.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && privileges::acts_for().is_some() => {
                 return Ok(Self::default());
             }

@@ -3,4 +3,5 @@
 pub mod install;
 pub mod run;
 pub mod status;
+pub mod temporary_files;
 pub mod uninstall;

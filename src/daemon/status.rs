@@ -237,6 +237,13 @@ fn drift(context: &OpContext, unit: &InstalledUnit, state: &UnitState) -> Option
         port: None,
         edited: EditedUnit::Keep,
     };
-    let draft = install::draft(context, &request).ok()?;
-    (draft.text != unit.text).then(|| "the environment or the program has changed since it was installed".to_owned())
+    let mut draft = install::draft(context, &request).ok()?;
+    // Which program is asked does not matter, only whether the one of the unit is there.
+    let program = unit::program(&unit.text)?;
+    if !program.is_file() {
+        return Some(format!("the program `{}` of the unit does not exist", program.display()));
+    }
+    draft.settings.program = program;
+    let differs = draft.settings.text() != unit.text;
+    differs.then(|| "the environment has changed since it was installed".to_owned())
 }

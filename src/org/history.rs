@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::OrgError;
-use super::header::hash;
 use super::read;
 use crate::base::time::Timestamp;
 use crate::config::read::ReadFileError;
+use crate::sys::hash_chain;
 
 /// One version of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ impl VersionHistory {
             }
             Err(error) => return Err(error),
         };
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let whole = hash_chain::whole_lines(&text);
         let mut record = Self { is_truncated: whole.len() < text.len(), ..Self::default() };
         for (number, line) in whole.lines().enumerate() {
             let broken = |why| OrgError::BrokenHistory { path: path.to_owned(), line: number + 1, why };
@@ -136,7 +136,7 @@ impl VersionHistory {
     }
 
     fn last_hash(&self) -> String {
-        self.text.lines().next_back().map_or_else(String::new, |line| hash(line.as_bytes()))
+        hash_chain::last_hash(&self.text)
     }
 
     /// A name for a version of this moment that no other has.

@@ -14,3 +14,10 @@ pub fn sha256(bytes: &[u8]) -> String {
         text
     })
 }
+
+/// SHA-256 in base64 without padding, as OpenSSH shows fingerprints.
+#[must_use]
+pub fn sha256_base64(bytes: &[u8]) -> String {
+    use base64ct::{Base64Unpadded, Encoding};
+    Base64Unpadded::encode_string(&Sha256::digest(bytes))
+}

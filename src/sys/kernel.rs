@@ -35,6 +35,12 @@ pub fn clock_is_synchronized() -> Option<bool> {
     (state >= 0).then_some(answer.status & libc::STA_UNSYNC == 0)
 }
 
+/// The name of this machine; empty where it has none.
+#[must_use]
+pub fn hostname() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// Eight hexadecimal digits that no other call gives.
 #[must_use]
 pub fn random_token() -> String {

@@ -1,6 +1,7 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
+pub mod capture;
 pub mod child;
 pub mod credential_socket;
 pub mod daemonize;
@@ -8,6 +9,7 @@ pub mod digest;
 pub mod dir_watch;
 pub mod disk_space;
 pub mod file;
+pub mod hash_chain;
 pub mod history;
 pub mod host;
 pub mod install;

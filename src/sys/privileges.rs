@@ -13,6 +13,9 @@ use super::{net, passwd};
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 
+/// Set where root stays root, whoever owns the directory.
+static STAYS_ROOT: OnceLock<()> = OnceLock::new();
+
 /// The user as whom root acts.
 static ACTS_FOR: OnceLock<u32> = OnceLock::new();
 
@@ -58,6 +61,12 @@ pub fn act_as_owner(home: &Path) -> Result<(), ActAsOwnerError> {
     Ok(())
 }
 
+/// Lets root stay root, also in the directory of another user: for what belongs to the machine, such as its units. To be called
+/// instead of [`act_as_owner`].
+pub fn stay_root() {
+    let _ = STAYS_ROOT.set(());
+}
+
 fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     let known = passwd::find(&uid.to_string()).ok().flatten().filter(|user| user.uid == uid);
     let (gid, groups) = known.map_or((gid, vec![gid]), |user| (user.gid, user.groups));
@@ -78,6 +87,9 @@ pub fn acts_for() -> Option<u32> {
 #[must_use]
 pub fn foreign_owner(home: &Path) -> Option<u32> {
     let own = nix::unistd::geteuid();
+    if own.is_root() && STAYS_ROOT.get().is_some() {
+        return None;
+    }
     let owner = if own.is_root() { disk::nearest_owner(home) } else { disk::owner_of(home) };
     owner.map(|(uid, _)| uid).filter(|uid| *uid != 0 && *uid != own.as_raw())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::host::{Host, Invocation};
+use super::process;
 use super::systemd::Manager;
 use crate::base::fault::{FaultKind, UserFacingError};
 
@@ -50,7 +51,7 @@ impl UserFacingError for SystemctlError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Missing { .. } => Some("systemd is needed; `tetra daemon run @dev` works without it".to_owned()),
-            Self::Failed { line, text } if text.contains("Failed to connect to bus") && line.contains("--user") => {
+            Self::Failed { line, text } if text.contains("connect to bus") && line.contains("--user") => {
                 Some("log in as this user, or `sudo loginctl enable-linger USER`, then try again".to_owned())
             }
             Self::Failed { .. } if self.is_denied() => Some("run it as root: `sudo`".to_owned()),
@@ -75,8 +76,16 @@ impl Systemctl<'_> {
     ///
     /// Fails if it cannot be run, or fails.
     pub fn call(&self, words: &[&str]) -> Result<String, SystemctlError> {
-        let user: &[&str] = if self.manager == Manager::User { &["--user"] } else { &[] };
-        run(self.host, "systemctl", &[user, &["--no-pager", "--no-ask-password"], words].concat())
+        let options = ["--no-pager", "--no-ask-password"];
+        match (self.manager, self.host.variable("XDG_RUNTIME_DIR")) {
+            (Manager::System, _) => run(self.host, "systemctl", &[&options, words].concat()),
+            (Manager::User, Some(_)) => run(self.host, "systemctl", &[&["--user"], &options[..], words].concat()),
+            // Without a session (`su`, cron) the manager is still where it always is.
+            (Manager::User, None) => {
+                let dir = format!("XDG_RUNTIME_DIR=/run/user/{}", process::own_uid());
+                run(self.host, "env", &[&[dir.as_str(), "systemctl", "--user"], &options[..], words].concat())
+            }
+        }
     }
 
     /// Properties of a unit, by name; empty where the manager does not answer.
@@ -104,5 +113,11 @@ pub fn run(host: &dyn Host, program: &'static str, words: &[&str]) -> Result<Str
         return Ok(output);
     }
     let text = String::from_utf8_lossy(&done.stderr).into_owned() + &output;
-    Err(SystemctlError::Failed { line: line.replace(" --no-pager --no-ask-password", ""), text })
+    Err(SystemctlError::Failed { line: readable(&line), text })
+}
+
+/// A command line without what is the same in all of them.
+fn readable(line: &str) -> String {
+    let line = line.replace(" --no-pager --no-ask-password", "");
+    line.find("systemctl").map_or_else(|| line.clone(), |at| line[at..].to_owned())
 }

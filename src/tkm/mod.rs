@@ -1,1 +1,55 @@
 //! Keys, pins and hosts.
+//!
+//! ```text
+//! store            $TETRA_DIR/tkm: state, hosts, pins; one lock for every change
+//! key, keygen      public keys and fingerprints; made by the operator's ssh-keygen
+//! host, route      names and addresses; the way to a host, as ~/.ssh/config says
+//! pins, host_key   the host keys that are expected, and what speaks for one
+//! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
+//! authorized_keys  that file as text, edited in place
+//! remote           that file on a host: read, and replaced if nothing else changed it
+//! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
+//! bootstrap        the first key of a host
+//! audit            what was done, each line with the hash of the one before
+//! import           hosts that are written down elsewhere
+//! check            what is worth a look, without a connection
+//! client_config    ~/.ssh/config: one Include, and the file that it includes
+//! ```
+//!
+//! # What must not happen
+//!
+//! * A host without a pin, or with another key than the pinned one, is sent nothing. No option says otherwise.
+//! * No outcome is read from ssh's exit code, which is 255 for everything.
+//! * A line of `authorized_keys` that is not between our marks is never changed, and the file never without a login with the
+//!   new key on a connection of its own afterwards.
+//! * Nothing private is in the arguments of a program, in the record, or in what commands report.
+//!
+//! # How more is added
+//!
+//! * What works on a host takes a [`Connection`](ssh::Connection) and a [`Login`](ssh::Login), sends a script to
+//!   [`Connection::run`](ssh::Connection::run) and reads the framed answer; exit codes come from [`TkmError`](error::TkmError).
+//! * What changes `authorized_keys` goes through [`remote::read_keys`], [`authorized_keys::ManagedBlock`] and
+//!   [`remote::write_keys`], which refuses if the file changed in between.
+//! * A change of the store: [`Store::lock`](store::Store::lock), read, write, [`audit::record`].
+//! * A change in several steps is a pure function from what was written down and what came of the last step to the next step;
+//!   the runner writes the step down before it takes it.
+
+pub mod access;
+pub mod audit;
+pub mod authorized_keys;
+pub mod bootstrap;
+pub mod check;
+pub mod client_config;
+pub mod error;
+pub mod host;
+pub mod host_key;
+pub mod import;
+pub mod key;
+pub mod keygen;
+pub mod many;
+pub mod pins;
+pub mod remote;
+pub mod route;
+pub mod ssh;
+pub mod state;
+pub mod store;

@@ -16,7 +16,7 @@ mod words;
 
 pub use header::{UnitOrigin, kept_environment, origin};
 pub use line_diff::{DiffLine, diff};
-pub use read::{values, variable};
+pub use read::{program, values, variable};
 pub use settings::{Account, Hardening, Owner, UnitLimits, UnitSettings, unit_name};
 
 /// Where system programs are searched for by a unit that says nothing about it.

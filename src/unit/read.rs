@@ -1,8 +1,17 @@
 //! What a unit file says, whoever wrote it.
 
+use std::path::PathBuf;
+
 /// The values of a key, in order; the section does not matter, for no key of ours is in two.
 pub fn values<'a>(text: &'a str, key: &str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('=').map(str::trim))
+}
+
+/// The program that the unit executes.
+#[must_use]
+pub fn program(text: &str) -> Option<PathBuf> {
+    let command = words(values(text, "ExecStart").last()?).into_iter().next()?;
+    Some(PathBuf::from(command.replace("$$", "$").replace("%%", "%")))
 }
 
 /// A variable that the unit gives, as it was written; the last one counts.

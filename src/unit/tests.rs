@@ -121,4 +121,6 @@ fn variables_are_read_as_they_were_written() {
     assert_eq!(variable("[Service]\nEnvironment=A=1 'B=2 3'\nEnvironment = A=4\n", "A").as_deref(), Some("4"));
     assert_eq!(variable("Environment=A=1 'B=2 3'", "B").as_deref(), Some("2 3"));
     assert_eq!(variable(&text, "NONE"), None);
+    odd.program = "/opt/x$y z/tetra".into();
+    assert_eq!(program(&odd.text()).as_deref(), Some(Path::new("/opt/x$y z/tetra")));
 }

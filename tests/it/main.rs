@@ -39,6 +39,7 @@ mod sshd;
 mod start;
 mod supervise;
 mod tidy;
+mod tkm;
 mod transcript;
 mod trust;
 mod waiting;

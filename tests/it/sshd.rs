@@ -24,6 +24,7 @@ const SSHD: &str = "/usr/sbin/sshd";
 pub(crate) struct Server {
     dir: tempfile::TempDir,
     child: Child,
+    port: u16,
 }
 
 /// Why there can be no server on this machine; none if there can be one.
@@ -40,6 +41,11 @@ pub(crate) fn hindrance() -> Option<&'static str> {
 impl Server {
     /// Starts one that clients know as `name`. `tetra` is `/root/bin/tetra` there, and is not set up.
     pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// The same with further lines of `sshd_config`, which are stronger than its own.
+    pub(crate) fn start_with(name: &str, config: &str) -> Self {
         let directory = program::directory();
         let (root, bin) = (directory.path().join("root"), directory.path().join("bin"));
         for path in [&root.join(".ssh"), &root.join("bin"), &bin] {
@@ -57,9 +63,9 @@ impl Server {
         let until = Instant::now() + PATIENCE;
         loop {
             let port = free_port();
-            let mut child = spawn(&root, port);
+            let mut child = spawn(&root, port, config);
             if answers(&mut child, port, until) {
-                let server = Self { dir: directory, child };
+                let server = Self { dir: directory, child, port };
                 server.introduce(name, port);
                 return server;
             }
@@ -85,6 +91,42 @@ impl Server {
     /// `/root` of the server.
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().join("root")
+    }
+
+    /// The port on the loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A private key that it lets in.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.dir.path().join("key")
+    }
+
+    /// The fingerprint of its key.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut keygen = Command::new("ssh-keygen");
+        let output =
+            keygen.arg("-lf").arg(self.root().join(".ssh/host_key.pub")).output().expect("ssh-keygen is there");
+        let text = String::from_utf8(output.stdout).expect("a line");
+        text.split(' ').nth(1).expect("a fingerprint").to_owned()
+    }
+
+    /// The file of keys of its root.
+    pub(crate) fn authorized_keys(&self) -> PathBuf {
+        self.root().join(".ssh/authorized_keys")
+    }
+
+    /// Gives it another host key, on the same port.
+    pub(crate) fn rekey(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let path = self.root().join(".ssh/host_key");
+        fs::remove_file(&path).expect("ours");
+        fs::remove_file(path.with_extension("pub")).expect("ours");
+        key(&path);
+        self.child = spawn(&self.root(), self.port, "");
+        assert!(answers(&mut self.child, self.port, Instant::now() + PATIENCE), "it answers again");
     }
 
     /// Tells the client how to reach it.
@@ -116,9 +158,9 @@ fn key(path: &Path) {
     assert!(keygen.status().expect("ssh-keygen is there").success());
 }
 
-fn spawn(root: &Path, port: u16) -> Child {
+fn spawn(root: &Path, port: u16, first: &str) -> Child {
     let config = format!(
-        "ListenAddress 127.0.0.1\nPort {port}\nHostKey /root/.ssh/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
+        "{first}\nListenAddress 127.0.0.1\nPort {port}\nHostKey /root/.ssh/host_key\nPidFile none\nStrictModes no\nUsePAM no\n\
          AuthorizedKeysFile /root/.ssh/authorized_keys\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUseDNS no\nPrintMotd no\nSubsystem sftp internal-sftp\n"
     );

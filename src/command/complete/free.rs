@@ -12,6 +12,7 @@ use crate::base::time::HumanDuration;
 use crate::base::time_spec::TimeSpec;
 use crate::command::tsm::events::sessions::SessionsOption;
 use crate::ops::scale::TargetCount;
+use crate::tkm::host::Address;
 use crate::tsm::options::OPTIONS;
 use crate::tsm::port::PortSpec;
 
@@ -43,6 +44,14 @@ const EXAMPLES: &[Examples] = &[
     (
         TypeId::of::<PortSpec>,
         &[("3000", "this port"), ("3000+", "the next free port from here on"), ("none", "it does not listen")],
+    ),
+    (
+        TypeId::of::<Address>,
+        &[
+            ("10.0.0.5", "an address"),
+            ("root@10.0.0.5:22", "with user and port"),
+            ("[2001:db8::1]:22", "IPv6 with a port"),
+        ],
     ),
     (TypeId::of::<TargetCount>, &[("4", "four in all"), ("+1", "one more"), ("-1", "one fewer")]),
     (
@@ -82,6 +91,7 @@ type FreeType = (fn() -> TypeId, &'static str);
 pub(super) const FREE_TYPES: &[FreeType] = &[
     (TypeId::of::<regex::Regex>, "a pattern of the operator's"),
     (TypeId::of::<regex::bytes::Regex>, "a pattern of the operator's"),
+    (TypeId::of::<crate::tkm::key::Fingerprint>, "only the host knows its fingerprint"),
 ];
 
 /// Arguments whose values nothing can know: the command, the argument, the reason. `*` is every command.
@@ -102,6 +112,10 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("tsm nginx install", "domain", "any domain of the operator's"),
     ("org rollback", "steps", "how many is for the operator to say"),
     ("env init", "set", "a name and a value"),
+    ("tkm generate", "days", "how many is for the operator to say"),
+    ("tkm bootstrap", "from", "any addresses of the operator's"),
+    ("tkm ssh", "command", "a command line for the host"),
+    ("tkm log", "count", "how many is for the operator to say"),
     ("history", "holding", "any text"),
     ("watch", "count", "how many is for the operator to say"),
     ("complete", "breaks", "for completion functions of shells"),

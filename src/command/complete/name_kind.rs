@@ -39,4 +39,6 @@ pub enum NameKind {
     TomlKey,
     /// Tables of `tetra.toml` of the project.
     TomlTable,
+    /// Hosts of `tkm`.
+    Host,
 }

@@ -8,6 +8,8 @@ use super::org_names::{self, NamePlace};
 use crate::command::Selection;
 use crate::disk;
 use crate::sys::paths::Paths;
+use crate::tkm::host::Host;
+use crate::tkm::store::Store;
 use crate::tsm::store::{Process, ProcessStore};
 
 /// An entry of a directory.
@@ -63,6 +65,7 @@ impl CandidateSource for DiskSource {
             NameKind::Env => self.environments(),
             NameKind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::User => crate::sys::passwd::names(),
+            NameKind::Host => self.hosts().into_iter().map(|host| host.name.to_string()).collect(),
             NameKind::Program => {
                 self.programs.split(':').flat_map(|directory| with_suffix(Path::new(directory), "")).collect()
             }
@@ -83,6 +86,10 @@ impl CandidateSource for DiskSource {
             NameKind::Program | NameKind::User => None,
             NameKind::Env => self.environment_description(name),
             NameKind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
+            NameKind::Host => {
+                let host = self.hosts().into_iter().find(|host| host.name.as_str() == name)?;
+                Some(format!("{} of {}", host.address, host.env))
+            }
             // They come with the names.
             _ => None,
         }
@@ -125,6 +132,11 @@ impl DiskSource {
             names.extend(own);
         }
         names
+    }
+
+    fn hosts(&self) -> Vec<Host> {
+        let store = Store::find(&self.paths).ok().flatten();
+        store.and_then(|store| store.hosts().ok()).unwrap_or_default()
     }
 
     /// No names if they cannot be listed: completion does not report errors.

@@ -19,6 +19,7 @@ use crate::command::argument::{
 use crate::command::context::{SETTINGS, setting};
 use crate::command::help;
 use crate::config::path::KeyPath;
+use crate::tkm::host::HostName;
 
 /// The most candidates with a description: each costs reading a file.
 const MAX_DESCRIBED: usize = 200;
@@ -88,6 +89,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<StartWord>, startable),
     (TypeId::of::<ServiceWord>, service_or_file),
+    (TypeId::of::<HostName>, |typed, live| things(typed, live, NameKind::Host)),
     (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
     (TypeId::of::<Signal>, signals),
     (TypeId::of::<FilePath>, files::files),

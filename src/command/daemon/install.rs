@@ -81,20 +81,20 @@ fn show(plan: &InstallPlan, cx: &mut Cx) -> Result<Option<Report>, Fault> {
     if let Some(obstacle) = plan.obstacle(&cx.operation()) {
         return Err(obstacle.into());
     }
-    Ok(Some(report(plan, &[])))
+    Ok(Some(report(plan, &[], NewUnit::Shown)))
 }
 
 /// The plan, also where it cannot be carried out.
 fn show_dry(plan: &InstallPlan, cx: &mut Cx) -> Result<Option<Report>, Fault> {
     let obstacle = plan.obstacle(&cx.operation()).map(|obstacle| obstacle.to_string());
-    let report = report(plan, &[]);
+    let report = report(plan, &[], NewUnit::Shown);
     let report = obstacle.into_iter().fold(report, Report::note);
     Ok(Some(report.note("nothing was changed")))
 }
 
 fn run(plan: InstallPlan, cx: &mut Cx) -> Result<Report, Fault> {
     if let Some(obstacle) = plan.obstacle(&cx.operation()) {
-        let report = report(&plan, &[]).note("these steps were not taken");
+        let report = report(&plan, &[], NewUnit::Named).note("these steps were not taken");
         return Ok(Report { faults: vec![obstacle.into()], ..report });
     }
     let context = StepContext { paths: cx.paths, host: cx.host, manager: plan.manager };
@@ -110,7 +110,7 @@ fn run(plan: InstallPlan, cx: &mut Cx) -> Result<Report, Fault> {
         }
     }
     let succeeded = faults.is_empty();
-    let report = Report { faults, ..report(&plan, &done) };
+    let report = Report { faults, ..report(&plan, &done, NewUnit::Named) };
     Ok(match (succeeded, plan.steps.is_empty()) {
         (false, _) => report.note("the steps before it are done; the same command goes on from there"),
         (true, true) => report.note(format!("{} is up to date", plan.settings.name)),
@@ -126,8 +126,15 @@ fn installed(plan: &InstallPlan) -> String {
     )
 }
 
+/// Whether the text of a unit that is new is shown; what changes in an old one always is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NewUnit {
+    Shown,
+    Named,
+}
+
 /// The steps with what became of them, the changes of the unit, and what there is to know.
-fn report(plan: &InstallPlan, done: &[&'static str]) -> Report {
+fn report(plan: &InstallPlan, done: &[&'static str], new_unit: NewUnit) -> Report {
     let (mut text, mut steps) = (String::new(), Vec::new());
     for (index, step) in plan.steps.iter().enumerate() {
         let (kind, what) = step.subject();
@@ -136,8 +143,7 @@ fn report(plan: &InstallPlan, done: &[&'static str]) -> Report {
         let record = [("state", state.into()), ("kind", kind.into()), ("what", what.into())];
         steps.push(Value::Record(record.map(|(key, value): (&str, Value)| (key.to_owned(), value)).into()));
     }
-    // A new unit is shown where that is all there is to see.
-    if plan.old.is_some() || done.is_empty() {
+    if plan.old.is_some() || new_unit == NewUnit::Shown {
         text.push_str(&changed_lines(plan));
     }
     let data = [

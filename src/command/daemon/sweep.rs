@@ -4,6 +4,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::daemon::run::sweep;
+use crate::daemon::temporary_files;
 use crate::report::Report;
 
 /// End what is left in the unit after a stop of its daemon: what the unit executes as ExecStopPost
@@ -29,6 +30,9 @@ impl Command for Sweep {
         let context = crate::ops::OpContext { env: Some(&self.env), ..cx.operation() };
         let console = &mut *cx.console;
         sweep::sweep(&context, &result, &mut |level, text| console.note(&format!("{}{text}", level.prefix())))?;
+        if result == "success" {
+            temporary_files::clear(cx.host)?;
+        }
         Ok(Report::default())
     }
 }

@@ -13,8 +13,8 @@ use crate::config::path::KeyPath;
 use crate::org::services::declared_services;
 use crate::org::store::OrgStore;
 use crate::org::{read, store};
-use crate::sys::passwd;
 use crate::sys::paths::Paths;
+use crate::sys::{passwd, process};
 use crate::unit::{Account, Hardening, Owner, UnitSettings};
 
 pub use installed::{InstalledUnit, TEMPLATE, find_unit, installed_units, unit_dirs};
@@ -49,7 +49,7 @@ pub fn settings(context: &OpContext, env: &EnvName, scope: UnitScope) -> Result<
     let at = EnvRef { org: org.clone(), env: env.clone() };
     let tier = environments::tier(context.paths, &at);
     let mut settings = UnitSettings::of_profile(env, tier, context.host.program());
-    if settings.is_root() {
+    if settings.is_root() && process::own_uid() == 0 {
         // Where root keeps everything, and `tsm enable` put what the daemon starts.
         settings.home = context.paths.home().to_owned();
     }

@@ -9,7 +9,7 @@ use crate::sys::systemd::Unit;
 
 const CHECK: &str = "unit";
 
-/// Whether a unit of ours is installed, enabled, and not failing.
+/// Whether a unit of ours is installed, enabled, active, and not failing.
 #[must_use]
 pub fn unit(dirs: &[&Path], ask: impl Fn(&str) -> Option<Unit>) -> Finding {
     let found: Vec<_> =
@@ -17,23 +17,30 @@ pub fn unit(dirs: &[&Path], ask: impl Fn(&str) -> Option<Unit>) -> Finding {
     let [first, ..] = found.as_slice() else {
         return match kernel::runs_systemd() {
             true => Finding::warning(CHECK, "no unit is installed; services are not started at boot")
-                .with_advice("tetra daemon install"),
+                .with_advice("tsm daemon install @dev"),
             false => Finding::ok(CHECK, "systemd is not running, and no unit is installed"),
         };
     };
-    if let Some(unit) = found.iter().filter_map(|path| ask(file_name(path))).find(Unit::is_failing) {
-        return failing(&unit);
+    let asked: Vec<Unit> = found.iter().filter_map(|path| ask(file_name(path))).collect();
+    if let Some(unit) = asked.iter().find(|unit| unit.is_failing()) {
+        return failing(unit);
     }
     let enabled = dirs.iter().flat_map(|directory| entries(directory)).any(|directory| {
         let wants = directory.extension().is_some_and(|ending| ending == "wants" || ending == "requires");
         wants && entries(&directory).iter().any(|link| is_tetra_unit(link))
     });
     let shown = first.display();
-    if enabled {
-        Finding::ok(CHECK, format!("`{shown}` is installed and enabled"))
-    } else {
+    if !enabled {
         let message = format!("`{shown}` is installed but not enabled; services are not started at boot");
-        Finding::warning(CHECK, message).with_advice("tetra daemon enable")
+        return Finding::warning(CHECK, message).with_advice("tsm daemon enable");
+    }
+    match asked.iter().find(|unit| matches!(unit.active_state.as_str(), "inactive" | "deactivating")) {
+        Some(unit) => {
+            let message = format!("`{}` is enabled but not active; what crashes is not started again", unit.name);
+            Finding::warning(CHECK, message).with_advice("tsm daemon start")
+        }
+        None if asked.is_empty() => Finding::ok(CHECK, format!("`{shown}` is installed and enabled")),
+        None => Finding::ok(CHECK, format!("`{shown}` is installed, enabled and active")),
     }
 }
 
@@ -54,7 +61,7 @@ fn failing(unit: &Unit) -> Finding {
     };
     let state = if unit.active_state == "failed" { "has failed" } else { "is in a restart loop" };
     Finding::error(CHECK, format!("`{name}` {state} (result: {result}){again}"))
-        .with_advice(format!("run `journalctl -u {name} -n 30` to see why"))
+        .with_advice("`tsm daemon logs` shows why")
 }
 
 #[cfg(test)]
@@ -71,6 +78,11 @@ mod tests {
         std::fs::create_dir(&wants).expect("a directory");
         std::os::unix::fs::symlink("../tetra-dev.service", wants.join("tetra-dev.service")).expect("a link");
         assert_eq!(unit(&[dir.path()], |_| None).status, CheckStatus::Ok);
+        for (active, expected) in [("active", CheckStatus::Ok), ("inactive", CheckStatus::Warning)] {
+            let state =
+                |name: &str| Some(Unit { name: name.to_owned(), active_state: active.to_owned(), ..Unit::default() });
+            assert_eq!(unit(&[dir.path()], state).status, expected, "{active}");
+        }
     }
 
     #[test]

@@ -67,3 +67,152 @@ fn two_environments_run_beside_each_other_and_are_back_after_a_power_cut() {
     bed.root("tsm daemon disable && ! systemctl is-enabled tetra-dev && tsm daemon uninstall").ok();
     assert!(bed.root("tsm daemon status").code(3).contains("tsm daemon install @dev"));
 }
+
+/// What a service writes about itself: its interfaces and processors, as its language finds them.
+const NODE: &str = r#"const os = require("os"); const fs = require("fs"); fs.writeFileSync("/tmp/probe", "x");
+fs.writeFileSync("node.json", JSON.stringify({ interfaces: Object.keys(os.networkInterfaces()), cpus: os.cpus().length }));
+require("http").createServer((_, answer) => answer.end("node")).listen(process.env.PORT);"#;
+const PYTHON: &str = r#"import os, socket
+open("/tmp/probe", "w").write("x")
+with open("python.json", "w") as file:
+    names = ", ".join('"%s"' % name for _, name in socket.if_nameindex())
+    file.write('{"interfaces": [%s], "cpus": %d}' % (names, os.cpu_count()))
+server = socket.create_server(("", int(os.environ["PORT"])))
+while True:
+    peer, _ = server.accept()
+    peer.recv(4096)
+    peer.sendall(b"HTTP/1.0 200 OK\r\n\r\npython")
+    peer.close()
+"#;
+
+#[test]
+fn node_and_python_run_under_every_profile() {
+    let Some(bed) = Bed::start("profiles") else { return };
+    let cpus: u64 = bed.root("nproc").ok().trim().parse().expect("a number");
+    for (env, unit, hardening) in [
+        ("dev", "tetra-dev", None),
+        ("dev", "tetra-dev", Some("strict")),
+        ("staging", "tetra-staging", None),
+        ("prod", "tetra", None),
+    ] {
+        let home = if env == "dev" { "/root/tetra" } else { "/var/lib/tetra" };
+        if hardening.is_some() {
+            let dir = "/root/tetra/org/acme/environments";
+
+            bed.root("tetra org init acme").ok();
+            bed.root(&format!("cat >> {dir}/local.toml <<'END'\n[overrides.dev]\ndaemon.hardening = \"strict\"\nEND\nsed -n p {dir}/local.toml; tetra org promote @dev")).ok();
+        }
+        bed.root(&format!("tsm daemon install @{env} --yes")).ok();
+        let is_strict = env != "dev" || hardening.is_some();
+        let filter =
+            bed.root(&format!("grep -c SystemCallFilter= /etc/systemd/system/{unit}.service")).output.code == 0;
+        assert_eq!(filter, is_strict, "{env} {hardening:?}");
+        let run = format!("tetra --dir {home} tsm");
+        for (name, word, code, port) in [("node", "node", NODE, 5001), ("python", "python3", PYTHON, 5002)] {
+            let file = format!("{home}/{name}.code");
+            bed.root(&format!("cat > {file} <<'END'\n{code}\nEND\nchmod 644 {file}; chown --reference={home} {file}"))
+                .ok();
+            let save = format!("save {name} --yes --force --cwd {home} --port {port} -- {word} {file}");
+            bed.root(&format!("cd /; {run} {save} && {run} enable {name} --yes")).ok();
+        }
+        bed.root(&format!("tsm daemon start @{env} --yes")).ok();
+        for (name, port) in [("node", 5001), ("python", 5002)] {
+            bed.eventually("the service answers", &format!("test \"$(curl -sf localhost:{port})\" = {name}"));
+            let said = bed.root(&format!("cat {home}/{name}.json")).ok();
+            let found: Value = serde_json::from_str(&said).expect("JSON");
+            assert_eq!(found["cpus"], Value::from(cpus), "{env} {hardening:?} {name}: {found}");
+            assert_eq!(found["interfaces"], serde_json::json!(["lo"]), "{env} {hardening:?} {name}");
+        }
+        bed.root("test ! -e /tmp/probe").ok();
+        // A daemon that dies takes nothing along, not even temporary files.
+        let pid = bed.root(&format!("systemctl show -P MainPID {unit}")).ok();
+        bed.root(&format!("kill -9 {}", pid.trim())).ok();
+        bed.eventually(
+            "another daemon",
+            &format!(
+                "p=$(systemctl show -P MainPID {unit}); test $p != 0 -a $p != {} && systemctl is-active {unit}",
+                pid.trim()
+            ),
+        );
+        bed.root("curl -sf localhost:5001 && curl -sf localhost:5002").ok();
+        if env != "dev" {
+            bed.root("p=$(pgrep -f node.code | head -n 1); test -e /proc/$p/root/tmp/probe").ok();
+        }
+        bed.root(&format!(
+            "tsm daemon stop @{env} --yes && ! pgrep -f '[.]code' && test -z \"$(ls /var/cache/{unit} 2>/dev/null)\""
+        ))
+        .ok();
+        bed.root(&format!("tsm daemon uninstall @{env} --yes; {run} disable node --yes; {run} disable python --yes"))
+            .ok();
+    }
+}
+
+#[test]
+fn an_ordinary_user_has_a_unit_of_the_own_manager() {
+    let Some(bed) = Bed::start("user") else { return };
+    let refused = bed.login("ann", "tsm daemon install @dev").code(4);
+    assert!(refused.contains("--user") && refused.contains("these steps were not taken"), "{refused}");
+    let said = bed
+        .login(
+            "ann",
+            "tsm daemon install @dev --user && tsm daemon enable && tsm daemon start && curl -sf localhost:4444/health",
+        )
+        .ok();
+    assert!(said.contains("loginctl enable-linger ann"), "{said}");
+    bed.eventually("the last login of ann is over", "! pgrep -u ann");
+    bed.root("! curl -sf localhost:4444/health && loginctl enable-linger ann").ok();
+    bed.eventually("lingering starts it", "curl -sf localhost:4444/health");
+    bed.power_cut();
+    bed.eventually("it is back after the power cut", "curl -sf localhost:4444/health");
+    // Without a session, as after `su`.
+    let status = bed.user("ann", "unset XDG_RUNTIME_DIR; tsm daemon status && tsm daemon logs 2").ok();
+    assert!(status.contains("active (running)") && status.contains("tetra online, port 4444"), "{status}");
+    // The unit of the machine beside it takes the next port.
+    assert!(bed.root("tsm daemon status").code(3).contains("tsm daemon install"), "root has none");
+    bed.user("ann", "tsm daemon stop && tsm daemon disable && tsm daemon uninstall && ! curl -s localhost:4444/health")
+        .ok();
+}
+
+#[test]
+fn units_of_the_guide_and_of_templates_are_taken_over_and_edited_ones_are_kept() {
+    let Some(bed) = Bed::start("guide") else { return };
+    let unit = "/etc/systemd/system/tetra-dev.service";
+    bed.root(&format!("printf '[Unit]\nDescription=x\n[Service]\nEnvironment=CUSTOM_VAR=value\nExecStart=/bin/bash -c \"source /root/tetra/tetra.sh && tsm start tetra\"\n' > {unit}")).ok();
+    let said = bed.root("tsm daemon install @dev").ok();
+    assert!(said.contains("-ExecStart=/bin/bash") && said.contains("copied from the guide"), "{said}");
+    bed.root(&format!(
+        "grep -x Environment=CUSTOM_VAR=value {unit}; systemctl start tetra-dev && curl -sf localhost:4444/health"
+    ))
+    .ok();
+
+    // What the documents copy is what is installed.
+    bed.root(&format!("tetra setup --system; tsm daemon uninstall && cp $(find / -xdev -name tetra@dev.service -path '*/templates/*' | head -n 1) {unit} && systemctl daemon-reload")).ok();
+    assert!(bed.root("tsm daemon install @dev").ok().contains("up to date"));
+
+    bed.root(&format!("sed -i 's/^MemoryMax=.*/MemoryMax=2G/' {unit}")).ok();
+    assert!(bed.root("tsm daemon install @dev").code(21).contains("systemctl edit tetra-dev.service"));
+    assert!(bed.root("tsm daemon status").code(3).contains("edited by hand"));
+    let forced = bed.root("tsm daemon install @dev --force").ok();
+    assert!(forced.contains("-MemoryMax=2G") && forced.contains("+MemoryMax=1G"), "{forced}");
+
+    bed.root(&format!(
+        "mkdir {unit}.d && printf '[Service]\nMemoryMax=3G\n' > {unit}.d/more.conf && systemctl daemon-reload"
+    ))
+    .ok();
+    bed.root("tsm daemon install @dev && tsm daemon start").ok();
+    let status = json(&bed, "tsm daemon status", "daemon-status");
+    assert_eq!((&status["memory_max"], &status["drift"]), (&Value::from(3_u64 << 30), &Value::Null), "{status:#}");
+
+    // A manager that does not take the unit: what was there is there again.
+    bed.root("tsm daemon stop && cp /usr/bin/systemctl /root/systemctl").ok();
+    bed.root(&format!("sha256sum {unit} > /root/sum; mkdir /root/bin; printf '#!/bin/sh\ncase \"$*\" in *daemon-reload*) echo no >&2; exit 1;; esac\nexec /usr/bin/systemctl \"$@\"\n' > /root/bin/systemctl; chmod +x /root/bin/systemctl")).ok();
+    bed.root("PATH=/root/bin:$PATH tsm daemon install @dev --port 4555").code(1);
+    bed.root("sha256sum -c /root/sum").ok();
+
+    bed.root("tsm daemon uninstall; tsm daemon install --template @dev && systemctl start tetra@root.service").ok();
+    bed.eventually("the instance is up", "systemctl is-active tetra@root.service && tsm daemon status");
+    bed.root(
+        "tsm daemon enable && tsm daemon stop && tsm daemon uninstall && test ! -e /etc/systemd/system/tetra@.service",
+    )
+    .ok();
+}

@@ -39,7 +39,11 @@ pub(super) fn named(line: &str) -> String {
     let mut rest = line;
     let mut fresh = true;
     while let Some(c) = rest.chars().next() {
-        let found = if fresh { time(rest).or_else(|| span(rest)).or_else(|| size(rest)) } else { None };
+        let found = if fresh {
+            time(rest).or_else(|| fingerprint(rest)).or_else(|| span(rest)).or_else(|| size(rest))
+        } else {
+            None
+        };
         if let Some((length, name)) = found {
             out.push_str(name);
             rest = &rest[length..];
@@ -51,6 +55,13 @@ pub(super) fn named(line: &str) -> String {
         }
     }
     out
+}
+
+/// `SHA256:` and 43 characters, which each key has others of.
+fn fingerprint(text: &str) -> Option<(usize, &'static str)> {
+    let digits = text.strip_prefix("SHA256:")?;
+    let count = digits.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')).count();
+    (count == 43).then_some((50, "FINGERPRINT"))
 }
 
 /// A line with a name for every number that is called a pid.

@@ -1,0 +1,34 @@
+//! What the commands of keys have in common.
+
+use super::initialize::initialize;
+pub(super) use super::initialize::{actor, key_id};
+use crate::base::fault::Fault;
+use crate::command::Cx;
+use crate::report::{Report, Table};
+use crate::tkm::audit::{self, AuditEvent};
+use crate::tkm::host::HostName;
+use crate::tkm::store::Store;
+
+/// What is said before `tkm init`.
+const NOT_INITIALIZED: &str = "ℹ️ TKM not initialized. Run 'tkm init' or set TKM_AUTO_INIT=true";
+
+/// The store; none if it was not initialised. `TKM_AUTO_INIT=true` initialises it.
+pub(super) fn find(cx: &Cx) -> Result<Option<Store>, Fault> {
+    if let Some(store) = Store::find(cx.paths)? {
+        return Ok(Some(store));
+    }
+    if cx.host.variable("TKM_AUTO_INIT") == Some("true") {
+        return Ok(Some(initialize(cx)?.store));
+    }
+    Ok(None)
+}
+
+/// The answer of every command but `init` before the store is initialised.
+pub(super) fn not_initialized() -> Report {
+    Report { check_failed: true, ..Report::of(Table::default().when_empty(NOT_INITIALIZED)) }
+}
+
+/// Records what was done with a host. The caller holds the lock.
+pub(super) fn record_host(cx: &Cx, store: &Store, event: &str, host: &HostName) -> Result<(), Fault> {
+    Ok(audit::record(store, actor(cx), AuditEvent { event, host: Some(host.as_str()), key: None })?)
+}

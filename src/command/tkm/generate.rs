@@ -1,0 +1,141 @@
+//! `tkm generate`
+
+use std::time::Duration;
+
+use super::context::{actor, find, key_id, not_initialized};
+use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Message, Report};
+use crate::tkm::audit::{self, AuditEvent};
+use crate::tkm::client_config;
+use crate::tkm::error::TkmError;
+use crate::tkm::keygen::{self, NewKey, Passphrase};
+use crate::tkm::state::{Key, KeyId, Purpose};
+use crate::tkm::store::Store;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The environments that `all` means.
+const ALL: [&str; 3] = ["dev", "staging", "prod"];
+
+/// Make a key for an environment
+///
+/// `ssh-keygen` makes it. The key of prod takes a passphrase, which `ssh-keygen` asks for and `ssh-add` gives to the agent;
+/// --no-passphrase makes one without.
+#[derive(Debug, clap::Args)]
+pub struct Generate {
+    /// The environment, or `all`
+    env: EnvName,
+    /// What the key is for
+    #[arg(value_enum, default_value_t = PurposeWord::Deploy)]
+    purpose: PurposeWord,
+    /// Days until hosts stop to accept it; default: no end
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=365))]
+    days: Option<u16>,
+    /// Ask for a passphrase, also for other environments than prod
+    #[arg(long, conflicts_with = "no_passphrase")]
+    passphrase: bool,
+    /// Make it without a passphrase, also for prod
+    #[arg(long)]
+    no_passphrase: bool,
+    /// Keep it on a FIDO token that is touched for each login
+    #[arg(long)]
+    fido: bool,
+}
+
+/// A [`Purpose`] as a word of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum PurposeWord {
+    Deploy,
+    Admin,
+    Test,
+}
+
+impl From<PurposeWord> for Purpose {
+    fn from(word: PurposeWord) -> Self {
+        match word {
+            PurposeWord::Deploy => Self::Deploy,
+            PurposeWord::Admin => Self::Admin,
+            PurposeWord::Test => Self::Test,
+        }
+    }
+}
+
+impl Command for Generate {
+    const NAME: &'static str = "tkm generate";
+    const ALIASES: &'static [&'static str] = &["tkm gen"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["tkm generate dev", "tkm generate prod --no-passphrase", "tkm gen staging admin 90"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.targets()?.into_iter().map(|env| cx.selection.qualify(env)).collect())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let mut report = Report::each(Vec::<Message>::new());
+        for env in self.targets()? {
+            match self.generate(cx, &store, &env) {
+                Ok(key) => report = report.and(message(&store, &key)),
+                Err(fault) => report.faults.push(fault),
+            }
+        }
+        let _lock = store.lock()?;
+        client_config::write(&store, cx.selection.org.as_ref())?;
+        Ok(report)
+    }
+}
+
+impl Generate {
+    fn targets(&self) -> Result<Vec<EnvName>, Fault> {
+        if self.env.as_str() == "all" {
+            return Ok(ALL.iter().map(|env| env.parse()).collect::<Result<_, _>>()?);
+        }
+        if self.env.tier() == Some(Tier::Local) {
+            return Err(Fault::usage("`local` is this machine, and needs no key"));
+        }
+        Ok(vec![self.env.clone()])
+    }
+
+    fn passphrase(&self, cx: &Cx, env: &EnvName) -> Result<Passphrase, Fault> {
+        let wanted = self.passphrase || (env.tier() == Some(Tier::Prod) && !self.no_passphrase && !self.fido);
+        if wanted && !cx.console.is_interactive() {
+            return Err(Fault::new(
+                FaultKind::Refused,
+                format!("the key of `@{env}` takes a passphrase, and stdin is not a terminal"),
+            )
+            .with_advice(format!("run `tkm generate {env}` at a terminal, or add `--no-passphrase`")));
+        }
+        Ok(if wanted { Passphrase::Ask } else { Passphrase::None })
+    }
+
+    fn generate(&self, cx: &Cx, store: &Store, env: &EnvName) -> Result<Key, Fault> {
+        let id: KeyId = key_id(cx, env, self.purpose.into());
+        let passphrase = self.passphrase(cx, env)?;
+        let _lock = store.lock()?;
+        let mut state = store.state()?;
+        if let Some(key) = state.active(&id).and_then(Key::public_key) {
+            return Err(TkmError::KeyExists { env: env.to_string(), fingerprint: key.fingerprint }.into());
+        }
+        let now = cx.host.now().0;
+        let expires = self.days.map(|days| now + u64::from(days) * u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX));
+        let algorithm = if self.fido { "ed25519-sk" } else { "ed25519" };
+        let key = keygen::generate(store, cx.host, actor(cx), &NewKey { id: &id, passphrase, algorithm, expires })?;
+        state.keys.push(key.clone());
+        store.write_state(&state)?;
+        audit::record(store, actor(cx), AuditEvent { event: "key-generate", host: None, key: Some(&key.fingerprint) })?;
+        Ok(key)
+    }
+}
+
+fn message(store: &Store, key: &Key) -> Message {
+    let file = store.dir().join(&key.file).display().to_string();
+    let Key { env, purpose, fingerprint, .. } = key;
+    Message::new(format!("generated the {} key of {env} in {file}\n  {fingerprint}", purpose.word()))
+        .with("env", env.as_str())
+        .with("purpose", purpose.word())
+        .with("file", file)
+        .with("fingerprint", fingerprint.as_str())
+}

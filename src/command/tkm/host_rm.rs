@@ -1,0 +1,54 @@
+//! `tkm host rm`
+
+use super::context::{find, not_initialized, record_host};
+use crate::base::environment::EnvRef;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Message, Report};
+use crate::tkm::host::HostName;
+use crate::tkm::{client_config, pins};
+
+/// Remove a host from the list, with its pin
+///
+/// Nothing is changed on the host: the keys that it accepts stay.
+#[derive(Debug, clap::Args)]
+pub struct HostRm {
+    /// The host
+    host: HostName,
+}
+
+impl Command for HostRm {
+    const NAME: &'static str = "tkm host rm";
+    const ALIASES: &'static [&'static str] = &["tkm host remove"];
+    const EFFECT: Effect = Effect::Destroy;
+    const EXAMPLES: &'static [&'static str] = &["tkm host rm dev"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
+        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let _lock = store.lock()?;
+        let host = store.host(&self.host)?;
+        let mut state = store.state()?;
+        let accepts = state.keys.iter().filter(|key| key.hosts.contains(&host.name)).count();
+        state.keys.iter_mut().for_each(|key| key.hosts.retain(|name| *name != host.name));
+        state.break_glass.remove(&host.name);
+        store.write_state(&state)?;
+        store.write_pins(&pins::forget(&store.pins()?, &host.name))?;
+        store.write_hosts(&store.hosts()?.into_iter().filter(|other| other.name != host.name).collect::<Vec<_>>())?;
+        client_config::write(&store, cx.selection.org.as_ref())?;
+        record_host(cx, &store, "host-remove", &host.name)?;
+        let report =
+            Report::of(Message::new(format!("removed the host {}", host.name)).with("host", host.name.as_str()));
+        Ok(match accepts {
+            0 => report,
+            _ => report.note(format!(
+                "{} still accepts {accepts} of these keys; its authorized_keys was not changed",
+                host.name
+            )),
+        })
+    }
+}

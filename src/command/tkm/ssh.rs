@@ -1,0 +1,59 @@
+//! `tkm ssh`
+
+use super::context::{find, key_id, not_initialized};
+use crate::base::environment::EnvRef;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::Report;
+use crate::sys::host::Invocation;
+use crate::tkm::access;
+use crate::tkm::error::TkmError;
+use crate::tkm::host::HostName;
+use crate::tkm::ssh::Connection;
+use crate::tkm::state::Purpose;
+
+/// Open a session on a host, or run a command there
+///
+/// With the key of its environment, the pinned host key, and no agent forwarding. The exit code is that of ssh.
+#[derive(Debug, clap::Args)]
+pub struct Ssh {
+    /// The host
+    host: HostName,
+    /// The command, after `--`
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+impl Command for Ssh {
+    const NAME: &'static str = "tkm ssh";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["tkm ssh dev", "tkm ssh dev -- uptime"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
+        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let host = store.host(&self.host)?;
+        let connection = Connection::open(&store, &host, cx.host.variables())?;
+        let state = store.state()?;
+        let key = state.active(&key_id(cx, &host.env, Purpose::Deploy));
+        let login = access::login_of(&store, key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?)?;
+        // A changed host key is reported with both fingerprints, before anything is sent.
+        if !cx.console.is_terminal() || !self.command.is_empty() {
+            access::verify(&connection, &login)?;
+        }
+        let call = Invocation {
+            program: "ssh".to_owned(),
+            arguments: connection.session_words(&login, &self.command),
+            inherit_stdio: true,
+            ..Invocation::default()
+        };
+        let fail = |error: std::io::Error| TkmError::Program { program: "ssh", why: error.to_string() };
+        let done = cx.host.run(&call).map_err(fail)?;
+        let code = u8::try_from(done.exit_code).unwrap_or(1);
+        Ok(Report { code: (code != 0).then_some(code), ..Report::default() })
+    }
+}

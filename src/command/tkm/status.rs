@@ -1,0 +1,70 @@
+//! `tkm status`
+
+use super::context::{find, key_id, not_initialized};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tkm::pins;
+use crate::tkm::state::{Key, Purpose};
+
+/// Show for each environment its key, its hosts, and what is missing
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// The environment; default: all
+    env: Option<EnvName>,
+}
+
+impl Command for Status {
+    const NAME: &'static str = "tkm status";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tkm status", "tkm status dev --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let (state, hosts, known_hosts) = (store.state()?, store.hosts()?, store.pins()?);
+        let mut envs: Vec<EnvName> = ["dev", "staging", "prod"].iter().filter_map(|env| env.parse().ok()).collect();
+        let others: Vec<EnvName> = hosts
+            .iter()
+            .map(|host| host.env.clone())
+            .chain(state.keys.iter().filter_map(|key| key.env.parse().ok()))
+            .collect();
+        for env in others {
+            if !envs.contains(&env) {
+                envs.push(env);
+            }
+        }
+        let mut table = Table::new(&[
+            ("env", "ENV"),
+            ("key", "KEY"),
+            ("hosts", "HOSTS"),
+            ("pinned", "PINNED"),
+            ("installed", "INSTALLED"),
+            ("next", "NEXT"),
+        ]);
+        for env in envs.into_iter().filter(|env| self.env.as_ref().is_none_or(|wanted| wanted == env)) {
+            let key = state.active(&key_id(cx, &env, Purpose::Deploy));
+            let own: Vec<_> = hosts.iter().filter(|host| host.env == env).collect();
+            let unpinned = own.iter().find(|host| pins::pinned(&known_hosts, &host.name).is_empty());
+            let is_installed = |name| key.is_some_and(|key: &Key| key.hosts.contains(name));
+            let missing = own.iter().find(|host| !is_installed(&host.name));
+            let next = match (key, own.is_empty(), unpinned, missing) {
+                (None, ..) => Some(format!("tkm generate {env}")),
+                (_, true, ..) => Some(format!("tkm host add {env} ADDRESS")),
+                (_, _, Some(host), _) => Some(crate::tkm::ssh::first_add_line(host)),
+                (.., Some(host)) => Some(format!("tkm bootstrap {}", host.name)),
+                _ => None,
+            };
+            let pinned = own.iter().filter(|host| !pins::pinned(&known_hosts, &host.name).is_empty()).count();
+            table.row(vec![
+                env.as_str().into(),
+                Value::from(key.map(|key| key.fingerprint.as_str())).into(),
+                own.len().into(),
+                pinned.into(),
+                own.iter().filter(|host| is_installed(&host.name)).count().into(),
+                Cell::from(Value::from(next)).tone(Tone::Warn),
+            ]);
+        }
+        Ok(Report::of(table))
+    }
+}

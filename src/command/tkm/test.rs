@@ -1,0 +1,76 @@
+//! `tkm test`
+
+use super::context::{find, key_id, not_initialized};
+use crate::base::environment::EnvName;
+use crate::base::fault::Fault;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tkm::access;
+use crate::tkm::error::TkmError;
+use crate::tkm::host::{Host, HostName};
+use crate::tkm::many;
+use crate::tkm::ssh::Connection;
+use crate::tkm::state::{Key, Purpose};
+use crate::tkm::store::Store;
+
+/// Log in on hosts with their keys, and show which work
+///
+/// Each host is tried once, on a connection of its own. Several are tried at the same time.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// The hosts; default: those of the chosen environment, or all
+    hosts: Vec<HostName>,
+}
+
+impl Command for Test {
+    const NAME: &'static str = "tkm test";
+    const ALIASES: &'static [&'static str] = &["tkm preflight", "tkm deploy test"];
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["tkm test dev", "tkm preflight --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let hosts = chosen(&store, &self.hosts, cx.selection.env.as_ref())?;
+        let state = store.state()?;
+        let with_keys: Vec<(Host, Option<Key>)> = hosts
+            .into_iter()
+            .map(|host| {
+                let key = state.active(&key_id(cx, &host.env, Purpose::Deploy)).cloned();
+                (host, key)
+            })
+            .collect();
+        let variables = cx.host.variables();
+        let results = many::each(&with_keys, |(host, key)| {
+            let no_key = || TkmError::NoKey { env: host.env.to_string() };
+            let connection = Connection::open(&store, host, variables)?;
+            let key = key.as_ref().ok_or_else(no_key)?;
+            access::verify(&connection, &access::login_of(&store, key)?)?;
+            Ok::<String, TkmError>(connection.route.user)
+        });
+        let mut report = Report::default();
+        let mut table =
+            Table::new(&[("host", "HOST"), ("env", "ENV"), ("user", "USER"), ("ok", "STATE"), ("why", "WHY")])
+                .when_empty("no hosts: add one with `tkm host add NAME ADDRESS`");
+        for ((host, _), result) in with_keys.iter().zip(results) {
+            let (user, state, why) = match result {
+                Ok(user) => (Value::from(user), Cell::from(true).text("ok").tone(Tone::Good), Value::Null),
+                Err(error) => {
+                    let why = Value::from(error.to_string());
+                    report.faults.push(error.into());
+                    (Value::Null, Cell::from(false).text("failed").tone(Tone::Bad), why)
+                }
+            };
+            table.row(vec![host.name.as_str().into(), host.env.as_str().into(), user.into(), state, why.into()]);
+        }
+        Ok(report.and(table))
+    }
+}
+
+/// The hosts of these names; without names those of an environment, or all.
+pub(super) fn chosen(store: &Store, names: &[HostName], env: Option<&EnvName>) -> Result<Vec<Host>, Fault> {
+    if names.is_empty() {
+        let all = store.hosts()?.into_iter();
+        return Ok(all.filter(|host| env.is_none_or(|env| *env == host.env)).collect());
+    }
+    Ok(names.iter().map(|name| store.host(name)).collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,122 @@
+//! `authorized_keys` as text that is edited in place: what is not ours stays byte for byte.
+//!
+//! Our lines are between two marks for each environment. A line outside of them is never changed, whatever its key.
+
+use super::key::PublicKey;
+use crate::base::environment::EnvRef;
+
+/// Where the file is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManagedBlock {
+    begin: String,
+    end: String,
+}
+
+impl ManagedBlock {
+    /// The block of an environment.
+    #[must_use]
+    pub fn of(env: &EnvRef) -> Self {
+        Self { begin: format!("# >>> tetra {env} >>>"), end: format!("# <<< tetra {env} <<<") }
+    }
+
+    /// The lines of the block, without the marks.
+    #[must_use]
+    pub fn lines(&self, file: &[u8]) -> Vec<String> {
+        let Some((_, inside, _)) = self.split(file) else { return Vec::new() };
+        String::from_utf8_lossy(inside).lines().map(str::to_owned).collect()
+    }
+
+    /// The file with these lines in the block. Without lines the block goes away; a block that is not there is added at the end.
+    #[must_use]
+    pub fn replace(&self, file: &[u8], lines: &[String]) -> Vec<u8> {
+        let mut block = Vec::new();
+        if !lines.is_empty() {
+            for line in [&self.begin].into_iter().chain(lines).chain([&self.end]) {
+                block.extend_from_slice(line.as_bytes());
+                block.push(b'\n');
+            }
+        }
+        if let Some((before, _, after)) = self.split(file) {
+            return [before, &block, after].concat();
+        }
+        if block.is_empty() {
+            return file.to_vec();
+        }
+        let gap: &[u8] = if file.is_empty() || file.ends_with(b"\n") { b"" } else { b"\n" };
+        [file, gap, &block].concat()
+    }
+
+    /// What is before the block, in it, and after it. A block without its end is not one: nothing after it is ours.
+    fn split<'a>(&self, file: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
+        let (begin, inside) = line_range(file, self.begin.as_bytes(), 0)?;
+        let (end, after) = line_range(file, self.end.as_bytes(), inside)?;
+        Some((&file[..begin], &file[inside..end], &file[after..]))
+    }
+}
+
+/// Where a line begins and where the next one does, at or after `from`.
+fn line_range(file: &[u8], wanted: &[u8], from: usize) -> Option<(usize, usize)> {
+    let mut start = from;
+    while start < file.len() {
+        let next = file[start..].iter().position(|byte| *byte == b'\n').map_or(file.len(), |end| start + end + 1);
+        if file[start..next].trim_ascii_end() == wanted {
+            return Some((start, next));
+        }
+        start = next;
+    }
+    None
+}
+
+/// True if a line lets this key in, whatever its options.
+#[must_use]
+pub fn has_key(line: &str, key: &PublicKey) -> bool {
+    !line.trim_start().starts_with('#') && line.contains(&key.body())
+}
+
+/// How many lines of a file let somebody in: neither empty nor a comment.
+#[must_use]
+pub fn entry_count(file: &[u8]) -> usize {
+    let is_entry = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with(b"#");
+    file.split(|byte| *byte == b'\n').filter(is_entry).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block() -> ManagedBlock {
+        ManagedBlock::of(&"acme/dev".parse().expect("an environment"))
+    }
+
+    #[test]
+    fn what_is_not_ours_stays_byte_for_byte() {
+        let lines = |names: &[&str]| names.iter().map(|name| format!("ssh-ed25519 {name}")).collect::<Vec<_>>();
+        for foreign in [&b""[..], b"a\n", b"a\r\n\r\n# x\n", b"\xff\xfe\n\0b\n", b"  ssh-rsa x  \n\n\n"] {
+            let once = block().replace(foreign, &lines(&["one"]));
+            assert!(once.starts_with(foreign));
+            assert_eq!(block().lines(&once), lines(&["one"]));
+            let with_more = [&once, &b"later\n"[..]].concat();
+            let twice = block().replace(&with_more, &lines(&["one", "two"]));
+            assert!(twice.starts_with(foreign) && twice.ends_with(b"later\n"));
+            assert_eq!(block().replace(&twice, &[]), [foreign, &b"later\n"[..]].concat());
+        }
+        let unfinished = b"last line without end";
+        let added = block().replace(unfinished, &lines(&["one"]));
+        assert!(added.starts_with(b"last line without end\n# >>> tetra acme/dev >>>\n"));
+    }
+
+    #[test]
+    fn a_block_without_its_end_is_not_ours() {
+        let file = b"# >>> tetra acme/dev >>>\nssh-ed25519 mine\n";
+        assert_eq!(block().lines(file), Vec::<String>::new());
+        assert!(block().replace(file, &["new".to_owned()]).starts_with(file));
+    }
+
+    #[test]
+    fn another_environment_has_a_block_of_its_own() {
+        let other = ManagedBlock::of(&"acme/prod".parse().expect("an environment"));
+        let file = block().replace(&other.replace(b"", &["p".to_owned()]), &["d".to_owned()]);
+        assert_eq!((block().lines(&file), other.lines(&file)), (vec!["d".to_owned()], vec!["p".to_owned()]));
+        assert_eq!(entry_count(&file), 2);
+    }
+}

@@ -1,0 +1,87 @@
+//! What is worth a look about keys and hosts: found without a connection.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+use super::error::TkmError;
+use super::pins;
+use super::state::{Key, KeyStatus};
+use super::store::Store;
+use crate::base::time::Timestamp;
+
+/// Older keys are to be rotated.
+const MAX_AGE: Duration = Duration::from_secs(180 * 24 * 3600);
+
+/// Keys that end sooner are to be rotated.
+const EXPIRY_NOTICE: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// Something worth a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concern {
+    /// A key or a host.
+    pub about: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// Everything worth a look.
+///
+/// # Errors
+///
+/// Fails if the store cannot be read.
+pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError> {
+    let (state, known_hosts) = (store.state()?, store.pins()?);
+    let mut found = Vec::new();
+    for key in state.keys.iter().filter(|key| matches!(key.status, KeyStatus::Active | KeyStatus::Grace)) {
+        found.extend(about_key(store, key, now));
+    }
+    for host in store.hosts()? {
+        let mut add = |what: &str, advice: String| {
+            found.push(Concern { about: format!("host {}", host.name), what: what.to_owned(), advice });
+        };
+        if pins::pinned(&known_hosts, &host.name).is_empty() {
+            add("its key is not pinned", super::ssh::first_add_line(&host));
+        } else if !state.keys.iter().any(|key| key.hosts.contains(&host.name)) {
+            add("no key of the store is installed", format!("tkm bootstrap {}", host.name));
+        }
+        if state.keys.iter().any(|key| key.hosts.contains(&host.name)) && !state.break_glass.contains_key(&host.name) {
+            add(
+                "the keys of the store are the only known way in",
+                "keep a key of your own in authorized_keys".to_owned(),
+            );
+        }
+    }
+    Ok(found)
+}
+
+fn about_key(store: &Store, key: &Key, now: Timestamp) -> Vec<Concern> {
+    let mut found = Vec::new();
+    let rotate = || format!("tkm rotate @{}", key.env);
+    let mut add = |what: String, advice: String| {
+        found.push(Concern { about: format!("key of {} ({})", key.env, key.fingerprint), what, advice });
+    };
+    let path = store.dir().join(&key.file);
+    match fs::symlink_metadata(&path) {
+        Err(error) => add(format!("its private half cannot be read: {error}"), format!("tkm generate {}", key.env)),
+        Ok(found) if found.mode() & 0o077 != 0 => {
+            add(format!("mode {:04o}: other users can read it", found.mode() & 0o7777), rotate());
+        }
+        Ok(_) => {}
+    }
+    if let Some(Err(error)) = key.public_key().map(|public| public.check_strength()) {
+        add(error.to_string(), rotate());
+    }
+    let ends = |at: u64| Duration::from_millis(at.saturating_sub(now.0));
+    match key.expires.map(ends) {
+        Some(Duration::ZERO) => add("it has expired".to_owned(), rotate()),
+        Some(left) if left < EXPIRY_NOTICE => add(format!("it expires in {} days", left.as_secs() / 86400), rotate()),
+        _ => {}
+    }
+    if now.since(Timestamp(key.created)) > MAX_AGE {
+        add("it is older than 180 days".to_owned(), rotate());
+    }
+    found
+}

@@ -1,0 +1,260 @@
+//! What goes wrong with keys, pins and hosts.
+
+use std::path::PathBuf;
+
+use super::host::HostName;
+use super::key::{Fingerprint, InvalidKey};
+use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::name::InvalidName;
+use crate::config::document::DocumentError;
+use crate::config::read::ReadFileError;
+use crate::sys::file::FileError;
+
+/// Why something with keys was not done. Nothing was changed, unless the message says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum TkmError {
+    /// A file could not be read, written or trusted.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadFileError),
+    /// A TOML file could not be read.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A name that cannot be one.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// A file of the store says what cannot be.
+    #[error("`{}` is not valid: {why}", path.display())]
+    BrokenStore {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// A file of the store is of a later version of this program.
+    #[error("`{}` has the format {found}, and this program knows {known}", path.display())]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The latest that is known.
+        known: u64,
+    },
+    /// No such host.
+    #[error("host `{0}` does not exist")]
+    NoHost(HostName),
+    /// A host of that name is there.
+    #[error("host `{0}` already exists")]
+    HostExists(HostName),
+    /// There is a host, and no key of it is pinned.
+    #[error("the host key of `{name}` is not pinned")]
+    NotPinned {
+        /// The host.
+        name: HostName,
+        /// What adds it.
+        add: String,
+    },
+    /// The host offers another key than the pinned one.
+    #[error("the host key of `{name}` has changed: {} is pinned, {} was offered", or_none(pinned), shown(offered.as_ref()))]
+    HostKeyChanged {
+        /// The host.
+        name: HostName,
+        /// What is pinned.
+        pinned: Vec<Fingerprint>,
+        /// What it offered, if that was said.
+        offered: Option<Fingerprint>,
+    },
+    /// The host offers another key than the fingerprint that was given.
+    #[error("the host key of `{name}` is {offered}, not {expected}")]
+    FingerprintMismatch {
+        /// The host.
+        name: HostName,
+        /// What it offered.
+        offered: Fingerprint,
+        /// What was given.
+        expected: Fingerprint,
+    },
+    /// The fingerprint of a host was not confirmed.
+    #[error("the host key of `{name}` is {offered}, which is not confirmed")]
+    Unconfirmed {
+        /// The host.
+        name: HostName,
+        /// What it offered.
+        offered: Fingerprint,
+        /// What confirms it.
+        command: String,
+    },
+    /// There is no key for an environment.
+    #[error("`@{env}` has no key")]
+    NoKey {
+        /// The environment.
+        env: String,
+    },
+    /// The private half of a key is not there.
+    #[error("the private key `{}` does not exist", path.display())]
+    NoPrivateKey {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// There is one already.
+    #[error("`@{env}` already has the key {fingerprint}")]
+    KeyExists {
+        /// The environment.
+        env: String,
+        /// The key.
+        fingerprint: Fingerprint,
+    },
+    /// A key is not one, or is too weak.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// `ssh-keygen`, or another program of OpenSSH, failed.
+    #[error("`{program}` failed: {why}")]
+    Program {
+        /// The program.
+        program: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// No connection was made.
+    #[error("cannot reach `{name}`: {why}")]
+    Unreachable {
+        /// The host.
+        name: HostName,
+        /// What ssh said.
+        why: String,
+    },
+    /// The host did not let the key in.
+    #[error("`{name}` does not accept {login}: {why}")]
+    Refused {
+        /// The host.
+        name: HostName,
+        /// The user and the key.
+        login: String,
+        /// What ssh said.
+        why: String,
+    },
+    /// The login works and commands do not.
+    #[error("`{name}` accepts the login, and runs no command: {why}")]
+    NoCommand {
+        /// The host.
+        name: HostName,
+        /// What it said instead.
+        why: String,
+    },
+    /// The connection broke after the login.
+    #[error("lost the connection to `{name}`: {why}")]
+    Lost {
+        /// The host.
+        name: HostName,
+        /// What ssh said.
+        why: String,
+    },
+    /// The file of keys on a host is not one that is changed.
+    #[error("`{name}`: {why}")]
+    AuthorizedKeys {
+        /// The host.
+        name: HostName,
+        /// Why not.
+        why: String,
+    },
+    /// What was added is not let in, and was taken away again.
+    #[error("`{name}` does not accept the new key: {why}")]
+    Verification {
+        /// The host.
+        name: HostName,
+        /// What ssh said.
+        why: String,
+        /// The file of keys is as it was before.
+        is_restored: bool,
+    },
+    /// It would leave no way to log in.
+    #[error("{0}")]
+    LastWayIn(String),
+}
+
+fn or_none(pinned: &[Fingerprint]) -> String {
+    match pinned {
+        [] => "nothing".to_owned(),
+        all => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn shown(offered: Option<&Fingerprint>) -> String {
+    offered.map_or_else(|| "a key of another kind".to_owned(), ToString::to_string)
+}
+
+impl UserFacingError for TkmError {
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Read(error) => error.kind(),
+            Self::Document(error) => error.kind(),
+            Self::Name(error) => error.kind(),
+            Self::Key(_) => FaultKind::Usage,
+            Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
+            Self::NoHost(_) => FaultKind::NotFound,
+            Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) => FaultKind::Refused,
+            Self::NotPinned { .. }
+            | Self::HostKeyChanged { .. }
+            | Self::FingerprintMismatch { .. }
+            | Self::Unconfirmed { .. } => FaultKind::HostKey,
+            Self::NoKey { .. } | Self::NoPrivateKey { .. } => FaultKind::SecretMissing,
+            Self::Unreachable { .. } => FaultKind::Unreachable,
+            Self::Refused { .. } => FaultKind::Auth,
+            Self::NoCommand { .. } | Self::AuthorizedKeys { .. } => FaultKind::Preflight,
+            Self::Lost { .. } => FaultKind::Unknown,
+            Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
+            Self::Verification { .. } => FaultKind::RevertFailed,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        Some(match self {
+            Self::File(error) => return error.advice(),
+            Self::Read(error) => return error.advice(),
+            Self::Document(error) => return error.advice(),
+            Self::Name(error) => return error.advice(),
+            Self::BrokenStore { .. } => "correct the file, or restore it from a backup".to_owned(),
+            Self::NewerFormat { .. } => "install the version of tetra that wrote it".to_owned(),
+            Self::NoHost(_) => "`tkm host list` lists the hosts, `tkm host add NAME ADDRESS` adds one".to_owned(),
+            Self::HostExists(name) => format!("`tkm host show {name}` shows it, `tkm host rm {name}` removes it"),
+            Self::NotPinned { add, .. } => format!("compare the fingerprint on the host, then run `{add}`"),
+            Self::Unconfirmed { command, .. } => {
+                format!(
+                    "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then run `{command}`"
+                )
+            }
+            Self::HostKeyChanged { name, .. } => format!(
+                "someone may be between you and the host; if its key was replaced, run `tkm host rekey {name} \
+                 --fingerprint SHA256:…` with the fingerprint that the host itself shows"
+            ),
+            Self::FingerprintMismatch { .. } => "nothing was pinned; check the address and the fingerprint".to_owned(),
+            Self::NoKey { env } => format!("run `tkm generate {env}`"),
+            Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
+            Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
+            Self::Key(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
+            Self::Program { .. } => return None,
+            Self::Unreachable { name, .. } => format!("check the address: `tkm host show {name}`"),
+            Self::Refused { name, .. } => {
+                format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
+            }
+            Self::NoCommand { .. } => {
+                "the login shell must run commands, and no ForceCommand may replace them".to_owned()
+            }
+            Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
+            Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),
+            Self::Verification { is_restored: true, .. } => {
+                "the file of keys on the host is as it was before; see AuthorizedKeysFile, AllowUsers and StrictModes \
+                 of its sshd"
+                    .to_owned()
+            }
+            Self::Verification { name, .. } => {
+                format!("the old keys are still in the file; remove the lines of tetra on `{name}` by hand")
+            }
+            Self::LastWayIn(_) => "add another way to log in first".to_owned(),
+        })
+    }
+}

@@ -1,0 +1,359 @@
+//! Calls of the operator's own `ssh`, with every option that matters said, and what came of them.
+//!
+//! ssh ends with 255 for five different reasons. It is never looked at: ssh's own log goes to a file apart from what the host
+//! says (`-E`), and what a host answers is between two marks that hold a random word.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::TkmError;
+use super::host::Host;
+use super::key::{Fingerprint, PublicKey};
+use super::pins;
+use super::route::{Route, last_line};
+use super::store::Store;
+use crate::base::environment::EnvName;
+use crate::disk;
+use crate::sys::capture::{Capture, Captured};
+use crate::sys::child::ChildExit;
+use crate::sys::file::{self, FileError};
+use crate::sys::kernel;
+
+/// How long a call may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The most that is read of what a host says. A file of keys may have [`MAX_KEYS_FILE`](super::remote::MAX_KEYS_FILE) bytes.
+const MAX_OUTPUT: u64 = 4 << 20;
+
+/// What a login is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Nothing: only the host key is looked at.
+    Nothing,
+    /// This key and no other.
+    Key(PathBuf),
+    /// The key whose public half this is; the agent holds the private one.
+    AgentKey(PathBuf),
+    /// What the operator uses without tetra: the agent, and the keys of `~/.ssh`.
+    Operator,
+}
+
+/// A host with the way to it and the means to call it.
+#[derive(Debug, Clone)]
+pub struct Connection<'a> {
+    /// The store whose pins hold.
+    pub store: &'a Store,
+    /// The host.
+    pub host: &'a Host,
+    /// The way to it.
+    pub route: Route,
+    /// The variables of the operator.
+    pub variables: &'a BTreeMap<String, String>,
+}
+
+/// What the host said to a command, after a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What ran on the host ended with this.
+    pub status: i32,
+    /// What it printed.
+    pub output: Vec<u8>,
+}
+
+impl<'a> Connection<'a> {
+    /// Finds the way to a host.
+    ///
+    /// # Errors
+    ///
+    /// Fails with exit code 12 if no key of it is pinned, and if `ssh` is not there.
+    pub fn open(store: &'a Store, host: &'a Host, variables: &'a BTreeMap<String, String>) -> Result<Self, TkmError> {
+        let connection = Self::unpinned(store, host, variables)?;
+        if pins::pinned(&store.pins()?, &host.name).is_empty() {
+            return Err(TkmError::NotPinned { name: host.name.clone(), add: add_line(host, None) });
+        }
+        Ok(connection)
+    }
+
+    /// The same for a host without a pin, of which only the key is looked at.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `ssh` is not there.
+    pub fn unpinned(
+        store: &'a Store,
+        host: &'a Host,
+        variables: &'a BTreeMap<String, String>,
+    ) -> Result<Self, TkmError> {
+        Ok(Self { store, host, route: Route::find(host, variables)?, variables })
+    }
+
+    /// The same as another user.
+    #[must_use]
+    pub fn with_user(mut self, user: &str) -> Self {
+        user.clone_into(&mut self.route.user);
+        self
+    }
+
+    /// Runs a script on the host, which may read `input`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host is not reached, shows another key, refuses the login, or runs nothing.
+    pub fn run(&self, login: &Login, script: &str, input: &[u8]) -> Result<Answer, TkmError> {
+        let mark = mark();
+        let script =
+            format!("printf '%s\\n' 'begin-{mark}'\n(\n{script}\n)\nprintf '\\n%s %s\\n' 'end-{mark}' \"$?\"\n");
+        // Small and the same for every call: POSIX shells, fish and csh read it alike, and nothing of it is private.
+        let command = format!("exec sh -c 'eval \"$(dd bs=1 count={} 2>/dev/null)\"'", script.len());
+        let log = self.log_file()?;
+        let mut words = self.words(login, &self.store.known_hosts(), log.path());
+        words.extend(["--".to_owned(), self.target(login), command]);
+        let found = self.call(&words, &[script.as_bytes(), input].concat())?;
+        let said = self.read_log(log.path())?;
+        self.check(login, &said, &found)?;
+        frame(&found.stdout, &mark).ok_or_else(|| self.no_answer(&said, &found))
+    }
+
+    /// The key that the host shows now. Nothing is sent to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host is not reached.
+    pub fn offered_key(&self) -> Result<PublicKey, TkmError> {
+        let (log, seen) = (self.log_file()?, self.log_file()?);
+        let mut words = self.words(&Login::Nothing, seen.path(), log.path());
+        words.extend(["--".to_owned(), self.target(&Login::Nothing), "true".to_owned()]);
+        self.call(&words, b"")?;
+        let said = self.read_log(log.path())?;
+        let text = String::from_utf8_lossy(&self.read(seen.path())?).into_owned();
+        pins::pinned(&text, &self.host.name).into_iter().next().ok_or_else(|| self.failure(&said))
+    }
+
+    /// The words of a session for a person, or of a command whose output is theirs.
+    #[must_use]
+    pub fn session_words(&self, login: &Login, command: &[String]) -> Vec<String> {
+        let mut words = self.words(login, &self.store.known_hosts(), Path::new(""));
+        words.extend(["--".to_owned(), self.target(login)]);
+        words.extend(command.iter().cloned());
+        words
+    }
+
+    /// What ssh is called with. For the operator's own login it is what was given, for which there may be lines in `~/.ssh/config`.
+    fn target(&self, login: &Login) -> String {
+        if *login == Login::Operator { self.host.address.host.clone() } else { self.route.hostname.clone() }
+    }
+
+    fn words(&self, login: &Login, known_hosts: &Path, log: &Path) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        let mut set = |option: String| words.extend(["-o".to_owned(), option]);
+        let is_probe = *login == Login::Nothing;
+        set(format!("StrictHostKeyChecking={}", if is_probe { "accept-new" } else { "yes" }));
+        set(format!("UserKnownHostsFile=\"{}\"", known_hosts.display().to_string().replace('%', "%%")));
+        set(format!("HostKeyAlias={}", self.host.name));
+        for option in [
+            "GlobalKnownHostsFile=/dev/null",
+            "KnownHostsCommand=none",
+            "HashKnownHosts=no",
+            "UpdateHostKeys=no",
+            "VerifyHostKeyDNS=no",
+            "CheckHostIP=no",
+            "BatchMode=yes",
+            "PasswordAuthentication=no",
+            "KbdInteractiveAuthentication=no",
+            "GSSAPIAuthentication=no",
+            "HostbasedAuthentication=no",
+            "ForwardAgent=no",
+            "ForwardX11=no",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+            "RemoteCommand=none",
+            "ConnectTimeout=10",
+            "ConnectionAttempts=1",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "EscapeChar=none",
+        ] {
+            set(option.to_owned());
+        }
+        match login {
+            Login::Nothing => set("PubkeyAuthentication=no".to_owned()),
+            Login::Key(_) => {
+                ["IdentitiesOnly=yes", "IdentityAgent=none"].map(str::to_owned).into_iter().for_each(&mut set)
+            }
+            Login::AgentKey(_) => set("IdentitiesOnly=yes".to_owned()),
+            Login::Operator => {}
+        }
+        if let Login::Key(path) | Login::AgentKey(path) = login {
+            words.extend(["-i".to_owned(), path.display().to_string()]);
+        }
+        // The operator's file is read by `Route`; here it could add keys.
+        if *login != Login::Operator {
+            words.extend(["-F".to_owned(), "none".to_owned()]);
+            words.extend(self.route.words());
+        }
+        if !log.as_os_str().is_empty() {
+            words.extend(["-v".to_owned(), "-T".to_owned(), "-E".to_owned(), log.display().to_string()]);
+        }
+        words.extend(["-l".to_owned(), self.route.user.clone(), "-p".to_owned(), self.route.port.to_string()]);
+        words
+    }
+
+    fn call(&self, arguments: &[String], input: &[u8]) -> Result<Captured, TkmError> {
+        let capture = Capture {
+            program: "ssh",
+            arguments,
+            variables: self.variables,
+            input,
+            limit: LIMIT,
+            max_output: MAX_OUTPUT,
+        };
+        capture.run().map_err(|error| TkmError::Program { program: "ssh", why: error.to_string() })
+    }
+
+    fn log_file(&self) -> Result<tempfile::NamedTempFile, TkmError> {
+        let make = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(self.store.dir());
+        Ok(make.map_err(FileError::io("write in", self.store.dir()))?)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>, TkmError> {
+        Ok(disk::read_own(path).map_err(FileError::io("read", path))?)
+    }
+
+    fn read_log(&self, path: &Path) -> Result<String, TkmError> {
+        Ok(String::from_utf8_lossy(&self.read(path)?).into_owned())
+    }
+
+    /// Fails unless there was a login, with the key that was meant.
+    fn check(&self, login: &Login, log: &str, found: &Captured) -> Result<(), TkmError> {
+        if is_authenticated(log) {
+            return Ok(());
+        }
+        if found.exit == ChildExit::Killed && !log.lines().any(is_host_key_failure) {
+            let why = format!("no answer within {} s", LIMIT.as_secs());
+            return Err(TkmError::Unreachable { name: self.host.name.clone(), why });
+        }
+        Err(match self.failure(log) {
+            TkmError::Refused { name, why, .. } => TkmError::Refused { name, login: self.describe(login), why },
+            other => other,
+        })
+    }
+
+    fn describe(&self, login: &Login) -> String {
+        let user = &self.route.user;
+        match login {
+            Login::Key(path) | Login::AgentKey(path) => format!("user {user} with {}", path.display()),
+            Login::Nothing | Login::Operator => format!("user {user} with your own keys"),
+        }
+    }
+
+    /// What a log without a login means.
+    fn failure(&self, log: &str) -> TkmError {
+        let name = self.host.name.clone();
+        let said: Vec<&str> = log.lines().filter(|line| !line.starts_with("debug")).collect();
+        let why = last_line(said.join("\n").as_bytes());
+        if said.iter().any(|line| is_host_key_failure(line)) {
+            let pinned = self.store.pins().map(|text| pins::pinned(&text, &name)).unwrap_or_default();
+            let pinned: Vec<Fingerprint> = pinned.into_iter().map(|key| key.fingerprint).collect();
+            return TkmError::HostKeyChanged { name, pinned, offered: offered(log) };
+        }
+        let refused = |line: &&str| {
+            ["Permission denied", "Too many authentication failures", "no mutual signature", "Not allowed at this time"]
+                .iter()
+                .any(|text| line.contains(text))
+        };
+        if said.iter().any(refused) {
+            return TkmError::Refused { name, login: format!("user {}", self.route.user), why };
+        }
+        TkmError::Unreachable { name, why }
+    }
+
+    /// What it means that there was a login and no answer.
+    fn no_answer(&self, log: &str, found: &Captured) -> TkmError {
+        let name = self.host.name.clone();
+        let is_lost = log.lines().filter(|line| !line.starts_with("debug")).any(|line| {
+            ["closed by remote host", "not responding", "Connection reset", "Broken pipe", "disconnect"]
+                .iter()
+                .any(|text| line.contains(text))
+        });
+        if is_lost {
+            return TkmError::Lost { name, why: last_line(log.as_bytes()) };
+        }
+        if found.exit == ChildExit::Killed {
+            return TkmError::Lost { name, why: format!("no answer within {} s", LIMIT.as_secs()) };
+        }
+        let said = if found.stdout.is_empty() { &found.stderr } else { &found.stdout };
+        TkmError::NoCommand { name, why: last_line(said) }
+    }
+}
+
+/// The line that adds a host with the fingerprint of its key.
+#[must_use]
+pub fn add_line(host: &Host, fingerprint: Option<&Fingerprint>) -> String {
+    format!("{} --fingerprint {}", first_add_line(host), fingerprint.map_or("SHA256:…", Fingerprint::as_str))
+}
+
+/// The line that adds a host whose key is to be looked at.
+#[must_use]
+pub fn first_add_line(host: &Host) -> String {
+    let Host { name, address, env } = host;
+    let is_named = name.as_str().parse::<EnvName>().is_ok_and(|named| named == *env);
+    let env = if is_named { String::new() } else { format!(" --env {env}") };
+    format!("tkm host add {name} {address}{env}")
+}
+
+fn is_authenticated(log: &str) -> bool {
+    log.lines().any(|line| line.starts_with("Authenticated to "))
+}
+
+fn is_host_key_failure(line: &str) -> bool {
+    !line.starts_with("debug")
+        && ["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED", "REVOKED HOST KEY DETECTED"]
+            .iter()
+            .any(|text| line.contains(text))
+}
+
+/// The fingerprint that the host showed: `debug1: Server host key: ssh-ed25519 SHA256:…`.
+fn offered(log: &str) -> Option<Fingerprint> {
+    let line = log.lines().find_map(|line| line.strip_prefix("debug1: Server host key: "))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// A word that a host cannot know before.
+fn mark() -> String {
+    format!("{}{}", kernel::random_token(), kernel::random_token())
+}
+
+/// What is between the marks, and the status behind the second one. None if one of them is missing.
+fn frame(said: &[u8], mark: &str) -> Option<Answer> {
+    let (begin, end) = (format!("begin-{mark}\n"), format!("\nend-{mark} "));
+    let find = |text: &[u8], wanted: &str| memchr::memmem::find(text, wanted.as_bytes());
+    let inside = &said[find(said, &begin)? + begin.len()..];
+    let at = find(inside, &end)?;
+    let status = std::str::from_utf8(&inside[at + end.len()..]).ok()?.lines().next()?.trim().parse().ok()?;
+    Some(Answer { status, output: inside[..at].to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_what_is_between_the_marks() {
+        let said = b"welcome to bashrc\nbegin-x\nline\nbegin-y\n\nend-x 7\nbye\n";
+        assert_eq!(frame(said, "x"), Some(Answer { status: 7, output: b"line\nbegin-y\n".to_vec() }));
+        for cut in [&said[..said.len() - 20], b"end-x 0", b"begin-x\n\nend-x ", b""] {
+            assert_eq!(frame(cut, "x"), None);
+        }
+    }
+
+    #[test]
+    fn a_login_is_what_ssh_itself_says() {
+        assert!(is_authenticated("debug1: x\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\n"));
+        assert!(!is_authenticated("debug1: Remote: Authenticated to x\n"));
+        assert!(is_host_key_failure("Host key verification failed."));
+        assert!(!is_host_key_failure("debug1: Remote: Host key verification failed."));
+    }
+}
