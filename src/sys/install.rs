@@ -30,6 +30,12 @@ const SHELL_FILE_TEMPLATE: &str = include_str!("../../templates/tetra.sh");
 const SERVICE_TEMPLATE: (&str, &str) =
     ("services/tetra-dev.tsm", include_str!("../../templates/services/tetra-dev.tsm"));
 
+/// Templates for Prometheus and Grafana: their names, and their texts.
+const MONITORING_TEMPLATES: [(&str, &str); 2] = [
+    ("monitoring/grafana-dashboard.json", include_str!("../../templates/monitoring/grafana-dashboard.json")),
+    ("monitoring/prometheus-alerts.yml", include_str!("../../templates/monitoring/prometheus-alerts.yml")),
+];
+
 /// What is installed where.
 #[derive(Debug, Clone)]
 pub struct Install {
@@ -94,11 +100,12 @@ impl Install {
             Artifact::Directory(dir.clone(), Access::Shared),
             Artifact::Directory(dir.join("systemd"), Access::Shared),
             Artifact::Directory(dir.join("services"), Access::Shared),
+            Artifact::Directory(dir.join("monitoring"), Access::Shared),
         ];
         let units = self.units.iter().map(|(name, text)| Artifact::File(dir.join("systemd").join(name), text.clone()));
         pieces.extend(units);
-        let (name, text) = SERVICE_TEMPLATE;
-        pieces.push(Artifact::File(dir.join(name), text.to_owned()));
+        let others = [SERVICE_TEMPLATE].into_iter().chain(MONITORING_TEMPLATES);
+        pieces.extend(others.map(|(name, text)| Artifact::File(dir.join(name), text.to_owned())));
         pieces
     }
 

@@ -60,7 +60,7 @@ impl Follower {
         Ok(Self { cursors, ready, pending: Vec::new(), watch, interrupted, finished: false, sources, search: None })
     }
 
-    /// Goes on behind positions that [`positions`](Self::positions) or [`LogLine::end`] said, one for each source.
+    /// Goes on behind positions that [`Stretch::positions`] or [`LogLine::end`] said, one for each source.
     ///
     /// # Errors
     ///

@@ -302,6 +302,28 @@ fn prometheus_accepts_the_metrics() {
 }
 
 #[test]
+fn rules_and_dashboard_are_about_metrics_that_there_are() {
+    let server = Serving::alone();
+    let text = get(server.port, "/metrics").body;
+    let known: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/monitoring");
+    for file in ["prometheus-alerts.yml", "grafana-dashboard.json"] {
+        let text = std::fs::read_to_string(templates.join(file)).expect("it is there");
+        let words =
+            text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| word.starts_with("tetra_"));
+        let unknown: Vec<&str> = words.filter(|word| !known.contains(word)).collect();
+        assert_eq!(unknown, Vec::<&str>::new(), "{file}");
+    }
+    let board = std::fs::read(templates.join("grafana-dashboard.json")).expect("it is there");
+    assert!(serde_json::from_slice::<Value>(&board).expect("JSON")["panels"].as_array().is_some_and(|it| it.len() > 5));
+    if super::is_installed("promtool", "prometheus") {
+        let rules = templates.join("prometheus-alerts.yml");
+        let output = Command::new("promtool").args(["check", "rules"]).arg(rules).output().expect("it runs");
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
 fn events_come_as_they_happen_and_none_is_lost_in_between() {
     let sandbox = Sandbox::new();
     let server = serving(&sandbox);
