@@ -1,8 +1,16 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
-use super::registry::{COMMANDS, GROUPS, commands_of};
+mod purposes;
+mod search;
+pub mod services;
+mod topics;
+
+pub use purposes::{PURPOSES, Purpose};
+pub use search::{HelpMatch, search};
+pub use topics::{TOPICS, Topic, topic};
+
+use super::registry::{GROUPS, SUBGROUPS, commands_of};
 use super::{CommandSpec, Effect};
-use crate::base::fault::FaultKind;
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,9 +61,18 @@ pub fn of_group(group: &str) -> String {
     text
 }
 
-/// The help of the whole shell.
+/// How many commands to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// Those of a group in a group as one row.
+    Folded,
+    /// Each.
+    Whole,
+}
+
+/// The help of the whole shell: commands by what one wants to do.
 #[must_use]
-pub fn of_all() -> String {
+pub fn of_all(listing: Listing) -> String {
     let mut text = "tetra: an operator shell\n\n\
         Usage:\n\
         \x20 tetra [--plain] [--norc]   the prompt, on a terminal\n\
@@ -66,18 +83,17 @@ pub fn of_all() -> String {
         \x20 --norc        does not run ~/.config/tetra/rc.tetra before the prompt\n\
         \x20 --keep-going  continues with the next line after a failure\n\n"
         .to_owned();
-    for (group, meaning) in GROUPS {
-        text.push_str(&format!("{group}: {meaning}\n"));
-        text.push_str(&rows(
-            commands_of(group)
-                .filter(|entry| !entry.is_hidden())
-                .map(|entry| (mark(entry.effect), entry.name, entry.summary())),
-        ));
-        text.push('\n');
+    for purpose in PURPOSES.iter().map(Some).chain([None]) {
+        let commands = purposes::commands(purpose);
+        if !commands.is_empty() {
+            text.push_str(&format!("{}\n", purpose.map_or("Other", |purpose| purpose.title)));
+            text.push_str(&rows(folded(&commands, listing).into_iter()));
+            text.push('\n');
+        }
     }
-    text.push_str("The shell's own:\n");
-    let own = COMMANDS.iter().filter(|entry| entry.group().is_none() && !entry.is_hidden());
-    text.push_str(&rows(own.map(|entry| (mark(entry.effect), entry.name, entry.summary()))));
+    if listing == Listing::Folded {
+        text.push_str("`help all` lists every command; a row with … has more: `help tsm logs`.\n");
+    }
     text.push_str("\nGlobal options, before a command or after it:\n");
     let option = |global: &super::global::GlobalOption| {
         let short = global.short.map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
@@ -86,98 +102,36 @@ pub fn of_all() -> String {
     };
     let options: Vec<(String, &str)> = super::global::GLOBALS.iter().map(|it| (option(it), it.help)).collect();
     text.push_str(&rows(options.iter().map(|(name, help)| (' ', name.as_str(), (*help).to_owned()))));
+    text.push_str("\nTopics:\n");
+    text.push_str(&rows(TOPICS.iter().map(|it| (' ', format!("help {}", it.name), it.summary.to_owned()))));
     text.push_str(&format!(
-        "\n{LEGEND}\nTopics: {}\n",
-        TOPICS.iter().map(|topic| format!("`help {}`", topic.name)).collect::<Vec<_>>().join(", ")
+        "\n`help search WORD` finds commands, options and topics by a word of their text.\n{LEGEND}\n"
     ));
     text
 }
 
-const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
-
-/// A text about what is not one command.
-#[derive(Debug, Clone, Copy)]
-pub struct Topic {
-    /// The word after `help`.
-    pub name: &'static str,
-    /// What it is about.
-    pub summary: &'static str,
-    /// Writes it.
-    pub text: fn() -> String,
-}
-
-/// All topics.
-pub const TOPICS: &[Topic] = &[
-    Topic { name: "exit-codes", summary: "what each exit code means", text: exit_codes },
-    Topic { name: "lines", summary: "quotes, pipes, redirection, several commands", text: lines },
-    Topic { name: "context", summary: "organization, environment and process of a command", text: context },
-    Topic { name: "guard", summary: "when a command asks before it acts", text: guard },
-    Topic { name: "prompt", summary: "keys and settings of the prompt", text: prompt },
-];
-
-/// The topic of a name.
-#[must_use]
-pub fn topic(name: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.name == name)
-}
-
-fn exit_codes() -> String {
-    let mut text = "0    done\n".to_owned();
-    for (_, code, _, meaning) in FaultKind::ALL {
-        text.push_str(&format!("{code:<4} {meaning}\n"));
+/// The rows of commands: the mark, the name, what it does. Folded, those of a group in a group are one row.
+fn folded(commands: &[&'static CommandSpec], listing: Listing) -> Vec<(char, String, String)> {
+    let mut rows: Vec<(char, String, String)> = Vec::new();
+    for entry in commands {
+        let outer: Vec<&str> = entry.name.split(' ').take(2).collect();
+        let group = outer.join(" ");
+        let inner = commands.iter().filter(|it| it.name != group && purposes::is_within(it.name, &group)).count();
+        if listing == Listing::Whole || inner == 0 {
+            rows.push((mark(entry.effect), entry.name.to_owned(), entry.summary()));
+            continue;
+        }
+        let name = format!("{group} …");
+        if !rows.iter().any(|(_, shown, _)| *shown == name) {
+            let own = commands.iter().find(|it| it.name == group).map(|it| it.summary());
+            let named = || SUBGROUPS.iter().find(|(it, _)| *it == group).map(|(_, meaning)| (*meaning).to_owned());
+            rows.push((' ', name, own.or_else(named).unwrap_or_default()));
+        }
     }
-    text
+    rows
 }
 
-fn lines() -> String {
-    "A line is one command or several with `;` between them; it stops at the first failure.\n\n\
-     'a b'  \"a b\"  a\\ b   one word\n\
-     # text              a comment\n\
-     \\ at the end        the line goes on\n\
-     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses\n\
-     COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
-     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\n\
-     The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
-        .to_owned()
-}
-
-fn context() -> String {
-    "The context is the organization, the environment and the process that commands use when none is named.\n\n\
-     use ORG, use @ENV, @ENV   choose for this session; `use -` goes back\n\
-     select PROCESS            choose a process for this session\n\
-     --org ORG, --env ENV      choose for one command\n\n\
-     What counts, first to last: the option, this session, TETRA_ORG and TETRA_ENV, the kept choice, the only one there is.\n"
-        .to_owned()
-}
-
-fn prompt() -> String {
-    "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
-     Tab                  completes, or shows what could stand here; Tab again goes through it\n\
-     Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
-     Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word\n\
-     Alt-Enter            a further line; an open quote or a `\\` at the end goes on by itself\n\
-     Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
-     Ctrl-C               drops the line, or ends the command; the session goes on\n\
-     Ctrl-D               leaves, on an empty line\n\
-     Ctrl-Z               takes the last change of the line back\n\n\
-     Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept.\n\
-     `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and a table `aliases`; the\n\
-     lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
-     give a prompt without an editor, for screen readers and poor terminals.\n"
-        .to_owned()
-}
-
-fn guard() -> String {
-    "Commands read, write or destroy. Whether they ask first depends on the environment:\n\n\
-     \x20            write   destroy\n\
-     local, dev   runs    runs\n\
-     staging      runs    asks\n\
-     prod         asks    asks for the organization's name\n\n\
-     The strictest counts: the environment of the command, of the context, or of the process itself.\n\
-     An environment of your own counts as its type says, and as prod if it says nothing.\n\
-     `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
-        .to_owned()
-}
+const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
 
 fn confirmation_text(effect: Effect) -> &'static str {
     match effect {
@@ -195,8 +149,8 @@ fn mark(effect: Effect) -> char {
     }
 }
 
-fn rows<'a>(rows: impl Iterator<Item = (char, &'a str, String)>) -> String {
+fn rows<S: AsRef<str>>(rows: impl Iterator<Item = (char, S, String)>) -> String {
     let rows: Vec<_> = rows.collect();
-    let width = rows.iter().map(|(_, name, _)| name.len()).max().unwrap_or(0);
-    rows.iter().map(|(mark, name, text)| format!("{mark} {name:width$}  {text}\n")).collect()
+    let width = rows.iter().map(|(_, name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(mark, name, text)| format!("{mark} {:width$}  {text}\n", name.as_ref())).collect()
 }

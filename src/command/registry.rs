@@ -173,12 +173,12 @@ pub const GROUPS: &[(&str, &str)] = &[
 
 /// Groups inside of groups that are no commands themselves.
 pub const SUBGROUPS: &[(&str, &str)] = &[
-    ("org env", "list, edit, show and check environments"),
-    ("org profile", "rules that make an environment from local.toml"),
-    ("env toml", "show and check tetra.toml"),
-    ("tsm nginx", "nginx in front of a process"),
-    ("tkm host", "list, add, pin and remove hosts"),
-    ("tkm deploy", "list what can be deployed, and test the way there"),
+    ("org env", "List, edit, show and check environments"),
+    ("org profile", "Rules that make an environment from local.toml"),
+    ("env toml", "Show and check tetra.toml"),
+    ("tsm nginx", "Put nginx in front of a process"),
+    ("tkm host", "List, add, pin and remove hosts"),
+    ("tkm deploy", "List what can be deployed, and test the way there"),
 ];
 
 /// Groups that may also be called behind `tsm`.

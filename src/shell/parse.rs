@@ -77,7 +77,7 @@ fn parse_words(words: &[String], globals: &mut Globals, width: usize) -> Result<
                 word: Some(words.len() - rest.len() + depth),
             }),
         },
-        CommandMatch::Nothing if rest.is_empty() => Ok(Parsed::Show(Report::of(help::of_all()))),
+        CommandMatch::Nothing if rest.is_empty() => Ok(Parsed::Show(Report::of(help::of_all(help::Listing::Folded)))),
         CommandMatch::Nothing => Err(CommandLineError {
             fault: Box::new(registry::unknown(&rest)),
             word: Some(words.len().saturating_sub(rest.len())),

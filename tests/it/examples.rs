@@ -5,7 +5,7 @@ use std::fs;
 
 use tetra::base::line::lex;
 use tetra::command::global::{GLOBALS, Globals};
-use tetra::command::help::{self, HelpDetail};
+use tetra::command::help::{self, HelpDetail, Listing, TOPICS};
 use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, resolve};
 use tetra::command::{CommandSpec, Effect};
 use tetra::shell::parse::{Parsed, parse};
@@ -62,6 +62,34 @@ fn every_command_has_help_with_its_examples_and_its_effect() {
             }
             assert!(text.lines().all(|line| line.chars().count() <= 110), "{text}");
         }
+    }
+}
+
+#[test]
+fn every_line_of_a_topic_is_one_that_parses() {
+    let mut count = 0;
+    for topic in TOPICS {
+        let text = (topic.text)();
+        assert!(text.lines().count() > 3 && text.lines().all(|line| !line.ends_with(' ')), "{}", topic.name);
+        for line in text.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' ')) {
+            // Only what begins with a command is one; the rest are keys and what they mean.
+            let words = line.split_whitespace().collect::<Vec<_>>();
+            if !matches!(resolve(&words), CommandMatch::Command(..)) {
+                continue;
+            }
+            for words in statements(line) {
+                if matches!(resolve(&words), CommandMatch::Command(..)) {
+                    let parsed = parse(&words, &mut Globals::default(), 100);
+                    parsed.unwrap_or_else(|misled| panic!("help {}: `{line}`: {}", topic.name, misled.fault));
+                    count += 1;
+                }
+            }
+        }
+        assert!(help::of_all(Listing::Folded).contains(&format!("  help {} ", topic.name)));
+    }
+    assert!(count > 25, "{count} lines");
+    for entry in COMMANDS.iter().filter(|entry| !entry.is_hidden()) {
+        assert!(help::of_all(Listing::Whole).contains(&format!(" {} ", entry.name)), "{}", entry.name);
     }
 }
 

@@ -53,6 +53,14 @@ const EXAMPLES: &[Examples] = &[
             ("[2001:db8::1]:22", "IPv6 with a port"),
         ],
     ),
+    (
+        TypeId::of::<std::net::IpAddr>,
+        &[
+            ("127.0.0.1", "this machine only"),
+            ("0.0.0.0", "every address of this machine"),
+            ("::1", "this machine, IPv6"),
+        ],
+    ),
     (TypeId::of::<TargetCount>, &[("4", "four in all"), ("+1", "one more"), ("-1", "one fewer")]),
     (
         TypeId::of::<SessionsOption>,
@@ -107,6 +115,9 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("tsm import", "only", "only the file knows its names"),
     ("tsm import", "prefix", "a new name"),
     ("tsm ports set", "port", "a new number"),
+    ("daemon install", "port", "a new number"),
+    ("daemon logs", "since", "a time in the words of journalctl"),
+    ("serve", "port", "a new number"),
     ("tsm scan-ports", "range", "any ports of the machine"),
     ("tsm nginx generate", "domain", "any domain of the operator's"),
     ("tsm nginx install", "domain", "any domain of the operator's"),

@@ -17,6 +17,7 @@ use crate::command::argument::{
     UsedPort, UserName, VariableName, VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
+use crate::command::daemon::logs::LogsWord;
 use crate::command::help;
 use crate::config::path::KeyPath;
 use crate::tkm::host::HostName;
@@ -84,6 +85,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<KeyPath>, |typed, live| listed(typed, live, NameKind::TomlKey)),
     (TypeId::of::<TomlAssignment>, assignments),
     (TypeId::of::<TomlTable>, |typed, live| listed(typed, live, NameKind::TomlTable)),
+    (TypeId::of::<LogsWord>, |typed, live| choose(typed, at_environments(live))),
     (TypeId::of::<ContextWord>, context),
     (TypeId::of::<SettingWord>, |typed, _| choose(typed, settings())),
     (TypeId::of::<EnvSource>, files::env_sources),
@@ -147,7 +149,9 @@ pub(super) fn setting_values(words: &[String], arg: &Arg, typed: &str) -> Vec<Ra
 }
 
 pub(super) fn topics() -> Vec<(String, String)> {
-    help::TOPICS.iter().map(|topic| (topic.name.to_owned(), topic.summary.to_owned())).collect()
+    let more = [("search", "find commands, options and topics by a word"), ("all", "every command")];
+    let topics = help::TOPICS.iter().map(|topic| (topic.name, topic.summary));
+    topics.chain(more).map(|(name, about)| (name.to_owned(), about.to_owned())).collect()
 }
 
 fn signals(typed: &str, _: &dyn CandidateSource) -> Vec<RawCandidate> {

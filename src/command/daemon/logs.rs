@@ -40,7 +40,7 @@ pub struct Logs {
 
 /// A number of lines, or an environment.
 #[derive(Debug, Clone)]
-enum LogsWord {
+pub(in crate::command) enum LogsWord {
     Lines(usize),
     Env(EnvName),
 }

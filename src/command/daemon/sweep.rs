@@ -1,7 +1,7 @@
 //! `daemon sweep`
 
 use crate::base::environment::EnvName;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::daemon::run::sweep;
 use crate::daemon::temporary_files;
@@ -25,7 +25,8 @@ impl Command for Sweep {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(result) = cx.host.variable("SERVICE_RESULT").map(str::to_owned) else {
-            return Err(Fault::usage("`daemon sweep` is for `ExecStopPost=` of a unit: SERVICE_RESULT is not set"));
+            let why = "`daemon sweep` is for `ExecStopPost=` of a unit: SERVICE_RESULT is not set";
+            return Err(Fault::new(FaultKind::Failed, why));
         };
         let context = crate::ops::OpContext { env: Some(&self.env), ..cx.operation() };
         let console = &mut *cx.console;

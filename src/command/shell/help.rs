@@ -3,14 +3,15 @@
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
 use crate::command::argument::CommandWord;
-use crate::command::help::{self, HelpDetail, TOPICS, topic};
+use crate::command::help::{self, HelpDetail, Listing, TOPICS, topic};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
-use crate::report::Report;
+use crate::report::{Report, Table};
 
 /// Show help for a command
 ///
-/// Without arguments it lists the commands. Further topics: exit-codes, lines, context, guard.
+/// Without arguments it lists the commands by what one wants to do, `help all` every one. `help search WORD` finds commands, options,
+/// topics and settings by a word of their text. The end of `help` lists the topics.
 #[derive(Debug, clap::Args)]
 pub struct Help {
     /// A command, a group or a topic
@@ -22,7 +23,7 @@ impl Command for Help {
     const NAME: &'static str = "help";
     const ALIASES: &'static [&'static str] = &["?"];
     const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["help", "help use", "help exit-codes"];
+    const EXAMPLES: &'static [&'static str] = &["help", "help use", "help services", "help search memory", "help all"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         about(&self.words, cx)
@@ -56,7 +57,13 @@ impl Command for TsmHelp {
 fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
     let words: Vec<&str> = words.iter().map(|word| word.0.as_str()).collect();
     if words.is_empty() {
-        return Ok(Report::of(help::of_all()));
+        return Ok(Report::of(help::of_all(Listing::Folded)));
+    }
+    match words[..] {
+        ["all"] => return Ok(Report::of(help::of_all(Listing::Whole))),
+        ["search"] => return Err(Fault::usage("missing argument for `help search`: <WORD>")),
+        ["search", ref wanted @ ..] => return Ok(found(wanted)),
+        _ => {}
     }
     if let [name] = words[..]
         && let Some(topic) = topic(name)
@@ -77,4 +84,14 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
             }
         }
     }
+}
+
+/// Where words are in the help.
+fn found(words: &[&str]) -> Report {
+    let mut table = Table::new(&[("name", "NAME"), ("text", "TEXT")])
+        .when_empty(format!("`{}` is nowhere in the help; `help` lists the commands", words.join(" ")));
+    for found in help::search(words) {
+        table.row(vec![found.name.into(), found.text.into()]);
+    }
+    Report::of(table)
 }

@@ -4,10 +4,11 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
+use crate::command::help::services;
 use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::tsm::start::args;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Answer, Message, Question, Report, Tone};
+use crate::report::{Answer, Block, Message, Question, Report, Tone, Value};
 use crate::sys::program::find;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
@@ -17,6 +18,21 @@ use crate::tsm::resolve::resolve_one;
 use crate::tsm::save;
 use crate::tsm::service::{Overwrite, ServiceError, Services};
 use crate::tsm::store::{Process, ProcessStore};
+
+/// A service with every key.
+fn template(cx: &Cx) -> Report {
+    let text = services::template();
+    let file = cx.paths.services_available().join(format!("{}.tsm", services::TEMPLATE_NAME)).display().to_string();
+    let data = [
+        ("name", services::TEMPLATE_NAME.to_owned()),
+        ("action", "shown".to_owned()),
+        ("file", file),
+        ("command", services::TEMPLATE_COMMAND.to_owned()),
+        ("text", text.clone()),
+    ];
+    let data = Value::Record(data.map(|(key, value)| (key.to_owned(), Value::from(value))).to_vec());
+    Report::of(Block::TextWithData { text, data })
+}
 
 /// The global option that is ours at the end of a command line too.
 const JSON_OPTION: &str = "--json";
@@ -29,7 +45,7 @@ const JSON_OPTION: &str = "--json";
 #[derive(Debug, clap::Args)]
 pub struct Save {
     /// A name and a command line, or a process and perhaps a name
-    #[arg(required = true, value_name = "NAME COMMAND|PROCESS")]
+    #[arg(required_unless_present = "template", value_name = "NAME COMMAND|PROCESS")]
     words: Vec<StartWord>,
     /// The env file by name or path, `none`, or one variable; may be repeated
     #[arg(long, short, value_name = "NAME|FILE|K=V")]
@@ -54,13 +70,19 @@ pub struct Save {
     /// Replace a service of that name
     #[arg(long, short)]
     force: bool,
+    /// Only show a service with every key, each with a comment
+    #[arg(long, conflicts_with = "words")]
+    template: bool,
 }
 
 impl Command for Save {
     const NAME: &'static str = "tsm save";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] =
-        &["tsm save api node server.js --port 4000", "tsm save web --restart always -- python3 -m http.server 8000"];
+    const EXAMPLES: &'static [&'static str] = &[
+        "tsm save api node server.js --port 4000",
+        "tsm save web --restart always -- python3 -m http.server 8000",
+        "tsm save --template",
+    ];
 
     fn reorder_args(mut given: Vec<String>) -> Vec<String> {
         let own = <Self as clap::Args>::augment_args(clap::Command::new(Self::NAME));
@@ -86,7 +108,14 @@ impl Command for Save {
         Ok(name.and_then(|name| environment_of(&cx.paths.service(&name))).into_iter().collect())
     }
 
+    fn effect(&self) -> Effect {
+        if self.template { Effect::Read } else { Self::EFFECT }
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if self.template {
+            return Ok(template(cx));
+        }
         let definition = self.definition(cx)?;
         let services = Services::open(cx.paths);
         let over = if self.force || cx.yes { Overwrite::Existing } else { Overwrite::Never };

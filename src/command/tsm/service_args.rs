@@ -63,7 +63,7 @@ fn read(option: &ServiceOption, values: &[String], options: &mut ServiceOptions)
 
 /// The flag of an option. The type of its value decides how it is completed.
 fn arg(option: &'static ServiceOption) -> Arg {
-    let arg = Arg::new(option.name).long(option.flag).help(option.help.trim());
+    let arg = Arg::new(option.name).long(option.flag).help(option.full_help());
     let (arg, name, completion) = match option.argument {
         Argument::Switch(_) => return arg.action(ArgAction::SetTrue),
         Argument::One(name, completion) => (arg.action(ArgAction::Set), name, completion),

@@ -1,6 +1,8 @@
 //! Every option of a process, one row each. The type, the command line, `.tsm` files, TOML, `meta.json` and what people see
 //! all follow from it.
 
+use std::time::Duration;
+
 use crate::supervise::meta::RunSpec;
 use crate::tsm::limits::UserError;
 
@@ -56,6 +58,29 @@ pub enum Section {
 }
 
 impl ServiceOption {
+    /// What it does, with its default from the one place that has it.
+    #[must_use]
+    pub fn full_help(&self) -> String {
+        let help = self.help.trim();
+        let default = match self.name {
+            "health_interval" => OptionValue::Span(Duration::from_millis(DEFAULT_INTERVAL_MS)),
+            "health_timeout" => OptionValue::Span(Duration::from_millis(DEFAULT_TIMEOUT_MS)),
+            "health_threshold" => OptionValue::Number(DEFAULT_THRESHOLD.into()),
+            "health_grace" => OptionValue::Span(Duration::from_millis(DEFAULT_GRACE_MS)),
+            _ => self.show(&RunSpec::default()),
+        };
+        let is_nothing = match &default {
+            OptionValue::Nothing | OptionValue::Flag(_) => true,
+            OptionValue::List(items) => items.is_empty(),
+            OptionValue::Text(text) => text.is_empty(),
+            _ => false,
+        };
+        if is_nothing || help.contains("[default") || self.section == Section::Limits {
+            return help.to_owned();
+        }
+        format!("{help} [default: {default}]")
+    }
+
     /// Reads a value.
     ///
     /// # Errors
@@ -168,7 +193,7 @@ options! {
         flag "kill-timeout", key "TSM_KILL_TIMEOUT", toml ["kill_timeout"], record kill_timeout_ms,
         shown Details "kill_timeout", example ["3s"]
     }
-    /// Signal that asks the process to stop [default: SIGTERM]
+    /// Signal that asks the process to stop
     stop_signal: StopSignal {
         flag "stop-signal", key "TSM_STOP_SIGNAL", toml ["stop_signal"], record stop_signal,
         shown Changed "stop_signal", example ["SIGINT"]
@@ -198,25 +223,25 @@ options! {
         flag "health", key "TSM_HEALTH_CHECK", toml ["health", "health_check"], record monitor.health,
         shown Monitor "check", example ["http://localhost:8000/ok"]
     }
-    /// Time between two health checks [default: 10s]
+    /// Time between two health checks
     health_interval: TimeSpan {
         flag "health-interval", key "TSM_HEALTH_INTERVAL", toml ["health_interval"],
         record monitor.health_interval_ms unless DEFAULT_INTERVAL_MS,
         shown Monitor "health_interval", example ["1s"]
     }
-    /// Time after which a health check fails [default: 2s]
+    /// Time after which a health check fails
     health_timeout: TimeSpan {
         flag "health-timeout", key "TSM_HEALTH_TIMEOUT", toml ["health_timeout"],
         record monitor.health_timeout_ms unless DEFAULT_TIMEOUT_MS,
         shown Monitor "health_timeout", example ["1s"]
     }
-    /// Failures in a row after which the process is unhealthy [default: 3]
+    /// Failures in a row after which the process is unhealthy
     health_threshold: Count {
         flag "health-threshold", key "TSM_HEALTH_THRESHOLD", toml ["health_threshold"],
         record monitor.health_threshold unless DEFAULT_THRESHOLD,
         shown Monitor "health_threshold", example ["2"]
     }
-    /// Time in which the process may become healthy [default: 10s]
+    /// Time in which the process may become healthy
     health_grace: TimeSpan {
         flag "health-grace", key "TSM_HEALTH_GRACE", toml ["health_grace"],
         record monitor.health_grace_ms unless DEFAULT_GRACE_MS,
