@@ -59,14 +59,14 @@ fn a_stop_leaves_nothing_and_the_death_of_the_daemon_takes_nothing_along() {
     // The loop hangs, and systemd notices.
     bed.root("mkdir -p /run/systemd/system/tetra-dev.service.d").ok();
     bed.root(
-        "printf '[Service]\\nWatchdogSec=1\\nTimeoutStopSec=8\\n' > /run/systemd/system/tetra-dev.service.d/short.conf",
+        "printf '[Service]\\nWatchdogSec=4\\nTimeoutStopSec=8\\n' > /run/systemd/system/tetra-dev.service.d/short.conf",
     )
     .ok();
     bed.root("systemctl daemon-reload").ok();
     until_restarted(&bed, "kill -KILL");
     until_restarted(&bed, "kill -STOP");
     assert_eq!(pids(&bed), before);
-    bed.root("systemctl reload tetra-dev").ok();
+    bed.eventually("it reloads", "systemctl reload tetra-dev");
     assert_eq!(pids(&bed), before);
     // A stray that has no mark of a service, and a service that does not end when it is asked to.
     bed.root("setsid sleep 2000 < /dev/null > /dev/null 2>&1 & echo $! > /sys/fs/cgroup/systemd/system.slice/tetra-dev.service/cgroup.procs").ok();
