@@ -129,6 +129,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<tkm::bootstrap::Bootstrap>(),
     spec::<tkm::test::Test>(),
     spec::<tkm::ssh::Ssh>(),
+    spec::<tkm::rotate::Rotate>(),
     spec::<tkm::generate::Generate>(),
     spec::<tkm::list::List>(),
     spec::<tkm::status::Status>(),

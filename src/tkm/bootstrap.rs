@@ -40,14 +40,8 @@ pub fn run(connection: &Connection, actor: Actor, wanted: &Bootstrap) -> Result<
     let key: Key = state.active(wanted.id).cloned().ok_or_else(no_key)?;
     let public = key.public_key().ok_or_else(no_key)?;
     let new = access::login_of(store, &key)?;
-    let options = LineOptions {
-        from: wanted.from.clone(),
-        expiry: key.expires.map(expiry_time),
-        // A person works in dev; in the others a terminal is for the operator's own key.
-        has_terminal: wanted.id.env.tier().is_none_or(|tier| tier <= Tier::Dev),
-    };
-    let block = ManagedBlock::of(&EnvRef { org: wanted.id.org.clone(), env: wanted.id.env.clone() });
-    let install = Install { by: wanted.by, new: &new, block: &block, key: &public, line: options.line(&public) };
+    let line = LineOptions { from: wanted.from.clone(), ..options(wanted.id, &key) }.line(&public);
+    let install = Install { by: wanted.by, new: &new, block: &block_of(wanted.id), key: &public, line };
     let installation = access::install(connection, &install)?;
     if let Some(key) = state.by_fingerprint(&key.fingerprint)
         && !key.hosts.contains(&connection.host.name)
@@ -64,6 +58,21 @@ pub fn run(connection: &Connection, actor: Actor, wanted: &Bootstrap) -> Result<
         AuditEvent { event: "key-install", host: Some(connection.host.name.as_str()), key: Some(&key.fingerprint) };
     audit::record(store, actor, event)?;
     Ok(Bootstrapped { fingerprint: key.fingerprint, installation })
+}
+
+/// What the line of a key allows.
+pub(super) fn options(id: &KeyId, key: &Key) -> LineOptions {
+    LineOptions {
+        from: None,
+        expiry: key.expires.map(expiry_time),
+        // A person works in dev; in the others a terminal is for the operator's own key.
+        has_terminal: id.env.tier().is_none_or(|tier| tier <= Tier::Dev),
+    }
+}
+
+/// Where the lines of a key are.
+pub(super) fn block_of(id: &KeyId) -> ManagedBlock {
+    ManagedBlock::of(&EnvRef { org: id.org.clone(), env: id.env.clone() })
 }
 
 /// `YYYYMMDDHHMMZ`, as `expiry-time` takes it.

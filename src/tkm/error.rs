@@ -170,6 +170,16 @@ pub enum TkmError {
         /// The file of keys is as it was before.
         is_restored: bool,
     },
+    /// The old line is gone, and the login with the new key failed. The host puts its file back by itself.
+    #[error("`{name}` stopped to accept the new key, and puts its old keys back within {seconds} s: {why}")]
+    Armed {
+        /// The host.
+        name: HostName,
+        /// When.
+        seconds: u64,
+        /// What ssh said.
+        why: String,
+    },
     /// It would leave no way to log in.
     #[error("{0}")]
     LastWayIn(String),
@@ -205,7 +215,7 @@ impl UserFacingError for TkmError {
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::AuthorizedKeys { .. } => FaultKind::Preflight,
-            Self::Lost { .. } => FaultKind::Unknown,
+            Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
             Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
             Self::Verification { .. } => FaultKind::RevertFailed,
         }
@@ -245,6 +255,7 @@ impl UserFacingError for TkmError {
                 "the login shell must run commands, and no ForceCommand may replace them".to_owned()
             }
             Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
+            Self::Armed { name, .. } => format!("then run `tkm test {name}` and rotate again"),
             Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),
             Self::Verification { is_restored: true, .. } => {
                 "the file of keys on the host is as it was before; see AuthorizedKeysFile, AllowUsers and StrictModes \

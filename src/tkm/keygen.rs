@@ -94,6 +94,7 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
         expires: new.expires,
         status: KeyStatus::Active,
         hosts: Vec::new(),
+        replaced: None,
     })
 }
 

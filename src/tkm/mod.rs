@@ -10,6 +10,7 @@
 //! remote           that file on a host: read, and replaced if nothing else changed it
 //! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
 //! bootstrap        the first key of a host
+//! rotate           a key replaced on its hosts, step by step
 //! audit            what was done, each line with the hash of the one before
 //! import           hosts that are written down elsewhere
 //! check            what is worth a look, without a connection
@@ -49,6 +50,7 @@ pub mod keygen;
 pub mod many;
 pub mod pins;
 pub mod remote;
+pub mod rotate;
 pub mod route;
 pub mod ssh;
 pub mod state;

@@ -81,6 +81,42 @@ pub fn write_keys(connection: &Connection, login: &Login, old: &KeysFile, new: &
     Ok(KeysFile { bytes: new.to_vec(), sum })
 }
 
+/// How long a host waits before it puts the file back, in seconds.
+pub const RESTORE_AFTER: u64 = 120;
+
+/// Keeps a copy of the file, and has the host put it back after a while, unless someone else changed the file then.
+const ARM: &str = r#"
+f=$HOME/.ssh/authorized_keys; r=$HOME/.ssh/.tetra-restore-$$
+cp -p "$f" "$r" || { echo disk; exit 3; }
+export f r after seconds
+detach=; command -v setsid >/dev/null && detach=setsid
+$detach nohup sh -c 'sleep "$seconds"
+[ -e "$r" ] || exit 0
+if [ "$(cksum <"$f")" = "$after" ]; then mv -f "$r" "$f"; else rm -f "$r"; fi' </dev/null >/dev/null 2>&1 &
+echo done
+"#;
+
+/// Has the host put the present file back by itself, if it is not told otherwise once it has these bytes.
+///
+/// # Errors
+///
+/// Fails if it could not be arranged.
+pub fn arm(connection: &Connection, login: &Login, after: &[u8]) -> Result<(), TkmError> {
+    let script = format!("after='{}'\nseconds={RESTORE_AFTER}\n{ARM}", cksum(after));
+    let answer = connection.run(login, &script, b"")?;
+    if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }
+}
+
+/// The file stays as it is now.
+///
+/// # Errors
+///
+/// Fails if the host was not told; it then puts the file back.
+pub fn disarm(connection: &Connection, login: &Login) -> Result<(), TkmError> {
+    let answer = connection.run(login, "rm -f \"$HOME\"/.ssh/.tetra-restore-*", b"")?;
+    if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }
+}
+
 fn refusal(connection: &Connection, answer: &Answer) -> TkmError {
     let said = String::from_utf8_lossy(&answer.output);
     let why = match said.trim() {

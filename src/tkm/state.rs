@@ -117,6 +117,9 @@ pub struct Key {
     pub status: KeyStatus,
     /// The hosts that accept it, as far as was seen.
     pub hosts: Vec<HostName>,
+    /// When another key took its place, in milliseconds since 1970.
+    #[serde(default)]
+    pub replaced: Option<u64>,
 }
 
 impl Key {
@@ -164,6 +167,21 @@ impl State {
     #[must_use]
     pub fn active(&self, id: &KeyId) -> Option<&Key> {
         self.keys.iter().rev().find(|key| key.is_of(id) && key.status == KeyStatus::Active)
+    }
+
+    /// The key that a host accepts: while a key is being replaced, that of a host which was not reached is the old one.
+    #[must_use]
+    pub fn accepted(&self, id: &KeyId, host: &HostName) -> Option<&Key> {
+        let accepts = |status| {
+            self.keys.iter().rev().find(|key| key.is_of(id) && key.status == status && key.hosts.contains(host))
+        };
+        accepts(KeyStatus::Active).or_else(|| accepts(KeyStatus::Grace)).or_else(|| self.active(id))
+    }
+
+    /// The key that is being replaced.
+    #[must_use]
+    pub fn outgoing(&self, id: &KeyId) -> Option<&Key> {
+        self.keys.iter().find(|key| key.is_of(id) && key.status == KeyStatus::Grace)
     }
 
     /// A key by its fingerprint, to be changed.

@@ -117,16 +117,26 @@ impl Server {
         self.root().join(".ssh/authorized_keys")
     }
 
-    /// Gives it another host key, on the same port.
-    pub(crate) fn rekey(&mut self) {
+    /// Ends it; nothing answers on its port.
+    pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.root(), self.port, "");
+        assert!(answers(&mut self.child, self.port, Instant::now() + PATIENCE), "it answers again");
+    }
+
+    /// Gives it another host key, on the same port.
+    pub(crate) fn rekey(&mut self) {
+        self.stop();
         let path = self.root().join(".ssh/host_key");
         fs::remove_file(&path).expect("ours");
         fs::remove_file(path.with_extension("pub")).expect("ours");
         key(&path);
-        self.child = spawn(&self.root(), self.port, "");
-        assert!(answers(&mut self.child, self.port, Instant::now() + PATIENCE), "it answers again");
+        self.restart();
     }
 
     /// Tells the client how to reach it.

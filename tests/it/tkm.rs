@@ -393,3 +393,99 @@ fn other_programs_reach_the_hosts_too() {
     world.run("tkm config --remove").done();
     assert_eq!(fs::read_to_string(&config).expect("there"), mine);
 }
+
+/// The lines of a file of keys that tetra wrote.
+fn own_lines(server: &Server) -> Vec<String> {
+    let text = fs::read_to_string(server.authorized_keys()).expect("there");
+    text.lines().filter(|line| line.starts_with("restrict")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_key_is_replaced_with_both_let_in_for_a_while() {
+    if !has_servers("a_key_is_replaced_with_both_let_in_for_a_while") {
+        return;
+    }
+    let server = Server::start("dev");
+    let foreign = fs::read(server.authorized_keys()).expect("there");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let first = own_lines(&server);
+    assert_eq!(world.run("tkm rotate dev --resume").code, 5);
+    let said = world.run("tkm rotate dev").done();
+    assert!(said.contains("both"), "{said}");
+    assert_eq!(own_lines(&server).len(), 2, "both are let in");
+    world.run("tkm test dev").done();
+    assert!(world.run("tkm list").done().contains("grace"));
+    world.run("tkm rotate dev --resume").done();
+    assert_eq!(own_lines(&server).len(), 2, "its time is not over");
+    let said = world.run("tkm rotate dev --resume --now").done();
+    assert!(said.contains("replaced"), "{said}");
+    let last = own_lines(&server);
+    assert!(last.len() == 1 && last != first, "{last:?}");
+    world.run("tkm test dev").done();
+    assert!(fs::read(server.authorized_keys()).expect("there").starts_with(&foreign));
+    let left = fs::read_dir(server.root().join(".ssh")).expect("there").flatten();
+    assert!(
+        !left.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(".tetra-")),
+        "nothing is left"
+    );
+}
+
+#[test]
+fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
+    if !has_servers("a_host_that_is_down_keeps_the_old_key_and_is_reported") {
+        return;
+    }
+    let (server, mut other) = (Server::start("dev"), Server::start("other"));
+    let mut world = world_of(&server);
+    let (port, fingerprint) = (other.port(), other.fingerprint());
+    world.run(&format!("tkm host add other root@127.0.0.1:{port} --env dev --fingerprint {fingerprint}")).done();
+    world.run(&bootstrap(&server)).done();
+    world.run(&format!("tkm bootstrap other --identity {}", other.identity().display())).done();
+    other.stop();
+    let found = world.run("tkm rotate dev --now");
+    assert_eq!(found.code, 11, "{}{}", found.output, found.stderr);
+    assert!(found.output.contains("replaced") && found.output.contains("failed"), "{}", found.output);
+    other.restart();
+    world.run("tkm test dev other").done();
+    world.run("tkm rotate dev --resume --now").done();
+    assert_eq!((own_lines(&server).len(), own_lines(&other).len()), (1, 1));
+    world.run("tkm test dev other").done();
+    assert!(!world.run("tkm list").done().contains("grace"));
+}
+
+#[test]
+fn a_rotation_that_is_killed_at_any_step_locks_no_one_out() {
+    if !has_servers("a_rotation_that_is_killed_at_any_step_locks_no_one_out") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let bin = world.home().join("bin");
+    fs::create_dir(&bin).expect("ours");
+    // Ends tetra before or after the call of ssh with the number in `kill-at`.
+    let script = "#!/bin/sh\n[ \"$1\" = -G ] && exec /usr/bin/ssh \"$@\"\ncd \"${0%/*}\" || exit\n\
+                  count=$(($(cat count) + 1)); echo $count > count; read -r at when < kill-at\n\
+                  [ $count = $at ] && [ $when = before ] && kill -9 $PPID && exit\n\
+                  /usr/bin/ssh \"$@\"; code=$?\n[ $count = $at ] && kill -9 $PPID\nexit $code\n";
+    crate::program::script(&bin.join("ssh"), script);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("there"));
+    // Three calls let the new key in, five let the old one go.
+    let after = (1..=8).map(|at| (at, "after"));
+    let mut killed = 0;
+    for (at, when) in after.chain([(1, "before"), (4, "before")]) {
+        fs::write(bin.join("count"), "0").expect("ours");
+        fs::write(bin.join("kill-at"), format!("{at} {when}\n")).expect("ours");
+        let mut rotate = world.program(crate::world::PROGRAM);
+        let done = rotate.args(["-c", "tkm rotate dev --now"]).env("PATH", &path).output().expect("it runs");
+        killed += usize::from(!done.status.success());
+        world.run("tkm test dev").done();
+        if world.run("tkm list").done().contains("grace") {
+            world.run("tkm rotate dev --resume --now").done();
+        }
+        assert_eq!(own_lines(&server).len(), 1, "no line is left over ({at} {when})");
+        world.run("tkm test dev").done();
+    }
+    assert_eq!(killed, 10);
+}

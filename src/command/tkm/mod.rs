@@ -16,6 +16,7 @@ pub mod init;
 mod initialize;
 pub mod list;
 pub mod log;
+pub mod rotate;
 pub mod ssh;
 pub mod status;
 pub mod test;

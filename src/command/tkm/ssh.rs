@@ -39,7 +39,7 @@ impl Command for Ssh {
         let host = store.host(&self.host)?;
         let connection = Connection::open(&store, &host, cx.host.variables())?;
         let state = store.state()?;
-        let key = state.active(&key_id(cx, &host.env, Purpose::Deploy));
+        let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
         let login = access::login_of(&store, key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?)?;
         // A changed host key is reported with both fingerprints, before anything is sent.
         if !cx.console.is_terminal() || !self.command.is_empty() {

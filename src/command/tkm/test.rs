@@ -35,7 +35,7 @@ impl Command for Test {
         let with_keys: Vec<(Host, Option<Key>)> = hosts
             .into_iter()
             .map(|host| {
-                let key = state.active(&key_id(cx, &host.env, Purpose::Deploy)).cloned();
+                let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name).cloned();
                 (host, key)
             })
             .collect();

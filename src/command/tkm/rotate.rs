@@ -1,0 +1,119 @@
+//! `tkm rotate`
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::context::{actor, find, key_id, not_initialized};
+use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::HumanDuration;
+use crate::command::{Command, Cx, Effect};
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tkm::error::TkmError;
+use crate::tkm::host::Host;
+use crate::tkm::keygen::{self, NewKey, Passphrase};
+use crate::tkm::rotate::{self, Action, Grace, Rotation};
+use crate::tkm::ssh::Connection;
+use crate::tkm::state::{KeyId, Purpose};
+use crate::tkm::store::Store;
+use crate::tkm::{client_config, many};
+
+/// Replace the key of an environment on its hosts
+///
+/// The new key is let in beside the old one and verified on a fresh connection. The old one goes after --grace, by another call:
+/// each call takes the steps that are due, and goes on where one was interrupted. A host that is down keeps the old key.
+#[derive(Debug, clap::Args)]
+pub struct Rotate {
+    /// The environment
+    env: EnvName,
+    /// How long both keys are let in
+    #[arg(long, value_name = "TIME", default_value = "24h", conflicts_with = "now")]
+    grace: HumanDuration,
+    /// Remove the old key at once
+    #[arg(long)]
+    now: bool,
+    /// Only go on with a rotation that was begun
+    #[arg(long)]
+    resume: bool,
+    /// Make the new key without a passphrase, also for prod
+    #[arg(long)]
+    no_passphrase: bool,
+}
+
+impl Command for Rotate {
+    const NAME: &'static str = "tkm rotate";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["tkm rotate dev", "tkm rotate @staging --now", "tkm rotate @prod --resume"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(vec![cx.selection.qualify(self.env.clone())])
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        let id = key_id(cx, &self.env, Purpose::Deploy);
+        let _lock = store.lock()?;
+        self.begin(cx, &store, &id)?;
+        let state = store.state()?;
+        let outgoing = state.outgoing(&id).map(|old| old.hosts.clone()).unwrap_or_default();
+        let hosts: Vec<Host> = store.hosts()?.into_iter().filter(|host| outgoing.contains(&host.name)).collect();
+        let period = if self.now { Duration::ZERO } else { self.grace.0 };
+        let grace = Grace { period, now: cx.host.now() };
+        let rotation = Rotation { store: &store, id: &id, actor: actor(cx), grace, turn: Mutex::new(()) };
+        let variables = cx.host.variables();
+        let results = many::each(&hosts, |host| rotation.run(&Connection::open(&store, host, variables)?));
+        let is_done = rotation.finish()?;
+        client_config::write(&store, cx.selection.org.as_ref())?;
+        let report = table(&hosts, results);
+        Ok(if is_done {
+            report.note(format!("the key of {} is replaced", self.env))
+        } else {
+            report.note(format!("next: `tkm rotate @{} --resume`, when the old key may go", self.env))
+        })
+    }
+}
+
+impl Rotate {
+    /// Makes the new key, unless a rotation goes on.
+    fn begin(&self, cx: &Cx, store: &Store, id: &KeyId) -> Result<(), Fault> {
+        let state = store.state()?;
+        if state.outgoing(id).is_some() {
+            return Ok(());
+        }
+        if self.resume {
+            let message = format!("no rotation of the key of `@{}` was begun", self.env);
+            return Err(Fault::new(FaultKind::NotFound, message).with_advice(format!("run `tkm rotate @{}`", self.env)));
+        }
+        let no_key = || TkmError::NoKey { env: self.env.to_string() };
+        let old = state.active(id).ok_or_else(no_key)?.fingerprint.clone();
+        let wants = self.env.tier() == Some(Tier::Prod) && !self.no_passphrase;
+        if wants && !cx.console.is_interactive() {
+            let message = format!("the key of `@{}` takes a passphrase, and stdin is not a terminal", self.env);
+            return Err(Fault::new(FaultKind::Refused, message).with_advice("add `--no-passphrase`"));
+        }
+        let passphrase = if wants { Passphrase::Ask } else { Passphrase::None };
+        let new = NewKey { id, passphrase, algorithm: "ed25519", expires: None };
+        let key = keygen::generate(store, cx.host, actor(cx), &new)?;
+        Ok(rotate::begin(store, actor(cx), &old, key)?)
+    }
+}
+
+fn table(hosts: &[Host], results: Vec<Result<Action, TkmError>>) -> Report {
+    let mut report = Report::default();
+    let mut table =
+        Table::new(&[("host", "HOST"), ("state", "STATE"), ("why", "WHY")]).when_empty("no host accepts the old key");
+    for (host, result) in hosts.iter().zip(results) {
+        let (word, tone, why) = match result {
+            Ok(Action::Wait | Action::Add) => ("both", Tone::Warn, Value::Null),
+            Ok(Action::Remove | Action::Nothing) => ("replaced", Tone::Good, Value::Null),
+            Err(error) => {
+                let why = Value::from(error.to_string());
+                report.faults.push(error.into());
+                ("failed", Tone::Bad, why)
+            }
+        };
+        table.row(vec![host.name.as_str().into(), Cell::from(word).tone(tone), why.into()]);
+    }
+    report.and(table)
+}
