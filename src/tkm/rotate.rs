@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn no_old_key_goes_before_the_new_one_is_let_in() {
         let web: HostName = "web".parse().expect("a name");
-        let at = |seconds| Grace { period: Duration::from_secs(60), now: Timestamp(1000 + seconds * 1000) };
+        let at = |seconds: u64| Grace { period: Duration::from_secs(60), now: Timestamp(1000 + seconds * 1000) };
         for (old, new, seconds, expected) in [
             (&["web"][..], &[][..], 9999, Action::Add),
             (&["web"], &["other"], 9999, Action::Add),
