@@ -20,7 +20,7 @@ use crate::tkm::{client_config, pins};
 pub struct HostAdd {
     /// What it is called; `dev`, `staging` and `prod` are hosts of those environments, others need --env
     host: HostName,
-    /// HOST, USER@HOST:PORT or [IPV6]:PORT; HOST may be a name of ~/.ssh/config
+    /// HOST or USER@HOST:PORT, IPv6 with a port in brackets; HOST may be a name of ~/.ssh/config
     address: Address,
     /// The fingerprint of its key, as `ssh-keygen -l` on the host shows it
     #[arg(long, value_name = "SHA256:…")]

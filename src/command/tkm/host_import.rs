@@ -11,7 +11,7 @@ use crate::tkm::{client_config, import};
 
 /// Take hosts from tetra.toml or from a file for ssh
 ///
-/// Without a file, the servers of [infrastructure] in tetra.toml of this directory. The names of a file for ssh become hosts of
+/// Without a file, the servers of `infrastructure` in tetra.toml of this directory. The names of a file for ssh become hosts of
 /// --env. Hosts that are there stay as they are, and no key is pinned: `tkm host add` does that.
 #[derive(Debug, clap::Args)]
 pub struct HostImport {

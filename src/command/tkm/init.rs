@@ -8,7 +8,7 @@ use crate::tkm::store::Creation;
 
 /// Set up SSH keys and server connections
 ///
-/// Makes the store with a key for each environment but local, and takes the servers of [infrastructure] in tetra.toml as hosts.
+/// Makes the store with a key for each environment but local, and takes the servers of `infrastructure` in tetra.toml as hosts.
 /// The key of prod takes a passphrase: it is made by `tkm generate prod`. What is there already stays.
 #[derive(Debug, clap::Args)]
 pub struct Init {}
