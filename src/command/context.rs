@@ -127,6 +127,12 @@ pub const SETTINGS: &[Setting] = &[
         help: "on: a script continues after a failure",
     },
     Setting {
+        name: "notices",
+        default: "on",
+        accepts: Accepts::Switch,
+        help: "off: the prompt does not say that a process crashed, was given up or became unhealthy",
+    },
+    Setting {
         name: "plain",
         default: "off",
         accepts: Accepts::Switch,
@@ -137,6 +143,12 @@ pub const SETTINGS: &[Setting] = &[
         default: "on",
         accepts: Accepts::Switch,
         help: "off: `rc.tetra` is not run at the start of the prompt",
+    },
+    Setting {
+        name: "readonly",
+        default: "off",
+        accepts: Accepts::Switch,
+        help: "on: commands that change something are refused",
     },
     Setting {
         name: "shell-escape",

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod context;
 pub mod environments;
 pub mod limits;
+pub mod process_feed;
 pub mod reconcile;
 pub mod restart;
 pub mod scale;

@@ -35,6 +35,19 @@ pub fn admit(name: &str, effect: Effect, session: &Selection, cx: &Cx) -> Result
     }
 }
 
+/// Refuses a change where the session is read-only.
+///
+/// # Errors
+///
+/// Fails with [`FaultKind::Refused`].
+pub fn check_readonly(name: &str, cx: &Cx) -> Result<(), Fault> {
+    if !cx.settings.is_on("readonly") {
+        return Ok(());
+    }
+    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and this session is read-only"))
+        .with_advice("`set readonly off` allows changes"))
+}
+
 /// The active environments: that of the command with its options, and that of the session.
 fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> {
     let active = [cx.selection.environment(), session.environment()];

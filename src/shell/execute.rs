@@ -49,6 +49,7 @@ impl Execution<'_> {
         };
         let effect = ready.effect();
         if effect != Effect::Read {
+            confirm::check_readonly(self.spec.name, &cx)?;
             check_owner(&mut cx)?;
             confirm::admit(self.spec.name, effect, &session.context()?, &cx)?;
         }

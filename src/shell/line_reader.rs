@@ -15,6 +15,7 @@ use super::cursor::CursorReports;
 use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig};
 use super::outcome::LineOutcome;
 use super::prompt::ContextPrompt;
+use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
 use super::{external_editor, history, panics, terminal};
@@ -66,6 +67,7 @@ pub struct LineReader {
     /// Whether the last prompt appeared without delay; none before the first.
     last_was_quick: Option<bool>,
     cursor_reports: CursorReports,
+    pulse: Pulse,
 }
 
 impl LineReader {
@@ -88,20 +90,21 @@ impl LineReader {
             need: TerminalRestore::new(io::stdin().as_fd(), &modes.to_raw(), BRACKETED_PASTE_ON),
             last_was_quick: None,
             cursor_reports: CursorReports::default(),
+            pulse: Pulse::default(),
         };
         typing.editor = typing.new_editor(session, console);
         typing
     }
 
     fn new_editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
-        editor::build(EditorConfig {
+        self.pulse.attach(editor::build(EditorConfig {
             snapshot: self.snapshot.clone(),
             history: open_history(session, console),
             redact: history::redact_line,
             keys: self.keys,
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
-        })
+        }))
     }
 
     /// Shows the prompt and reads a line.
@@ -156,6 +159,7 @@ impl LineReader {
 
     /// Updates the editor with the state of the session.
     fn refresh(&mut self, session: &Session, selection: &Selection) {
+        self.pulse.refresh(session);
         *self.snapshot.lock() = disk_source(session, selection.clone());
         let whole = self.typeahead.next(&mut self.editor);
         let mut editor = mem::replace(&mut self.editor, Reedline::create());

@@ -22,6 +22,7 @@ pub mod panics;
 pub mod parse;
 pub mod plain_prompt;
 pub mod prompt;
+pub mod pulse;
 pub mod redirect;
 pub mod repl;
 pub mod runner;

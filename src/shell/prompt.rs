@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
@@ -11,12 +12,32 @@ use super::session::Session;
 use super::terminal;
 use crate::base::environment::Tier;
 use crate::base::fault::Fault;
+use crate::base::time::HumanDuration;
 use crate::command::Selection;
 use crate::ops::environments;
+use crate::ops::process_feed::ProcessOverview;
 use crate::report::Console;
 
+/// A command that took longer is followed by its duration.
+const LONG_COMMAND: Duration = Duration::from_secs(10);
+
+/// The processes as last seen; replaced while the prompt is shown, so that looking never holds it back.
+#[derive(Debug, Clone, Default)]
+pub struct SharedOverview(Arc<Mutex<ProcessOverview>>);
+
+impl SharedOverview {
+    /// Replaces what was seen.
+    pub fn set(&self, overview: ProcessOverview) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = overview;
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&ProcessOverview) -> T) -> T {
+        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// The state that the prompt shows. Built for every line: nothing is looked up while drawing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ContextPrompt {
     /// The active selection.
     pub selection: Selection,
@@ -24,6 +45,12 @@ pub struct ContextPrompt {
     pub tier: Option<Tier>,
     /// The exit code of the last line.
     pub code: u8,
+    /// How long the last line ran.
+    pub took: Duration,
+    /// Changes are refused.
+    pub is_readonly: bool,
+    /// The processes.
+    pub processes: SharedOverview,
     /// Whether colors are used.
     pub colors: bool,
     /// The time of the first draw.
@@ -45,8 +72,16 @@ impl ContextPrompt {
             Selection::default()
         });
         let tier = selection.environment().map(|it| environments::tier(&session.paths, &it));
-        let colors = terminal::colors(session);
-        Self { selection, tier, code: session.last_code, colors, first_drawn: OnceCell::new() }
+        Self {
+            tier,
+            selection,
+            code: session.last_code,
+            took: session.last_duration,
+            is_readonly: session.settings.is_on("readonly"),
+            processes: session.processes.clone(),
+            colors: terminal::colors(session),
+            first_drawn: OnceCell::new(),
+        }
     }
 
     /// The prompt as plain text, for the plain line loop.
@@ -56,20 +91,53 @@ impl ContextPrompt {
         format!("{}> ", plain.context())
     }
 
-    /// `[1] org/env/process`; an unselected part is `-`, an unselected process is left out. `tetra` without any selection.
+    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only`; an unselected part is `-`, an unselected process and all that is
+    /// as usual is left out. `tetra` without any selection.
     fn context(&self) -> String {
+        let marks = [self.failure(), self.duration(), self.counts()].concat();
+        let readonly = if self.is_readonly { self.styled(Color::Yellow.normal(), " read-only") } else { String::new() };
+        if self.selection == Selection::default() {
+            return format!("{marks}{}{readonly}", self.styled(Color::Blue.bold(), "tetra"));
+        }
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
-        let code = match self.code {
+        let org = self.styled(Color::Blue.bold(), org);
+        format!("{marks}{org}/{}{}{readonly}", self.environment(), self.process())
+    }
+
+    fn failure(&self) -> String {
+        match self.code {
             0 => String::new(),
             code => self.styled(Color::Red.normal(), &format!("[{code}] ")),
-        };
-        if self.selection == Selection::default() {
-            return format!("{code}{}", self.styled(Color::Blue.bold(), "tetra"));
         }
-        let process = self.selection.process.as_ref();
-        let process =
-            process.map(|name| format!("/{}", self.styled(Color::Cyan.normal(), name.as_str()))).unwrap_or_default();
-        format!("{code}{}/{}{process}", self.styled(Color::Blue.bold(), org), self.environment())
+    }
+
+    fn duration(&self) -> String {
+        if self.took < LONG_COMMAND {
+            return String::new();
+        }
+        let text = HumanDuration(Duration::from_secs(self.took.as_secs())).to_string();
+        self.styled(Color::DarkGray.normal(), &format!("{text} "))
+    }
+
+    /// The processes of the active environment; of all, if none is active.
+    fn counts(&self) -> String {
+        let counts = self.processes.with(|all| all.counts(self.selection.environment().as_ref()));
+        let count = |number: usize, sign: char, color: Color| match number {
+            0 => String::new(),
+            number => self.styled(color.normal(), &format!("{number}{sign} ")),
+        };
+        count(counts.up, '↑', Color::Green) + &count(counts.failed, '✗', Color::Red)
+    }
+
+    /// The selected process with its state.
+    fn process(&self) -> String {
+        let Some(name) = &self.selection.process else { return String::new() };
+        let state = self.processes.with(|all| all.state(name.as_str()));
+        let state = state.map(|it| {
+            let color = if it.has_failed { Color::Red } else { Color::DarkGray };
+            self.styled(color.normal(), &format!("({})", it.state))
+        });
+        format!("/{}{}", self.styled(Color::Cyan.normal(), name.as_str()), state.unwrap_or_default())
     }
 
     /// Production is red and in upper case, so that it is visible without colors.
@@ -144,7 +212,16 @@ mod tests {
             env: env.map(|name| name.parse().expect("a name")),
             process: None,
         };
-        ContextPrompt { selection, tier: rung, code: 0, colors: false, first_drawn: OnceCell::new() }
+        ContextPrompt {
+            selection,
+            tier: rung,
+            code: 0,
+            took: Duration::ZERO,
+            is_readonly: false,
+            processes: SharedOverview::default(),
+            colors: false,
+            first_drawn: OnceCell::new(),
+        }
     }
 
     #[test]
@@ -164,5 +241,14 @@ mod tests {
         prod.colors = true;
         assert!(prod.render_prompt_left().contains(&Color::White.bold().on(Color::Red).paint("PROD").to_string()));
         assert_eq!(prompt(Some("acme"), Some("eu"), Some(Tier::Prod)).plain(), "acme/eu(PROD)> ");
+    }
+
+    #[test]
+    fn what_is_not_as_usual_is_marked() {
+        let mut acme = prompt(Some("acme"), Some("dev"), Some(Tier::Dev));
+        acme.took = LONG_COMMAND.checked_sub(Duration::from_millis(1)).expect("longer");
+        assert_eq!(acme.plain(), "acme/dev> ");
+        (acme.took, acme.is_readonly, acme.code) = (Duration::from_millis(75_400), true, 1);
+        assert_eq!(acme.plain(), "[1] 1m 15s acme/dev read-only> ");
     }
 }

@@ -52,6 +52,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
             ReadResult::Line(line) => {
                 let began = session.host.now();
                 let outcome = run_line(session, console, &line);
+                session.last_duration = session.host.now().since(began);
                 reader.update_history(session, began, &shown.selection, outcome);
                 if outcome.exits() {
                     return Ok(outcome.code);

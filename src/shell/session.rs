@@ -1,5 +1,7 @@
 //! The state that lasts from one command to the next.
 
+use std::time::Duration;
+
 use crate::base::fault::Fault;
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
@@ -8,6 +10,7 @@ use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
 use super::context::{self, Selected};
+use super::prompt::SharedOverview;
 
 /// The session of a prompt, a script, or one command.
 pub struct Session {
@@ -23,6 +26,10 @@ pub struct Session {
     pub globals: Globals,
     /// The exit code of the last line.
     pub last_code: u8,
+    /// How long the last line of the prompt ran.
+    pub last_duration: Duration,
+    /// The processes that the prompt shows.
+    pub processes: SharedOverview,
     choices: SelectionLayers,
     previous: SelectionLayers,
     /// The current depth of nested scripts, aliases and `watch` runs.
@@ -66,6 +73,8 @@ impl Session {
             mode: SessionMode::Batch,
             globals: Globals::default(),
             last_code: 0,
+            last_duration: Duration::ZERO,
+            processes: SharedOverview::default(),
             choices: SelectionLayers::default(),
             previous: SelectionLayers::default(),
             depth: 0,

@@ -1,7 +1,7 @@
 //! Waiting until something changes in a directory.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,6 +42,20 @@ impl DirWatcher {
             // Which file it was is seen by looking; an unreadable queue wakes the next wait again.
             let _ = inotify.read_events();
         }
+    }
+}
+
+impl DirWatcher {
+    /// Readable when something changed; none without a watch.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.inotify.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Forgets what changed so far. Does not wait.
+    pub fn forget(&self) {
+        // An unreadable queue is still readable afterwards, and read again.
+        let _ = self.inotify.as_ref().map(Inotify::read_events);
     }
 }
 

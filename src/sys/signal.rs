@@ -117,6 +117,11 @@ pub fn exits_gracefully() -> bool {
     GRACEFUL.load(Ordering::Acquire)
 }
 
+/// Keeps signals away from the calling thread, for good.
+pub fn block_in_this_thread() {
+    let _ = nix::sys::signal::SigSet::all().thread_block();
+}
+
 /// Waits until time is up or a signal comes; true if time is up.
 #[must_use]
 pub fn sleep(how_long: Duration) -> bool {

@@ -1,0 +1,77 @@
+//! What reaches the prompt while a line is edited: the counts of the processes, and notices above the line.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nu_ansi_term::Color;
+use reedline::{ExternalPrinter, Reedline};
+
+use super::prompt::SharedOverview;
+use super::session::Session;
+use super::terminal;
+use crate::ops::process_feed::{ProcessFeed, ProcessNews};
+use crate::sys::paths::Paths;
+
+/// More notices than this are not kept while a command runs: the last list says it all.
+const MAX_NOTICES: usize = 20;
+
+/// Feeds the editor with what happens to the processes.
+#[derive(Default)]
+pub struct Pulse {
+    target: Arc<Mutex<Option<Target>>>,
+    is_talkative: Arc<AtomicBool>,
+    feed: Option<(Paths, ProcessFeed)>,
+}
+
+/// Where news go: to the editor of this moment.
+struct Target {
+    /// Paints the prompt anew. (The editor does not export the type of its signal.)
+    repaint: Box<dyn Fn() + Send>,
+    printer: SyncSender<String>,
+}
+
+impl Pulse {
+    /// An editor that gets the news from now on.
+    pub fn attach(&self, mut editor: Reedline) -> Reedline {
+        let printer = ExternalPrinter::new(MAX_NOTICES);
+        let signal = editor.repaint_signal();
+        let repaint = Box::new(move || signal.request_repaint());
+        let target = Target { repaint, printer: printer.sender() };
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
+        editor.with_external_printer(printer)
+    }
+
+    /// Has the processes of the session looked at again. Does not wait for it.
+    pub fn refresh(&mut self, session: &Session) {
+        self.is_talkative.store(session.settings.is_on("notices"), Ordering::Release);
+        match &self.feed {
+            Some((paths, feed)) if *paths == session.paths => feed.refresh(),
+            _ => {
+                self.feed = None;
+                let publish = self.publisher(session.processes.clone(), terminal::colors(session));
+                // Without it there are no counts, as on a machine that has no thread to spare.
+                let started = ProcessFeed::start(session.paths.clone(), publish).ok();
+                self.feed = started.map(|feed| (session.paths.clone(), feed));
+            }
+        }
+    }
+
+    fn publisher(&self, overview: SharedOverview, colors: bool) -> impl FnMut(ProcessNews) + Send + 'static {
+        let (target, is_talkative) = (Arc::clone(&self.target), Arc::clone(&self.is_talkative));
+        move |news| {
+            overview.set(news.overview);
+            let target = target.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(target) = &*target else { return };
+            if is_talkative.load(Ordering::Acquire) {
+                for notice in news.notices {
+                    let text = format!("notice: {notice}");
+                    let text = if colors { Color::Yellow.paint(text).to_string() } else { text };
+                    // It is dropped rather than waited with.
+                    let _ = target.printer.try_send(text);
+                }
+            }
+            (target.repaint)();
+        }
+    }
+}
