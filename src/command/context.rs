@@ -138,6 +138,7 @@ pub const SETTINGS: &[Setting] = &[
         accepts: Accepts::Switch,
         help: "on: a prompt without an editor; read at its start",
     },
+    Setting { name: "private", default: "off", accepts: Accepts::Switch, help: "on: no line is kept in the history" },
     Setting {
         name: "rc",
         default: "on",

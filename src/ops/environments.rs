@@ -7,6 +7,7 @@ use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
+use crate::config::path::KeyPath;
 use crate::org::read;
 use crate::sys::paths::Paths;
 
@@ -57,6 +58,18 @@ pub fn tier(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Tier {
     env.tier().or_else(declared).unwrap_or(Tier::Prod)
 }
 
+/// True if the file of an environment has `readonly = true` in `[environment]`. Anything but a boolean counts as true: who wrote
+/// it wanted fewer changes, not more.
+#[must_use]
+pub fn is_readonly(paths: &Paths, EnvRef { org, env }: &EnvRef) -> bool {
+    let declared = || {
+        let org = org.as_ref()?;
+        let file = read::document(&paths.environment(org, env), &paths.org(org)).ok()??;
+        Some(file.leaf(&KeyPath::of(&["environment", "readonly"]))?.value.as_bool() != Some(false))
+    };
+    declared().unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,5 +107,20 @@ mod tests {
         assert_eq!(rung(Some(&org), "absent"), Tier::Prod);
         assert_eq!(rung(None, "qa"), Tier::Prod);
         assert_eq!(rung(None, "dev"), Tier::Dev);
+    }
+
+    #[test]
+    fn an_environment_is_read_only_if_its_file_says_so() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let org: OrgName = "acme".parse().expect("a name");
+        file::create_dir(&paths.org(&org).join("environments")).expect("made");
+        for (value, is) in [("true", true), ("false", false), ("'yes'", true), ("0", true)] {
+            let env = EnvRef { org: Some(org.clone()), env: "prod".parse().expect("a name") };
+            assert!(!is_readonly(&paths, &EnvRef { org: None, ..env.clone() }));
+            fs::write(paths.environment(&org, &env.env), format!("[environment]\nreadonly = {value}\n"))
+                .expect("written");
+            assert_eq!(is_readonly(&paths, &env), is, "{value}");
+        }
     }
 }

@@ -75,8 +75,7 @@ impl ProcessOverview {
         let mut overview = Self::default();
         for process in processes {
             let state = process.live.state;
-            let has_failed =
-                matches!(state, ProcessState::Crashed | ProcessState::Errored | ProcessState::Waiting);
+            let has_failed = matches!(state, ProcessState::Crashed | ProcessState::Errored | ProcessState::Waiting);
             let is_up = process.is_running() && !has_failed;
             let own = ProcessCounts { up: usize::from(is_up), failed: usize::from(has_failed) };
             overview.all.add(own);

@@ -3,6 +3,7 @@
 use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 
 use super::panics;
+use super::short_form;
 use super::snapshot::SharedSnapshot;
 use crate::base::control::is_terminal_control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
@@ -16,8 +17,7 @@ pub struct CommandCompleter {
 
 impl Completer for CommandCompleter {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let candidates =
-            panics::catch_or(Vec::new(), || complete(line, pos, &CompletionContext::full(&*self.snapshot.lock())));
+        let candidates = panics::catch_or(Vec::new(), || self.candidates(line, pos));
         // A file name may contain control characters that move the cursor; quoting does not help.
         let harmless =
             |it: &Candidate| !it.value.contains(is_terminal_control) && !it.display.contains(is_terminal_control);
@@ -30,6 +30,27 @@ impl Completer for CommandCompleter {
             suggestions.push(Suggestion { display_override: Some(" ".to_owned()), description: None, ..only.clone() });
         }
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
+    }
+}
+
+impl CommandCompleter {
+    fn candidates(&self, line: &str, pos: usize) -> Vec<Candidate> {
+        let words: Vec<&str> = line.get(..pos).unwrap_or_default().split_whitespace().collect();
+        let snapshot = self.snapshot.lock();
+        let context = CompletionContext::full(&*snapshot);
+        if line.starts_with(char::is_whitespace)
+            || words.len() + usize::from(line[..pos].ends_with(' ')) < 2
+            || !short_form::is_short(&words)
+        {
+            return complete(line, pos, &context);
+        }
+        let before = short_form::GROUP.len() + 1;
+        let mut candidates = complete(&format!("{} {line}", short_form::GROUP), pos + before, &context);
+        candidates.retain(|candidate| candidate.span.start >= before);
+        for candidate in &mut candidates {
+            candidate.span = candidate.span.start - before..candidate.span.end - before;
+        }
+        candidates
     }
 }
 
@@ -101,5 +122,18 @@ mod tests {
             let _ = tab.complete(line, pos);
         }
         assert_eq!(tab.complete("exi", 3).suggestions()[0].value, "exit");
+    }
+
+    #[test]
+    fn a_short_form_is_completed_as_the_long_one() {
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default() };
+        let options = |tab: &mut CommandCompleter, line: &str| -> Vec<(String, usize, usize)> {
+            let found = tab.complete(line, line.len());
+            found.suggestions().iter().map(|it| (it.value.clone(), it.span.start, it.span.end)).collect()
+        };
+        let long = options(&mut tab, "tsm logs --fo");
+        assert!(!long.is_empty());
+        let shifted: Vec<_> = long.into_iter().map(|(value, start, end)| (value, start - 4, end - 4)).collect();
+        assert_eq!(options(&mut tab, "logs --fo"), shifted);
     }
 }

@@ -48,6 +48,14 @@ pub fn check_readonly(name: &str, cx: &Cx) -> Result<(), Fault> {
         .with_advice("`set readonly off` allows changes"))
 }
 
+/// Refuses a change of an environment whose file says that it is read-only; `--yes` does not help.
+fn check_readonly_environments(name: &str, mut envs: impl Iterator<Item = EnvRef>, cx: &Cx) -> Result<(), Fault> {
+    let Some(env) = envs.find(|env| environments::is_readonly(cx.paths, env)) else { return Ok(()) };
+    let file = env.org.as_ref().map(|org| cx.paths.environment(org, &env.env).display().to_string());
+    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and environment {} is read-only", env.env))
+        .with_advice(format!("remove `readonly = true` from `{}`", file.unwrap_or_default())))
+}
+
 /// The active environments: that of the command with its options, and that of the session.
 fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> {
     let active = [cx.selection.environment(), session.environment()];
@@ -72,6 +80,8 @@ pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx
     if effect == Effect::Read {
         return Ok(());
     }
+    let touched = prepared.environments(cx)?;
+    check_readonly_environments(name, active(session, cx).map(|(env, _)| env).chain(touched), cx)?;
     if cx.yes {
         return Ok(());
     }

@@ -13,7 +13,8 @@ use super::outcome::LineOutcome;
 use super::parse::{Parsed, parse};
 use super::redirect::RedirectError;
 use super::session::Session;
-use super::source::Position;
+use super::short_form;
+use super::source::{Position, ScriptOrigin};
 
 /// Runs the command of `words` at a position; nested lines are run by `run`.
 pub(super) fn run_command(
@@ -23,6 +24,13 @@ pub(super) fn run_command(
     words: &[Word],
     run: RunNested,
 ) -> LineOutcome {
+    let expanded;
+    let words = if *at.source.origin == ScriptOrigin::Prompt {
+        expanded = short_form::expand(words);
+        &expanded[..]
+    } else {
+        words
+    };
     let texts: Vec<String> = words.iter().map(|word| expand_tilde(at, session, word)).collect();
     let mut globals = Globals::default();
     let parsed = parse(&texts, &mut globals, console.width());

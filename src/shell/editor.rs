@@ -47,6 +47,8 @@ pub struct EditorConfig {
     pub snapshot: SharedSnapshot,
     /// The history and its file, which the search reads; none if no history is kept.
     pub history: Option<(SqliteBackedHistory, PathBuf)>,
+    /// Nothing is stored while this is set.
+    pub is_private: Arc<AtomicBool>,
     /// Removes secrets from a line before it is stored.
     pub redact: Redact,
     /// The key bindings.
@@ -75,7 +77,7 @@ pub fn build(parts: EditorConfig) -> Reedline {
     if let Some((history, path)) = parts.history {
         let menu = Box::new(history_menu());
         editor = editor
-            .with_history(Box::new(RedactedHistory::new(history, parts.redact)))
+            .with_history(Box::new(RedactedHistory::new(history, parts.redact, parts.is_private)))
             .with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(HistorySearch { path }) });
     }
     editor

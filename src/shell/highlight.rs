@@ -6,6 +6,7 @@ use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
 use super::panics;
+use super::short_form;
 use super::snapshot::SharedSnapshot;
 use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
@@ -128,6 +129,7 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
             }
         }
         registry::CommandMatch::Nothing if first.text.starts_with('@') => parts.push(classify_argument(first.text)),
+        registry::CommandMatch::Nothing if short_form::is_short(&names) => parts.push(TokenClass::Command),
         // It may be the value of an option.
         registry::CommandMatch::Nothing if options > 0 => {}
         registry::CommandMatch::Nothing => parts.push(classify_unknown(first, glimpse)),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reedline::{
     Completer, CompletionResult, History, HistoryItem, HistoryItemId, HistorySessionId, Partial, Result,
@@ -25,17 +27,30 @@ pub fn redact_line(line: &str) -> Option<String> {
     Some(redact::text(line))
 }
 
+/// The number of the line that `!12`, `!-1` or `!!` puts on the prompt.
+#[must_use]
+pub fn recalled(line: &str) -> Option<i64> {
+    let number = line.trim().strip_prefix('!')?;
+    if number == "!" {
+        return Some(-1);
+    }
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok()).flatten()
+}
+
 /// A history that skips lines with a leading blank and consecutive duplicates, and masks secrets.
 pub struct RedactedHistory {
     inner: SqliteBackedHistory,
     redact: Redact,
+    /// Nothing is stored while this is set.
+    is_private: Arc<AtomicBool>,
 }
 
 impl RedactedHistory {
-    /// Stores lines in `inner` in the form that `redact` returns.
+    /// Stores lines in `inner` in the form that `redact` returns, and nothing while `is_private` is set.
     #[must_use]
-    pub fn new(inner: SqliteBackedHistory, redact: Redact) -> Self {
-        Self { inner, redact }
+    pub fn new(inner: SqliteBackedHistory, redact: Redact, is_private: Arc<AtomicBool>) -> Self {
+        Self { inner, redact, is_private }
     }
 
     fn newest(&self) -> Option<HistoryItem> {
@@ -57,7 +72,9 @@ impl History for RedactedHistory {
             return self.inner.save(item);
         }
         let line = item.command_line.trim_end();
-        let allowed = if line.starts_with([' ', '\t']) { None } else { (self.redact)(line) };
+        let is_skipped =
+            line.starts_with([' ', '\t']) || self.is_private.load(Ordering::Acquire) || recalled(line).is_some();
+        let allowed = if is_skipped { None } else { (self.redact)(line) };
         let Some(line) = allowed.map(|line| control::sanitize_input(&line)).filter(|line| !line.is_empty()) else {
             return Ok(item);
         };
@@ -166,7 +183,7 @@ mod tests {
             true => (!line.contains("never")).then(|| line.replace("hunter2", "***")),
             false => Some(line.to_owned()),
         };
-        RedactedHistory::new(SqliteBackedHistory::in_memory().expect("memory"), redact)
+        RedactedHistory::new(SqliteBackedHistory::in_memory().expect("memory"), redact, Arc::default())
     }
 
     fn lines(history: &RedactedHistory) -> Vec<String> {
@@ -181,6 +198,26 @@ mod tests {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
         assert_eq!(lines(&history), ["a", "set --password ***", "c", "a"]);
+    }
+
+    #[test]
+    fn nothing_is_kept_in_a_private_session() {
+        let mut history = kept();
+        for (line, private) in [("a", false), ("b", true), ("!12", false), ("!cmd", false)] {
+            history.is_private.store(private, Ordering::Release);
+            history.save(HistoryItem::from_command_line(line)).expect("saved");
+        }
+        assert_eq!(lines(&history), ["a", "!cmd"]);
+    }
+
+    #[test]
+    fn a_number_after_an_exclamation_mark_recalls_a_line() {
+        for (line, number) in [("!12", Some(12)), (" !-3 ", Some(-3)), ("!!", Some(-1)), ("!0", Some(0))] {
+            assert_eq!(recalled(line), number, "{line}");
+        }
+        for line in ["!", "!-", "!1x", "!12 | wc", "12", "!99999999999999999999", "!--1", "! 12"] {
+            assert_eq!(recalled(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
@@ -20,7 +20,7 @@ use super::session::Session;
 use super::snapshot::SharedSnapshot;
 use super::{external_editor, history, panics, terminal};
 use crate::base::control;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
@@ -68,6 +68,7 @@ pub struct LineReader {
     last_was_quick: Option<bool>,
     cursor_reports: CursorReports,
     pulse: Pulse,
+    is_private: Arc<AtomicBool>,
 }
 
 impl LineReader {
@@ -91,6 +92,7 @@ impl LineReader {
             last_was_quick: None,
             cursor_reports: CursorReports::default(),
             pulse: Pulse::default(),
+            is_private: Arc::default(),
         };
         typing.editor = typing.new_editor(session, console);
         typing
@@ -101,6 +103,7 @@ impl LineReader {
             snapshot: self.snapshot.clone(),
             history: open_history(session, console),
             redact: history::redact_line,
+            is_private: Arc::clone(&self.is_private),
             keys: self.keys,
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
@@ -146,7 +149,13 @@ impl LineReader {
         };
         self.panics = 0;
         Ok(match signal {
-            Signal::Success(line) if !line.trim().is_empty() => ReadResult::Line(line),
+            Signal::Success(line) if !line.trim().is_empty() => match history::recalled(&line) {
+                Some(number) => {
+                    self.recall(session, number, console);
+                    ReadResult::Nothing
+                }
+                None => ReadResult::Line(line),
+            },
             Signal::CtrlD => ReadResult::Eof,
             Signal::HostCommand(what) if what == EDIT_EXTERNALLY => {
                 self.edit_externally(session, console);
@@ -160,6 +169,7 @@ impl LineReader {
     /// Updates the editor with the state of the session.
     fn refresh(&mut self, session: &Session, selection: &Selection) {
         self.pulse.refresh(session);
+        self.is_private.store(session.settings.is_on("private"), Ordering::Release);
         *self.snapshot.lock() = disk_source(session, selection.clone());
         let whole = self.typeahead.next(&mut self.editor);
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
@@ -190,6 +200,21 @@ impl LineReader {
                 "this terminal does not report its cursor position, which delays each prompt by seconds; \
                  `--plain` or TETRA_PLAIN=1 avoids it",
             );
+        }
+    }
+
+    /// Puts a line of the history on the prompt, where it can be seen before it is run.
+    fn recall(&mut self, session: &Session, number: i64, console: &mut dyn Console) {
+        let found = sys::history::HistoryReader::open(&session.paths.history()).and_then(|it| it.entry(number));
+        match found {
+            Ok(Some(entry)) => {
+                self.editor.run_edit_commands(&[EditCommand::InsertString(control::sanitize_input(&entry.line))])
+            }
+            Ok(None) => {
+                let fault = Fault::new(FaultKind::NotFound, format!("the history has no line {number}"));
+                console.error(&fault.with_advice("`history` shows the numbers"));
+            }
+            Err(error) => console.error(&error.into()),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
 
+use super::overview::SharedOverview;
 use super::session::Session;
 use super::terminal;
 use crate::base::environment::Tier;
@@ -15,26 +15,10 @@ use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
 use crate::command::Selection;
 use crate::ops::environments;
-use crate::ops::process_feed::ProcessOverview;
 use crate::report::Console;
 
 /// A command that took longer is followed by its duration.
 const LONG_COMMAND: Duration = Duration::from_secs(10);
-
-/// The processes as last seen; replaced while the prompt is shown, so that looking never holds it back.
-#[derive(Debug, Clone, Default)]
-pub struct SharedOverview(Arc<Mutex<ProcessOverview>>);
-
-impl SharedOverview {
-    /// Replaces what was seen.
-    pub fn set(&self, overview: ProcessOverview) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = overview;
-    }
-
-    fn with<T>(&self, look: impl FnOnce(&ProcessOverview) -> T) -> T {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// The state that the prompt shows. Built for every line: nothing is looked up while drawing.
 #[derive(Debug, Clone)]
@@ -49,6 +33,8 @@ pub struct ContextPrompt {
     pub took: Duration,
     /// Changes are refused.
     pub is_readonly: bool,
+    /// No line is kept in the history.
+    pub is_private: bool,
     /// The processes.
     pub processes: SharedOverview,
     /// Whether colors are used.
@@ -72,12 +58,14 @@ impl ContextPrompt {
             Selection::default()
         });
         let tier = selection.environment().map(|it| environments::tier(&session.paths, &it));
+        let is_readonly = || selection.environment().is_some_and(|it| environments::is_readonly(&session.paths, &it));
         Self {
+            is_readonly: session.settings.is_on("readonly") || is_readonly(),
             tier,
             selection,
             code: session.last_code,
             took: session.last_duration,
-            is_readonly: session.settings.is_on("readonly"),
+            is_private: session.settings.is_on("private"),
             processes: session.processes.clone(),
             colors: terminal::colors(session),
             first_drawn: OnceCell::new(),
@@ -91,17 +79,18 @@ impl ContextPrompt {
         format!("{}> ", plain.context())
     }
 
-    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only`; an unselected part is `-`, an unselected process and all that is
+    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only private`; an unselected part is `-`, an unselected process and all that is
     /// as usual is left out. `tetra` without any selection.
     fn context(&self) -> String {
         let marks = [self.failure(), self.duration(), self.counts()].concat();
-        let readonly = if self.is_readonly { self.styled(Color::Yellow.normal(), " read-only") } else { String::new() };
+        let mark = |is: bool, text: &str| if is { self.styled(Color::Yellow.normal(), text) } else { String::new() };
+        let modes = mark(self.is_readonly, " read-only") + &mark(self.is_private, " private");
         if self.selection == Selection::default() {
-            return format!("{marks}{}{readonly}", self.styled(Color::Blue.bold(), "tetra"));
+            return format!("{marks}{}{modes}", self.styled(Color::Blue.bold(), "tetra"));
         }
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let org = self.styled(Color::Blue.bold(), org);
-        format!("{marks}{org}/{}{}{readonly}", self.environment(), self.process())
+        format!("{marks}{org}/{}{}{modes}", self.environment(), self.process())
     }
 
     fn failure(&self) -> String {
@@ -218,6 +207,7 @@ mod tests {
             code: 0,
             took: Duration::ZERO,
             is_readonly: false,
+            is_private: false,
             processes: SharedOverview::default(),
             colors: false,
             first_drawn: OnceCell::new(),
@@ -250,5 +240,7 @@ mod tests {
         assert_eq!(acme.plain(), "acme/dev> ");
         (acme.took, acme.is_readonly, acme.code) = (Duration::from_millis(75_400), true, 1);
         assert_eq!(acme.plain(), "[1] 1m 15s acme/dev read-only> ");
+        acme.is_private = true;
+        assert_eq!(acme.plain(), "[1] 1m 15s acme/dev read-only private> ");
     }
 }

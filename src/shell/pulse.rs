@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nu_ansi_term::Color;
 use reedline::{ExternalPrinter, Reedline};
 
-use super::prompt::SharedOverview;
+use super::overview::SharedOverview;
 use super::session::Session;
 use super::terminal;
 use crate::ops::process_feed::{ProcessFeed, ProcessNews};

@@ -10,8 +10,10 @@ use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
 use super::{config, panics, plain_prompt, runner, terminal};
 use crate::base::fault::Fault;
+use crate::base::name::{OrgName, ProcessName};
+use crate::command::Selection;
 use crate::disk;
-use crate::report::Console;
+use crate::report::{Console, SelectionChange};
 use crate::sys::{signal, tty};
 
 /// Runs the prompt; returns the exit code of the program.
@@ -43,10 +45,12 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
         return Ok(plain_prompt::run(session, console));
     }
     let mut reader = LineReader::new(session, console, modes, give_up);
+    let mut present = Selection::default();
     loop {
         if let Some(number) = signal::termination_signal() {
             return Ok(u8::try_from(128 + number).unwrap_or(u8::MAX));
         }
+        forget_removed(session, console, &mut present);
         let shown = ContextPrompt::of(session, console);
         match reader.read_line(session, console, &shown)? {
             ReadResult::Line(line) => {
@@ -94,6 +98,30 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
     let outcome = runner::run_text(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 });
     session.last_code = 0;
     outcome.exits().then_some(outcome.code)
+}
+
+/// Drops the organization or process from the selection that was there at the last prompt, as `present` says, and is no more.
+fn forget_removed(session: &mut Session, console: &mut dyn Console, present: &mut Selection) {
+    let Ok(now) = session.selection() else { return };
+    let is_process = |name: &ProcessName| session.paths.processes().join(name.as_str()).is_dir();
+    let is_org = |name: &OrgName| session.paths.org(name).is_dir();
+    let org_is_gone = now.org.as_ref().is_some_and(|org| present.org.as_ref() == Some(org) && !is_org(org));
+    let process_is_gone =
+        now.process.as_ref().is_some_and(|name| present.process.as_ref() == Some(name) && !is_process(name));
+    *present =
+        Selection { org: now.org.clone().filter(is_org), env: None, process: now.process.clone().filter(is_process) };
+    let mut change = SelectionChange::default();
+    if let Some(name) = now.process.filter(|_| process_is_gone) {
+        console.note(&format!("process `{name}` was removed and has been deselected"));
+        change.process = Some(None);
+    }
+    if let Some(name) = now.org.filter(|_| org_is_gone) {
+        console.note(&format!("organization `{name}` was removed and has been deselected"));
+        (change.org, change.env) = (Some(None), Some(None));
+    }
+    if change != SelectionChange::default() {
+        session.change_selection(change);
+    }
 }
 
 fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> LineOutcome {

@@ -10,7 +10,7 @@ use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
 use super::context::{self, Selected};
-use super::prompt::SharedOverview;
+use super::overview::SharedOverview;
 
 /// The session of a prompt, a script, or one command.
 pub struct Session {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
 
 use crate::base::fault::UserFacingError;
 use crate::base::time::Timestamp;
@@ -157,6 +157,26 @@ impl HistoryReader {
         }
     }
 
+    /// The row of an id; with a negative number the latest rows, counted from the last.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database does not answer.
+    pub fn entry(&self, number: i64) -> Result<Option<HistoryEntry>, HistoryError> {
+        let Some(database) = &self.database else { return Ok(None) };
+        let failed = |source| HistoryError::Database { action: "read", path: self.path.clone(), source };
+        let id = if number < 0 {
+            let nth = "select id from history order by id desc limit 1 offset ?1";
+            let found = database.query_row(nth, params![-(number + 1)], |row| row.get::<_, i64>(0));
+            found.optional().map_err(failed)?
+        } else {
+            Some(number)
+        };
+        let Some(id) = id else { return Ok(None) };
+        let wanted = HistoryQuery { limit: 1, containing: Vec::new(), unique: false };
+        Ok(select(database, &wanted, Some(id)).map_err(failed)?.pop())
+    }
+
     /// The rows that are wanted, oldest first.
     ///
     /// # Errors
@@ -164,7 +184,7 @@ impl HistoryReader {
     /// Fails if the database does not answer.
     pub fn entries(&self, wanted: &HistoryQuery) -> Result<Vec<HistoryEntry>, HistoryError> {
         let Some(database) = &self.database else { return Ok(Vec::new()) };
-        select(database, wanted).map_err(|source| HistoryError::Database {
+        select(database, wanted, None).map_err(|source| HistoryError::Database {
             action: "read",
             path: self.path.clone(),
             source,
@@ -172,8 +192,35 @@ impl HistoryReader {
     }
 }
 
-fn select(database: &Connection, wanted: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
-    let mut conditions = vec!["1".to_owned()];
+/// Removes one row, or all without an id; how many there were. What was removed is overwritten: it may have been a secret.
+///
+/// # Errors
+///
+/// Fails if the database does not answer.
+pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
+    let failed = |source| HistoryError::Database { action: "shorten", path: path.to_owned(), source };
+    if !path.exists() {
+        return Ok(0);
+    }
+    let work = || {
+        let database = Connection::open(path)?;
+        if !has_table(&database)? {
+            return Ok(0);
+        }
+        database.pragma_update(None, "secure_delete", "on")?;
+        let count = match id {
+            Some(id) => database.execute("delete from history where id = ?1", params![id])?,
+            None => database.execute("delete from history", params![])?,
+        };
+        // The log of the database still has the old pages.
+        database.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
+        Ok(count)
+    };
+    work().map_err(failed)
+}
+
+fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusqlite::Result<Vec<HistoryEntry>> {
+    let mut conditions = vec![id.map_or("1".to_owned(), |id| format!("id = {id}"))];
     conditions.extend((1..=wanted.containing.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
     let (id, group) = if wanted.unique { ("max(id)", "group by command_line") } else { ("id", "") };
     // SQLite takes the other columns from the row that has the maximum.
@@ -296,6 +343,35 @@ mod tests {
         assert_eq!(lines(&path, &latest(9)), ["b", "c"]);
         prune(&path, 2).unwrap();
         assert_eq!(lines(&path, &latest(9)).len(), 2);
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_number_from_either_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a", "b", "c"]);
+        let line = |number| HistoryReader::open(&path).unwrap().entry(number).unwrap().map(|row| row.line);
+        assert_eq!(line(1).as_deref(), Some("a"));
+        assert_eq!(line(-1).as_deref(), Some("c"));
+        assert_eq!(line(-3).as_deref(), Some("a"));
+        for absent in [0, 4, -4, i64::MIN, i64::MAX] {
+            assert_eq!(line(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_from_the_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a", "hunter2", "c"]);
+        assert_eq!(remove(&path, Some(2)).unwrap(), 1);
+        assert_eq!(remove(&path, Some(2)).unwrap(), 0);
+        assert_eq!(lines(&path, &latest(9)), ["a", "c"]);
+        for file in fs::read_dir(path.parent().unwrap()).unwrap().flatten() {
+            let bytes = fs::read(file.path()).unwrap();
+            assert!(!bytes.windows(7).any(|part| part == b"hunter2"), "{}", file.path().display());
+        }
+        assert_eq!(remove(&path, None).unwrap(), 2);
+        assert_eq!(lines(&path, &latest(9)), Vec::<String>::new());
+        assert_eq!(remove(&directory.path().join("none"), None).unwrap(), 0);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod org;
 mod packaging;
 mod ports;
 mod program;
+mod prompt;
 mod pty;
 mod random;
 mod readme;

@@ -108,6 +108,7 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("*", "instances", "how many is for the operator to say"),
     ("*", "pre_hook", "a command line for a shell"),
     ("tsm start", "name", "a new name"),
+    ("history", "delete", "`history` shows the numbers"),
     ("tsm logs", "lines", "how many is for the operator to say"),
     ("tsm patterns", "user", "only the logs know the users"),
     ("tsm journey", "session", "only the logs know the sessions"),

@@ -1,13 +1,14 @@
 //! `history`
 
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Visibility};
-use crate::sys::history::{HistoryQuery, HistoryReader};
+use crate::sys::history::{self, HistoryQuery, HistoryReader};
 
 /// Show the lines that were typed at the prompt
 ///
-/// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`.
+/// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`. At the prompt `!12` puts line 12 back,
+/// and `!-1` the last one. `set private on` keeps lines out of the history.
 #[derive(Debug, clap::Args)]
 pub struct History {
     /// Only lines that contain each of these texts
@@ -22,6 +23,12 @@ pub struct History {
     /// Without duplicate lines
     #[arg(long)]
     pub once: bool,
+    /// Remove one line, and overwrite it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["holding", "failed", "once", "clear"])]
+    pub delete: Option<u32>,
+    /// Remove all lines, and overwrite them
+    #[arg(long, conflicts_with_all = ["holding", "failed", "once"])]
+    pub clear: bool,
 }
 
 /// The most rows that are searched for failures.
@@ -33,6 +40,9 @@ impl Command for History {
     const EXAMPLES: &'static [&'static str] = &["history", "history -n 10 tsm start", "history --failed"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        if self.clear || self.delete.is_some() {
+            return remove(cx, self.delete);
+        }
         let rows = if self.failed { MAX_LINES } else { self.lines };
         let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
         let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
@@ -64,5 +74,15 @@ impl Command for History {
             ]);
         }
         Ok(Report::of(table))
+    }
+}
+
+fn remove(cx: &Cx, id: Option<u32>) -> Result<Report, Fault> {
+    let count = history::remove(&cx.paths.history(), id.map(i64::from))?;
+    match id {
+        Some(id) if count == 0 => Err(Fault::new(FaultKind::NotFound, format!("the history has no line {id}"))
+            .with_advice("`history` shows the numbers")),
+        Some(id) => Ok(Report::of(format!("removed line {id} from the history"))),
+        None => Ok(Report::of(format!("removed {count} lines from the history"))),
     }
 }

@@ -1,23 +1,23 @@
 //! `use`
 
-use crate::base::environment::{EnvName, Tier};
+use crate::base::environment::{BUILT_IN, EnvName, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
 use crate::command::argument::ContextWord;
 use crate::command::{Command, Cx, Effect};
 use crate::ops::environments;
-use crate::report::{FollowUp, Report, SelectionChange};
+use crate::report::{FollowUp, Report, SelectionChange, Table};
 use crate::sys::paths::Paths;
 
 /// Select the organization or the environment of this session
 ///
-/// `@dev` alone means `use @dev`. `use -` returns to the previous selection. Nothing is written: other sessions keep their own
+/// `@dev` alone means `use @dev`. `use -` returns to the previous selection. Without a word it shows what there is. Nothing is written: other sessions keep their own
 /// selection.
 #[derive(Debug, clap::Args)]
 pub struct Use {
     /// ORG, @ENV, ORG@ENV, or `-` for the previous selection
-    #[arg(required = true, num_args = 1..=2, value_name = "ORG|@ENV|-")]
+    #[arg(num_args = 0..=2, value_name = "ORG|@ENV|-")]
     pub what: Vec<ContextWord>,
 }
 
@@ -29,6 +29,16 @@ impl Command for Use {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if matches!(&self.what[..], [ContextWord(word)] if word == "-") {
             return Ok(Report::then(FollowUp::PreviousSelection));
+        }
+        if self.what.is_empty() {
+            return Ok(Report::of(list(cx)));
+        }
+        if let [ContextWord(first), ContextWord(second)] = &self.what[..]
+            && first.starts_with('@') == second.starts_with('@')
+        {
+            let kind = if first.starts_with('@') { "environments" } else { "organizations" };
+            return Err(Fault::usage(format!("`{first}` and `{second}` are two {kind}"))
+                .with_advice("give one organization, one environment (`@NAME`), or one of each"));
         }
         let mut choice = SelectionChange::default();
         for ContextWord(word) in &self.what {
@@ -44,6 +54,27 @@ impl Command for Use {
         }
         Ok(Report::then(FollowUp::ChangeSelection(choice)))
     }
+}
+
+/// The organizations with their environments, and those that are always there.
+fn list(cx: &Cx) -> Table {
+    let mut table = Table::new(&[("org", "ORGANIZATION"), ("env", "ENVIRONMENT"), ("active", "ACTIVE")]);
+    let mut row = |org: Option<&str>, env: &str| {
+        let active = cx.selection.org.as_ref().map(|it| it.as_str()) == org
+            && cx.selection.env.as_ref().is_some_and(|it| it.as_str() == env);
+        table.row(vec![org.map(str::to_owned).into(), format!("@{env}").into(), active.into()]);
+    };
+    let orgs = environments::file_stems(&cx.paths.orgs(), "");
+    for name in &orgs {
+        let Ok(org) = name.parse::<OrgName>() else { continue };
+        for env in environments::file_stems(&cx.paths.org(&org).join("environments"), ".toml") {
+            row(Some(name), &env);
+        }
+    }
+    for (env, _) in BUILT_IN {
+        row(None, env);
+    }
+    table
 }
 
 fn org(paths: &Paths, word: &str) -> Result<OrgName, Fault> {

@@ -1,0 +1,249 @@
+//! What the prompt shows and understands by itself, in a real pseudo-terminal.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vt100::Color;
+
+use crate::pty::{Terminal, TestHome, colour_of, current_line};
+use crate::repl::{CTRL_C, UP, leave, run, session, stopped};
+use crate::waiting::eventually;
+
+/// Puts the record of a process that failed into a home.
+fn crashed(home: &TestHome, name: &str, id: u32) {
+    stopped(home, name, id);
+    let path = home.path(&format!("tetra/tsm/runtime/processes/{name}/meta.json"));
+    let record = std::fs::read_to_string(&path).expect("what the test needs");
+    let record = record.replace(r#"":"stopped""#, r#"":"crashed""#);
+    std::fs::write(&path, record).expect("what the test needs");
+}
+
+/// The number at a key of the record of a process.
+fn recorded(home: &TestHome, name: &str, key: &str) -> i64 {
+    let path = home.path(&format!("tetra/tsm/runtime/processes/{name}/meta.json"));
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    record[key].as_i64().unwrap_or_default()
+}
+
+/// Starts a process that lives until it is killed.
+fn start(terminal: &mut Terminal, name: &str) {
+    terminal.send(&format!("tsm start --name {name} sleep 1000\r"));
+    terminal.wait_line("1↑ tetra>");
+}
+
+/// Kills the child of a process as the system does.
+fn kill_child(home: &TestHome, name: &str) {
+    let pid = recorded(home, name, "pid");
+    kill(Pid::from_raw(pid.try_into().expect("a pid")), Signal::SIGKILL).expect("what the test needs");
+}
+
+#[test]
+fn counts_change_while_nothing_is_typed() {
+    let home = TestHome::new();
+    crashed(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.wait_line("1✗ tetra>");
+    terminal.wait("it is red", |screen| (colour_of(screen, "1✗")? == Color::Idx(1)).then_some(()));
+    terminal.send("use @d");
+    terminal.wait_line("1✗ tetra> use @d");
+    crashed(&home, "web", 1);
+    terminal.wait_line("2✗ tetra> use @d");
+    for name in ["api", "web"] {
+        std::fs::remove_dir_all(home.path(&format!("tetra/tsm/runtime/processes/{name}"))).expect("removed");
+    }
+    terminal.wait("no counts", |screen| current_line(screen).starts_with("tetra> use @d").then_some(()));
+    terminal.send(CTRL_C);
+    leave(terminal);
+}
+
+#[test]
+fn a_crash_is_said_above_the_line_and_the_line_stays() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    start(&mut terminal, "api");
+    terminal.send("use @d");
+    terminal.wait_line("tetra> use @d");
+    kill_child(&home, "api");
+    terminal.wait("the notice above the line", |screen| {
+        let text = screen.contents();
+        let (notice, line) = (text.find("notice: api crashed (SIGKILL)")?, text.rfind("> use @d")?);
+        (notice < line && current_line(screen).trim_end().ends_with("> use @d")).then_some(())
+    });
+    run(&mut terminal, "ev", "-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn notices_can_be_turned_off() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    start(&mut terminal, "api");
+    run(&mut terminal, "set notices off", "1↑ tetra>");
+    kill_child(&home, "api");
+    eventually("it is started again", || recorded(&home, "api", "restarts") == 1);
+    run(&mut terminal, "tsm delete api", "tetra>");
+    terminal.wait("no counts", |screen| current_line(screen).starts_with("tetra>").then_some(()));
+    assert!(!terminal.bytes().contains("notice:"), "{}", terminal.contents());
+    leave(terminal);
+}
+
+#[test]
+fn the_selected_process_has_its_state_and_leaves_with_it() {
+    let home = TestHome::new();
+    crashed(&home, "api", 0);
+    let mut terminal = session(&home);
+    run(&mut terminal, "select api", "-/-/api(crashed)>");
+    stopped(&home, "api", 0);
+    run(&mut terminal, "version", "-/-/api(stopped)>");
+    std::fs::remove_dir_all(home.path("tetra/tsm/runtime/processes/api")).expect("removed");
+    run(&mut terminal, "version", "tetra>");
+    terminal.wait_for("process `api` was removed and has been deselected");
+    leave(terminal);
+}
+
+#[test]
+fn a_removed_organization_leaves_the_prompt() {
+    let home = TestHome::new();
+    for org in ["acme", "other", "third"] {
+        home.write(&format!("tetra/org/{org}/environments/dev.toml"), "");
+    }
+    let mut terminal = session(&home);
+    run(&mut terminal, "use acme @dev", "acme/dev>");
+    std::fs::remove_dir_all(home.path("tetra/org/acme")).expect("removed");
+    run(&mut terminal, "version", "tetra>");
+    terminal.wait_for("organization `acme` was removed");
+    leave(terminal);
+}
+
+#[test]
+fn a_read_only_session_reads_and_changes_nothing() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    run(&mut terminal, "set readonly on", "tetra read-only>");
+    run(&mut terminal, "tsm delete --yes api", "[4] tetra read-only>");
+    terminal.wait_for("`set readonly off` allows changes");
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    run(&mut terminal, "tsm list all", "tetra read-only>");
+    run(&mut terminal, "set readonly off", "tetra>");
+    run(&mut terminal, "tsm delete api", "tetra>");
+    assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+#[test]
+fn an_environment_can_be_read_only_whatever_the_session_says() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/dev.toml", "[environment]\nreadonly = true\n");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    terminal.wait_line("acme/dev read-only>");
+    run(&mut terminal, "tsm delete --yes api", "[4] acme/dev read-only>");
+    terminal.wait_for("remove `readonly = true` from");
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    // Another environment by an option does not get around it.
+    run(&mut terminal, "tsm delete --yes --env local api", "[4] acme/dev read-only>");
+    run(&mut terminal, "use @local", "acme/local>");
+    run(&mut terminal, "tsm delete api", "acme/local>");
+    assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    leave(terminal);
+}
+
+#[test]
+fn commands_of_tsm_need_no_tsm_at_the_prompt() {
+    let home = TestHome::new();
+    stopped(&home, "my-api", 0);
+    let mut terminal = session(&home);
+    terminal.send("restart m\t");
+    terminal.wait_line("restart my-api");
+    terminal.wait("it is known", |screen| (colour_of(screen, "restart")? == Color::Idx(2)).then_some(()));
+    terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
+    run(&mut terminal, "list all", "tetra>");
+    terminal.wait("a list", |screen| screen.contents().lines().any(|row| row.contains("my-api")).then_some(()));
+    run(&mut terminal, "lst", "[2] tetra>");
+    leave(terminal);
+    let mut command = home.tetra();
+    command.args(["-c", "list"]);
+    let mut strict = Terminal::start(command);
+    assert_eq!(strict.end(), 2, "{}", strict.contents());
+}
+
+#[test]
+fn a_question_mark_asks_for_help() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    for (line, times) in [("use ?", 1), ("use --help", 2)] {
+        run(&mut terminal, line, "tetra>");
+        terminal.wait_written("Usage: use", times);
+    }
+    leave(terminal);
+}
+
+#[test]
+fn a_number_puts_an_earlier_line_on_the_prompt_and_runs_nothing() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "use @staging", "-/staging>");
+    terminal.send("!1\r");
+    terminal.wait_line("-/staging> use @dev");
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/staging>");
+    terminal.send("!-1\r");
+    terminal.wait_line("-/staging> use @staging");
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/staging>");
+    terminal.send("!99\r");
+    terminal.wait_for("the history has no line 99");
+    terminal.wait_line("-/staging>");
+    terminal.send(UP);
+    terminal.wait_line("-/staging> use @staging");
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/staging>");
+    leave(terminal);
+}
+
+#[test]
+fn lines_can_be_kept_out_of_the_history_and_taken_out_of_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev # hunter2", "-/dev>");
+    run(&mut terminal, "set private on", "-/dev private>");
+    run(&mut terminal, "use @staging # hunter3", "-/staging private>");
+    run(&mut terminal, "history --delete 1", "-/staging private>");
+    terminal.wait_for("removed line 1 from the history");
+    run(&mut terminal, "history --delete 1", "[5] -/staging private>");
+    run(&mut terminal, "set private off", "-/staging>");
+    terminal.send(UP);
+    terminal.wait_line("-/staging> set private on");
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/staging>");
+    run(&mut terminal, " history --clear", "-/staging>");
+    terminal.wait_for("from the history");
+    leave(terminal);
+    for text in ["hunter2", "hunter3"] {
+        assert_eq!(home.files_with("state", text), Vec::<std::path::PathBuf>::new(), "{text}");
+    }
+}
+
+#[test]
+fn use_and_select_alone_show_what_there_is() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/qa.toml", "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    run(&mut terminal, "use", ">");
+    terminal.wait("environments", |screen| {
+        let text = screen.contents();
+        let row = |words: [&str; 2]| text.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        (row(["acme", "@qa"]) && text.contains("@prod")).then_some(())
+    });
+    run(&mut terminal, "select", ">");
+    terminal.wait("processes", |screen| {
+        screen.contents().lines().any(|line| line.contains("api") && line.contains("stopped")).then_some(())
+    });
+    terminal.send("use @dev @prod\r");
+    terminal.wait_for("`@dev` and `@prod` are two environments");
+    leave(terminal);
+}
