@@ -6,7 +6,6 @@ use vt100::Color;
 
 use crate::pty::{Terminal, TestHome, colour_of, current_line};
 use crate::repl::{CTRL_C, UP, leave, run, session, stopped};
-use crate::waiting::eventually;
 
 /// Puts the record of a process that failed into a home.
 fn crashed(home: &TestHome, name: &str, id: u32) {
@@ -53,6 +52,7 @@ fn counts_change_while_nothing_is_typed() {
     }
     terminal.wait("no counts", |screen| current_line(screen).starts_with("tetra> use @d").then_some(()));
     terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
     leave(terminal);
 }
 
@@ -80,7 +80,7 @@ fn notices_can_be_turned_off() {
     start(&mut terminal, "api");
     run(&mut terminal, "set notices off", "1↑ tetra>");
     kill_child(&home, "api");
-    eventually("it is started again", || recorded(&home, "api", "restarts") == 1);
+    terminal.wait_line("1✗ tetra>");
     run(&mut terminal, "tsm delete api", "tetra>");
     terminal.wait("no counts", |screen| current_line(screen).starts_with("tetra>").then_some(()));
     assert!(!terminal.bytes().contains("notice:"), "{}", terminal.contents());

@@ -739,7 +739,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.wait_gone("GET");
     terminal.send(&format!("tsm restart {name}\r"));
     terminal.wait_for(&name);
-    terminal.wait("the prompt", |screen| (current_line(screen).trim_end() == "tetra>").then_some(()));
+    terminal.wait_line("1↑ tetra>");
     assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
     terminal.wait_for("done");
