@@ -10,7 +10,7 @@ work=$(mktemp -d)
 pids=()
 finish() {
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    TETRA_DIR=$work/tetra HOME=$work "$program" tsm kill --all --yes >/dev/null 2>&1 || true
+    TETRA_DIR=$work/tetra HOME=$work "$program" tsm kill '*' --yes >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap finish EXIT
