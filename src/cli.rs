@@ -201,23 +201,35 @@ impl CliArgs {
                     .with_advice("quote the line: `tetra -c 'tsm stop api'`")),
             };
         }
-        let way = match rest.first().map(String::as_str) {
-            None if globals.help => RunMode::Command(vec!["help".to_owned()]),
-            None if globals.version => RunMode::Command(vec!["version".to_owned()]),
-            None => RunMode::Prompt,
-            Some("repl") if rest.len() == 1 => RunMode::Prompt,
-            Some("tsm") if rest.len() == 2 && rest[1] == "repl" => RunMode::Prompt,
+        let mode = RunMode::of_words(rest, globals, &mut keep_going, is_file)?;
+        Ok(Self { mode, keep_going, prompt })
+    }
+}
+
+impl RunMode {
+    /// What is left of a command line after the options before it.
+    fn of_words(
+        rest: &[String],
+        globals: &mut Globals,
+        keep_going: &mut bool,
+        is_file: impl Fn(&str) -> bool,
+    ) -> Result<Self, Fault> {
+        Ok(match rest.first().map(String::as_str) {
+            None if globals.help => Self::Command(vec!["help".to_owned()]),
+            None if globals.version => Self::Command(vec!["version".to_owned()]),
+            None => Self::Prompt,
+            Some("repl") if rest.len() == 1 => Self::Prompt,
+            Some("tsm") if rest.len() == 2 && rest[1] == "repl" => Self::Prompt,
             Some("-") => {
-                script_options(&rest[1..], globals, &mut keep_going)?;
-                RunMode::Stdin
+                script_options(&rest[1..], globals, keep_going)?;
+                Self::Stdin
             }
             Some(word) if is_script(word, is_file) => {
-                script_options(&rest[1..], globals, &mut keep_going)?;
-                RunMode::Script(word.to_owned())
+                script_options(&rest[1..], globals, keep_going)?;
+                Self::Script(word.to_owned())
             }
-            Some(_) => RunMode::Command(rest.to_vec()),
-        };
-        Ok(Self { mode: way, keep_going, prompt })
+            Some(_) => Self::Command(rest.to_vec()),
+        })
     }
 }
 

@@ -37,6 +37,8 @@
 //! * Only the holder of the worker lock writes a process's `meta.json` after its start.
 //! * Nothing below `$TETRA_DIR` is opened but by `disk`.
 
+#![cfg_attr(not(test), deny(clippy::too_many_lines))]
+
 pub mod base;
 pub mod cli;
 pub mod command;

@@ -11,7 +11,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask::MIN_SECRET_LENGTH;
-use crate::env::secrets::{self, SecretStore};
+use crate::env::secrets::{self, SecretStore, Secrets};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// List secrets: names, lengths and digests, never values
@@ -50,12 +50,7 @@ impl Command for List {
         if (self.target.is_some() || all.is_empty()) && !unread.is_empty() {
             return Err(unread.swap_remove(0).1);
         }
-        let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (env, found) in &all {
-            for value in found.values.values().filter(|value| value.len() >= MIN_SECRET_LENGTH) {
-                places.entry(value).or_default().push(env.as_str());
-            }
-        }
+        let places = places(&all);
         let columns = [
             ("env", "ENV"),
             ("name", "NAME"),
@@ -70,24 +65,7 @@ impl Command for List {
         let mut table = Table::new(&columns).when_empty(none).with_visibility("problem", problems);
         for (env, found) in all.iter().filter(|(env, _)| wanted(env)) {
             for name in &found.names {
-                let value = &found.values[name];
-                let also: Vec<String> = places
-                    .get(value.as_str())
-                    .into_iter()
-                    .flatten()
-                    .filter(|other| **other != env.as_str())
-                    .map(|other| (*other).to_owned())
-                    .collect();
-                let tone = if also.is_empty() { Tone::Plain } else { Tone::Warn };
-                table.row(vec![
-                    Cell::from(env.as_str()),
-                    Cell::from(name.as_str()).tone(Tone::Strong),
-                    value.chars().count().into(),
-                    Cell::from(secrets::digest(name, value)).tone(Tone::Dim),
-                    Value::from(changed(&store, env)).into(),
-                    Cell::from(also).tone(tone),
-                    Value::Null.into(),
-                ]);
+                table.row(row(env, name, &found.values[name], &places, changed(&store, env)));
             }
         }
         let mut faults = Vec::new();
@@ -108,6 +86,38 @@ impl Command for List {
         report.faults = faults;
         Ok(report)
     }
+}
+
+/// The environments that have a value, for each that is long enough to be recognised.
+fn places(all: &[(EnvName, Secrets)]) -> BTreeMap<&str, Vec<&str>> {
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (env, found) in all {
+        for value in found.values.values().filter(|value| value.len() >= MIN_SECRET_LENGTH) {
+            places.entry(value).or_default().push(env.as_str());
+        }
+    }
+    places
+}
+
+fn row(
+    env: &EnvName,
+    name: &str,
+    value: &str,
+    places: &BTreeMap<&str, Vec<&str>>,
+    changed: Option<Timestamp>,
+) -> Vec<Cell> {
+    let others = places.get(value).into_iter().flatten().filter(|other| **other != env.as_str());
+    let also: Vec<String> = others.map(|other| (*other).to_owned()).collect();
+    let tone = if also.is_empty() { Tone::Plain } else { Tone::Warn };
+    vec![
+        Cell::from(env.as_str()),
+        Cell::from(name).tone(Tone::Strong),
+        value.chars().count().into(),
+        Cell::from(secrets::digest(name, value)).tone(Tone::Dim),
+        Value::from(changed).into(),
+        Cell::from(also).tone(tone),
+        Value::Null.into(),
+    ]
 }
 
 /// When the file of an environment was written last.
