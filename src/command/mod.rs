@@ -19,6 +19,7 @@ pub mod registry;
 pub mod saved_context;
 pub mod secrets;
 pub mod serve;
+pub mod settings_file;
 pub mod shell;
 pub mod tkm;
 pub mod tsm;

@@ -154,6 +154,9 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<own::watch::Watch>(),
     spec::<own::alias::Alias>(),
     spec::<own::set::Set>(),
+    spec::<own::config::Show>(),
+    spec::<own::config::ConfigPath>(),
+    spec::<own::config::Edit>(),
     spec::<own::setup::Setup>(),
     spec::<own::version::Version>(),
     spec::<crate::command::serve::Serve>(),
@@ -169,6 +172,7 @@ pub const GROUPS: &[(&str, &str)] = &[
     ("env", "make, check and promote the env files of a project"),
     ("secrets", "keep private values, and find those in plain text"),
     ("tkm", "make, pin and install SSH keys"),
+    ("config", "settings of the shell, and where they come from"),
     ("daemon", "run an environment under systemd, also at boot"),
 ];
 

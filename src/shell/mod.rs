@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod complete;
-pub mod config;
 pub mod confirm;
 pub mod context;
 pub mod cursor;

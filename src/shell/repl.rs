@@ -8,10 +8,10 @@ use super::outcome::LineOutcome;
 use super::prompt::{ContextPrompt, warn};
 use super::session::Session;
 use super::source::{ScriptOrigin, ScriptText};
-use super::{config, panics, plain_prompt, runner, terminal};
+use super::{panics, plain_prompt, runner, terminal};
 use crate::base::fault::Fault;
 use crate::base::name::{OrgName, ProcessName};
-use crate::command::Selection;
+use crate::command::{Selection, settings_file};
 use crate::disk;
 use crate::report::{Console, SelectionChange};
 use crate::sys::{signal, tty};
@@ -72,10 +72,13 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
 /// Loads `config.toml`, then runs `rc.tetra`. Errors there are warnings.
 fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Option<u8> {
     let path = session.paths.config();
-    match config::settings(&path) {
-        Ok(Some(settings)) => {
+    match settings_file::read(&path) {
+        Ok(Some(file)) => {
+            if let Some(fault) = &file.wrong {
+                warn(console, fault);
+            }
             // Settings from the command line take precedence.
-            let given = std::mem::replace(&mut session.settings, settings);
+            let given = std::mem::replace(&mut session.settings, file.settings);
             session.settings.values.extend(given.values);
             session.settings.aliases.extend(given.aliases);
         }

@@ -9,6 +9,7 @@ use regex::Regex;
 use tetra::base::fault::FaultKind;
 use tetra::base::line::lex;
 use tetra::command::CommandSpec;
+use tetra::command::context::SETTINGS;
 use tetra::command::global::{GLOBALS, Globals};
 use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, resolve};
 use tetra::shell::parse::parse;
@@ -87,6 +88,16 @@ fn the_formats_have_every_exit_code() {
         writeln!(table, "| {code} | `{word}` | {meaning} |").expect("a string");
     }
     hold("docs/formats.md", "exit codes", &table);
+}
+
+#[test]
+fn the_formats_have_every_setting() {
+    let mut table = "| key | default | takes | meaning |\n|---|---|---|---|\n".to_owned();
+    for it in SETTINGS {
+        writeln!(table, "| `{}` | `{}` | {} | {} |", it.name, it.default, it.accepts.expected(), it.help)
+            .expect("a string");
+    }
+    hold("docs/formats.md", "settings", &table);
 }
 
 #[test]

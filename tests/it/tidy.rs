@@ -53,7 +53,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["tsm/import.rs"]),
     ("ratatui", &["shell/"]),
     ("regex", &["tsm/", "config/", "command/", "serve/"]),
-    ("toml", &["shell/", "config/", "tsm/ports/", "tkm/"]),
+    ("toml", &["command/settings_file.rs", "config/", "tsm/ports/", "tkm/"]),
     ("toml_edit", &["config/"]),
     ("sha2", &["env/", "sys/"]),
     ("age", &["env/"]),

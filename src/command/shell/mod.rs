@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod complete;
+pub mod config;
 pub mod context;
 pub mod exit;
 pub mod help;

@@ -1,0 +1,187 @@
+//! `config.toml`: the settings of the shell and aliases, each with its place.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use toml::Value;
+
+use super::context::{SETTINGS, Settings, setting, validation_error};
+use crate::base::diagnostic::Diagnostic;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::AliasName;
+use crate::base::suggest::closest_match;
+use crate::config::document::{Document, Leaf};
+use crate::disk;
+
+/// What the file says.
+#[derive(Debug, Default)]
+pub struct SettingsFile {
+    /// Its valid keys.
+    pub settings: Settings,
+    /// The line of each of them; of aliases as `aliases.NAME`.
+    pub lines: BTreeMap<String, usize>,
+    /// Everything that is wrong; those keys count as not written.
+    pub wrong: Option<Fault>,
+}
+
+/// Reads the file; none if it does not exist.
+///
+/// # Errors
+///
+/// Fails if it cannot be read. What is wrong in it is in the result.
+pub fn read(path: &Path) -> Result<Option<SettingsFile>, Fault> {
+    match disk::read_trusted(path) {
+        Ok(text) => Ok(Some(parse(path, &text))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Fault::new(FaultKind::Failed, format!("failed to read `{}`: {error}", path.display()))),
+    }
+}
+
+fn parse(path: &Path, text: &str) -> SettingsFile {
+    let name = path.display().to_string();
+    let mut file = SettingsFile::default();
+    let mut found = Vec::new();
+    match Document::parse(&name, text) {
+        Err(diagnostics) => found = diagnostics,
+        Ok(document) => {
+            let mut leaves = document.leaves.iter().peekable();
+            while let Some(leaf) = leaves.next() {
+                match read_leaf(leaf, &document) {
+                    Ok((key, value)) => {
+                        file.lines.insert(leaf.path.keys().join("."), document.line(leaf.key.start));
+                        match leaf.path.keys() {
+                            [_] => file.settings.values.insert(key, value),
+                            _ => file.settings.aliases.insert(key, value),
+                        };
+                    }
+                    Err(wrong) => {
+                        found.push(*wrong);
+                        // A table is wrong once.
+                        let first = leaf.path.keys().first();
+                        while leaf.path.keys().len() > 1
+                            && first.is_some_and(|first| first != "aliases")
+                            && leaves.next_if(|next| next.path.keys().first() == first).is_some()
+                        {
+                        }
+                    }
+                }
+            }
+        }
+    }
+    if !found.is_empty() {
+        let keys = if found.len() == 1 { "a key that is" } else { "keys that are" };
+        file.wrong = Some(
+            Fault::usage(format!("`{name}` has {keys} ignored"))
+                .with_advice("`config show` lists the keys; `config edit` opens the file")
+                .with_diagnostics(found),
+        );
+    }
+    file
+}
+
+/// A setting or an alias, by name and value.
+fn read_leaf(leaf: &Leaf, document: &Document) -> Result<(String, String), Box<Diagnostic>> {
+    let wrong = |title: String, label: String| Box::new(document.shown().error(title, leaf.key.clone(), label));
+    let value = match &leaf.value {
+        Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match leaf.path.keys() {
+        [aliases, alias] if aliases == "aliases" => match (alias.parse::<AliasName>(), &leaf.value) {
+            (Err(error), _) => Err(wrong(format!("invalid alias name `{alias}`"), error.to_string())),
+            (Ok(_), Value::String(_)) => Ok((alias.clone(), value)),
+            (Ok(_), _) => Err(wrong(format!("invalid value for the alias `{alias}`"), "expected a string".to_owned())),
+        },
+        [key] => match (setting(key), validation_error(key, &value)) {
+            (Some(setting), Some(_)) => {
+                let title = format!("invalid value for `{key}`");
+                let expected = format!("expected {}", setting.accepts.expected());
+                Err(Box::new(document.shown().error(title, leaf.span.clone(), expected)))
+            }
+            (None, _) => {
+                let near = closest_match(key, SETTINGS.iter().map(|setting| setting.name));
+                let found = wrong(format!("unknown key `{key}`"), "not a setting".to_owned());
+                Err(near.map_or(found.clone(), |near| Box::new(found.help(format!("did you mean `{near}`?")))))
+            }
+            (Some(_), None) => Ok((key.clone(), value)),
+        },
+        path => Err(wrong(
+            format!("unknown key `{}`", path.join(".")),
+            "expected a setting or a table [aliases]".to_owned(),
+        )),
+    }
+}
+
+/// The file with every key, each with its default, unit and meaning, all commented out.
+#[must_use]
+pub fn template() -> String {
+    let mut text = "# Settings of the shell. A key that is commented out has the value that is shown.\n\n".to_owned();
+    for it in SETTINGS {
+        let value =
+            if it.default.parse::<u32>().is_ok() { it.default.to_owned() } else { format!("\"{}\"", it.default) };
+        text.push_str(&format!("# {}\n# {}\n#{} = {value}\n\n", it.help, it.accepts.expected(), it.name));
+    }
+    text + "# Lines with a name of their own:\n#[aliases]\n#down = \"tsm stop all\"\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read_text(text: &str) -> SettingsFile {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("config.toml");
+        fs::write(&path, text).expect("written");
+        read(&path).expect("it can be read").expect("it is there")
+    }
+
+    #[test]
+    fn settings_are_those_of_set_and_aliases() {
+        let file = read_text("edit-mode = 'vi'\nhistory-size = 5\nplain = true\n[aliases]\ndown = 'tsm stop all'\n");
+        let get = |key| file.settings.get(key);
+        assert_eq!((get("edit-mode"), get("history-size"), get("plain")), ("vi", "5", "on"));
+        assert_eq!(file.settings.aliases.get("down").map(String::as_str), Some("tsm stop all"));
+        assert_eq!((file.lines["plain"], file.lines["aliases.down"]), (3, 5));
+        assert!(file.wrong.is_none());
+        assert!(read(Path::new("/nonexistent/config.toml")).expect("no file is fine").is_none());
+    }
+
+    #[test]
+    fn only_what_is_wrong_is_dropped_and_each_has_a_place() {
+        let file = read_text(
+            "plain = true\n edit-mod = 'vi'\nhistory-size = 'x'\n[aliases]\n9 = 1\nd = 'use @dev'\n[a]\nb = 1\nc = 2\n",
+        );
+        assert_eq!(file.settings.get("plain"), "on");
+        assert_eq!(file.settings.aliases.len(), 1);
+        let wrong = file.wrong.expect("it is wrong");
+        let places: Vec<_> =
+            wrong.diagnostics.iter().filter_map(Diagnostic::location).map(|at| (at.line, at.column)).collect();
+        assert_eq!(places, [(2, 2), (3, 16), (5, 1), (8, 1)], "{wrong:?}");
+        assert_eq!(wrong.diagnostics[0].help.as_deref(), Some("did you mean `edit-mode`?"));
+    }
+
+    #[test]
+    fn what_is_not_toml_has_a_place() {
+        let wrong = read_text("plain = [\n").wrong.expect("it is wrong");
+        assert_eq!(wrong.at.map(|at| at.line), Some(1));
+    }
+
+    #[test]
+    fn the_template_is_valid_as_it_is_and_with_every_key() {
+        let whole: String = template()
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        assert!(read_text(&template()).wrong.is_none());
+        let file = read_text(&whole);
+        assert!(file.wrong.is_none(), "{whole}: {:?}", file.wrong);
+        assert_eq!(file.settings.values.len(), SETTINGS.len());
+    }
+}
