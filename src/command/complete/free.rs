@@ -127,7 +127,6 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("tkm generate", "days", "how many is for the operator to say"),
     ("tkm bootstrap", "from", "any addresses of the operator's"),
     ("tkm ssh", "command", "a command line for the host"),
-    ("tkm log", "count", "how many is for the operator to say"),
     ("history", "holding", "any text"),
     ("watch", "count", "how many is for the operator to say"),
     ("complete", "breaks", "for completion functions of shells"),
