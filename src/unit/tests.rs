@@ -78,7 +78,7 @@ fn what_systemd_would_read_otherwise_is_quoted() {
     let text = odd.text();
     assert_eq!(values(&text, "WorkingDirectory"), ["/srv/a b%%c"]);
     assert!(values(&text, "Environment").contains(&"\"TETRA_DIR=/srv/a b%%c\""), "{text}");
-    assert_eq!(values(&text, "ReadWritePaths"), ["\"/srv/a b%%c\""]);
+    assert!(values(&text, "ReadWritePaths").contains(&"\"/srv/a b%%c\""), "{text}");
     assert_eq!(values(&text, "ExecStart"), ["\"/opt/x$$y/tetra\" daemon run @staging"]);
 }
 

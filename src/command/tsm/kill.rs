@@ -81,7 +81,10 @@ fn run(victims: Victims, cx: &mut Cx) -> Result<Report, Fault> {
     let context = cx.operation();
     context.with_control(|control| control.reconcile(&mut all));
     for victim in &mut matches {
-        if let KillMatch::Managed(process) = victim {
+        // One whose state is unknown is refused below, also if it could be read by now.
+        if let KillMatch::Managed(process) = victim
+            && (process.live.stalled || process.live.needs_supervisor())
+        {
             process.refresh();
         }
     }
