@@ -29,8 +29,9 @@ pub(crate) fn session(home: &TestHome) -> Terminal {
     terminal
 }
 
-/// Ends a session in order.
+/// Ends a session in order, at its prompt: before it the terminal would take Ctrl-D for the end of a line.
 pub(crate) fn leave(mut terminal: Terminal) {
+    terminal.wait_line(">");
     terminal.send(CTRL_D);
     assert_eq!(terminal.end(), 0, "{}", terminal.contents());
     assert!(terminal.is_cooked());
