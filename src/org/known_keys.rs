@@ -14,10 +14,11 @@ pub(super) enum ValueType {
     OneOf(&'static [&'static str]),
 }
 
-const KEYS: [(&str, ValueType); 36] = [
+const KEYS: [(&str, ValueType); 37] = [
     ("environment.name", ValueType::String),
     ("environment.type", ValueType::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
     ("environment.description", ValueType::String),
+    ("environment.readonly", ValueType::Boolean),
     ("deployment.user", ValueType::String),
     ("deployment.group", ValueType::String),
     ("deployment.tetra_src", ValueType::String),

@@ -158,14 +158,16 @@ mod tests {
     #[test]
     fn every_wrong_type_is_found() {
         let text = "[ports]\nweb = 70000\n[logging]\nlevel = 'loud'\n\
-                    [resources]\nnofile = -1\n[security]\ninternal_cidrs = 'all'\n[own]\nthing = 1\n";
+                    [resources]\nnofile = -1\n[security]\ninternal_cidrs = 'all'\n[own]\nthing = 1\n\
+                    [environment]\nreadonly = 'yes'\n";
         assert_eq!(
             titles(text),
             [
                 "`ports.web` must be a port from 1 to 65535",
                 "`logging.level` must be one of the known values",
                 "`resources.nofile` must be an integer >= 0",
-                "`security.internal_cidrs` must be an array of strings"
+                "`security.internal_cidrs` must be an array of strings",
+                "`environment.readonly` must be a boolean"
             ]
         );
     }
@@ -174,6 +176,7 @@ mod tests {
     fn a_slip_in_a_table_is_worth_a_word() {
         assert_eq!(titles("[loging]\nlevel = 'x'\nformat = 'y'\n"), ["unknown table `loging`"]);
         assert_eq!(titles("[monitoring]\nenabeld = 1\nmine = 2\n"), ["unknown key `monitoring.enabeld`"]);
+        assert_eq!(titles("[environment]\nread-only = true\n"), ["unknown key `environment.read-only`"]);
         assert_eq!(titles("[ports]\nweb = \"${ports.api}\"\n"), Vec::<String>::new());
     }
 }

@@ -31,10 +31,11 @@ pub struct ExplainedKey {
 use KeyEffect::{Acts, DeclaredOnly};
 
 /// The keys that tetra knows. Those of services are in their definitions.
-const EFFECTS: [(&str, KeyEffect); 42] = [
+const EFFECTS: [(&str, KeyEffect); 43] = [
     ("environment.name", DeclaredOnly("a label for people")),
     ("environment.type", Acts("how much commands ask before they change something, and the default restart policy")),
     ("environment.description", DeclaredOnly("a label for people")),
+    ("environment.readonly", Acts("true: commands that change something in it are refused, also with --yes")),
     ("deployment.user", Acts("who may apply it; User= of the unit")),
     ("deployment.group", Acts("Group= of the unit")),
     ("deployment.tetra_src", Acts("where services run that name no directory; TETRA_SRC of the unit")),
