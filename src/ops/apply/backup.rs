@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::base::name::ServiceName;
 use crate::disk;
@@ -27,8 +27,6 @@ struct SavedService {
 
 #[derive(Debug)]
 struct SavedFile {
-    /// Where a link leads, or the file itself.
-    path: PathBuf,
     bytes: Vec<u8>,
     access: Access,
 }
@@ -50,24 +48,22 @@ impl Backup {
 
     /// Puts everything back. Goes on where something fails; the first failure.
     pub(super) fn restore(&self, paths: &Paths) -> Result<(), ServiceError> {
-        let results: Vec<Result<(), ServiceError>> =
-            self.services.iter().map(|service| service.restore(&Services::open(paths))).collect();
+        let services = Services::open(paths);
+        let restore = |it: &SavedService| it.restore(&services, &paths.service(&it.name));
+        let results: Vec<Result<(), ServiceError>> = self.services.iter().map(restore).collect();
         results.into_iter().collect()
     }
 }
 
 impl SavedService {
-    fn restore(&self, services: &Services) -> Result<(), ServiceError> {
+    fn restore(&self, services: &Services, path: &Path) -> Result<(), ServiceError> {
         let Some(text) = &self.text else {
             return match services.remove(&self.name) {
                 Err(ServiceError::Unknown { .. }) => Ok(()),
                 result => result,
             };
         };
-        if let Some(dir) = text.path.parent() {
-            file::create_dir(dir)?;
-        }
-        file::write(&text.path, &text.bytes, text.access)?;
+        text.restore(path)?;
         match self.enabled {
             true => services.enable(&self.name).map(|_| ()),
             false if services.is_enabled(&self.name) => services.disable(&self.name).map(|_| ()),
@@ -85,6 +81,48 @@ impl SavedFile {
         };
         let mode = fs::metadata(path).map_or(0o600, |found| found.permissions().mode());
         let access = if mode & 0o077 == 0 { Access::Private } else { Access::Shared };
-        Ok(Some(Self { path: path.canonicalize().unwrap_or(path.to_owned()), bytes, access }))
+        Ok(Some(Self { bytes, access }))
+    }
+
+    /// Writes it again, through a link; not where it is unchanged, because a full disk may be why the plan failed.
+    fn restore(&self, path: &Path) -> Result<(), FileError> {
+        if disk::read(path).is_ok_and(|bytes| bytes == self.bytes) {
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            file::create_dir(dir)?;
+        }
+        file::write(&path.canonicalize().unwrap_or(path.to_owned()), &self.bytes, self.access)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_changed_is_written_again() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        file::create_dir(&paths.services_available()).expect("made");
+        let names = ["kept", "changed", "linked"].map(|name| name.parse::<ServiceName>().expect("a name"));
+        let [kept, changed, linked] = names.each_ref().map(|name| paths.service(name));
+        let elsewhere = home.path().join("elsewhere.tsm");
+        for path in [&kept, &changed, &elsewhere] {
+            fs::write(path, "old").expect("written");
+        }
+        symlink(&elsewhere, &linked).expect("linked");
+        let backup = Backup::take(&paths, names.iter()).expect("read");
+        let inode = || fs::metadata(&kept).expect("it exists").ino();
+        let before = inode();
+        fs::write(&changed, "new").expect("written");
+        fs::remove_file(&linked).expect("removed");
+        backup.restore(&paths).expect("restored");
+        assert_eq!(inode(), before);
+        for path in [&kept, &changed, &linked] {
+            assert_eq!(fs::read_to_string(path).expect("it exists"), "old", "{}", path.display());
+        }
     }
 }

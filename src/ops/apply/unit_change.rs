@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::Fault;
+use crate::disk;
 use crate::sys::file::{self, Access};
 use crate::sys::host::Host;
 use crate::sys::systemctl::Systemctl;
@@ -61,20 +62,20 @@ impl UnitChange {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot be written or systemd does not answer; it is then as it was.
+    /// Fails if it cannot be written or systemd does not answer; [`UnitChange::restore`] is to be called then.
     pub(super) fn write(&self, host: &dyn Host) -> Result<(), Fault> {
-        self.put(host, &self.new).inspect_err(|_| {
-            // What failed once may fail again; it is told anyway.
-            let _ = file::write(&self.path, self.old.as_bytes(), Access::Shared);
-        })
+        self.put(host, &self.new)
     }
 
-    /// Puts it back.
+    /// Puts it back, if it was written.
     ///
     /// # Errors
     ///
     /// Fails if it cannot be written, or systemd does not answer.
     pub(super) fn restore(&self, host: &dyn Host) -> Result<(), Fault> {
+        if disk::read_to_string(&self.path).is_ok_and(|text| text == self.old) {
+            return Ok(());
+        }
         self.put(host, &self.old)
     }
 
