@@ -193,6 +193,12 @@ impl Fault {
         }
         causes
     }
+
+    /// The message and its causes as one text.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        std::iter::once(self.to_string()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+    }
 }
 
 impl fmt::Display for Fault {

@@ -89,8 +89,7 @@ fn say_outcome(service: &str, outcome: &StartOutcome, say: &mut Say) {
 }
 
 fn say_fault(fault: &Fault, action: &str, say: &mut Say) {
-    let causes: Vec<String> = std::iter::once(fault.to_string()).chain(fault.causes()).collect();
-    say(Level::Error, format!("failed to {action}: {}", causes.join(": ")));
+    say(Level::Error, format!("failed to {action}: {}", fault.in_full()));
 }
 
 /// Restarts or starts processes as their definitions have them now.

@@ -14,7 +14,6 @@ use super::status::Overview;
 use super::wanted::Beginning;
 use super::{stop, work};
 use crate::base::environment::EnvName;
-use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::ops::OpContext;
 use crate::sys::paths::Paths;
@@ -185,13 +184,9 @@ fn run(init: &WorkerInit, job: Job, outbox: &mut Outbox) -> Result<(), ()> {
         Job::Look => Ok(()),
     };
     if let Err(fault) = done {
-        say(Level::Error, in_one_line(&fault));
+        say(Level::Error, fault.in_full());
     }
     gone?;
     let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes));
     outbox.tell(Message::Done(overview))
-}
-
-fn in_one_line(fault: &Fault) -> String {
-    std::iter::once(fault.to_string()).chain(fault.causes()).collect::<Vec<_>>().join(": ")
 }

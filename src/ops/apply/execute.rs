@@ -1,5 +1,7 @@
 //! Carrying out a plan: files first, then what runs, in the order of dependencies; everything is put back where a step fails.
 
+use std::sync::Arc;
+
 use super::backup::Backup;
 use super::{ApplyPlan, ApplyRequest, ProcessChange, ServiceChange};
 use crate::base::fault::{Fault, FaultKind};
@@ -8,6 +10,7 @@ use crate::ops::startup::{self as op_startup, fault};
 use crate::ops::{OpContext, restart as op_restart};
 use crate::org::manifest::Rollout;
 use crate::sys::paths::Paths;
+use crate::sys::thread_host::ThreadHost;
 use crate::tsm::options::Strategy;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::readiness::Readiness;
@@ -197,49 +200,52 @@ impl<'a> Running<'a, '_> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Puts files and processes back; why the plan failed, and whether it is as it was.
+    /// Puts files and processes back; why the plan failed, and whether it is as it was. Ctrl-C, which may be why, does not end it.
     fn revert(&mut self, backup: &Backup, why: Fault) -> Fault {
-        let mut failures: Vec<String> = Vec::new();
-        failures.extend(backup.restore(self.context.paths).err().map(|error| error.to_string()));
+        let patient = ThreadHost::new(self.context.host, Arc::default(), |_| true);
+        let context = OpContext { host: &patient, ..*self.context };
+        let mut failures: Vec<Fault> = Vec::new();
+        failures.extend(backup.restore(context.paths).err().map(Fault::from));
         let unit = self.plan.unit.as_ref().map(|unit| unit.restore(self.context.host));
-        failures.extend(unit.and_then(Result::err).map(|error| error.to_string()));
+        failures.extend(unit.and_then(Result::err));
         // Also what a failed start left behind.
-        let all = self.context.processes().unwrap_or_default();
+        let all = context.processes().unwrap_or_default();
         let is_of = |it: &Process| {
-            self.plan.services.iter().any(|service| collect::is_of(it, service.name.as_str(), self.context.paths))
+            self.plan.services.iter().any(|service| collect::is_of(it, service.name.as_str(), context.paths))
         };
         let new: Vec<&Process> = all.iter().filter(|it| !self.known.contains(&it.name) && is_of(it)).collect();
-        let removed = self.context.with_control(|control| control.delete(&new));
-        failures.extend(removed.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        let removed = context.with_control(|control| control.delete(&new));
+        failures.extend(removed.into_iter().filter_map(Result::err).map(Fault::from));
         let (ran, rested): (Vec<&Process>, Vec<&Process>) = self.before.iter().partition(|it| it.is_running());
         let now = |before: &Process| all.iter().find(|it| it.name == before.name).cloned();
         let rested: Vec<Process> = rested.into_iter().filter_map(now).filter(Process::is_running).collect();
-        let stopped = self.context.with_control(|control| control.stop(&rested.iter().collect::<Vec<_>>()));
-        failures.extend(stopped.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+        let stopped = context.with_control(|control| control.stop(&rested.iter().collect::<Vec<_>>()));
+        failures.extend(stopped.into_iter().filter_map(Result::err).map(Fault::from));
         for before in ran {
             let Some(process) = now(before) else { continue };
             // The limits that it had are no part of its definition.
             let options = RestartOptions { limits: Some(before.meta.run.limits), ..RestartOptions::USUAL };
-            let result = op_restart::restart(self.context, &[process], options, WaitFor::Ready, self.on_progress);
+            let result = op_restart::restart(&context, &[process], options, WaitFor::Ready, self.on_progress);
             failures.extend(match result.map(|mut all| all.pop()) {
-                Ok(Some(Ok(restarted))) => {
-                    check_ready(&restarted.name, restarted.readiness).err().map(|it| it.to_string())
-                }
-                Ok(Some(Err(error))) => Some(error.to_string()),
+                Ok(Some(Ok(restarted))) => check_ready(&restarted.name, restarted.readiness).err(),
+                Ok(Some(Err(error))) => Some(error.into()),
                 Ok(None) => None,
-                Err(error) => Some(error.to_string()),
+                Err(error) => Some(error),
             });
         }
-        outcome(why, &failures)
+        outcome(&why, &failures)
     }
 }
 
-fn outcome(why: Fault, failures: &[String]) -> Fault {
+fn outcome(why: &Fault, failures: &[Fault]) -> Fault {
     let (kind, end) = match failures {
         [] => (FaultKind::Reverted, "everything was put back".to_owned()),
-        some => (FaultKind::RevertFailed, format!("and it could not be put back: {}", some.join("; "))),
+        some => {
+            let some: Vec<String> = some.iter().map(Fault::in_full).collect();
+            (FaultKind::RevertFailed, format!("and it could not be put back: {}", some.join("; ")))
+        }
     };
-    let message = format!("the environment was not applied: {why}; {end}");
+    let message = format!("the environment was not applied: {}; {end}", why.in_full());
     let advice = why.advice.clone().unwrap_or_else(|| "`tsm list` and `tsm logs NAME` show what happened".to_owned());
     Fault::new(kind, message).with_advice(advice)
 }

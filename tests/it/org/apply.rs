@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tetra::supervise::meta::{self, Meta};
 
 use super::{acme_of_user, change, read};
 use crate::ports::free_ports;
+use crate::sandbox::signal;
 use crate::schema::{misfits, schema};
 use crate::waiting::eventually;
-use crate::world::World;
+use crate::world::{PROGRAM, World};
 
 /// An environment with services that run.
 struct Live {
@@ -148,6 +151,34 @@ fn a_service_that_does_not_come_up_puts_everything_back() {
     live.apply().done();
     assert!(live.record("web").run.set.contains(&("MODE".to_owned(), "well".to_owned())));
     assert!(live.world.run("tsm list").done().contains("late"));
+}
+
+#[test]
+fn ctrl_c_while_health_is_waited_for_puts_everything_back() {
+    let mut live = Live::with("");
+    let healthy = live.world.file("healthy", "");
+    let health = format!("health = \"exec:test -e {}\"\nhealth_interval = '1s'\n", healthy.display());
+    let web = format!("[services.web]\ncommand = 'sleep 1000'\n{health}[services.web.export]\nMODE = 'old'\n");
+    fs::write(&live.local, read(&live.local) + &web).expect("written");
+    live.apply().done();
+    live.world.run("tsm startup").done();
+    let files = live.files();
+    live.change("MODE = 'old'", "MODE = 'new'");
+    live.world.run("org promote @dev").done();
+    fs::remove_file(&healthy).expect("removed");
+    let mut command = live.world.program(PROGRAM);
+    command.args(["org", "apply", "@dev", "--org", "acme"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("tetra runs");
+    let mode = |live: &Live| live.record("web").run.set.into_iter().find(|(name, _)| name == "MODE");
+    eventually("the new one runs", || mode(&live).is_some_and(|(_, mode)| mode == "new"));
+    signal(child.id(), Signal::SIGINT);
+    fs::write(&healthy, "").expect("written");
+    let output = child.wait_with_output().expect("it ended");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(130) && said.contains("everything was put back"), "{said}");
+    assert!(said.contains("interrupted"), "why: {said}");
+    assert_eq!(live.files(), files);
+    assert_eq!(mode(&live).map(|(_, mode)| mode).as_deref(), Some("old"));
 }
 
 #[test]
