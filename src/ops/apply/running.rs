@@ -71,6 +71,10 @@ pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [Service
                 let is_more = running > 0 && service.action == Action::Change;
                 let is_wanted = is_live && service.enabled && definition.autostart != Some(false);
                 service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
+                let is_stopped = |it: &&Process| it.live.state == ProcessState::Stopped;
+                if is_wanted && !own.is_empty() && own.iter().all(is_stopped) {
+                    service.notes.push(format!("{0} is stopped and stays so: `tsm start {0}` starts it", service.name));
+                }
                 if running > wanted {
                     let name = &service.name;
                     service

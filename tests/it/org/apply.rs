@@ -117,7 +117,8 @@ fn what_was_stopped_stays_stopped_and_what_was_removed_is_named() {
     let mut live = Live::with(PAIR);
     live.world.run("tsm stop web").done();
     live.change("MODE = 'web'", "MODE = 'other'");
-    live.apply().done();
+    let said = live.apply();
+    assert!(said.stderr.contains("web is stopped and stays so: `tsm start web` starts it"), "{}", said.stderr);
     assert_eq!(live.record("web").pid, 0);
     live.world.run("tsm start web").done();
     let text = read(&live.local);
