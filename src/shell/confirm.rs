@@ -53,7 +53,11 @@ fn check_readonly_environments(name: &str, mut envs: impl Iterator<Item = EnvRef
     let Some(env) = envs.find(|env| environments::is_readonly(cx.paths, env)) else { return Ok(()) };
     let file = env.org.as_ref().map(|org| cx.paths.environment(org, &env.env).display().to_string());
     Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and environment {} is read-only", env.env))
-        .with_advice(format!("remove `readonly = true` from `{}`", file.unwrap_or_default())))
+        .with_advice(format!(
+            "remove `readonly = true` from `{}`; of a generated file also from local.toml, then `org promote @{} --discard-edits`",
+            file.unwrap_or_default(),
+            env.env
+        )))
 }
 
 /// The active environments: that of the command with its options, and that of the session.
