@@ -61,7 +61,7 @@ pub struct ApplyPlan {
     pub env: EnvRef,
     /// The services, in the order of the file; those to be removed are the last.
     pub services: Vec<ServiceChange>,
-    /// What becomes of the unit that is installed for it. Who knows how a unit is placed on this machine fills it in.
+    /// What becomes of the unit that is installed for it. Filled in by the caller, who knows where units are on this machine.
     pub unit: Option<UnitChange>,
     /// The environment belongs to another user, so the plan cannot be executed.
     pub other_user: Option<ApplyError>,
@@ -111,7 +111,7 @@ pub enum Action {
 ///
 /// # Errors
 ///
-/// Fails if there is no generated file, if it was edited, or if it declares a service that is invalid.
+/// Fails if the generated file does not exist, was edited, or declares a service that is invalid.
 pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
     let document = define::generated(&store, request.env)?;

@@ -79,7 +79,7 @@ pub(super) fn keys() -> Vec<(KeyPath, ValueType)> {
     KEYS.iter().map(|(path, holds)| (path.parse().expect("a test reads the keys"), *holds)).collect()
 }
 
-/// Every key; a `*` stands for any name.
+/// Every key; a `*` is any name.
 pub fn paths() -> impl Iterator<Item = KeyPath> {
     keys().into_iter().map(|(path, _)| path)
 }

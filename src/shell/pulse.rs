@@ -50,7 +50,7 @@ impl Pulse {
             _ => {
                 self.feed = None;
                 let publish = self.publisher(session.processes.clone(), terminal::colors(session));
-                // Without it there are no counts, as on a machine that has no thread to spare.
+                // Without it the prompt has no counts, for example where no thread can be made.
                 let started = ProcessFeed::start(session.paths.clone(), publish).ok();
                 self.feed = started.map(|feed| (session.paths.clone(), feed));
             }

@@ -103,7 +103,7 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
     outcome.exits().then_some(outcome.code)
 }
 
-/// Drops the organization or process from the selection that was there at the last prompt, as `present` says, and is no more.
+/// Deselects the organization or process that existed at the last prompt, as `present` says, and does not exist any more.
 fn forget_removed(session: &mut Session, console: &mut dyn Console, present: &mut Selection) {
     let Ok(now) = session.selection() else { return };
     let is_process = |name: &ProcessName| session.paths.processes().join(name.as_str()).is_dir();

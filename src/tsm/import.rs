@@ -127,7 +127,7 @@ fn is_program(path: &Path) -> bool {
     path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
 }
 
-/// Where a file is, and the variables of whoever imports it.
+/// Where a file is, and the variables of the importing user.
 #[derive(Clone, Copy)]
 struct ImportContext<'a> {
     dir: &'a Path,
@@ -151,7 +151,7 @@ impl ImportContext<'_> {
 }
 
 /// Reads a file of another process manager; its kind is seen by its name and what it holds. Nothing in it is executed.
-/// `variables` are those of whoever imports it.
+/// `variables` are those of the importing user.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ports::free_port;
 use crate::world::World;
 
-/// Replaces the programs that the files name: it listens where it was told to, or only lives.
+/// Replaces the programs that the files name: it listens on the given port, or only lives.
 const STAND_INS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/import/programs");
 
 /// A world with one file in its working directory, and stand-ins for the programs.

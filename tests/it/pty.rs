@@ -127,7 +127,7 @@ pub(crate) struct Terminal {
 }
 
 struct SharedState {
-    /// The terminal is being closed: whoever reads it has to let go.
+    /// The terminal is being closed: its reader has to let go.
     closing: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,

@@ -146,7 +146,7 @@ fn done_text(done: &Done) -> String {
     }
 }
 
-/// The column that tells what becomes of processes.
+/// The column that shows what becomes of processes.
 const RUNNING: &str = "running";
 
 const ALL_COLUMNS: [(&str, &str); 8] = [

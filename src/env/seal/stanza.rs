@@ -41,7 +41,7 @@ pub enum DecryptError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EncryptError {
     /// The kernel gives no random numbers.
-    #[error("there are no random numbers: {0}")]
+    #[error("failed to get random numbers: {0}")]
     Random(#[from] getrandom::Error),
     /// A public key that everybody could open.
     #[error("the key of a recipient is weak")]

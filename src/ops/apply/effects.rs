@@ -111,7 +111,7 @@ pub fn effect(key: &KeyPath) -> KeyEffect {
 ///
 /// # Errors
 ///
-/// Fails if there is no generated file, or if it was edited.
+/// Fails if the generated file does not exist, or was edited.
 pub fn explain(request: &ApplyRequest) -> Result<Vec<ExplainedKey>, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
     let document = define::generated(&store, request.env)?;

@@ -44,7 +44,7 @@ pub enum ApplyError {
     /// It is the source of the others.
     #[error("`local` cannot be applied: it is the source of the other environments")]
     Local,
-    /// There is no generated file here.
+    /// Its generated file does not exist here.
     #[error("environment `@{env}` does not exist in `{org}`")]
     NotGenerated {
         /// The environment.

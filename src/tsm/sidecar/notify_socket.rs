@@ -81,7 +81,7 @@ impl Watcher for NotifySocket {
 ///
 /// # Errors
 ///
-/// Fails if there are no random numbers.
+/// Fails if random numbers cannot be had.
 pub(in crate::tsm) fn socket_of(dir: &Path, runs_as_other: bool) -> io::Result<String> {
     if runs_as_other {
         CredentialSocket::random_name().map(|name| format!("@{name}"))

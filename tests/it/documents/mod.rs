@@ -42,7 +42,7 @@ pub(crate) fn exceptions() -> Vec<Exception> {
         assert!(!reason.trim().is_empty(), "`{row}` has no reason");
         let (document, lines) = place.split_once(':').unwrap_or_else(|| panic!("`{row}`: expected document:line"));
         let (first, last) = lines.split_once('-').unwrap_or((lines, lines));
-        let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("`{row}`: `{text}` is no line"));
+        let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("`{row}`: `{text}` is not a line number"));
         Exception { document, first: number(first), last: number(last) }
     })
     .collect()
@@ -65,7 +65,7 @@ fn every_exception_names_lines_that_are_there() {
     let mut seen = BTreeSet::new();
     for row in exceptions() {
         let place = format!("{}:{}-{}", row.document, row.first, row.last);
-        assert!(DOCUMENTS.iter().any(|(name, _)| *name == row.document), "{place}: there is no such document");
+        assert!(DOCUMENTS.iter().any(|(name, _)| *name == row.document), "{place}: this document does not exist");
         let lines: Vec<usize> = document(row.document)
             .iter()
             .flat_map(|block| block.statements.iter().map(|statement| statement.line))

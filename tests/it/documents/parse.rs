@@ -26,7 +26,7 @@ pub(crate) struct Statement {
 /// Programs whose commands also count where they stand in backquotes.
 const OURS: [&str; 4] = ["tsm", "tkm", "org", "tetra"];
 
-/// What stands between two fences.
+/// The text between two fences.
 struct Fenced<'a> {
     language: &'a str,
     lines: Vec<(usize, &'a str)>,

@@ -192,7 +192,7 @@ impl Reader {
         let excepted = is_excepted(self.document, statement.line);
         if !statement.is_complete {
             if !excepted {
-                self.failures.push(format!("{place}: `{}` is no command of bash", statement.text));
+                self.failures.push(format!("{place}: `{}` is not a command of bash", statement.text));
             }
             return String::new();
         }

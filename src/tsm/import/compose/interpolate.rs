@@ -1,7 +1,7 @@
 //! `${X}` in a compose file: replaced as compose does it, from the environment and from `.env` beside the file.
 //!
-//! Command lines keep what the environment has, for whoever starts them has it as well; what only `.env` has is replaced there too.
-//! Secrets are replaced nowhere: a definition is no place for them.
+//! Command lines keep what the environment has, because the start has it as well; what only `.env` has is replaced there too.
+//! Secrets are never replaced: a definition must not hold them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -46,7 +46,7 @@ enum Kept {
     Secret(String),
     /// It has to have a value: what the file says about that.
     Required(String, String),
-    /// It is no expression of compose.
+    /// It is not an expression of compose.
     Invalid,
     /// The start expands it.
     ByStart,
