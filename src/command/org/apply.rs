@@ -1,5 +1,7 @@
 //! `org apply`
 
+use std::fs::File;
+
 use super::context::{affected_envs, environment, organization, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
@@ -38,6 +40,8 @@ pub struct Apply {
 
 /// A planned apply, with what it was asked for.
 struct ApplyStage {
+    /// Held until the end: two at a time would restart and put back the processes of each other.
+    _lock: Option<File>,
     org: OrgName,
     env: EnvName,
     replace: Replace,
@@ -82,7 +86,7 @@ impl Command for Apply {
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         // Which environment is only a question where there is an organization.
         let org = organization(cx)?;
-        OrgStore::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org)?;
         let environments = affected_envs(cx, self.env.as_ref())?;
         let env = environment(cx, self.env.as_ref())?;
         let replace = if self.force { Replace::Any } else { Replace::Own };
@@ -94,12 +98,13 @@ impl Command for Apply {
             let run = |keys: Vec<ExplainedKey>, _: &mut Cx| Ok(explained(&keys));
             return Ok(Stage { effect, environments, state, plan, run }.dry_run());
         }
+        let lock = (effect == Effect::Write).then(|| store.lock()).transpose()?;
         let mut plan = apply::plan(&request)?;
         let mut notes = Vec::new();
         if plan.other_user.is_none() {
             plan.unit = unit_change(&request, &mut notes);
         }
-        let state = ApplyStage { org, env, replace, plan, notes };
+        let state = ApplyStage { _lock: lock, org, env, replace, plan, notes };
         let stage = Stage { effect, environments, state, plan: show, run: execute };
         Ok(if self.dry_run { Stage { plan: show_dry, ..stage }.dry_run() } else { stage.ready() })
     }

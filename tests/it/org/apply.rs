@@ -139,6 +139,7 @@ fn a_service_that_does_not_come_up_puts_everything_back() {
     live.change("MODE = 'web'", "MODE = 'sick'");
     let said = live.apply().failed(14);
     assert!(said.contains("the environment was not applied") && said.contains("everything was put back"), "{said}");
+    assert!(said.contains("`tsm logs web` shows its output") && !said.contains("tsm stop"), "{said}");
     assert_eq!(live.files(), files);
     let after = live.pids(&["api", "web"]);
     assert!(after.iter().all(|pid| *pid != 0) && after[1] != before[1], "{after:?}");
@@ -152,6 +153,19 @@ fn a_service_that_does_not_come_up_puts_everything_back() {
     live.apply().done();
     assert!(live.record("web").run.set.contains(&("MODE".to_owned(), "well".to_owned())));
     assert!(live.world.run("tsm list").done().contains("late"));
+}
+
+#[test]
+fn one_apply_at_a_time() {
+    let (mut world, _) = acme_of_user();
+    world.run("org promote @dev").done();
+    let directory = world.paths().org(&"acme".parse().expect("a name"));
+    let other = fs::File::open(directory).expect("it exists");
+    other.lock().expect("locked");
+    world.run("org apply @dev --dry-run").done();
+    world.run("org apply @dev").failed(10);
+    drop(other);
+    world.run("org apply @dev").done();
 }
 
 #[test]
