@@ -1,5 +1,6 @@
 //! Carrying out a plan: files first, then what runs, in the order of dependencies; everything is put back where a step fails.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::backup::Backup;
@@ -160,8 +161,8 @@ impl<'a> Running<'a, '_> {
         let options = RestartOptions { strategy, ..RestartOptions::USUAL };
         self.before.extend(processes.iter().cloned());
         let results = op_restart::restart(self.context, &processes, options, WaitFor::Ready, self.on_progress)?;
-        for result in results {
-            let restarted = result?;
+        for (process, result) in processes.iter().zip(results) {
+            let restarted = result.map_err(|error| with_logs(&process.name, error.into()))?;
             self.done.push(Done::Restarted(restarted.name.clone()));
             check_ready(&restarted.name, restarted.readiness)?;
         }
@@ -194,7 +195,7 @@ impl<'a> Running<'a, '_> {
                     failed = failed.or(check_ready(&started.name, started.readiness).err());
                 }
                 StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {}
-                StartOutcome::Failed(error) => failed = failed.or(Some(fault(&name, &error))),
+                StartOutcome::Failed(error) => failed = failed.or(Some(with_logs(&name, fault(&name, &error)))),
             }
         }
         failed.map_or(Ok(()), Err)
@@ -258,6 +259,10 @@ fn check_ready(name: &ProcessName, readiness: Readiness) -> Result<(), Fault> {
         Readiness::Interrupted => "was not waited for any longer",
         _ => "ended",
     };
-    let advice = format!("`tsm logs {name}` shows its output");
-    Err(Fault::new(FaultKind::Failed, format!("`{name}` {what}")).with_advice(advice))
+    Err(with_logs(name, Fault::new(FaultKind::Failed, format!("`{name}` {what}"))))
+}
+
+/// Advice that is still true when everything was put back: the process that failed does not exist any more then.
+fn with_logs(name: impl fmt::Display, fault: Fault) -> Fault {
+    fault.with_advice(format!("`tsm logs {name}` shows its output"))
 }
