@@ -71,9 +71,8 @@ pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [Service
                 let is_more = running > 0 && service.action == Action::Change;
                 let is_wanted = is_live && service.enabled && definition.autostart != Some(false);
                 service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
-                let is_stopped = |it: &&Process| it.live.state == ProcessState::Stopped;
-                if is_wanted && !own.is_empty() && own.iter().all(is_stopped) {
-                    service.notes.push(format!("{0} is stopped and stays so: `tsm start {0}` starts it", service.name));
+                if is_wanted && !own.is_empty() && own.iter().all(|it| was_stopped(it)) {
+                    service.notes.push(format!("stopped, and stays so: `tsm start {}` starts it", service.name));
                 }
                 if running > wanted {
                     let name = &service.name;
@@ -117,6 +116,11 @@ fn of_service(definition: &Definition, own: &[&Process], start: &StartContext) -
         }
     }
     run
+}
+
+/// True for what an order ended; false for what has done its work.
+fn was_stopped(process: &Process) -> bool {
+    process.live.state == ProcessState::Stopped && process.meta.last_exit.as_ref().is_some_and(|it| it.origin.is_some())
 }
 
 /// False for what an operator stopped, and for what waits for its hour or has done its work.

@@ -118,9 +118,17 @@ fn what_was_stopped_stays_stopped_and_what_was_removed_is_named() {
     live.world.run("tsm stop web").done();
     live.change("MODE = 'web'", "MODE = 'other'");
     let said = live.apply();
-    assert!(said.stderr.contains("web is stopped and stays so: `tsm start web` starts it"), "{}", said.stderr);
+    assert!(said.stderr.contains("web: stopped, and stays so: `tsm start web` starts it"), "{}", said.stderr);
     assert_eq!(live.record("web").pid, 0);
     live.world.run("tsm start web").done();
+    let done = live.world.work().join("done");
+    let job = format!("command = \"bash -c 'until test -e {}; do sleep 0.1; done'\"\n", done.display());
+    live.change("[services.api]\n", &format!("[services.job]\nrestart = 'never'\n{job}[services.api]\n"));
+    live.apply().done();
+    fs::write(&done, "").expect("written");
+    eventually("the job has done its work", || live.record("job").last_exit.is_some());
+    let said = live.world.run("org apply @dev");
+    assert!(!said.stderr.contains("stays so"), "{}", said.stderr);
     let text = read(&live.local);
     let (from, to) = (text.find("[services.web]").expect("there"), text.find("[services.api]").expect("there"));
     fs::write(&live.local, format!("{}{}", &text[..from], &text[to..])).expect("written");
