@@ -18,16 +18,18 @@ enum Confirmation {
     TypedWord,
 }
 
-/// Checks before a change is prepared that its environment exists, and that confirmation is possible in production.
+/// Checks before a change is prepared that its environment exists and is not read-only, and that confirmation is possible in
+/// production.
 ///
 /// # Errors
 ///
-/// Fails with [`FaultKind::NotFound`] for an environment that does not exist, and with [`FaultKind::Refused`] in production where
-/// there is no terminal to ask on.
+/// Fails with [`FaultKind::NotFound`] for an environment that does not exist, and with [`FaultKind::Refused`] for one that is
+/// read-only, and in production without a terminal to ask on.
 pub fn admit(name: &str, effect: Effect, session: &Selection, cx: &Cx) -> Result<(), Fault> {
     if let Some(env) = &cx.selection.env {
         environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)?;
     }
+    check_readonly_environments(name, active(session, cx).map(|(env, _)| env), cx)?;
     let prod = active(session, cx).find(|(_, tier)| *tier == Tier::Prod);
     match prod.filter(|_| !cx.yes && !cx.console.is_interactive()) {
         Some((env, _)) => Err(not_interactive(name, effect, &env)),
@@ -84,8 +86,7 @@ pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx
     if effect == Effect::Read {
         return Ok(());
     }
-    let touched = prepared.environments(cx)?;
-    check_readonly_environments(name, active(session, cx).map(|(env, _)| env).chain(touched), cx)?;
+    check_readonly_environments(name, prepared.environments(cx)?.into_iter(), cx)?;
     if cx.yes {
         return Ok(());
     }

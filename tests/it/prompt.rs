@@ -1,5 +1,7 @@
 //! What the prompt shows and understands by itself, in a real pseudo-terminal.
 
+use std::process::Stdio;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use vt100::Color;
@@ -143,6 +145,12 @@ fn an_environment_can_be_read_only_whatever_the_session_says() {
     assert!(home.path("tetra/tsm/runtime/processes/api").exists());
     // Another environment by an option does not get around it.
     run(&mut terminal, "tsm delete --yes --env local api", "[4] acme/dev read-only>");
+    // Without a terminal the advice is not `--yes`, which would not help.
+    home.write("tetra/org/acme/environments/qa.toml", "[environment]\nreadonly = true\n");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
+    command.args(["tsm", "delete", "api", "--env", "qa"]).env_clear().envs(home.variables()).stdin(Stdio::null());
+    let said = command.output().expect("tetra runs");
+    assert!(String::from_utf8_lossy(&said.stderr).contains("environment qa is read-only"), "{said:?}");
     run(&mut terminal, "use @local", "acme/local>");
     run(&mut terminal, "tsm delete api", "acme/local>");
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
