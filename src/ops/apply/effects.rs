@@ -57,7 +57,10 @@ const EFFECTS: [(&str, KeyEffect); 43] = [
         Acts("processes of the user of each service that names no limit; LimitNPROC= of the unit"),
     ),
     ("security.firewall_enabled", DeclaredOnly("tetra changes no firewall; set it up with ufw or nft")),
-    ("security.firewall_policy", DeclaredOnly("tetra changes no firewall; `tetra serve` listens on loopback only")),
+    (
+        "security.firewall_policy",
+        DeclaredOnly("tetra changes no firewall; `tetra serve` listens on loopback without --bind"),
+    ),
     (
         "security.allowed_ips",
         DeclaredOnly("tetra changes no firewall; promotion checks it against the rules of the profile"),
