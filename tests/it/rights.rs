@@ -58,14 +58,14 @@ impl UserSandbox {
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).expect("open to others");
         let copy = root.path().join("program");
         program::copy(Path::new(PROGRAM), &copy);
-        let town = Self { root, program: copy };
+        let sandbox = Self { root, program: copy };
         let users: &[User] =
             if User::Current.uid() == 0 { &[User::Current, User::Ann, User::Bob] } else { &[User::Current] };
         for user in users {
-            fs::create_dir(town.home(*user)).expect("a home");
-            town.give(&town.home(*user), *user);
+            fs::create_dir(sandbox.home(*user)).expect("a home");
+            sandbox.give(&sandbox.home(*user), *user);
         }
-        town
+        sandbox
     }
 
     fn home(&self, user: User) -> PathBuf {
@@ -141,7 +141,7 @@ impl Drop for UserSandbox {
 
 #[test]
 fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     if let Some([ann, _]) = others("that root starts nothing in the home of a user") {
         for words in [
             &["tsm", "start", "--name", "x", "--", "sleep", "1000"][..],
@@ -152,59 +152,60 @@ fn root_starts_nothing_in_the_home_of_a_user_and_leaves_nothing_of_root_there() 
             &["org", "use", "acme"],
             &["setup"],
         ] {
-            let said = town.run(User::Current, ann, words);
+            let said = sandbox.run(User::Current, ann, words);
             assert!(!words.contains(&"start") || said.code == 4 && said.err.contains("sudo -u"), "{words:?}: {said:?}");
         }
-        assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new(), "what root leaves is the user's");
-        town.ok(ann, &["tsm", "start", "--name", "z", "--", "sleep", "1000"]);
-        town.ok(ann, &["tsm", "enable", "y"]);
-        assert_ne!(town.run(User::Current, ann, &["tsm", "startup"]).code, 0);
-        assert_ne!(town.run(User::Current, ann, &["tsm", "start", "y"]).code, 0);
+        assert_eq!(sandbox.foreign_files(ann), Vec::<PathBuf>::new(), "what root leaves is the user's");
+        sandbox.ok(ann, &["tsm", "start", "--name", "z", "--", "sleep", "1000"]);
+        sandbox.ok(ann, &["tsm", "enable", "y"]);
+        assert_ne!(sandbox.run(User::Current, ann, &["tsm", "startup"]).code, 0);
+        assert_ne!(sandbox.run(User::Current, ann, &["tsm", "start", "y"]).code, 0);
         // A restart begins by a definition of the user, as a start does: what runs goes on as it is.
-        assert_eq!(town.run(User::Current, ann, &["tsm", "restart", "z"]).code, 4);
-        let rows: serde_json::Value = serde_json::from_str(&town.ok(ann, &["tsm", "list", "--json"])).expect("a list");
+        assert_eq!(sandbox.run(User::Current, ann, &["tsm", "restart", "z"]).code, 4);
+        let rows: serde_json::Value =
+            serde_json::from_str(&sandbox.ok(ann, &["tsm", "list", "--json"])).expect("a list");
         let pid = rows[0]["pid"].as_u64().expect("it runs");
         assert_eq!(fs::metadata(format!("/proc/{pid}")).expect("it lives").uid(), ANN);
-        town.ok(ann, &["tsm", "stop", "z"]);
-        assert_ne!(town.run(User::Current, ann, &["tsm", "restart", "z"]).code, 0);
-        assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new());
+        sandbox.ok(ann, &["tsm", "stop", "z"]);
+        assert_ne!(sandbox.run(User::Current, ann, &["tsm", "restart", "z"]).code, 0);
+        assert_eq!(sandbox.foreign_files(ann), Vec::<PathBuf>::new());
     }
-    town.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
-    assert_eq!(town.foreign_files(User::Current), Vec::<PathBuf>::new());
+    sandbox.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+    assert_eq!(sandbox.foreign_files(User::Current), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn root_sees_and_ends_the_processes_of_a_user_as_that_user() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let user = others("that root acts as the user").map_or(User::Current, |[ann, _]| ann);
     for name in ["a", "b"] {
-        town.ok(user, &["tsm", "start", "--name", name, "--", "sleep", "1000"]);
+        sandbox.ok(user, &["tsm", "start", "--name", name, "--", "sleep", "1000"]);
     }
-    let listed = town.run(User::Current, user, &["tsm", "list", "--json"]);
+    let listed = sandbox.run(User::Current, user, &["tsm", "list", "--json"]);
     let rows: serde_json::Value = serde_json::from_str(&listed.out).expect("a list");
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{listed:?}");
     assert!(listed.err.is_empty(), "{listed:?}");
-    let stopped = town.run(User::Current, user, &["tsm", "stop", "a"]);
+    let stopped = sandbox.run(User::Current, user, &["tsm", "stop", "a"]);
     assert_eq!(stopped.code, 0, "{stopped:?}");
     assert_eq!(stopped.err.contains("acting as"), user != User::Current, "{stopped:?}");
-    assert_eq!(town.run(User::Current, user, &["tsm", "delete", "a", "b"]).code, 0);
-    let audit = fs::read_to_string(town.tetra(user).join("logs/tetra.jsonl")).expect("the log of changes");
+    assert_eq!(sandbox.run(User::Current, user, &["tsm", "delete", "a", "b"]).code, 0);
+    let audit = fs::read_to_string(sandbox.tetra(user).join("logs/tetra.jsonl")).expect("the log of changes");
     let last: serde_json::Value = serde_json::from_str(audit.lines().last().expect("a line")).expect("JSON");
     assert_eq!(last["who"].as_str(), Some(tetra::sys::net::user_name(User::Current.uid()).as_str()), "{last}");
-    assert_eq!(town.foreign_files(user), Vec::<PathBuf>::new());
+    assert_eq!(sandbox.foreign_files(user), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
-    let town = UserSandbox::new();
-    let secret = town.secret();
+    let sandbox = UserSandbox::new();
+    let secret = sandbox.secret();
     let before = fs::read(&secret).expect("read");
     let other = others("that links of a user do not lead root").map(|[ann, _]| ann);
     for user in other.into_iter().chain([User::Current]) {
-        town.ok(user, &["tsm", "start", "--name", "p", "--", "sh", "-c", "echo hello; exec sleep 1000"]);
-        let dir = town.tetra(user).join("tsm/runtime/processes/p");
+        sandbox.ok(user, &["tsm", "start", "--name", "p", "--", "sh", "-c", "echo hello; exec sleep 1000"]);
+        let dir = sandbox.tetra(user).join("tsm/runtime/processes/p");
         let files =
-            ["logs/tetra.jsonl", "tsm/ports", "tsm/runtime/.id_allocation_lock"].map(|it| town.tetra(user).join(it));
+            ["logs/tetra.jsonl", "tsm/ports", "tsm/runtime/.id_allocation_lock"].map(|it| sandbox.tetra(user).join(it));
         for file in files.iter().cloned().chain([dir.join("current.out"), dir.join("current.err")]) {
             let _ = fs::remove_file(&file);
             symlink(&secret, &file).expect("a link");
@@ -220,7 +221,7 @@ fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
             &["tsm", "flush", "p"],
             &["tsm", "delete", "p"],
         ] {
-            let said = town.run(User::Current, user, words);
+            let said = sandbox.run(User::Current, user, words);
             assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
             assert_eq!(fs::read(&secret).expect("read"), before, "{words:?}: {said:?}");
         }
@@ -233,31 +234,31 @@ fn no_link_in_the_place_of_a_file_of_the_program_is_followed() {
 
 #[test]
 fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
-    let town = UserSandbox::new();
-    let secret = town.secret();
+    let sandbox = UserSandbox::new();
+    let secret = sandbox.secret();
     let user = others("that links to directories of others are not entered").map_or(User::Current, |[ann, _]| ann);
-    town.ok(user, &["tsm", "start", "--name", "p", "--", "sleep", "1000"]);
-    town.ok(user, &["tsm", "delete", "p"]);
-    let real = town.home(User::Current).join("real");
+    sandbox.ok(user, &["tsm", "start", "--name", "p", "--", "sleep", "1000"]);
+    sandbox.ok(user, &["tsm", "delete", "p"]);
+    let real = sandbox.home(User::Current).join("real");
     fs::create_dir_all(real.join("p")).expect("a directory");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o700)).expect("closed");
     fs::copy(&secret, real.join("tetra.jsonl")).expect("copied");
     fs::write(real.join("p/current.out"), "TOP_SECRET=2\n").expect("a log");
     for name in ["logs", "tsm/runtime/processes"] {
-        let directory = town.tetra(user).join(name);
+        let directory = sandbox.tetra(user).join(name);
         fs::remove_dir_all(&directory).expect("removed");
         symlink(&real, &directory).expect("a link");
         std::os::unix::fs::lchown(&directory, Some(user.uid()), None).expect("given");
     }
     if user == User::Current {
         // One's own link to one's own directory is a way to use another disk.
-        town.ok(user, &["tsm", "start", "--name", "q", "--", "sleep", "1000"]);
+        sandbox.ok(user, &["tsm", "start", "--name", "q", "--", "sleep", "1000"]);
         assert!(real.join("q/meta.json").exists());
-        town.ok(user, &["tsm", "delete", "q"]);
+        sandbox.ok(user, &["tsm", "delete", "q"]);
         return;
     }
     for words in [&["tsm", "list", "all"][..], &["tsm", "logs", "p"], &["tsm", "stop", "p"], &["tsm", "delete", "p"]] {
-        let said = town.run(User::Current, user, words);
+        let said = sandbox.run(User::Current, user, words);
         assert!(!said.out.contains("TOP_SECRET") && !said.err.contains("TOP_SECRET"), "{words:?}: {said:?}");
     }
     assert_eq!(fs::read(real.join("tetra.jsonl")).expect("read"), fs::read(&secret).expect("read"));
@@ -266,53 +267,53 @@ fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
 
 #[test]
 fn a_definition_is_run_only_if_nobody_else_wrote_it_or_could() {
-    let town = UserSandbox::new();
-    town.ok(User::Current, &["tsm", "save", "api", "--", "sleep", "1000"]);
-    town.ok(User::Current, &["tsm", "enable", "api"]);
-    let directory = town.tetra(User::Current).join("tsm/services-available");
+    let sandbox = UserSandbox::new();
+    sandbox.ok(User::Current, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    sandbox.ok(User::Current, &["tsm", "enable", "api"]);
+    let directory = sandbox.tetra(User::Current).join("tsm/services-available");
     let file = directory.join("api.tsm");
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
     for (path, open, closed) in [(&file, 0o666, 0o644), (&directory, 0o777, 0o755)] {
         set(path, open);
-        let said = town.run(User::Current, User::Current, &["tsm", "start", "api"]);
+        let said = sandbox.run(User::Current, User::Current, &["tsm", "start", "api"]);
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.err.contains("is writable by other users") && said.err.contains("chmod"), "{said:?}");
-        assert_ne!(town.run(User::Current, User::Current, &["tsm", "startup"]).code, 0);
-        assert!(town.ok(User::Current, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
+        assert_ne!(sandbox.run(User::Current, User::Current, &["tsm", "startup"]).code, 0);
+        assert!(sandbox.ok(User::Current, &["tsm", "list", "--json"]).trim() == "[]", "nothing runs");
         set(path, closed);
     }
-    town.ok(User::Current, &["tsm", "start", "api"]);
+    sandbox.ok(User::Current, &["tsm", "start", "api"]);
     let Some([ann, bob]) = others("that definitions of other users are not run") else { return };
-    town.ok(ann, &["tsm", "save", "hers", "--", "sleep", "1000"]);
-    let hers = town.tetra(ann).join("tsm/services-available/hers.tsm");
+    sandbox.ok(ann, &["tsm", "save", "hers", "--", "sleep", "1000"]);
+    let hers = sandbox.tetra(ann).join("tsm/services-available/hers.tsm");
     for user in [User::Current, bob] {
-        let said = town.run(user, user, &["tsm", "start", hers.to_str().expect("a path")]);
+        let said = sandbox.run(user, user, &["tsm", "start", hers.to_str().expect("a path")]);
         assert_eq!(said.code, 4, "{said:?}");
         assert!(said.err.contains("belongs to another user"), "{said:?}");
     }
     // Root's own directory with a definition that was given away, and one in a directory that was.
-    town.give(&file, ann);
-    assert_eq!(town.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
-    town.give(&file, User::Current);
-    town.give(&directory, ann);
-    assert_eq!(town.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
-    town.give(&directory, User::Current);
+    sandbox.give(&file, ann);
+    assert_eq!(sandbox.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
+    sandbox.give(&file, User::Current);
+    sandbox.give(&directory, ann);
+    assert_eq!(sandbox.run(User::Current, User::Current, &["tsm", "start", "api"]).code, 4);
+    sandbox.give(&directory, User::Current);
     // What root wrote, a user may run.
-    town.give(&hers, User::Current);
-    town.ok(ann, &["tsm", "start", "hers"]);
+    sandbox.give(&hers, User::Current);
+    sandbox.ok(ann, &["tsm", "start", "hers"]);
 }
 
 #[test]
 fn a_user_changes_nothing_in_the_directory_of_another() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let Some([ann, bob]) = others("that a user changes nothing in the directory of another") else {
-        town.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
+        sandbox.ok(User::Current, &["tsm", "start", "--name", "own", "--", "sleep", "1000"]);
         return;
     };
-    town.ok(ann, &["tsm", "start", "--name", "hers", "--", "sleep", "1000"]);
+    sandbox.ok(ann, &["tsm", "start", "--name", "hers", "--", "sleep", "1000"]);
     // Even where ann let everybody write.
     for name in ["", "logs", "tsm", "tsm/runtime"] {
-        fs::set_permissions(town.tetra(ann).join(name), fs::Permissions::from_mode(0o777)).expect("root may");
+        fs::set_permissions(sandbox.tetra(ann).join(name), fs::Permissions::from_mode(0o777)).expect("root may");
     }
     for words in [
         &["tsm", "start", "--name", "x", "--", "sleep", "1000"][..],
@@ -321,39 +322,43 @@ fn a_user_changes_nothing_in_the_directory_of_another() {
         &["tsm", "save", "x", "--", "sleep", "1000"],
         &["tsm", "startup"],
     ] {
-        let said = town.run(bob, ann, words);
+        let said = sandbox.run(bob, ann, words);
         assert!(said.code == 4 && said.err.contains("belongs to"), "{words:?}: {said:?}");
     }
-    assert_eq!(town.foreign_files(ann), Vec::<PathBuf>::new());
-    assert!(town.ok(ann, &["tsm", "list"]).contains("hers"));
+    assert_eq!(sandbox.foreign_files(ann), Vec::<PathBuf>::new());
+    assert!(sandbox.ok(ann, &["tsm", "list"]).contains("hers"));
 }
 
 #[test]
 fn lines_that_run_at_the_prompt_are_those_of_its_user() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let user = others("that the lines of another user are not run").map_or(User::Current, |[ann, _]| ann);
-    let config = town.home(user).join(".config/tetra");
+    let config = sandbox.home(user).join(".config/tetra");
     fs::create_dir_all(&config).expect("a directory");
     fs::write(config.join("config.toml"), "[aliases]\nhello = \"tsm list\"\n").expect("written");
-    for path in [town.home(user).join(".config"), config.clone(), config.join("config.toml")] {
-        town.give(&path, user);
+    for path in [sandbox.home(user).join(".config"), config.clone(), config.join("config.toml")] {
+        sandbox.give(&path, user);
     }
-    assert_eq!(town.run(user, user, &["-c", "alias"]).code, 0);
+    assert_eq!(sandbox.run(user, user, &["-c", "alias"]).code, 0);
     // Root with its own `$TETRA_DIR` and the HOME of a user.
-    let mut command = Command::new(&town.program);
-    command.args(["-c", "alias"]).env_clear().env("HOME", town.home(user)).env("TETRA_DIR", town.tetra(User::Current));
-    let output = command.current_dir(town.home(User::Current)).stdin(Stdio::null()).output().expect("tetra runs");
+    let mut command = Command::new(&sandbox.program);
+    command
+        .args(["-c", "alias"])
+        .env_clear()
+        .env("HOME", sandbox.home(user))
+        .env("TETRA_DIR", sandbox.tetra(User::Current));
+    let output = command.current_dir(sandbox.home(User::Current)).stdin(Stdio::null()).output().expect("tetra runs");
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(user == User::Current || !out.contains("hello"), "an alias of another user holds for root: {out}");
 }
 
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let we = User::Current;
-    town.ok(we, &["org", "init", "acme"]);
-    town.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
-    let home = town.tetra(we);
+    sandbox.ok(we, &["org", "init", "acme"]);
+    sandbox.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    let home = sandbox.tetra(we);
     let pipe = |path: PathBuf| {
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         let _ = fs::remove_file(&path);
@@ -363,22 +368,22 @@ fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
     for (path, lines) in [
         (home.join("org/acme/secrets/staging.env"), &["secrets list staging", "secrets doctor", "secrets scan"][..]),
         (home.join("tsm/services-available/api.tsm"), &["tsm start api", "tsm show api", "tsm services", "tsm doctor"]),
-        (town.home(we).join("dev.env"), &["tsm start --env dev sleep 1000", "tsm start sleep 1000"]),
-        (town.home(we).join("package.json"), &["tsm start --name n --dry-run -- npm start"]),
-        (town.home(we).join("tetra.toml"), &["env validate dev", "env list", "env init dev"]),
-        (town.home(we).join(".config/tetra/context"), &["org list"]),
-        (town.home(we).join(".config/tetra/config.toml"), &["tsm list"]),
+        (sandbox.home(we).join("dev.env"), &["tsm start --env dev sleep 1000", "tsm start sleep 1000"]),
+        (sandbox.home(we).join("package.json"), &["tsm start --name n --dry-run -- npm start"]),
+        (sandbox.home(we).join("tetra.toml"), &["env validate dev", "env list", "env init dev"]),
+        (sandbox.home(we).join(".config/tetra/context"), &["org list"]),
+        (sandbox.home(we).join(".config/tetra/config.toml"), &["tsm list"]),
         (home.join("org/acme/environments/local.toml"), &["org env validate local", "org promote @dev", "org list"]),
         (home.join("org/acme/manifest.toml"), &["org list", "org status"]),
         (home.join("tsm/config/triggers.conf"), &["tsm triggers"]),
         (home.join("tsm/ports"), &["tsm ports", "tsm start --name o --port 65001 --no-wait -- sleep 1000"]),
         (home.join("logs/tetra.jsonl"), &["tsm save other -- sleep 1", "tsm why other"]),
-        (town.home(we).join("Procfile"), &["tsm import Procfile"]),
-        (town.home(we).join("value"), &["secrets set dev KEY --file value"]),
+        (sandbox.home(we).join("Procfile"), &["tsm import Procfile"]),
+        (sandbox.home(we).join("value"), &["secrets set dev KEY --file value"]),
     ] {
         let made = pipe(path);
         for line in lines {
-            town.run(we, we, &["-c", line]);
+            sandbox.run(we, we, &["-c", line]);
         }
         fs::remove_file(made).expect("still a pipe, or a file");
     }
@@ -386,22 +391,22 @@ fn a_pipe_in_the_place_of_a_file_is_an_error_at_once() {
 
 #[test]
 fn links_that_are_meant_are_followed() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let we = User::Current;
-    let real = town.home(we).join("elsewhere");
+    let real = sandbox.home(we).join("elsewhere");
     fs::create_dir(&real).expect("a directory");
-    symlink(&real, town.tetra(we)).expect("a link");
-    let project = town.home(we).join("project.tsm");
+    symlink(&real, sandbox.tetra(we)).expect("a link");
+    let project = sandbox.home(we).join("project.tsm");
     fs::write(&project, "TSM_COMMAND=\"sleep 1000\"\n").expect("a definition");
-    town.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
-    town.ok(we, &["tsm", "enable", "api"]);
+    sandbox.ok(we, &["tsm", "save", "api", "--", "sleep", "1000"]);
+    sandbox.ok(we, &["tsm", "enable", "api"]);
     assert!(fs::symlink_metadata(real.join("tsm/services-enabled/api.tsm")).expect("there").is_symlink());
     symlink(&project, real.join("tsm/services-available/project.tsm")).expect("a link");
-    town.ok(we, &["tsm", "startup"]);
-    town.ok(we, &["tsm", "start", "project"]);
-    let rows: serde_json::Value = serde_json::from_str(&town.ok(we, &["tsm", "list", "--json"])).expect("a list");
+    sandbox.ok(we, &["tsm", "startup"]);
+    sandbox.ok(we, &["tsm", "start", "project"]);
+    let rows: serde_json::Value = serde_json::from_str(&sandbox.ok(we, &["tsm", "list", "--json"])).expect("a list");
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
-    town.ok(we, &["tsm", "logs", "api"]);
+    sandbox.ok(we, &["tsm", "logs", "api"]);
 }
 
 #[test]
@@ -409,8 +414,8 @@ fn a_name_of_a_socket_cannot_be_taken_before() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    let town = UserSandbox::new();
-    let path = town.tetra(User::Current).join("tsm/runtime/processes/n/notify");
+    let sandbox = UserSandbox::new();
+    let path = sandbox.tetra(User::Current).join("tsm/runtime/processes/n/notify");
     let name = SocketAddr::from_abstract_name(path.display().to_string()).expect("a name");
     let taken = UnixDatagram::bind_addr(&name).expect("it is free");
     let ready = "python3 -c 'import os, socket, time; a = os.environ[\"NOTIFY_SOCKET\"]; \
@@ -422,10 +427,10 @@ fn a_name_of_a_socket_cannot_be_taken_before() {
         words.extend(["--user", "nobody"]);
     }
     words.extend(["--cwd", "/", "--", "sh", "-c", &line]);
-    let said = town.ok(User::Current, &words);
+    let said = sandbox.ok(User::Current, &words);
     let record = fs::read_to_string(path.with_file_name("meta.json")).expect("a record");
     assert!(!record.contains(&format!("@{}", path.display())), "{said}");
-    assert!(town.ok(User::Current, &["tsm", "info", "n"]).contains("healthy"));
+    assert!(sandbox.ok(User::Current, &["tsm", "info", "n"]).contains("healthy"));
     drop(taken);
 }
 
@@ -435,15 +440,15 @@ fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
     use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
     use std::os::unix::net::{SocketAddr, UnixListener};
 
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let user = others("that floods have large pipes").map_or(User::Current, |[ann, _]| ann);
     let name = |place: usize| format!("tetra-large-pipe-{}-{place}", user.uid());
     let taken: Vec<UnixListener> = (0..64)
         .filter_map(|place| UnixListener::bind_addr(&SocketAddr::from_abstract_name(name(place)).ok()?).ok())
         .collect();
     let flood = ["tsm", "start", "--log-size", "1M", "--log-keep", "1", "--name", "f", "--", "cat", "/dev/zero"];
-    town.ok(user, &flood);
-    let record = town.tetra(user).join("tsm/runtime/processes/f/meta.json");
+    sandbox.ok(user, &flood);
+    let record = sandbox.tetra(user).join("tsm/runtime/processes/f/meta.json");
     let record: serde_json::Value = serde_json::from_slice(&fs::read(record).expect("a record")).expect("JSON");
     let guard = record["life"]["guard_pid"].as_u64().expect("a pid");
     let is_large = |entry: fs::DirEntry| {
@@ -460,11 +465,11 @@ fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
 
 #[test]
 fn without_proc_the_reason_is_told() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let line = format!(
         "mount -t tmpfs none /proc && HOME={} {} tsm list",
-        town.home(User::Current).display(),
-        town.program.display()
+        sandbox.home(User::Current).display(),
+        sandbox.program.display()
     );
     let mut command = Command::new("unshare");
     command.args(["--mount", "--map-root-user", "sh", "-c", &line]).stdin(Stdio::null());
@@ -479,13 +484,13 @@ fn without_proc_the_reason_is_told() {
 
 #[test]
 fn who_waits_for_datagrams_is_not_waited_for() {
-    let town = UserSandbox::new();
+    let sandbox = UserSandbox::new();
     let port = crate::ports::free_port().to_string();
     let line = format!(
         "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); \
          s.bind((\"127.0.0.1\", {port})); time.sleep(1000)"
     );
-    let said = town.run(
+    let said = sandbox.run(
         User::Current,
         User::Current,
         &["tsm", "start", "--json", "--name", "u", "--port", &port, "--", "python3", "-c", &line],

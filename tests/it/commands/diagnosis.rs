@@ -17,7 +17,7 @@ fn causes(why: &Value) -> String {
 
 #[test]
 fn each_way_to_end_is_told() {
-    let yard = Sandbox::new();
+    let sandbox = Sandbox::new();
     for (id, name, line, verdict, cause) in [
         (0, "fails", "echo 'Error: Cannot find module x' >&2; exit 3", "crashed: exit 3 after", "a module is missing"),
         (1, "done", "exit 0", "exited successfully: exit 0", ""),
@@ -25,10 +25,10 @@ fn each_way_to_end_is_told() {
         (3, "hit", "kill -SEGV $$", "crashed: SIGSEGV", "accessed invalid memory (SIGSEGV)"),
         (4, "full", "echo 'write: No space left on device'; exit 1", "crashed: exit 1", "the disk is full"),
     ] {
-        yard.write_record(&yard.record(id, name, line));
-        let _ = client::launch(std::path::Path::new(env!("CARGO_BIN_EXE_tetra")), &yard.dir(name));
-        yard.until(name, |meta| meta.last_exit.is_some() && meta.state.is_final());
-        let why = yard.json_with_schema(&["tsm", "why", name], "tsm-why");
+        sandbox.write_record(&sandbox.record(id, name, line));
+        let _ = client::launch(std::path::Path::new(env!("CARGO_BIN_EXE_tetra")), &sandbox.dir(name));
+        sandbox.until(name, |meta| meta.last_exit.is_some() && meta.state.is_final());
+        let why = sandbox.json_with_schema(&["tsm", "why", name], "tsm-why");
         assert!(why["verdict"].as_str().is_some_and(|said| said.contains(verdict)), "{name}: {why:#}");
         assert!(causes(&why).contains(cause), "{name}: {why:#}");
     }
@@ -36,16 +36,16 @@ fn each_way_to_end_is_told() {
 
 #[test]
 fn who_stopped_it_and_who_has_its_port_is_told() {
-    let yard = Sandbox::new();
-    yard.launch(0, "api", "exec sleep 600");
-    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    let sandbox = Sandbox::new();
+    sandbox.launch(0, "api", "exec sleep 600");
+    let why = sandbox.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|said| said.starts_with("`api` is running")), "{why:#}");
-    yard.ok(&["tsm", "stop", "api"]);
-    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    sandbox.ok(&["tsm", "stop", "api"]);
+    let why = sandbox.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|said| said.contains("with `tsm stop api`")), "{why:#}");
     assert!(why["timeline"].as_array().is_some_and(|events| events.len() >= 3), "{why:#}");
     let (stranger, port) = super::kill::listener();
-    let mut meta = yard.record(1, "web", "true");
+    let mut meta = sandbox.record(1, "web", "true");
     meta.set_state(ProcessState::Crashed);
     meta.port = Some(port);
     meta.last_exit = Some(LastExit {
@@ -56,42 +56,45 @@ fn who_stopped_it_and_who_has_its_port_is_told() {
         origin: None,
         nonce: String::new(),
     });
-    yard.write_record(&meta);
-    let why = yard.json_with_schema(&["tsm", "why", "web"], "tsm-why");
+    sandbox.write_record(&meta);
+    let why = sandbox.json_with_schema(&["tsm", "why", "web"], "tsm-why");
     assert!(causes(&why).contains(&format!("port {port} is in use by PID {}", stranger.0.id())), "{why:#}");
 }
 
 #[test]
 fn variables_are_shown_without_their_secrets_alive_and_dead() {
-    let yard = Sandbox::new();
-    let mut meta = yard.record(0, "api", "exec sleep 600");
+    let sandbox = Sandbox::new();
+    let mut meta = sandbox.record(0, "api", "exec sleep 600");
     meta.run.set = vec![("DB_PASSWORD".into(), "hunter2".into()), ("PLAIN".into(), "yes".into())];
-    yard.start_record(&meta);
+    sandbox.start_record(&meta);
     let value = |name: &str| {
-        let all = yard.json_with_schema(&["tsm", "env", "api"], "tsm-env");
+        let all = sandbox.json_with_schema(&["tsm", "env", "api"], "tsm-env");
         let row = all.as_array().expect("rows").iter().find(|row| row["name"] == name).expect(name).clone();
         (row["value"].as_str().expect("a text").to_owned(), row["masked"] == json!(true))
     };
     for _ in ["alive", "dead"] {
         assert_eq!((value("DB_PASSWORD"), value("PLAIN")), (("***".into(), true), ("yes".into(), false)));
-        yard.ok(&["tsm", "stop", "api"]);
+        sandbox.ok(&["tsm", "stop", "api"]);
     }
-    let paths = yard.json_with_schema(&["tsm", "paths", "api"], "tsm-paths");
+    let paths = sandbox.json_with_schema(&["tsm", "paths", "api"], "tsm-paths");
     let record = paths.as_array().expect("rows").iter().find(|row| row["what"] == "record").expect("it").clone();
-    assert_eq!((&record["there"], record["path"].as_str()), (&json!(true), yard.dir("api").join("meta.json").to_str()));
-    assert_eq!(yard.run(&["tsm", "env", "nobody"]).code, 5);
+    assert_eq!(
+        (&record["there"], record["path"].as_str()),
+        (&json!(true), sandbox.dir("api").join("meta.json").to_str())
+    );
+    assert_eq!(sandbox.run(&["tsm", "env", "nobody"]).code, 5);
 }
 
 #[test]
 fn stats_count_whole_trees_and_groups() {
-    let yard = Sandbox::new();
-    yard.launch(0, "busy-1", "sleep 600 & while :; do :; done");
-    yard.launch(1, "busy-2", "exec sleep 600");
-    let stats = yard.json_with_schema(&["tsm", "stats", "--over", "500ms"], "tsm-stats");
+    let sandbox = Sandbox::new();
+    sandbox.launch(0, "busy-1", "sleep 600 & while :; do :; done");
+    sandbox.launch(1, "busy-2", "exec sleep 600");
+    let stats = sandbox.json_with_schema(&["tsm", "stats", "--over", "500ms"], "tsm-stats");
     let (busy, idle) = (&stats[0], &stats[1]);
     assert_eq!((&busy["processes"], &idle["processes"]), (&json!(2), &json!(1)));
     assert!(busy["cpu"].as_f64() > idle["cpu"].as_f64(), "{stats:#}");
-    let groups = yard.json_with_schema(&["tsm", "stats", "--groups"], "tsm-stats-groups");
+    let groups = sandbox.json_with_schema(&["tsm", "stats", "--groups"], "tsm-stats-groups");
     assert_eq!(
         (&groups[0]["group"], &groups[0]["members"], &groups[0]["processes"]),
         (&json!("busy"), &json!(2), &json!(3))
@@ -100,15 +103,15 @@ fn stats_count_whole_trees_and_groups() {
 
 #[test]
 fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
-    let yard = Sandbox::new();
+    let sandbox = Sandbox::new();
     for (name, more) in [("web", "TSM_INSTANCES=2\nTSM_STACK=shop\n"), ("db", "TSM_STACK=shop\n"), ("lone", "")] {
-        let file = yard.home().join(format!("tsm/services-available/{name}.tsm"));
+        let file = sandbox.home().join(format!("tsm/services-available/{name}.tsm"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         fs::write(file, format!("TSM_COMMAND=\"sleep 600\"\nTSM_CWD=/\n{more}")).expect("a definition");
-        yard.ok(&["tsm", "start", "--no-wait", name]);
+        sandbox.ok(&["tsm", "start", "--no-wait", name]);
     }
     for stack in ["shop", "ad-hoc"] {
-        yard.ok(&[
+        sandbox.ok(&[
             "tsm",
             "start",
             "--no-wait",
@@ -122,7 +125,7 @@ fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
         ]);
     }
     let rows = |what: &str, key: &str| {
-        let sums = yard.json_with_schema(&["tsm", "stats", what], &format!("tsm-stats{}", &what[1..]));
+        let sums = sandbox.json_with_schema(&["tsm", "stats", what], &format!("tsm-stats{}", &what[1..]));
         let row = |row: &serde_json::Value| (row[key].as_str().expect("a name").to_owned(), row["members"].as_u64());
         sums.as_array().expect("rows").iter().map(row).collect::<Vec<_>>()
     };
@@ -137,39 +140,40 @@ fn stats_know_the_stacks_of_services_and_the_groups_of_their_instances() {
 
 #[test]
 fn a_patrol_gives_supervisors_back_and_starts_enabled_services_again() {
-    let yard = Sandbox::new();
-    let (available, enabled) = (yard.home().join("tsm/services-available"), yard.home().join("tsm/services-enabled"));
+    let sandbox = Sandbox::new();
+    let (available, enabled) =
+        (sandbox.home().join("tsm/services-available"), sandbox.home().join("tsm/services-enabled"));
     fs::create_dir_all(&available).expect("a directory");
     fs::create_dir_all(&enabled).expect("a directory");
     for name in ["on", "off"] {
         let file = available.join(format!("{name}.tsm"));
         fs::write(&file, format!("TSM_NAME={name}\nTSM_COMMAND=\"sleep 600\"\n")).expect("a definition");
-        yard.ok(&["tsm", "start", name]);
-        signal(yard.read(name).pid, nix::sys::signal::Signal::SIGKILL);
-        yard.until(name, |meta| meta.state == ProcessState::Crashed);
+        sandbox.ok(&["tsm", "start", name]);
+        signal(sandbox.read(name).pid, nix::sys::signal::Signal::SIGKILL);
+        sandbox.until(name, |meta| meta.state == ProcessState::Crashed);
     }
     std::os::unix::fs::symlink("../services-available/on.tsm", enabled.join("on.tsm")).expect("a link");
-    let pid = yard.launch(7, "alone", "exec sleep 600");
-    yard.kill_supervisors("alone");
-    let round = yard.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
+    let pid = sandbox.launch(7, "alone", "exec sleep 600");
+    sandbox.kill_supervisors("alone");
+    let round = sandbox.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
     assert_eq!(
         (&round["restarted"], &round["crashed"], &round["supervised"]),
         (&json!(["on"]), &json!(["off"]), &json!(["alone"]))
     );
-    assert!(is_running(yard.read("on").pid) && is_running(pid) && client::is_supervised(&yard.dir("alone")));
-    let quiet = yard.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
+    assert!(is_running(sandbox.read("on").pid) && is_running(pid) && client::is_supervised(&sandbox.dir("alone")));
+    let quiet = sandbox.json_with_schema(&["tsm", "patrol", "--once"], "tsm-patrol");
     assert_eq!((&quiet["restarted"], &quiet["supervised"]), (&json!([]), &json!([])));
 }
 
 #[test]
 fn cleanup_removes_what_ended_badly_and_nothing_else() {
-    let yard = Sandbox::new();
-    let pid = yard.launch(0, "lives", "exec sleep 600");
-    super::list::failed_and_stopped(&yard);
-    assert_eq!(yard.json(&["tsm", "cleanup", "--dry-run"]), json!([{"name": "failed"}]));
-    assert!(yard.dir("failed").exists(), "a dry run removes nothing");
-    yard.json_with_schema(&["tsm", "cleanup"], "tsm-stop");
-    assert!(!yard.dir("failed").exists() && yard.dir("rests").exists() && is_running(pid));
-    yard.ok(&["tsm", "cleanup", "--stopped"]);
-    eventually("only the living is left", || !yard.dir("rests").exists() && is_running(pid));
+    let sandbox = Sandbox::new();
+    let pid = sandbox.launch(0, "lives", "exec sleep 600");
+    super::list::failed_and_stopped(&sandbox);
+    assert_eq!(sandbox.json(&["tsm", "cleanup", "--dry-run"]), json!([{"name": "failed"}]));
+    assert!(sandbox.dir("failed").exists(), "a dry run removes nothing");
+    sandbox.json_with_schema(&["tsm", "cleanup"], "tsm-stop");
+    assert!(!sandbox.dir("failed").exists() && sandbox.dir("rests").exists() && is_running(pid));
+    sandbox.ok(&["tsm", "cleanup", "--stopped"]);
+    eventually("only the living is left", || !sandbox.dir("rests").exists() && is_running(pid));
 }

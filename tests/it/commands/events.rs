@@ -17,14 +17,14 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A process that does not run and has said what the fixture holds.
 fn shop() -> Sandbox {
-    let yard = Sandbox::new();
-    let mut meta = yard.record(0, "shop", "true");
+    let sandbox = Sandbox::new();
+    let mut meta = sandbox.record(0, "shop", "true");
     meta.set_state(tetra::supervise::meta::ProcessState::Stopped);
-    yard.write_record(&meta);
+    sandbox.write_record(&meta);
     for log in ["current.out", "current.err"] {
-        fs::copy(fixture(log), yard.dir("shop").join(log)).expect("a fixture");
+        fs::copy(fixture(log), sandbox.dir("shop").join(log)).expect("a fixture");
     }
-    yard
+    sandbox
 }
 
 /// Every command on the fixture, where its output is kept, and the schema of its JSON.
@@ -46,10 +46,10 @@ const COMMANDS: [(&str, &str, &str); 13] = [
 
 #[test]
 fn each_command_says_of_the_fixture_what_is_expected() {
-    let yard = shop();
+    let sandbox = shop();
     for (line, name, schema) in COMMANDS {
         let words: Vec<&str> = line.split(' ').collect();
-        let output = yard.command(&words).env("TZ", "UTC").output().expect("tetra runs");
+        let output = sandbox.command(&words).env("TZ", "UTC").output().expect("tetra runs");
         let real = String::from_utf8(output.stdout).expect("text");
         assert!(output.status.success(), "`{line}`: {}", String::from_utf8_lossy(&output.stderr));
         let path = fixture(&format!("{name}.txt"));
@@ -58,47 +58,47 @@ fn each_command_says_of_the_fixture_what_is_expected() {
         }
         let wanted = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(real, wanted, "`{line}`; UPDATE=1 writes it anew");
-        yard.json_with_schema(&words, schema);
+        sandbox.json_with_schema(&words, schema);
     }
 }
 
 #[test]
 fn a_process_without_events_has_none() {
-    let yard = Sandbox::new();
-    yard.launch(0, "plain", "echo hello; exec sleep 600");
-    eventually("it has spoken", || yard.text("plain", "current.out") == "hello\n");
+    let sandbox = Sandbox::new();
+    sandbox.launch(0, "plain", "echo hello; exec sleep 600");
+    eventually("it has spoken", || sandbox.text("plain", "current.out") == "hello\n");
     for verb in ["users", "patterns", "journey", "click-perf", "sessions"] {
-        let said = yard.run(&["tsm", verb, "plain"]);
+        let said = sandbox.run(&["tsm", verb, "plain"]);
         assert_eq!((said.code, said.out.as_str()), (0, ""), "{verb}: {}", said.err);
         assert!(said.err.contains("TETRA:CATEGORY:EVENT"), "{verb}: {}", said.err);
     }
-    assert_eq!(yard.json(&["tsm", "dashboard", "plain"])["events"], 0);
-    assert_eq!(yard.run(&["tsm", "sessions", "plain", "json"]).code, 2);
-    assert_eq!(yard.run(&["tsm", "users", "nobody"]).code, 5);
+    assert_eq!(sandbox.json(&["tsm", "dashboard", "plain"])["events"], 0);
+    assert_eq!(sandbox.run(&["tsm", "sessions", "plain", "json"]).code, 2);
+    assert_eq!(sandbox.run(&["tsm", "users", "nobody"]).code, 5);
 }
 
 #[test]
 fn a_window_leaves_out_what_is_older() {
-    let yard = Sandbox::new();
-    yard.launch(0, "api", "echo TETRA:A:OLD; sleep 0.3; echo TETRA:A:NEW; exec sleep 600");
-    eventually("it has spoken", || yard.text("api", "current.out").ends_with("NEW\n"));
-    let rows = yard.json(&["tsm", "stream", "api", "--nostream"]);
+    let sandbox = Sandbox::new();
+    sandbox.launch(0, "api", "echo TETRA:A:OLD; sleep 0.3; echo TETRA:A:NEW; exec sleep 600");
+    eventually("it has spoken", || sandbox.text("api", "current.out").ends_with("NEW\n"));
+    let rows = sandbox.json(&["tsm", "stream", "api", "--nostream"]);
     let since = rows[1]["time"].as_str().expect("a time").to_owned();
-    let usage = yard.json(&["tsm", "analytics", "api", "--since", &since]);
+    let usage = sandbox.json(&["tsm", "analytics", "api", "--since", &since]);
     assert_eq!((&usage["events"], &usage["counts"][0]["event"]), (&json!(1), &json!("NEW")));
-    assert_eq!(yard.json(&["tsm", "analytics", "api", "1h"])["events"], 2);
+    assert_eq!(sandbox.json(&["tsm", "analytics", "api", "1h"])["events"], 2);
 }
 
 #[test]
 fn a_stream_goes_on_with_what_comes() {
-    let yard = Sandbox::new();
-    let go = yard.path("go");
+    let sandbox = Sandbox::new();
+    let go = sandbox.path("go");
     let line = format!(
         "echo TETRA:A:ONE; while [ ! -e {} ]; do sleep 0.01; done; echo TETRA:A:TWO; exec sleep 600",
         go.display()
     );
-    yard.launch(0, "api", &line);
-    let tail = Tail::of(&yard, &["tsm", "stream", "api", "--json"]);
+    sandbox.launch(0, "api", &line);
+    let tail = Tail::of(&sandbox, &["tsm", "stream", "api", "--json"]);
     let row = |text: String| serde_json::from_str::<serde_json::Value>(&text).expect("an object");
     let first = row(tail.next());
     assert_fits(&json!([first]), "tsm-stream");
@@ -108,25 +108,25 @@ fn a_stream_goes_on_with_what_comes() {
     tail.interrupt();
 }
 
-/// A yard with triggers, and a process that says something once there is a file called `go`.
+/// A sandbox with triggers, and a process that says something once there is a file called `go`.
 fn with_triggers(rules: &str, says: &str) -> Sandbox {
-    let yard = Sandbox::new();
-    let conf = yard.home().join("tsm/config");
+    let sandbox = Sandbox::new();
+    let conf = sandbox.home().join("tsm/config");
     fs::create_dir_all(&conf).expect("a directory");
     fs::write(conf.join("triggers.conf"), rules).expect("rules");
-    fs::write(yard.path("says"), says).expect("what it says");
-    let (go, says) = (yard.path("go"), yard.path("says"));
+    fs::write(sandbox.path("says"), says).expect("what it says");
+    let (go, says) = (sandbox.path("go"), sandbox.path("says"));
     let line = format!("while [ ! -e {} ]; do sleep 0.01; done; cat {}; exec sleep 600", go.display(), says.display());
-    yard.launch(0, "api", &line);
-    yard
+    sandbox.launch(0, "api", &line);
+    sandbox
 }
 
 #[test]
 fn a_trigger_gets_words_and_the_event_and_a_log_runs_nothing() {
     let nasty = r#"TETRA:API:ERROR {"status":500,"session":"$(touch pwned); `touch pwned` '\" | touch pwned"}"#;
-    let yard = with_triggers("", &format!("{nasty}\nTETRA:API:OK {{}}\nno event\n"));
-    let script = yard.path("note.sh");
-    let into = yard.path("noted");
+    let sandbox = with_triggers("", &format!("{nasty}\nTETRA:API:OK {{}}\nno event\n"));
+    let script = sandbox.path("note.sh");
+    let into = sandbox.path("noted");
     program::script(
         &script,
         &format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > {0}.tmp; cat >> {0}.tmp; mv {0}.tmp {0}\n", into.display()),
@@ -135,14 +135,14 @@ fn a_trigger_gets_words_and_the_event_and_a_log_runs_nothing() {
         "# mine\nAPI_ERROR|{} {{TOKEN}} {{SESSION}} {{PROCESS}}|note it|true\n.*|false|off|no\n",
         script.display()
     );
-    fs::write(yard.home().join("tsm/config/triggers.conf"), rules).expect("rules");
-    let listed = yard.json_with_schema(&["tsm", "triggers"], "tsm-triggers");
+    fs::write(sandbox.home().join("tsm/config/triggers.conf"), rules).expect("rules");
+    let listed = sandbox.json_with_schema(&["tsm", "triggers"], "tsm-triggers");
     assert_eq!((&listed[0]["line"], &listed[1]["enabled"]), (&json!(2), &json!(false)));
 
-    let tail = Tail::of(&yard, &["tsm", "monitor", "api", "--triggers", "--json"]);
+    let tail = Tail::of(&sandbox, &["tsm", "monitor", "api", "--triggers", "--json"]);
     // It hears only what comes after it began.
     eventually("it follows", || tail.is_waiting());
-    fs::write(yard.path("go"), "").expect("a sign");
+    fs::write(sandbox.path("go"), "").expect("a sign");
     let fired: serde_json::Value = serde_json::from_str(&tail.next()).expect("an object");
     assert_fits(&json!([fired]), "tsm-monitor-triggers");
     assert_eq!((&fired["trigger"], &fired["outcome"]), (&json!("API_ERROR"), &json!("done")), "{fired:#}");
@@ -152,7 +152,7 @@ fn a_trigger_gets_words_and_the_event_and_a_log_runs_nothing() {
     assert_eq!(words, format!("API:ERROR\n{session}\napi\n"));
     let event: serde_json::Value = serde_json::from_str(event).expect("JSON on its standard input");
     assert_eq!((&event["event"], &event["data"]["session"]), (&json!("ERROR"), &json!(session)));
-    assert!(!yard.path("pwned").exists(), "nothing of the log was run");
+    assert!(!sandbox.path("pwned").exists(), "nothing of the log was run");
     let (rest, _) = tail.interrupt();
     assert!(rest.is_empty(), "{rest:?}");
 }
@@ -160,10 +160,10 @@ fn a_trigger_gets_words_and_the_event_and_a_log_runs_nothing() {
 #[test]
 fn only_so_many_triggers_run_at_once_and_they_end_with_the_monitor() {
     let says: String = (0..12).map(|number| format!("TETRA:A:B {{\"n\":{number}}}\n")).collect();
-    let yard = with_triggers("TETRA:A|sleep 987|wait|yes\nTETRA:A|/nonexistent/program|none|yes\n", &says);
-    let tail = Tail::of(&yard, &["tsm", "monitor", "api", "--triggers", "--json"]);
+    let sandbox = with_triggers("TETRA:A|sleep 987|wait|yes\nTETRA:A|/nonexistent/program|none|yes\n", &says);
+    let tail = Tail::of(&sandbox, &["tsm", "monitor", "api", "--triggers", "--json"]);
     eventually("it follows", || tail.is_waiting());
-    fs::write(yard.path("go"), "").expect("a sign");
+    fs::write(sandbox.path("go"), "").expect("a sign");
     let mut outcomes = Vec::new();
     // Ten of the twelve sleep; the two that find no place are told, and so is each that cannot be run.
     while outcomes.iter().filter(|it| *it == "skipped").count() < 2 {
@@ -183,14 +183,14 @@ fn only_so_many_triggers_run_at_once_and_they_end_with_the_monitor() {
 
 #[test]
 fn triggers_that_make_no_sense_are_refused() {
-    let yard = with_triggers("API_ERROR|sh -c 'echo {DATA}'|x|true\n", "");
+    let sandbox = with_triggers("API_ERROR|sh -c 'echo {DATA}'|x|true\n", "");
     for words in [&["tsm", "triggers"][..], &["tsm", "monitor", "api", "--triggers"]] {
-        let said = yard.run(words);
+        let said = sandbox.run(words);
         assert_eq!(said.code, 1, "{}", said.err);
         assert!(said.err.contains("{DATA} after `-c` would be executed as code"), "{}", said.err);
         assert!(said.err.contains("triggers.conf:1:"), "{}", said.err);
     }
-    fs::write(yard.home().join("tsm/config/triggers.conf"), "A|x|y|no\n").expect("rules");
-    assert_eq!(yard.run(&["tsm", "monitor", "api", "--triggers"]).code, 1);
-    assert_eq!(yard.run(&["tsm", "monitor", "--triggers"]).code, 2);
+    fs::write(sandbox.home().join("tsm/config/triggers.conf"), "A|x|y|no\n").expect("rules");
+    assert_eq!(sandbox.run(&["tsm", "monitor", "api", "--triggers"]).code, 1);
+    assert_eq!(sandbox.run(&["tsm", "monitor", "--triggers"]).code, 2);
 }

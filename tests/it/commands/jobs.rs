@@ -10,51 +10,52 @@ use crate::waiting::eventually;
 
 #[test]
 fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
-    let yard = Sandbox::new();
+    let sandbox = Sandbox::new();
     for (name, line, word) in [("well", "echo ran", "completed"), ("ill", "echo ran; exit 3", "died")] {
-        let said = yard.run(&["tsm", "start", "--name", name, "--cron", "* * * * * *", "--", "sh", "-c", line]);
+        let said = sandbox.run(&["tsm", "start", "--name", name, "--cron", "* * * * * *", "--", "sh", "-c", line]);
         assert!((said.out + &said.err).to_lowercase().contains(word), "{name}");
-        yard.until(name, |meta| meta.state == ProcessState::Scheduled);
-        yard.until(name, |meta| meta.restarts >= 2);
-        assert!(yard.text(name, "current.out").matches("ran\n").count() >= 2);
+        sandbox.until(name, |meta| meta.state == ProcessState::Scheduled);
+        sandbox.until(name, |meta| meta.restarts >= 2);
+        assert!(sandbox.text(name, "current.out").matches("ran\n").count() >= 2);
     }
     eventually("both are seen waiting", || {
-        let listed = yard.ok(&["tsm", "list"]);
+        let listed = sandbox.ok(&["tsm", "list"]);
         listed.contains("scheduled, next at ") && listed.contains("(last: exit 3)")
     });
-    let info = yard.json_with_schema(&["tsm", "info", "well"], "tsm-info");
+    let info = sandbox.json_with_schema(&["tsm", "info", "well"], "tsm-info");
     assert!(info["next_run"].is_string() || info["state"] == "online", "{info:#}");
-    yard.ok(&["tsm", "stop", "well", "ill"]);
+    sandbox.ok(&["tsm", "stop", "well", "ill"]);
     for name in ["well", "ill"] {
-        let meta = yard.until(name, |meta| meta.state == ProcessState::Stopped);
-        eventually("its sidecar ends", || !tetra::tsm::sidecar::is_running(&yard.dir(name)));
-        assert_eq!(yard.read(name).restarts, meta.restarts);
+        let meta = sandbox.until(name, |meta| meta.state == ProcessState::Stopped);
+        eventually("its sidecar ends", || !tetra::tsm::sidecar::is_running(&sandbox.dir(name)));
+        assert_eq!(sandbox.read(name).restarts, meta.restarts);
     }
 }
 
 #[test]
 fn a_scheduled_process_is_still_scheduled_after_its_supervisor_was_killed() {
-    let yard = Sandbox::new();
-    yard.ok(&["tsm", "start", "--name", "night", "--cron", "0 4 * * *", "--cron-tz", "UTC", "--", "true"]);
-    yard.until("night", |meta| meta.state == ProcessState::Scheduled);
-    yard.kill_supervisors("night");
-    let listed = yard.ok(&["tsm", "list"]);
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tsm", "start", "--name", "night", "--cron", "0 4 * * *", "--cron-tz", "UTC", "--", "true"]);
+    sandbox.until("night", |meta| meta.state == ProcessState::Scheduled);
+    sandbox.kill_supervisors("night");
+    let listed = sandbox.ok(&["tsm", "list"]);
     assert!(listed.contains("scheduled, next at ") && listed.contains("04:00"), "{listed}");
-    assert!(tetra::supervise::client::is_supervised(&yard.dir("night")));
-    let info = yard.json_with_schema(&["tsm", "info", "night"], "tsm-info");
+    assert!(tetra::supervise::client::is_supervised(&sandbox.dir("night")));
+    let info = sandbox.json_with_schema(&["tsm", "info", "night"], "tsm-info");
     assert_eq!(info["looked_after"]["cron_tz"], "UTC");
     assert!(info["next_run"].as_str().is_some_and(|next| next.ends_with("T04:00:00Z")), "{info:#}");
-    assert_eq!(yard.run(&["tsm", "start", "--cron", "0 4 * * *", "--cron-tz", "Nowhere/Land", "true"]).code, 2);
+    assert_eq!(sandbox.run(&["tsm", "start", "--cron", "0 4 * * *", "--cron-tz", "Nowhere/Land", "true"]).code, 2);
 }
 
 #[test]
 fn a_task_that_succeeds_is_waited_for_and_what_needs_a_failed_one_is_not_started() {
-    let yard = Sandbox::new();
-    let code =
-        |line: &str| yard.run(&["tsm", "start", "--name", "task", "--oneshot", "--wait", "--", "sh", "-c", line]).code;
+    let sandbox = Sandbox::new();
+    let code = |line: &str| {
+        sandbox.run(&["tsm", "start", "--name", "task", "--oneshot", "--wait", "--", "sh", "-c", line]).code
+    };
     assert_eq!((code("sleep 1; exit 7"), code("exit 3"), code("kill -TERM $$"), code("sleep 1")), (7, 3, 143, 0));
-    assert!(yard.ok(&["tsm", "list", "all"]).contains("succeeded"));
-    let available = yard.home().join("tsm/services-available");
+    assert!(sandbox.ok(&["tsm", "list", "all"]).contains("succeeded"));
+    let available = sandbox.home().join("tsm/services-available");
     fs::create_dir_all(&available).expect("a directory");
     let service =
         |name: &str, text: &str| fs::write(available.join(format!("{name}.tsm")), text).expect("a definition");
@@ -62,73 +63,75 @@ fn a_task_that_succeeds_is_waited_for_and_what_needs_a_failed_one_is_not_started
     service("web", "TSM_DEPS=migrate\nTSM_CWD=/\nTSM_COMMAND='test -e \"$MARK\" && exec sleep 600'\n");
     service("broken", "TSM_TYPE=oneshot\nTSM_CWD=/\nTSM_COMMAND='sleep 1; exit 4'\n");
     service("late", "TSM_DEPS=broken\nTSM_CWD=/\nTSM_COMMAND='sleep 600'\n");
-    let mark = format!("MARK={}", yard.path("mark").display());
+    let mark = format!("MARK={}", sandbox.path("mark").display());
     for name in ["migrate", "web"] {
         let file = available.join(format!("{name}.tsm"));
         let text = fs::read_to_string(&file).expect("a definition");
         fs::write(file, format!("{text}export {mark}\n")).expect("a definition");
     }
-    yard.ok(&["tsm", "start", "web"]);
-    assert!(is_running(yard.read("web").pid));
-    let said = yard.run(&["tsm", "start", "late"]);
-    assert!(said.code == 1 && !yard.dir("late").exists(), "{}", said.err);
+    sandbox.ok(&["tsm", "start", "web"]);
+    assert!(is_running(sandbox.read("web").pid));
+    let said = sandbox.run(&["tsm", "start", "late"]);
+    assert!(said.code == 1 && !sandbox.dir("late").exists(), "{}", said.err);
     assert!(said.err.contains("exit 4"), "{}", said.err);
 }
 
 #[test]
 fn what_deps_names_is_started_before() {
-    let yard = Sandbox::new();
-    let available = yard.home().join("tsm/services-available");
+    let sandbox = Sandbox::new();
+    let available = sandbox.home().join("tsm/services-available");
     fs::create_dir_all(&available).expect("a directory");
     for name in ["db", "cache"] {
         fs::write(available.join(format!("{name}.tsm")), "TSM_CWD=/\nTSM_COMMAND='sleep 600'\n").expect("a definition");
     }
-    yard.ok(&["tsm", "start", "--name", "web", "--deps", "db,cache", "--", "sleep", "600"]);
+    sandbox.ok(&["tsm", "start", "--name", "web", "--deps", "db,cache", "--", "sleep", "600"]);
     for name in ["db", "cache", "web"] {
-        assert!(is_running(yard.read(name).pid), "{name}");
+        assert!(is_running(sandbox.read(name).pid), "{name}");
     }
-    assert_eq!(yard.read("web").run.deps, ["db", "cache"]);
-    yard.ok(&["tsm", "stop", "*"]);
-    yard.ok(&["tsm", "start", "web"]);
-    assert!(is_running(yard.read("db").pid), "a start by the record needs them as well");
+    assert_eq!(sandbox.read("web").run.deps, ["db", "cache"]);
+    sandbox.ok(&["tsm", "stop", "*"]);
+    sandbox.ok(&["tsm", "start", "web"]);
+    assert!(is_running(sandbox.read("db").pid), "a start by the record needs them as well");
 }
 
 #[test]
 fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent() {
-    let yard = Sandbox::new();
+    let sandbox = Sandbox::new();
     let line = "trap 'echo int; exit 0' INT; trap 'echo usr1' USR1; trap 'echo term' TERM; echo up; while :; do sleep 0.05; done";
-    yard.ok(&["tsm", "start", "--name", "a", "--stop-signal", "INT", "--", "bash", "-c", line]);
-    eventually("its traps are set", || yard.text("a", "current.out").contains("up"));
-    yard.ok(&["tsm", "signal", "a", "USR1"]);
-    eventually("it was told", || yard.text("a", "current.out").contains("usr1"));
-    yard.ok(&["tsm", "stop", "a"]);
-    assert_eq!(yard.text("a", "current.out"), "up\nusr1\nint\n");
-    yard.ok(&["tsm", "start", "--name", "b", "--", "sleep", "600"]);
-    yard.json_with_schema(&["tsm", "signal", "b", "SIGHUP"], "tsm-signal");
-    yard.until("b", |meta| meta.state == ProcessState::Crashed);
-    let exit = yard.read("b").last_exit.expect("an end");
+    sandbox.ok(&["tsm", "start", "--name", "a", "--stop-signal", "INT", "--", "bash", "-c", line]);
+    eventually("its traps are set", || sandbox.text("a", "current.out").contains("up"));
+    sandbox.ok(&["tsm", "signal", "a", "USR1"]);
+    eventually("it was told", || sandbox.text("a", "current.out").contains("usr1"));
+    sandbox.ok(&["tsm", "stop", "a"]);
+    assert_eq!(sandbox.text("a", "current.out"), "up\nusr1\nint\n");
+    sandbox.ok(&["tsm", "start", "--name", "b", "--", "sleep", "600"]);
+    sandbox.json_with_schema(&["tsm", "signal", "b", "SIGHUP"], "tsm-signal");
+    sandbox.until("b", |meta| meta.state == ProcessState::Crashed);
+    let exit = sandbox.read("b").last_exit.expect("an end");
     assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Signal));
-    let why = yard.json_with_schema(&["tsm", "why", "b"], "tsm-why");
+    let why = sandbox.json_with_schema(&["tsm", "why", "b"], "tsm-why");
     assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("tsm signal b SIGHUP")), "{why:#}");
-    assert_eq!(yard.run(&["tsm", "signal", "b", "HUP"]).code, 1);
-    assert_eq!(yard.run(&["tsm", "signal", "a", "NOPE"]).code, 2);
+    assert_eq!(sandbox.run(&["tsm", "signal", "b", "HUP"]).code, 1);
+    assert_eq!(sandbox.run(&["tsm", "signal", "a", "NOPE"]).code, 2);
 }
 
 #[test]
 fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
-    let yard = Sandbox::new();
-    fs::write(yard.path("app.js"), "1").expect("a file");
-    yard.ok(&["tsm", "start", "--name", "other", "--", "sleep", "600"]);
-    yard.ok(&["tsm", "kill", "*", "--yes"]);
-    let watched = yard.path("app.js").display().to_string();
-    yard.ok(&["tsm", "start", "--name", "api", "--watch", &watched, "--no-wait", "--", "sleep", "600"]);
-    yard.ok(&["tsm", "start", "--name", "beside", "--no-wait", "--", "sleep", "600"]);
-    assert_eq!(yard.read("api").tsm_id, 0, "it has the id of the one before");
-    fs::write(yard.path("app.js"), "2").expect("a file");
-    let exit =
-        yard.until("api", |meta| meta.restarts == 1 && meta.state == ProcessState::Online).last_exit.expect("an end");
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("app.js"), "1").expect("a file");
+    sandbox.ok(&["tsm", "start", "--name", "other", "--", "sleep", "600"]);
+    sandbox.ok(&["tsm", "kill", "*", "--yes"]);
+    let watched = sandbox.path("app.js").display().to_string();
+    sandbox.ok(&["tsm", "start", "--name", "api", "--watch", &watched, "--no-wait", "--", "sleep", "600"]);
+    sandbox.ok(&["tsm", "start", "--name", "beside", "--no-wait", "--", "sleep", "600"]);
+    assert_eq!(sandbox.read("api").tsm_id, 0, "it has the id of the one before");
+    fs::write(sandbox.path("app.js"), "2").expect("a file");
+    let exit = sandbox
+        .until("api", |meta| meta.restarts == 1 && meta.state == ProcessState::Online)
+        .last_exit
+        .expect("an end");
     assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Watch));
-    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    let why = sandbox.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert_eq!(why["causes"], json!([{ "what": format!("restarted: `{watched}` changed"), "advice": null }]));
     let commands = |why: &serde_json::Value| {
         let events = why["timeline"].as_array().expect("a list").iter();
@@ -137,11 +140,11 @@ fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
     };
     assert!(matches!(commands(&why).as_slice(), [start] if start.contains("--name api")), "{why:#}");
     // Somebody else sends a signal: no command is the cause, though one ran at that time.
-    signal(yard.read("beside").pid, nix::sys::signal::Signal::SIGTERM);
-    yard.until("beside", |meta| meta.state == ProcessState::Crashed);
-    yard.ok(&["tsm", "stop", "api"]);
-    let why = yard.json_with_schema(&["tsm", "why", "beside"], "tsm-why");
+    signal(sandbox.read("beside").pid, nix::sys::signal::Signal::SIGTERM);
+    sandbox.until("beside", |meta| meta.state == ProcessState::Crashed);
+    sandbox.ok(&["tsm", "stop", "api"]);
+    let why = sandbox.json_with_schema(&["tsm", "why", "beside"], "tsm-why");
     assert!(why["causes"][0]["what"].as_str().is_some_and(|what| what.contains("not sent through tsm")), "{why:#}");
-    let why = yard.json_with_schema(&["tsm", "why", "api"], "tsm-why");
+    let why = sandbox.json_with_schema(&["tsm", "why", "api"], "tsm-why");
     assert!(why["verdict"].as_str().is_some_and(|verdict| verdict.contains("`tsm stop api`")), "{why:#}");
 }

@@ -26,8 +26,8 @@ fn program() -> Option<PathBuf> {
 }
 
 /// Directories as Debian has them, with a configuration that keeps everything inside.
-fn make_config_dir(yard: &Sandbox) -> PathBuf {
-    let directory = yard.path("nginx");
+fn make_config_dir(sandbox: &Sandbox) -> PathBuf {
+    let directory = sandbox.path("nginx");
     for name in ["sites-available", "sites-enabled", "tmp"] {
         fs::create_dir_all(directory.join(name)).expect("a directory");
     }
@@ -51,9 +51,9 @@ struct NginxSandbox {
 impl NginxSandbox {
     fn new() -> Option<Self> {
         let program = program()?;
-        let yard = Sandbox::new();
-        let directory = make_config_dir(&yard);
-        Some(Self { sandbox: yard, dir: directory, program })
+        let sandbox = Sandbox::new();
+        let directory = make_config_dir(&sandbox);
+        Some(Self { sandbox, dir: directory, program })
     }
 
     fn run(&self, words: &[&str]) -> CommandOutput {
@@ -181,14 +181,14 @@ fn a_certificate_makes_two_servers() {
 
 #[test]
 fn other_interfaces_are_told_every_action() {
-    let yard = Sandbox::new();
-    yard.launch(0, "api", "exec sleep 600");
-    let actions = yard.json_with_schema(&["tsm", "tview"], "tsm-tview");
+    let sandbox = Sandbox::new();
+    sandbox.launch(0, "api", "exec sleep 600");
+    let actions = sandbox.json_with_schema(&["tsm", "tview"], "tsm-tview");
     let all = actions.as_array().expect("an array");
     let stop = all.iter().find(|it| it["command"] == "tsm stop api").expect("it can be stopped");
     assert_eq!((&stop["group"], &stop["effect"]), (&json!("manage"), &json!("destroy")));
     assert!(all.iter().all(|it| it["effect"].is_string()), "{actions:#}");
-    yard.ok(&["tsm", "stop", "api"]);
-    let actions = yard.json_with_schema(&["tsm", "tview", "manage"], "tsm-tview");
+    sandbox.ok(&["tsm", "stop", "api"]);
+    let actions = sandbox.json_with_schema(&["tsm", "tview", "manage"], "tsm-tview");
     assert!(actions.as_array().expect("an array").iter().any(|it| it["command"] == "tsm start api"));
 }

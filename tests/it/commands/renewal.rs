@@ -7,110 +7,110 @@ use tetra::supervise::meta::ProcessState;
 
 use crate::sandbox::{Sandbox, is_running};
 
-fn service(yard: &Sandbox, name: &str, text: &str) {
-    let available = yard.home().join("tsm/services-available");
+fn service(sandbox: &Sandbox, name: &str, text: &str) {
+    let available = sandbox.home().join("tsm/services-available");
     fs::create_dir_all(&available).expect("a directory");
     fs::write(available.join(format!("{name}.tsm")), format!("TSM_CWD=/\n{text}")).expect("a definition");
 }
 
 #[test]
 fn a_restart_takes_the_definition_as_it_is_now_and_what_cannot_be_taken_stops_nothing() {
-    let yard = Sandbox::new();
-    service(&yard, "api", "TSM_COMMAND='sleep 600'\nexport GREETING=old\n");
-    yard.ok(&["tsm", "start", "api", "--restart", "always"]);
-    let first = yard.read("api").pid;
-    let same = yard.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
+    let sandbox = Sandbox::new();
+    service(&sandbox, "api", "TSM_COMMAND='sleep 600'\nexport GREETING=old\n");
+    sandbox.ok(&["tsm", "start", "api", "--restart", "always"]);
+    let first = sandbox.read("api").pid;
+    let same = sandbox.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
     assert_eq!(same[0]["changes"], json!([]));
-    service(&yard, "api", "TSM_COMMAND='sleep 601'\nexport GREETING=new\n");
-    let said = yard.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
+    service(&sandbox, "api", "TSM_COMMAND='sleep 601'\nexport GREETING=new\n");
+    let said = sandbox.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
     let changes = said[0]["changes"].to_string();
     assert!(changes.contains("GREETING: old → new") && changes.contains("sleep 601"), "{said:#}");
-    let meta = yard.read("api");
+    let meta = sandbox.read("api");
     assert!(meta.pid != first && is_running(meta.pid) && meta.command.ends_with("sleep 601"), "{}", meta.command);
     assert_eq!(meta.run.restart, tetra::supervise::meta::RestartPolicy::Always, "the option of the start is kept");
     for text in
         ["TSM_COMMAND='sleep 602\n", "TSM_COMMAND='none-such-program'\n", "TSM_COMMAND='sleep 1'\nTSM_NAME=other\n"]
     {
-        service(&yard, "api", text);
-        assert_ne!(yard.run(&["tsm", "restart", "api"]).code, 0, "{text}");
-        assert!(is_running(meta.pid) && yard.read("api").pid == meta.pid, "{text}: it was not stopped");
+        service(&sandbox, "api", text);
+        assert_ne!(sandbox.run(&["tsm", "restart", "api"]).code, 0, "{text}");
+        assert!(is_running(meta.pid) && sandbox.read("api").pid == meta.pid, "{text}: it was not stopped");
     }
 }
 
 #[test]
 fn all_means_those_that_are_not_stopped_and_many_are_started_together() {
-    let yard = Sandbox::new();
+    let sandbox = Sandbox::new();
     let names: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
     for name in &names {
-        yard.ok(&["tsm", "start", "--no-wait", "--name", name, "sleep", "600"]);
+        sandbox.ok(&["tsm", "start", "--no-wait", "--name", name, "sleep", "600"]);
     }
-    yard.ok(&["tsm", "stop", "p0"]);
-    let said = yard.run(&["tsm", "restart", "*"]);
+    sandbox.ok(&["tsm", "stop", "p0"]);
+    let said = sandbox.run(&["tsm", "restart", "*"]);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert_eq!(yard.read("p0").state, ProcessState::Stopped);
-    assert_eq!((yard.read("p1").restarts, yard.read("p11").restarts), (1, 1));
-    yard.ok(&["tsm", "stop", "*"]);
+    assert_eq!(sandbox.read("p0").state, ProcessState::Stopped);
+    assert_eq!((sandbox.read("p1").restarts, sandbox.read("p11").restarts), (1, 1));
+    sandbox.ok(&["tsm", "stop", "*"]);
     let words: Vec<&str> = ["tsm", "restart"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    yard.ok(&words);
-    assert!(names.iter().all(|name| is_running(yard.read(name).pid)));
+    sandbox.ok(&words);
+    assert!(names.iter().all(|name| is_running(sandbox.read(name).pid)));
 }
 
 #[test]
 fn instances_follow_one_after_the_other_and_not_behind_one_that_fails() {
-    let yard = Sandbox::new();
-    service(&yard, "api", "TSM_INSTANCES=3\nTSM_COMMAND='exec sleep 600'\n");
-    yard.ok(&["tsm", "start", "api"]);
-    let pids = || ["api-1", "api-2", "api-3"].map(|name| yard.read(name).pid);
+    let sandbox = Sandbox::new();
+    service(&sandbox, "api", "TSM_INSTANCES=3\nTSM_COMMAND='exec sleep 600'\n");
+    sandbox.ok(&["tsm", "start", "api"]);
+    let pids = || ["api-1", "api-2", "api-3"].map(|name| sandbox.read(name).pid);
     let before = pids();
-    yard.ok(&["tsm", "reload", "api"]);
-    let started = ["api-1", "api-2", "api-3"].map(|name| yard.read(name).run_state.started_ms);
+    sandbox.ok(&["tsm", "reload", "api"]);
+    let started = ["api-1", "api-2", "api-3"].map(|name| sandbox.read(name).run_state.started_ms);
     assert!(started[1] >= started[0] + 500 && started[2] >= started[1] + 500, "each had settled: {started:?}");
     let after = pids();
     assert!(before.iter().zip(after).all(|(before, after)| *before != after && is_running(after)));
-    service(&yard, "api", "TSM_INSTANCES=3\nTSM_COMMAND='false'\n");
-    let said = yard.run(&["tsm", "restart", "api"]);
+    service(&sandbox, "api", "TSM_INSTANCES=3\nTSM_COMMAND='false'\n");
+    let said = sandbox.run(&["tsm", "restart", "api"]);
     assert!(said.code == 1 && said.err.contains("was not restarted: `api-1` did not become ready"), "{}", said.err);
     assert_eq!(pids()[1..], after[1..], "the others go on");
 }
 
 #[test]
 fn instances_become_more_and_fewer() {
-    let yard = Sandbox::new();
-    service(&yard, "api", "TSM_INSTANCES=2\nTSM_COMMAND='exec sleep 600'\n");
-    yard.ok(&["tsm", "start", "api"]);
-    let before = yard.read("api-1").pid;
-    yard.json_with_schema(&["tsm", "scale", "api", "+2"], "tsm-scale");
-    assert!(["api-1", "api-2", "api-3", "api-4"].iter().all(|name| is_running(yard.read(name).pid)));
-    yard.json_with_schema(&["tsm", "scale", "api", "1"], "tsm-scale");
-    assert!(yard.read("api-1").pid == before && is_running(before) && !yard.dir("api-2").exists());
-    yard.ok(&["tsm", "start", "--name", "lone", "sleep", "600"]);
-    yard.ok(&["tsm", "scale", "lone", "2"]);
-    assert!(is_running(yard.read("lone").pid) && is_running(yard.read("lone-2").pid));
-    assert_eq!(yard.run(&["tsm", "scale", "lone", "many"]).code, 2);
+    let sandbox = Sandbox::new();
+    service(&sandbox, "api", "TSM_INSTANCES=2\nTSM_COMMAND='exec sleep 600'\n");
+    sandbox.ok(&["tsm", "start", "api"]);
+    let before = sandbox.read("api-1").pid;
+    sandbox.json_with_schema(&["tsm", "scale", "api", "+2"], "tsm-scale");
+    assert!(["api-1", "api-2", "api-3", "api-4"].iter().all(|name| is_running(sandbox.read(name).pid)));
+    sandbox.json_with_schema(&["tsm", "scale", "api", "1"], "tsm-scale");
+    assert!(sandbox.read("api-1").pid == before && is_running(before) && !sandbox.dir("api-2").exists());
+    sandbox.ok(&["tsm", "start", "--name", "lone", "sleep", "600"]);
+    sandbox.ok(&["tsm", "scale", "lone", "2"]);
+    assert!(is_running(sandbox.read("lone").pid) && is_running(sandbox.read("lone-2").pid));
+    assert_eq!(sandbox.run(&["tsm", "scale", "lone", "many"]).code, 2);
 }
 
 #[test]
 fn up_starts_what_does_not_run_and_restarts_what_does() {
-    let yard = Sandbox::new();
-    service(&yard, "db", "TSM_COMMAND='sleep 600'\n");
-    service(&yard, "api", "TSM_DEPS=db\nTSM_COMMAND='sleep 600'\n");
-    yard.json_with_schema(&["tsm", "up", "api"], "tsm-restart");
-    let (db, api) = (yard.read("db").pid, yard.read("api").pid);
-    yard.json_with_schema(&["tsm", "up", "api"], "tsm-restart");
-    assert!(yard.read("db").pid == db && yard.read("api").pid != api && is_running(yard.read("api").pid));
+    let sandbox = Sandbox::new();
+    service(&sandbox, "db", "TSM_COMMAND='sleep 600'\n");
+    service(&sandbox, "api", "TSM_DEPS=db\nTSM_COMMAND='sleep 600'\n");
+    sandbox.json_with_schema(&["tsm", "up", "api"], "tsm-restart");
+    let (db, api) = (sandbox.read("db").pid, sandbox.read("api").pid);
+    sandbox.json_with_schema(&["tsm", "up", "api"], "tsm-restart");
+    assert!(sandbox.read("db").pid == db && sandbox.read("api").pid != api && is_running(sandbox.read("api").pid));
 }
 
 #[test]
 fn a_stack_knows_what_was_started_before_it_was_saved() {
-    let yard = Sandbox::new();
-    yard.ok(&["tsm", "start", "--name", "web", "sleep", "600"]);
-    yard.ok(&["tsm", "save", "web", "--stack", "shop"]);
-    let status = yard.json_with_schema(&["tsm", "stack", "status", "shop"], "tsm-stack-status");
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tsm", "start", "--name", "web", "sleep", "600"]);
+    sandbox.ok(&["tsm", "save", "web", "--stack", "shop"]);
+    let status = sandbox.json_with_schema(&["tsm", "stack", "status", "shop"], "tsm-stack-status");
     assert_eq!(
         (&status[0]["service"], &status[0]["process"], &status[0]["status"]),
         (&json!("web"), &json!("web"), &json!("online"))
     );
-    yard.ok(&["tsm", "stack", "start", "shop"]);
-    yard.ok(&["tsm", "stack", "stop", "shop"]);
-    assert_eq!(yard.read("web").state, ProcessState::Stopped);
+    sandbox.ok(&["tsm", "stack", "start", "shop"]);
+    sandbox.ok(&["tsm", "stack", "stop", "shop"]);
+    assert_eq!(sandbox.read("web").state, ProcessState::Stopped);
 }

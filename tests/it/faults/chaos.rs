@@ -50,32 +50,33 @@ fn wanted(words: &[&str]) -> &'static str {
 
 #[test]
 fn random_signals_during_every_verb_end_in_one_child_or_none() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let mut dice = Rng::new();
-    field.ok(VERBS[6]);
+    sandbox.ok(VERBS[6]);
     for round in 0..scale(VERBS.len() * 3, 1000) {
         let words = VERBS[round % VERBS.len()];
         let mut hits = Vec::new();
-        let mut order = field.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+        let mut order =
+            sandbox.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
         let given = Instant::now();
         for _ in 0..=dice.below(3) {
             let moment = given.elapsed() + Duration::from_micros(dice.below(15_000));
             eventually("a random moment", || given.elapsed() >= moment);
-            hits.extend(hit(&field, &mut order, &mut dice));
+            hits.extend(hit(&sandbox, &mut order, &mut dice));
         }
         let said = end_of(order, given);
         let told = || format!("{round} {words:?} {hits:?}: {said:?}");
-        assert_single(&field, &told);
-        settle(&field, words, &told);
+        assert_single(&sandbox, &told);
+        settle(&sandbox, words, &told);
     }
-    field.run(&["delete", "p", "--yes"]);
-    field.assert_empty();
-    eventually("nobody is left", || field.supervisors("p").is_empty() && field.children("p").is_empty());
+    sandbox.run(&["delete", "p", "--yes"]);
+    sandbox.assert_empty();
+    eventually("nobody is left", || sandbox.supervisors("p").is_empty() && sandbox.children("p").is_empty());
 }
 
 /// Sends one signal to one of the four; whom and what.
-fn hit(field: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static str, u32, Signal)> {
-    let meta = meta::read(&field.dir("p")).ok().flatten();
+fn hit(sandbox: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static str, u32, Signal)> {
+    let meta = meta::read(&sandbox.dir("p")).ok().flatten();
     let pid = |of: fn(&meta::Meta) -> u32| meta.as_ref().map_or(0, of);
     let (who, pid) = match dice.below(4) {
         0 => ("guard", pid(|meta| meta.run_state.guard_pid)),
@@ -86,7 +87,7 @@ fn hit(field: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static s
     };
     let which = SIGNALS[usize::try_from(dice.below(SIGNALS.len() as u64)).expect("small")];
     // A record that is old may name whoever has that number now.
-    let is_ours = who == "command" || field.supervisors("p").contains(&pid) || field.children("p").contains(&pid);
+    let is_ours = who == "command" || sandbox.supervisors("p").contains(&pid) || sandbox.children("p").contains(&pid);
     (pid != 0 && is_ours && is_running(pid)).then(|| {
         signal(pid, which);
         (who, pid, which)
@@ -103,21 +104,21 @@ fn end_of(mut order: Child, given: Instant) -> CommandOutput {
     CommandOutput::from(order.wait_with_output().expect("an end"))
 }
 
-fn assert_single(field: &Sandbox, told: &dyn Fn() -> String) {
-    let children = field.children("p");
+fn assert_single(sandbox: &Sandbox, told: &dyn Fn() -> String) {
+    let children = sandbox.children("p");
     assert!(children.len() <= 1, "two at once: {children:?}; {}", told());
 }
 
 /// The verb is given again until it has done what it is for.
-fn settle(field: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
+fn settle(sandbox: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
     let wanted = wanted(words);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        assert_single(field, told);
-        let shown = field.list();
+        assert_single(sandbox, told);
+        let shown = sandbox.list();
         let status = shown.first().map_or("gone", |row| row["status"].as_str().unwrap_or_default());
         let pid = shown.first().and_then(|row| row["pid"].as_u64()).and_then(|pid| u32::try_from(pid).ok());
-        let children = field.children("p");
+        let children = sandbox.children("p");
         if status == wanted && children == Vec::from_iter(pid) {
             // A child that was stopped is as good as none to who waits for it, and is not meant to be.
             pid.into_iter().for_each(|pid| signal(pid, Signal::SIGCONT));
@@ -131,7 +132,7 @@ fn settle(field: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
             _ if words[0] == "list" || words[0] == "info" => &["list"],
             _ => words,
         };
-        let said = field.run(again);
+        let said = sandbox.run(again);
         super::note(&format!("{wanted} {status} {again:?}: {} {}", said.code, said.err));
     }
 }

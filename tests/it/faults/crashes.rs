@@ -13,40 +13,40 @@ use crate::waiting::eventually;
 
 #[test]
 fn a_crash_loop_is_slowed_down_given_up_and_shown() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let options = ["--restart", "on-failure", "--max-restarts", "5"];
-    field.run(
+    sandbox.run(
         &[&["start", "--no-wait", "--name", "p"][..], &options, &["--", "sh", "-c", "date +%s%N; exit 7"]].concat(),
     );
-    field.until_state("p", ProcessState::Errored);
-    field.until_unsupervised("p");
-    let text = String::from_utf8(field.written("p")).expect("numbers");
+    sandbox.until_state("p", ProcessState::Errored);
+    sandbox.until_unsupervised("p");
+    let text = String::from_utf8(sandbox.written("p")).expect("numbers");
     let times: Vec<u64> = text.lines().map(|line| line.parse().expect("nanoseconds")).collect();
     assert_eq!(times.len(), 5, "no hot loop");
     let gaps: Vec<u64> = times.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000).collect();
     assert!(gaps.iter().zip([0, 90, 180, 360]).all(|(gap, least)| *gap >= least), "{gaps:?}");
-    let shown = field.list();
+    let shown = sandbox.list();
     assert_eq!((&shown[0]["state"], &shown[0]["status"]), (&"errored".into(), &"crashed".into()));
-    assert!(field.ok(&["list"]).contains("errored"), "also in the short list");
+    assert!(sandbox.ok(&["list"]).contains("errored"), "also in the short list");
 }
 
 #[test]
 fn code_signal_and_core_are_told_apart_and_kept() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let core = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     for (name, line, how) in [
         ("code", "exit 42", ExitStatus::Code(42)),
         ("signal", "kill -USR2 $$", ExitStatus::Signal(12)),
         ("core", "ulimit -c unlimited; kill -SEGV $$", ExitStatus::Core(11)),
     ] {
-        field.run(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
-        field.until_state(name, ProcessState::Crashed);
-        field.until_unsupervised(name);
-        let kept = field.read(name).last_exit.expect("an exit").status;
+        sandbox.run(&["start", "--no-wait", "--name", name, "--", "sh", "-c", line]);
+        sandbox.until_state(name, ProcessState::Crashed);
+        sandbox.until_unsupervised(name);
+        let kept = sandbox.read(name).last_exit.expect("an exit").status;
         let without = matches!((how, kept), (ExitStatus::Core(11), ExitStatus::Signal(11)));
         assert!(kept == how || without && core.starts_with('|'), "{name}: {kept:?} with core pattern {core}");
     }
-    let text = field.ok(&["info", "code", "signal", "core"]);
+    let text = sandbox.ok(&["info", "code", "signal", "core"]);
     for words in ["exit 42", "SIGUSR2", "SIGSEGV"] {
         assert!(text.contains(words), "{words}: {text}");
     }
@@ -57,11 +57,11 @@ static MEMORY: Mutex<()> = Mutex::new(());
 
 /// What is said of a child that is killed from outside after `between`.
 fn memory_of_the_killed(between: impl Fn(&Sandbox)) -> Option<OomVerdict> {
-    let field = Sandbox::of_tsm();
-    let pid = field.shell("p", &[], "exec sleep 1000");
-    between(&field);
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.shell("p", &[], "exec sleep 1000");
+    between(&sandbox);
     kill_hard(pid);
-    let exit = field.until_state("p", ProcessState::Crashed).last_exit.expect("an exit");
+    let exit = sandbox.until_state("p", ProcessState::Crashed).last_exit.expect("an exit");
     assert_eq!(exit.status, ExitStatus::Signal(9));
     exit.oom
 }
@@ -79,18 +79,18 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
         note("no memory control group can be made here");
         return;
     };
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.path.display());
     let greedy = ["python3", "-c", "x = bytearray(300_000_000)"];
     let words = [&["start", "--no-wait", "--name", "p", "--"], &greedy[..]].concat();
     let said =
-        CommandOutput::from(field.command_under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
-    field.until_state("p", ProcessState::Crashed);
-    let exit = field.read("p").last_exit.expect("an exit");
+        CommandOutput::from(sandbox.command_under(&["sh", "-c", &enter, "sh"], &words).output().expect("tetra runs"));
+    sandbox.until_state("p", ProcessState::Crashed);
+    let exit = sandbox.read("p").last_exit.expect("an exit");
     assert_eq!((exit.status, exit.oom), (ExitStatus::Signal(9), Some(OomVerdict::Certain)), "{said:?}");
-    let text = field.ok(&["info", "p"]);
+    let text = sandbox.ok(&["info", "p"]);
     assert!(text.contains("SIGKILL, out of memory"), "{text}");
-    field.until_unsupervised("p");
+    sandbox.until_unsupervised("p");
 
     let elsewhere = |_: &Sandbox| {
         let ended = Command::new("sh").args(["-c", &enter, "sh"]).args(greedy).stderr(Stdio::null()).status();
@@ -101,21 +101,21 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
 
 #[test]
 fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
-    let field = Sandbox::of_tsm();
-    let pid = field.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
-    field.kill_supervisors("p");
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
+    sandbox.kill_supervisors("p");
     kill_hard(pid);
     eventually("the end", || !is_running(pid));
     // The look itself takes the restart up that its policy asks for.
-    let shown = field.list();
+    let shown = sandbox.list();
     assert_eq!((shown[0]["status"].as_str(), shown[0]["restarts"].as_u64()), (Some("online"), Some(1)), "{shown:?}");
     assert_ne!(shown[0]["pid"], pid, "a process without life is not shown as one");
-    assert_eq!(field.until_state("p", ProcessState::Online).restarts, 1);
+    assert_eq!(sandbox.until_state("p", ProcessState::Online).restarts, 1);
 
-    let pid = field.shell("q", &["--restart", "never"], "exec sleep 1000");
-    field.kill_supervisors("q");
+    let pid = sandbox.shell("q", &["--restart", "never"], "exec sleep 1000");
+    sandbox.kill_supervisors("q");
     kill_hard(pid);
     eventually("the end", || !is_running(pid));
-    let shown = field.list();
+    let shown = sandbox.list();
     assert_eq!((&shown[1]["name"], &shown[1]["status"]), (&"q".into(), &"crashed".into()), "{shown:?}");
 }

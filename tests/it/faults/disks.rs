@@ -53,44 +53,44 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Sandbox::of_tsm_at(disk.path());
-    fs::write(field.path("ballast"), vec![0; 6 << 20]).expect("a ballast");
-    let pid = field.shell("p", &[], "seq 0 500000; echo done; exec sleep 1000");
+    let sandbox = Sandbox::of_tsm_at(disk.path());
+    fs::write(sandbox.path("ballast"), vec![0; 6 << 20]).expect("a ballast");
+    let pid = sandbox.shell("p", &[], "seq 0 500000; echo done; exec sleep 1000");
     eventually("the disk is full", || {
-        let full = fs::write(field.path("probe"), vec![1; 8192]).is_err();
-        fs::remove_file(field.path("probe")).expect("the probe is there");
+        let full = fs::write(sandbox.path("probe"), vec![1; 8192]).is_err();
+        fs::remove_file(sandbox.path("probe")).expect("the probe is there");
         full
     });
-    assert!(is_running(pid) && field.list()[0]["status"] == "online", "listing needs no room");
+    assert!(is_running(pid) && sandbox.list()[0]["status"] == "online", "listing needs no room");
 
-    let answer = field.run(&["start", "--name", "q", "--", "sleep", "1000"]);
+    let answer = sandbox.run(&["start", "--name", "q", "--", "sleep", "1000"]);
     assert!(answer.code == 1 && answer.err.contains("No space left"), "{answer:?}");
-    assert!(!field.dir("q").exists(), "nothing of it is left");
+    assert!(!sandbox.dir("q").exists(), "nothing of it is left");
 
-    fs::remove_file(field.path("ballast")).expect("room");
-    eventually("all is written", || field.written("p").ends_with(b"done\n"));
+    fs::remove_file(sandbox.path("ballast")).expect("room");
+    eventually("all is written", || sandbox.written("p").ends_with(b"done\n"));
     let expected: String = (0..=500_000).map(|n| format!("{n}\n")).collect();
-    assert_eq!(String::from_utf8(field.written("p")).expect("numbers"), expected + "done\n");
-    assert_eq!(field.read("p").run_state.discarded_bytes, 0);
-    field.start("q", &[], &["sleep", "1000"]);
-    field.ok(&["stop", "p", "q"]);
+    assert_eq!(String::from_utf8(sandbox.written("p")).expect("numbers"), expected + "done\n");
+    assert_eq!(sandbox.read("p").run_state.discarded_bytes, 0);
+    sandbox.start("q", &[], &["sleep", "1000"]);
+    sandbox.ok(&["stop", "p", "q"]);
 }
 
 #[test]
 fn on_a_full_disk_a_stop_still_stops() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::of_tsm_at(disk.path());
-    let pid = field.start("p", &[], &["sleep", "1000"]);
-    let _ = fs::write(field.path("ballast"), vec![0; 5 << 20]);
-    let answer = field.run(&["stop", "p"]);
+    let sandbox = Sandbox::of_tsm_at(disk.path());
+    let pid = sandbox.start("p", &[], &["sleep", "1000"]);
+    let _ = fs::write(sandbox.path("ballast"), vec![0; 5 << 20]);
+    let answer = sandbox.run(&["stop", "p"]);
     assert!(answer.code == 0 && !is_running(pid), "{answer:?}");
-    assert_ne!(field.list()[0]["status"], "online");
+    assert_ne!(sandbox.list()[0]["status"], "online");
 }
 
 /// Leaves no room for another block.
-fn fill(field: &Sandbox) {
+fn fill(sandbox: &Sandbox) {
     use std::io::Write;
-    let mut ballast = fs::File::create(field.path("ballast")).expect("a ballast");
+    let mut ballast = fs::File::create(sandbox.path("ballast")).expect("a ballast");
     while ballast.write_all(&[0; 4096]).is_ok() {}
 }
 
@@ -100,29 +100,29 @@ const TALK: &str = "head -c 9000 /dev/zero | tr '\\0' x; echo; exec sleep 1000";
 #[test]
 fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::of_tsm_at(disk.path());
-    let mut pids = vec![field.shell("p", &[], TALK)];
-    eventually("its line", || field.size("p") == 9001);
-    fill(&field);
+    let sandbox = Sandbox::of_tsm_at(disk.path());
+    let mut pids = vec![sandbox.shell("p", &[], TALK)];
+    eventually("its line", || sandbox.size("p") == 9001);
+    fill(&sandbox);
     for round in 0..3 {
-        let answer = field.run(&["restart", "--no-wait", "p"]);
+        let answer = sandbox.run(&["restart", "--no-wait", "p"]);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert!(round == 0 || answer.err.contains("No space left on device"), "{answer:?}");
-        let shown = field.list();
-        let pid = field.until("p", |meta| !meta.run_state.log_error.is_empty()).pid;
+        let shown = sandbox.list();
+        let pid = sandbox.until("p", |meta| !meta.run_state.log_error.is_empty()).pid;
         assert!(is_running(pid) && !pids.contains(&pid), "{answer:?}");
         let stays = || fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == "sleep");
         eventually("it has said all before the next restart", stays);
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()));
-        let file = fs::read_to_string(field.dir("p").join("p.pid")).ok();
+        let file = fs::read_to_string(sandbox.dir("p").join("p.pid")).ok();
         assert!(file.is_none_or(|text| text.trim() == pid.to_string()), "no other pid is named");
         pids.push(pid);
     }
-    fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", |meta| meta.run_state.log_error.is_empty());
-    field.ok(&["stop", "p"]);
+    fs::remove_file(sandbox.path("ballast")).expect("room");
+    sandbox.until("p", |meta| meta.run_state.log_error.is_empty());
+    sandbox.ok(&["stop", "p"]);
     assert!(pids.iter().all(|pid| !is_running(*pid)));
-    let (record, text) = (field.read("p"), String::from_utf8(field.written("p")).expect("text"));
+    let (record, text) = (sandbox.read("p"), String::from_utf8(sandbox.written("p")).expect("text"));
     assert_eq!((record.state, record.run_state.discarded_bytes), (ProcessState::Stopped, 0));
     assert_eq!(text, ("x".repeat(9000) + "\n").repeat(4));
 }
@@ -130,17 +130,17 @@ fn on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said() {
 #[test]
 fn on_a_full_disk_a_stop_says_what_was_lost() {
     let Some(disk) = Disk::of(4) else { return };
-    let field = Sandbox::of_tsm_at(disk.path());
-    let pid = field.start("p", &[], &["sh", "-c", &format!("while [ ! -e go ]; do sleep 0.01; done; {TALK}")]);
-    fs::write(field.path("go"), "").expect("a sign");
-    fs::remove_file(field.path("go")).expect("taken back");
-    fill(&field);
-    let _ = fs::write(field.path("go"), "");
-    field.until("p", |meta| !meta.run_state.log_error.is_empty());
-    let answer = field.run(&["stop", "p"]);
-    let life = field.read("p").run_state;
+    let sandbox = Sandbox::of_tsm_at(disk.path());
+    let pid = sandbox.start("p", &[], &["sh", "-c", &format!("while [ ! -e go ]; do sleep 0.01; done; {TALK}")]);
+    fs::write(sandbox.path("go"), "").expect("a sign");
+    fs::remove_file(sandbox.path("go")).expect("taken back");
+    fill(&sandbox);
+    let _ = fs::write(sandbox.path("go"), "");
+    sandbox.until("p", |meta| !meta.run_state.log_error.is_empty());
+    let answer = sandbox.run(&["stop", "p"]);
+    let life = sandbox.read("p").run_state;
     assert!(answer.code == 0 && !is_running(pid), "{answer:?}");
-    assert_eq!(life.discarded_bytes + field.size("p"), 9001);
+    assert_eq!(life.discarded_bytes + sandbox.size("p"), 9001);
     let said = format!("{} bytes of the log of 'p' were lost", life.discarded_bytes);
     assert!(answer.err.contains(&said) && answer.err.contains("No space left on device"), "{answer:?}");
 }
@@ -161,172 +161,174 @@ open(sys.argv[1] + '/said', 'w').write(str(said))";
 #[test]
 fn a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted() {
     let Some(disk) = Disk::of(8) else { return };
-    let (field, elsewhere) = (Sandbox::of_tsm_at(disk.path()), tempfile::tempdir().expect("a directory"));
+    let (sandbox, elsewhere) = (Sandbox::of_tsm_at(disk.path()), tempfile::tempdir().expect("a directory"));
     let place = elsewhere.path().to_str().expect("a path in UTF-8");
     let number = |file: &str| fs::read_to_string(elsewhere.path().join(file)).ok()?.parse::<u64>().ok();
-    field.start("p", &[], &["python3", "-c", TALKER, place]);
-    field.ok(&["stop", "p"]);
-    let mut record = field.read("p");
+    sandbox.start("p", &[], &["python3", "-c", TALKER, place]);
+    sandbox.ok(&["stop", "p"]);
+    let mut record = sandbox.read("p");
     record.run.log_patience_ms = 1500;
-    meta::write(&field.dir("p"), &record).expect("a record");
+    meta::write(&sandbox.dir("p"), &record).expect("a record");
     for file in ["current.out", "current.out.idx"] {
-        let _ = fs::remove_file(field.dir("p").join(file));
+        let _ = fs::remove_file(sandbox.dir("p").join(file));
     }
-    fill(&field);
-    field.ok(&["start", "--no-wait", "p"]);
+    fill(&sandbox);
+    sandbox.ok(&["start", "--no-wait", "p"]);
 
-    let full = field.until("p", |meta| !meta.run_state.log_error.is_empty());
+    let full = sandbox.until("p", |meta| !meta.run_state.log_error.is_empty());
     assert_eq!((full.run_state.discarded_bytes, full.state), (0, ProcessState::Online));
-    field.until("p", |meta| meta.run_state.discarded_bytes > 0);
+    sandbox.until("p", |meta| meta.run_state.discarded_bytes > 0);
     let so_far = number("so-far");
     eventually("it goes on", || number("so-far") > so_far.map(|said| said + 200_000));
 
-    fs::remove_file(field.path("ballast")).expect("room");
-    field.until("p", |meta| meta.run_state.log_error.is_empty());
-    field.ok(&["stop", "p"]);
-    let (said, life) = (number("said").expect("its last word"), field.read("p").run_state);
-    assert_eq!(life.discarded_bytes + field.size("p"), said, "{life:?}");
+    fs::remove_file(sandbox.path("ballast")).expect("room");
+    sandbox.until("p", |meta| meta.run_state.log_error.is_empty());
+    sandbox.ok(&["stop", "p"]);
+    let (said, life) = (number("said").expect("its last word"), sandbox.read("p").run_state);
+    assert_eq!(life.discarded_bytes + sandbox.size("p"), said, "{life:?}");
 }
 
 #[test]
 fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let Some(disk) = Disk::of(8) else { return };
-    let field = Sandbox::of_tsm_at(disk.path());
-    let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
-    eventually("lines", || field.size("p") > 100);
+    let sandbox = Sandbox::of_tsm_at(disk.path());
+    let pid = sandbox.start("p", &[], &["python3", "-c", COUNTER]);
+    eventually("lines", || sandbox.size("p") > 100);
     // The kernel does not let go of the right to write while somebody writes.
-    field.kill_supervisors("p");
+    sandbox.kill_supervisors("p");
     disk.remount("ro");
-    assert_eq!(field.list()[0]["status"], "online");
+    assert_eq!(sandbox.list()[0]["status"], "online");
     for words in
         [&["start", "--name", "q", "--", "sleep", "1000"][..], &["stop", "p"], &["restart", "p"], &["delete", "p"]]
     {
-        let answer = field.run(words);
+        let answer = sandbox.run(words);
         assert!(answer.code != 0 && !answer.err.is_empty() && !answer.err.contains("panic"), "{words:?}: {answer:?}");
     }
     assert!(is_running(pid), "what cannot be recorded is not done");
     disk.remount("rw");
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
     assert!(!is_running(pid));
-    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let text = String::from_utf8(sandbox.written("p")).expect("numbers");
     assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
 }
 
 #[test]
 fn logs_that_are_removed_or_cut_go_on() {
-    let field = Sandbox::of_tsm();
-    field.start("p", &[], &["python3", "-c", COUNTER]);
-    let size = || fs::metadata(field.dir("p").join("current.out")).map_or(0, |file| file.len());
+    let sandbox = Sandbox::of_tsm();
+    sandbox.start("p", &[], &["python3", "-c", COUNTER]);
+    let size = || fs::metadata(sandbox.dir("p").join("current.out")).map_or(0, |file| file.len());
     eventually("lines", || size() > 200);
-    fs::remove_file(field.dir("p").join("current.out")).expect("removed");
+    fs::remove_file(sandbox.dir("p").join("current.out")).expect("removed");
     eventually("a new log", || size() > 200);
-    fs::write(field.dir("p").join("current.out"), "").expect("cut");
+    fs::write(sandbox.dir("p").join("current.out"), "").expect("cut");
     eventually("it grows again", || size() > 200);
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
 }
 
 #[test]
 fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
     // By name or by pid, with its supervisors or without them; one that would always be started again is not.
     for (by_name, supervised) in [(true, true), (false, true), (true, false)] {
-        let field = Sandbox::of_tsm();
+        let sandbox = Sandbox::of_tsm();
         let line = "setsid sleep 1019 & echo $! > stray; while :; do sleep 0.05; done";
-        let pid = field.shell("p", &["--restart", "always", "--max-restarts", "0"], line);
-        let stray = field.number("stray");
-        let life = field.read("p").run_state;
+        let pid = sandbox.shell("p", &["--restart", "always", "--max-restarts", "0"], line);
+        let stray = sandbox.number("stray");
+        let life = sandbox.read("p").run_state;
         if !supervised {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        fs::remove_dir_all(field.dir("p")).expect("removed");
-        assert!(field.list().is_empty());
-        let rows = field.json(&["doctor", "orphans"]);
+        fs::remove_dir_all(sandbox.dir("p")).expect("removed");
+        assert!(sandbox.list().is_empty());
+        let rows = sandbox.json(&["doctor", "orphans"]);
         let row = rows.as_array().expect("rows").iter().find(|row| row["pid"] == pid).expect("it is seen").clone();
         assert_eq!(row["kind"], "lost");
-        let refused = field.run(&["stop", "p"]);
+        let refused = sandbox.run(&["stop", "p"]);
         let advice = format!("pid {pid} still runs: `tsm kill p` ends it");
         assert!(refused.code == 5 && refused.err.contains(&advice), "{refused:?}");
 
         let word = if by_name { "p".to_owned() } else { pid.to_string() };
-        field.ok(&["kill", &word, "--yes"]);
+        sandbox.ok(&["kill", &word, "--yes"]);
         let all = [pid, stray, life.guard_pid, life.worker_pid];
         // The shell may have started its next `sleep 0.05` while it was being ended.
-        eventually("no process is left", || all.iter().all(|pid| !is_running(*pid)) && field.children("p").is_empty());
-        assert_eq!(field.run(&["kill", "p", "--yes"]).code, 5, "no process is left to be found");
-        field.start("p", &[], &["sleep", "1000"]);
-        field.ok(&["delete", "p"]);
-        field.assert_empty();
+        eventually("no process is left", || {
+            all.iter().all(|pid| !is_running(*pid)) && sandbox.children("p").is_empty()
+        });
+        assert_eq!(sandbox.run(&["kill", "p", "--yes"]).code, 5, "no process is left to be found");
+        sandbox.start("p", &[], &["sleep", "1000"]);
+        sandbox.ok(&["delete", "p"]);
+        sandbox.assert_empty();
     }
 }
 
 #[test]
 fn a_name_whose_directory_was_removed_is_not_started_twice() {
     for (supervised, all) in [(true, false), (false, false), (true, true)] {
-        let field = Sandbox::of_tsm();
-        let pid = field.start("p", &["--restart", "always"], &["sleep", "1000"]);
+        let sandbox = Sandbox::of_tsm();
+        let pid = sandbox.start("p", &["--restart", "always"], &["sleep", "1000"]);
         if !supervised {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        let removed = if all { field.home() } else { field.dir("p") };
+        let removed = if all { sandbox.home() } else { sandbox.dir("p") };
         fs::remove_dir_all(removed).expect("removed");
-        let refused = field.run(&["start", "--name", "p", "--", "sleep", "1000"]);
+        let refused = sandbox.run(&["start", "--name", "p", "--", "sleep", "1000"]);
         assert!(refused.code != 0 && refused.err.contains(&format!("still running (pid {pid})")), "{refused:?}");
         assert!(refused.err.contains("`tsm kill p`"), "{refused:?}");
-        assert!(!field.dir("p").exists() && is_running(pid));
-        field.start("q", &[], &["sleep", "1000"]);
-        field.ok(&["kill", "p", "--yes"]);
+        assert!(!sandbox.dir("p").exists() && is_running(pid));
+        sandbox.start("q", &[], &["sleep", "1000"]);
+        sandbox.ok(&["kill", "p", "--yes"]);
         eventually("it is gone", || !is_running(pid));
-        field.start("p", &[], &["sleep", "1000"]);
-        field.ok(&["delete", "*", "--yes"]);
+        sandbox.start("p", &[], &["sleep", "1000"]);
+        sandbox.ok(&["delete", "*", "--yes"]);
     }
 }
 
 #[test]
 fn a_file_size_limit_ends_neither_supervisor_nor_command() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let line = "cat /proc/self/status > signals; \
                 while :; do echo 'a line that fills the log sooner or later'; done";
     let words = ["start", "--no-wait", "--kill-timeout", "2s", "--name", "p", "--", "sh", "-c", line];
-    let limited = field.command_under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
+    let limited = sandbox.command_under(&["bash", "-c", "ulimit -f 16; exec \"$0\" \"$@\""], &words).output();
     let started = CommandOutput::from(limited.expect("bash runs"));
     assert_eq!(started.code, 0, "{started:?}");
-    let life = field.until("p", |meta| !meta.run_state.log_error.is_empty()).run_state;
+    let life = sandbox.until("p", |meta| !meta.run_state.log_error.is_empty()).run_state;
     assert!(is_running(life.guard_pid) && is_running(life.worker_pid));
-    let signals = fs::read_to_string(field.path("signals")).expect("it told");
+    let signals = fs::read_to_string(sandbox.path("signals")).expect("it told");
     // Nothing is ignored or caught in what the child runs: neither that signal nor those that the C library keeps for itself.
     let masks: Vec<&str> =
         signals.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigBlk")).collect();
     assert!(masks.len() == 2 && masks.iter().all(|line| line.ends_with("0000000000000000")), "{masks:?}");
-    field.ok(&["stop", "p"]);
-    assert_eq!(field.read("p").run_state.worker_pid, life.worker_pid, "none was replaced");
+    sandbox.ok(&["stop", "p"]);
+    assert_eq!(sandbox.read("p").run_state.worker_pid, life.worker_pid, "none was replaced");
     let shown =
-        field.command_under(&["bash", "-c", "ulimit -f 0; exec \"$0\" \"$@\" > out"], &["list", "all"]).status();
+        sandbox.command_under(&["bash", "-c", "ulimit -f 0; exec \"$0\" \"$@\" > out"], &["list", "all"]).status();
     assert!(shown.expect("bash runs").code().is_some(), "an error, no signal");
 }
 
 #[test]
 fn fifos_that_were_replaced_by_files_are_no_obstacle() {
-    let field = Sandbox::of_tsm();
-    let pid = field.start("p", &[], &["python3", "-c", COUNTER]);
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.start("p", &[], &["python3", "-c", COUNTER]);
     for name in ["out", "err", "orders"] {
-        fs::remove_file(field.dir("p").join(name)).expect("removed");
-        fs::write(field.dir("p").join(name), "a file").expect("a file in its place");
+        fs::remove_file(sandbox.dir("p").join(name)).expect("removed");
+        fs::write(sandbox.dir("p").join(name), "a file").expect("a file in its place");
     }
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
     assert!(!is_running(pid));
-    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let text = String::from_utf8(sandbox.written("p")).expect("numbers");
     let lines = text.lines().count();
     assert_eq!(text, (0..lines).map(|n| format!("{n}\n")).collect::<String>());
-    field.ok(&["start", "--no-wait", "p"]);
-    let before = field.written("p").len();
-    eventually("it writes again", || field.written("p").len() > before);
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["start", "--no-wait", "p"]);
+    let before = sandbox.written("p").len();
+    eventually("it writes again", || sandbox.written("p").len() > before);
+    sandbox.ok(&["stop", "p"]);
 }
 
 /// What may become of `meta.json`; `None` removes it.
 const DAMAGES: [Option<&str>; 5] = [Some(""), Some("{\"tsm_id\":"), Some("\0\0\0"), Some("[1,2]"), None];
 
-fn damage(field: &Sandbox, damage: Option<&str>) {
-    let path = meta::path(&field.dir("p"));
+fn damage(sandbox: &Sandbox, damage: Option<&str>) {
+    let path = meta::path(&sandbox.dir("p"));
     match damage {
         Some(garbage) => fs::write(path, garbage).expect("garbage"),
         None => fs::remove_file(path).expect("removed"),
@@ -335,67 +337,70 @@ fn damage(field: &Sandbox, damage: Option<&str>) {
 
 #[test]
 fn a_record_that_is_empty_or_garbage_never_loses_the_process() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let options = ["--restart", "on-failure", "--kill-timeout", "7s"];
-    let pid = field.start("p", &options, &["python3", "-c", COUNTER]);
-    let run = field.read("p").run;
+    let pid = sandbox.start("p", &options, &["python3", "-c", COUNTER]);
+    let run = sandbox.read("p").run;
     for (round, garbage) in DAMAGES.into_iter().chain(DAMAGES).enumerate() {
-        eventually("more lines", || field.size("p") > 100);
-        damage(&field, garbage);
-        assert_eq!(field.list()[0]["name"], "p", "{garbage:?}");
+        eventually("more lines", || sandbox.size("p") > 100);
+        damage(&sandbox, garbage);
+        assert_eq!(sandbox.list()[0]["name"], "p", "{garbage:?}");
         // The supervisor does not need it. The next one does: that which the guard makes, or which the next command starts.
         if round < DAMAGES.len() {
-            let worker = field.supervisors("p")[1];
+            let worker = sandbox.supervisors("p")[1];
             kill_hard(worker);
         } else {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        let shown = field.list();
+        let shown = sandbox.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{garbage:?}: {shown:?}");
-        let read = || meta::read(&field.dir("p")).ok().flatten();
+        let read = || meta::read(&sandbox.dir("p")).ok().flatten();
         eventually("the record is whole", || {
             read().is_some_and(|meta| meta.pid == pid && meta.state == ProcessState::Online)
         });
         // The record names them once the new ones have written it.
-        eventually("it is supervised", || is_supervised(&field.dir("p")) && field.supervisors("p").len() == 2);
+        eventually("it is supervised", || is_supervised(&sandbox.dir("p")) && sandbox.supervisors("p").len() == 2);
         assert_eq!(read().expect("a record").run, run, "{garbage:?}");
     }
-    let before = field.size("p");
-    eventually("it goes on writing", || field.size("p") > before);
-    field.ok(&["stop", "p"]);
+    let before = sandbox.size("p");
+    eventually("it goes on writing", || sandbox.size("p") > before);
+    sandbox.ok(&["stop", "p"]);
     assert!(!is_running(pid));
-    assert_eq!(field.read("p").state, ProcessState::Stopped);
-    let text = String::from_utf8(field.written("p")).expect("numbers");
+    assert_eq!(sandbox.read("p").state, ProcessState::Stopped);
+    let text = String::from_utf8(sandbox.written("p")).expect("numbers");
     assert_eq!(text, (0..text.lines().count()).map(|n| format!("{n}\n")).collect::<String>());
 
     // Also when nothing runs, what it ran is still known.
-    damage(&field, Some(""));
-    assert_eq!(field.list()[0]["status"], "stopped");
-    field.ok(&["start", "--no-wait", "p"]);
-    let now = field.read("p").run;
+    damage(&sandbox, Some(""));
+    assert_eq!(sandbox.list()[0]["status"], "stopped");
+    sandbox.ok(&["start", "--no-wait", "p"]);
+    let now = sandbox.read("p").run;
     assert_ne!(now.started_by, run.started_by);
     assert_eq!(now, RunSpec { started_by: now.started_by, ..run });
 }
 
 #[test]
 fn without_any_record_the_process_is_made_out_from_what_runs() {
-    let field = Sandbox::of_tsm();
-    let pid = field.start("p", &[], &["sleep", "1000"]);
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.start("p", &[], &["sleep", "1000"]);
     for worker_alone in [true, false] {
-        meta::remove(&field.dir("p")).expect("removed");
+        meta::remove(&sandbox.dir("p")).expect("removed");
         if worker_alone {
-            let worker = field.supervisors("p")[1];
+            let worker = sandbox.supervisors("p")[1];
             kill_hard(worker);
             // Without anything to go by the next worker ends, and its guard with it.
-            eventually("nobody supervises", || field.supervisors("p").is_empty());
+            eventually("nobody supervises", || sandbox.supervisors("p").is_empty());
         } else {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        let shown = field.list();
+        let shown = sandbox.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{shown:?}");
-        eventually("it is supervised again", || is_supervised(&field.dir("p")));
-        assert_eq!((field.read("p").pid, field.read("p").run.argv), (pid, vec!["sleep".to_owned(), "1000".to_owned()]));
+        eventually("it is supervised again", || is_supervised(&sandbox.dir("p")));
+        assert_eq!(
+            (sandbox.read("p").pid, sandbox.read("p").run.argv),
+            (pid, vec!["sleep".to_owned(), "1000".to_owned()])
+        );
     }
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
     assert!(!is_running(pid));
 }

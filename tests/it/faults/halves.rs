@@ -21,34 +21,34 @@ const CHANGES: &str = "write,openat,rename,renameat,renameat2,mkdir,mkdirat,unli
 const WATCHED: [&str; 6] = ["strace", "-q", "-f", "-b", "execve", "-o"];
 
 struct Walk {
-    /// Brings the field into the state before the command.
+    /// Brings the sandbox into the state before the command.
     before: fn(&Sandbox),
     words: &'static [&'static str],
-    /// True of the field when the command has done its work.
+    /// True of the sandbox when the command has done its work.
     done: fn(&Sandbox) -> bool,
 }
 
 const START: &[&str] = &["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
 
-fn up(field: &Sandbox) {
-    field.ok(START);
+fn up(sandbox: &Sandbox) {
+    sandbox.ok(START);
 }
 
-fn down(field: &Sandbox) {
-    field.ok(START);
-    field.ok(&["stop", "p"]);
+fn down(sandbox: &Sandbox) {
+    sandbox.ok(START);
+    sandbox.ok(&["stop", "p"]);
 }
 
-fn is_up(field: &Sandbox) -> bool {
-    field.children("p").len() == 1 && field.list().iter().any(|it| it["status"] == "online")
+fn is_up(sandbox: &Sandbox) -> bool {
+    sandbox.children("p").len() == 1 && sandbox.list().iter().any(|it| it["status"] == "online")
 }
 
-fn is_down(field: &Sandbox) -> bool {
-    field.children("p").is_empty() && field.list().iter().all(|it| it["status"] == "stopped")
+fn is_down(sandbox: &Sandbox) -> bool {
+    sandbox.children("p").is_empty() && sandbox.list().iter().all(|it| it["status"] == "stopped")
 }
 
-fn is_gone(field: &Sandbox) -> bool {
-    field.children("p").is_empty() && field.list().is_empty()
+fn is_gone(sandbox: &Sandbox) -> bool {
+    sandbox.children("p").is_empty() && sandbox.list().is_empty()
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_delete_cut_off_anywhere_is_mended_by_the_next() {
 #[test]
 fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
     // The command itself is the first to execute; its thread's child, which becomes the supervisor, counts its own.
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     for change in ["execve:error=EAGAIN:when=1", "clone3:error=EAGAIN:when=1+"] {
         let call = change.split(':').next().expect("a name");
         let only = [
@@ -93,42 +93,42 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
             "-e",
             &format!("inject={change}"),
         ];
-        let said = CommandOutput::from(field.command_under(&only, START).output().expect("strace runs"));
+        let said = CommandOutput::from(sandbox.command_under(&only, START).output().expect("strace runs"));
         assert_ne!(said.code, 0, "{change}: a start without its supervisor is told");
-        field.assert_empty();
+        sandbox.assert_empty();
     }
 }
 
 #[test]
 fn a_startup_that_gets_no_thread_starts_one_after_the_other() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     for name in ["a", "b", "c"] {
-        let file = field.home().join(format!("tsm/services-available/{name}.tsm"));
+        let file = sandbox.home().join(format!("tsm/services-available/{name}.tsm"));
         fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
         fs::write(&file, "TSM_COMMAND=\"sleep 1000\"\nTSM_CWD=/\n").expect("a definition");
-        field.ok(&["enable", name]);
+        sandbox.ok(&["enable", name]);
     }
     // A thread for each of the three is asked for first; supervisors are made in the same way after them.
     let inject = "inject=clone3:error=EAGAIN:when=1..3";
     let only = ["strace", "-q", "-o", "/dev/null", "-e", "trace=clone3", "-e", inject];
-    let said = CommandOutput::from(field.command_under(&only, &["startup"]).output().expect("strace runs"));
+    let said = CommandOutput::from(sandbox.command_under(&only, &["startup"]).output().expect("strace runs"));
     assert_eq!(said.code, 0, "{said:?}");
-    let shown = field.list();
+    let shown = sandbox.list();
     assert_eq!(shown.iter().filter(|it| it["status"] == "online").count(), 3, "{shown:?}");
-    field.ok(&["delete", "*"]);
-    field.assert_empty();
+    sandbox.ok(&["delete", "*"]);
+    sandbox.assert_empty();
 }
 
 fn walk(walk: &Walk) {
     let changes = changes(walk);
     let steps: usize = changes.values().map(Vec::len).sum();
     assert!(steps > 4, "the changes are seen: {changes:?}");
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     for (call, places) in &changes {
         for n in places {
-            (walk.before)(&field);
-            cut(&field, walk.words, call, *n);
-            check(&field, walk, &format!("{call} {n} of {places:?}"));
+            (walk.before)(&sandbox);
+            cut(&sandbox, walk.words, call, *n);
+            check(&sandbox, walk, &format!("{call} {n} of {places:?}"));
         }
     }
     note(&format!("{:?}: {steps} places", walk.words));
@@ -136,12 +136,12 @@ fn walk(walk: &Walk) {
 
 /// Which of its calls are changes: in that of its threads which makes them most often, for each counts its own.
 fn changes(walk: &Walk) -> BTreeMap<String, Vec<usize>> {
-    let field = Sandbox::of_tsm();
-    (walk.before)(&field);
-    let seen = field.path("seen");
+    let sandbox = Sandbox::of_tsm();
+    (walk.before)(&sandbox);
+    let seen = sandbox.path("seen");
     let trace = format!("trace={CHANGES}");
     let before = [&WATCHED[..], &[seen.to_str().expect("text"), "-e", &trace]].concat();
-    let status = field.command_under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
+    let status = sandbox.command_under(&before, walk.words).stdout(Stdio::null()).status().expect("strace runs");
     assert!(status.success(), "{:?} under strace", walk.words);
     let text = fs::read_to_string(seen).expect("a trace");
     let mut calls: BTreeMap<(&str, &str), (usize, Vec<usize>)> = BTreeMap::new();
@@ -172,7 +172,7 @@ fn changes(walk: &Walk) -> BTreeMap<String, Vec<usize>> {
 }
 
 /// Runs the command and kills it before its `n`th call.
-fn cut(field: &Sandbox, words: &[&str], call: &str, n: usize) {
+fn cut(sandbox: &Sandbox, words: &[&str], call: &str, n: usize) {
     let inject = format!("inject={call}:signal=KILL:when={n}");
     let trace = format!("trace={call}");
     let mut watched = WATCHED.to_vec();
@@ -181,20 +181,20 @@ fn cut(field: &Sandbox, words: &[&str], call: &str, n: usize) {
         watched.retain(|word| !["-b", "execve"].contains(word));
     }
     let before = [&watched[..], &["/dev/null", "-e", &trace, "-e", &inject]].concat();
-    let mut command: Command = field.command_under(&before, words);
+    let mut command: Command = sandbox.command_under(&before, words);
     // Whether it came that far depends on the moment: less waiting, fewer calls.
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("strace runs");
 }
 
-/// The field is consistent, the same command ends where it should, and a delete leaves nothing.
-fn check(field: &Sandbox, walk: &Walk, place: &str) {
-    let shown = field.list();
-    assert!(shown.len() <= 1 && field.children("p").len() <= 1, "{place}: {shown:?} {:?}", field.children("p"));
+/// The sandbox is consistent, the same command ends where it should, and a delete leaves nothing.
+fn check(sandbox: &Sandbox, walk: &Walk, place: &str) {
+    let shown = sandbox.list();
+    assert!(shown.len() <= 1 && sandbox.children("p").len() <= 1, "{place}: {shown:?} {:?}", sandbox.children("p"));
     if let [only] = shown.as_slice() {
         assert_eq!(only["id"], 0, "{place}: {only}");
         // An order that was given is carried out meanwhile; then the next look shows it.
         eventually(&format!("{place}: who is shown as online lives"), || {
-            field.list().iter().all(|only| {
+            sandbox.list().iter().all(|only| {
                 let pid = only["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
                 only["status"] != "online" || pid.is_none_or(|pid| pid == 0 || is_running(pid))
             })
@@ -202,16 +202,18 @@ fn check(field: &Sandbox, walk: &Walk, place: &str) {
     }
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let again = field.run(walk.words);
-        if (walk.done)(field) {
+        let again = sandbox.run(walk.words);
+        if (walk.done)(sandbox) {
             break;
         }
         // Somebody still carries out the first order; nothing else is a reason.
-        assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", field.list());
+        assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", sandbox.list());
     }
-    field.run(&["delete", "p"]);
-    eventually(&format!("{place}: all gone"), || field.children("p").is_empty() && field.supervisors("p").is_empty());
-    let left = || fs::read_dir(field.processes()).map(|dir| dir.count()).unwrap_or(0);
+    sandbox.run(&["delete", "p"]);
+    eventually(&format!("{place}: all gone"), || {
+        sandbox.children("p").is_empty() && sandbox.supervisors("p").is_empty()
+    });
+    let left = || fs::read_dir(sandbox.processes()).map(|dir| dir.count()).unwrap_or(0);
     assert_eq!(left(), 0, "{place}: directories left behind");
-    field.assert_empty();
+    sandbox.assert_empty();
 }

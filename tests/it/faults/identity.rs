@@ -19,21 +19,21 @@ struct Bystander(Child);
 
 impl Bystander {
     /// Sleeps as another user, where this one may make it, and says that it was started in the directory of `name`.
-    fn naming(field: &Sandbox, name: &str, seconds: &str) -> Option<Self> {
+    fn naming(sandbox: &Sandbox, name: &str, seconds: &str) -> Option<Self> {
         if ownership::user_of(std::process::id()) != Some(0) {
             note("only root can make a process of another user");
             return None;
         }
         let mut command = Command::new("setsid");
         command.args(["sleep", seconds]).uid(STRANGER).gid(STRANGER).current_dir("/");
-        command.env("TSM_PROCESS_DIR", field.dir(name)).env("TSM_RUN", "0.0123456789abcdef");
+        command.env("TSM_PROCESS_DIR", sandbox.dir(name)).env("TSM_RUN", "0.0123456789abcdef");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let bystander = Self(child.expect("setsid runs"));
         let is_marked = || {
             let environ = std::fs::read(format!("/proc/{}/environ", bystander.0.id())).unwrap_or_default();
             String::from_utf8_lossy(&environ).contains("TSM_PROCESS_DIR=")
         };
-        eventually("it sleeps", || is_marked() && field.processes_with_argument(seconds).contains(&bystander.0.id()));
+        eventually("it sleeps", || is_marked() && sandbox.processes_with_argument(seconds).contains(&bystander.0.id()));
         Some(bystander)
     }
 }
@@ -46,36 +46,37 @@ impl Drop for Bystander {
 
 #[test]
 fn a_stranger_who_names_our_directory_is_neither_taken_nor_touched() {
-    let field = Sandbox::of_tsm();
-    field.start("web", &[], &["sleep", "7701"]);
-    field.ok(&["stop", "web"]);
-    let Some(stranger) = Bystander::naming(&field, "web", "7700") else { return };
+    let sandbox = Sandbox::of_tsm();
+    sandbox.start("web", &[], &["sleep", "7701"]);
+    sandbox.ok(&["stop", "web"]);
+    let Some(stranger) = Bystander::naming(&sandbox, "web", "7700") else { return };
     let pid = stranger.0.id();
     for words in [&["start", "--no-wait", "web"][..], &["restart", "--no-wait", "web"]] {
-        field.ok(words);
-        let meta = field.read("web");
+        sandbox.ok(words);
+        let meta = sandbox.read("web");
         assert!(meta.pid != pid && is_running(meta.pid), "{words:?}");
-        eventually("the service runs", || field.processes_with_argument("7701") == [meta.pid]);
+        eventually("the service runs", || sandbox.processes_with_argument("7701") == [meta.pid]);
     }
-    field.ok(&["delete", "web"]);
-    assert!(is_running(pid) && field.processes_with_argument("7701").is_empty());
+    sandbox.ok(&["delete", "web"]);
+    assert!(is_running(pid) && sandbox.processes_with_argument("7701").is_empty());
     // Without any directory the name is not his either.
-    assert_eq!(field.run(&["kill", "web", "--yes"]).code, 5);
+    assert_eq!(sandbox.run(&["kill", "web", "--yes"]).code, 5);
     assert!(is_running(pid));
-    field.start("web", &[], &["sleep", "7701"]);
-    field.ok(&["delete", "web"]);
-    field.assert_empty();
+    sandbox.start("web", &[], &["sleep", "7701"]);
+    sandbox.ok(&["delete", "web"]);
+    sandbox.assert_empty();
 }
 
 /// Starts a service with a daemon beside it, and kills all but the daemon; its pid.
-fn only_a_daemon_lives(field: &Sandbox, policy: &str) -> u32 {
+fn only_a_daemon_lives(sandbox: &Sandbox, policy: &str) -> u32 {
     let line = "setsid -f sh -c 'echo $$ > daemon; exec sleep 6002'; exec sleep 6003";
-    let pid = field.shell("s", &["--restart", policy], line);
-    let daemon = field.number("daemon");
+    let pid = sandbox.shell("s", &["--restart", policy], line);
+    let daemon = sandbox.number("daemon");
     eventually("both sleep", || {
-        field.processes_with_argument("6002").contains(&daemon) && field.processes_with_argument("6003").contains(&pid)
+        sandbox.processes_with_argument("6002").contains(&daemon)
+            && sandbox.processes_with_argument("6003").contains(&pid)
     });
-    field.kill_all_but_strays("s");
+    sandbox.kill_all_but_strays("s");
     assert!(is_running(daemon));
     daemon
 }
@@ -84,16 +85,16 @@ fn only_a_daemon_lives(field: &Sandbox, policy: &str) -> u32 {
 fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
     for policy in ["never", "always"] {
         for verb in ["start", "restart"] {
-            let field = Sandbox::of_tsm();
-            let daemon = only_a_daemon_lives(&field, policy);
-            let said = field.run(&[verb, "--no-wait", "s"]);
+            let sandbox = Sandbox::of_tsm();
+            let daemon = only_a_daemon_lives(&sandbox, policy);
+            let said = sandbox.run(&[verb, "--no-wait", "s"]);
             // A look may have taken up the restart before.
             assert!(said.code == 0 || policy == "always" && verb == "start", "{policy} {verb}: {said:?}");
-            let meta = field.until_state("s", ProcessState::Online);
-            eventually("the service runs", || field.processes_with_argument("6003").contains(&meta.pid));
+            let meta = sandbox.until_state("s", ProcessState::Online);
+            eventually("the service runs", || sandbox.processes_with_argument("6003").contains(&meta.pid));
             assert!(!is_running(daemon), "{policy} {verb}: what the life before left is ended");
-            field.ok(&["stop", "s"]);
-            assert_eq!(field.children("s"), Vec::<u32>::new());
+            sandbox.ok(&["stop", "s"]);
+            assert_eq!(sandbox.children("s"), Vec::<u32>::new());
         }
     }
 }
@@ -101,16 +102,16 @@ fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
 #[test]
 fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
     for words in [&["stop", "s"][..], &["kill", "s", "--yes"], &["delete", "s"], &["stop", "*"]] {
-        let field = Sandbox::of_tsm();
-        let daemon = only_a_daemon_lives(&field, "never");
-        let said = field.run(words);
+        let sandbox = Sandbox::of_tsm();
+        let daemon = only_a_daemon_lives(&sandbox, "never");
+        let said = sandbox.run(words);
         assert_eq!(said.code, 0, "{words:?}: {said:?}");
         assert!(!is_running(daemon), "{words:?}: {said:?}");
         assert!(!said.out.contains("kill timeout"), "{words:?}: {said:?}");
         if words[0] == "stop" {
-            assert_eq!(field.list()[0]["status"], "stopped");
+            assert_eq!(sandbox.list()[0]["status"], "stopped");
         } else {
-            field.assert_empty();
+            sandbox.assert_empty();
         }
     }
 }
@@ -118,13 +119,13 @@ fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
 #[test]
 fn a_look_takes_up_the_restart_of_what_died_unseen() {
     for (policy, status) in [("always", "online"), ("on-failure", "online"), ("never", "crashed")] {
-        let field = Sandbox::of_tsm();
-        field.shell("s", &["--restart", policy], "exec sleep 6004");
-        field.kill_all_but_strays("s");
-        let shown = field.list();
+        let sandbox = Sandbox::of_tsm();
+        sandbox.shell("s", &["--restart", policy], "exec sleep 6004");
+        sandbox.kill_all_but_strays("s");
+        let shown = sandbox.list();
         assert_eq!(shown[0]["status"], status, "{policy}: {shown:?}");
         let runs = usize::from(status == "online");
-        eventually("it runs, or not", || field.children("s").len() == runs);
+        eventually("it runs, or not", || sandbox.children("s").len() == runs);
     }
 }
 
@@ -161,32 +162,32 @@ while True: time.sleep(1)";
 
 #[test]
 fn a_child_that_looks_like_a_supervisor_ends_with_the_others() {
-    let field = Sandbox::of_tsm();
-    let pid = field.start("p", &[], &["python3", "-c", ALIKE]);
-    let pids = ["posing", "elsewhere"].map(|name| field.number(name));
-    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.start("p", &[], &["python3", "-c", ALIKE]);
+    let pids = ["posing", "elsewhere"].map(|name| sandbox.number(name));
+    eventually("all run", || sandbox.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
     let words = std::fs::read(format!("/proc/{}/cmdline", pids[0])).expect("words");
     assert!(words.starts_with(b"python3\0--supervise\0"), "{words:?}");
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
     assert_eq!((pids.map(is_running), is_running(pid)), ([false; 2], false));
 }
 
 #[test]
 fn a_process_that_was_started_from_within_another_one_stays() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let program = crate::world::PROGRAM;
     let line = format!("{program} tsm start --no-wait --name inner sleep 6005; echo done; exec sleep 6006");
-    field.shell("outer", &[], &line);
+    sandbox.shell("outer", &[], &line);
     eventually("both run", || {
-        field.written("outer").ends_with(b"done\n") && field.processes_with_argument("6006").len() == 1
+        sandbox.written("outer").ends_with(b"done\n") && sandbox.processes_with_argument("6006").len() == 1
     });
-    let inner = field.read("inner").pid;
-    field.ok(&["stop", "outer"]);
+    let inner = sandbox.read("inner").pid;
+    sandbox.ok(&["stop", "outer"]);
     assert!(is_running(inner));
     // Also when nobody supervises it just then.
-    field.ok(&["start", "--no-wait", "outer"]);
-    field.kill_supervisors("inner");
-    field.ok(&["stop", "outer"]);
+    sandbox.ok(&["start", "--no-wait", "outer"]);
+    sandbox.kill_supervisors("inner");
+    sandbox.ok(&["stop", "outer"]);
     assert!(is_running(inner));
     kill_hard(inner);
 }
@@ -194,9 +195,9 @@ fn a_process_that_was_started_from_within_another_one_stays() {
 #[test]
 fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
     for (policy, then) in [("never", "crashed"), ("always", "online")] {
-        let field = Sandbox::of_tsm();
-        let pid = field.shell("p", &["--restart", policy], "exec sleep 6007");
-        let life = field.read("p").run_state;
+        let sandbox = Sandbox::of_tsm();
+        let pid = sandbox.shell("p", &["--restart", policy], "exec sleep 6007");
+        let life = sandbox.read("p").run_state;
         for supervisor in [life.guard_pid, life.worker_pid] {
             signal(supervisor, Signal::SIGSTOP);
         }
@@ -205,17 +206,17 @@ fn a_child_that_ended_under_stopped_supervisors_is_not_called_online() {
             stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
         };
         eventually("both are stopped", || stopped(life.guard_pid) && stopped(life.worker_pid));
-        let doctor = field.run(&["doctor"]);
+        let doctor = sandbox.run(&["doctor"]);
         assert!(doctor.out.contains("is suspended (SIGSTOP)"), "{doctor:?}");
         kill_hard(pid);
         eventually("the child is dead", || !is_running(pid));
-        let process = tetra::tsm::store::ProcessStore::open(&tetra::sys::paths::Paths::under(field.root()));
+        let process = tetra::tsm::store::ProcessStore::open(&tetra::sys::paths::Paths::under(sandbox.root()));
         let process = process.get(&"p".parse().expect("a name")).expect("the process");
         assert_eq!((process.status(), process.pid(), process.live.stalled), (ProcessStatus::Crashed, None, true));
         // A command that sees it continues them, and they do what is to be done.
-        let shown = field.list();
+        let shown = sandbox.list();
         assert_eq!(shown[0]["status"], then, "{policy}: {shown:?}");
         assert!(shown[0]["pid"] != pid);
-        field.ok(&["delete", "p"]);
+        sandbox.ok(&["delete", "p"]);
     }
 }

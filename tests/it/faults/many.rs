@@ -15,34 +15,34 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     let many = scale(60, 1000);
     let asked = std::env::var("SOAK").ok().and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 1);
     let span = Duration::from_secs(asked.unwrap_or(scale(8, 600) as u64));
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let script: String = (0..many).map(line).collect();
-    fs::write(field.path("all.tetra"), script).expect("a script");
-    let mut command = field.command_under(&[], &[]);
+    fs::write(sandbox.path("all.tetra"), script).expect("a script");
+    let mut command = sandbox.command_under(&[], &[]);
     let program = command.get_program().to_owned();
     command = std::process::Command::new(program);
-    let script = command.arg(field.path("all.tetra")).env("HOME", field.root()).env("TETRA_DIR", field.home());
+    let script = command.arg(sandbox.path("all.tetra")).env("HOME", sandbox.root()).env("TETRA_DIR", sandbox.home());
     let asked_at = Instant::now();
     let said = CommandOutput::from(script.output().expect("tetra runs"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    assert_eq!(field.list().len(), many);
+    assert_eq!(sandbox.list().len(), many);
     note(&format!("{many} processes started in {:.1} s", asked_at.elapsed().as_secs_f64()));
 
     let mut dice = Rng::new();
     let (begun, mut told) = (Instant::now(), Instant::now());
     let (mut rounds, mut first) = (0u32, None);
     while begun.elapsed() < span || first.is_none() {
-        churn(&field, many, &mut dice);
+        churn(&sandbox, many, &mut dice);
         rounds += 1;
         if rounds == 3 {
-            first = Some(Figures::of(&field, many));
+            first = Some(Figures::of(&sandbox, many));
         }
         if told.elapsed() > MINUTE {
             told = Instant::now();
-            note(&format!("{:>5} s: {rounds} rounds; {}", begun.elapsed().as_secs(), Figures::of(&field, many)));
+            note(&format!("{:>5} s: {rounds} rounds; {}", begun.elapsed().as_secs(), Figures::of(&sandbox, many)));
         }
     }
-    let (before, after) = (first.expect("three rounds"), Figures::of(&field, many));
+    let (before, after) = (first.expect("three rounds"), Figures::of(&sandbox, many));
     note(&format!("{many} processes, {rounds} rounds in {} s, {}", begun.elapsed().as_secs(), build()));
     note(&format!("  at first: {before}\n  at last:  {after}"));
     assert!(after.memory <= before.memory + before.memory / 4 + 16, "memory grew");
@@ -51,10 +51,10 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     assert_eq!(after.of_first, before.of_first, "descriptors of what was restarted {rounds} times");
     // A process that was restarted has one or two files more than a new one.
     assert!(after.files <= before.files + 2 * many, "files grew");
-    assert_no_drift(&field, many);
-    field.ok(&["delete", "*", "--yes"]);
-    field.assert_empty();
-    eventually("nobody is left", || supervisors(&field).is_empty());
+    assert_no_drift(&sandbox, many);
+    sandbox.ok(&["delete", "*", "--yes"]);
+    sandbox.assert_empty();
+    eventually("nobody is left", || supervisors(&sandbox).is_empty());
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -79,19 +79,19 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(field: &Sandbox, many: usize) -> Self {
-        let pids = supervisors(field);
+    fn of(sandbox: &Sandbox, many: usize) -> Self {
+        let pids = supervisors(sandbox);
         let entries = |path: String| fs::read_dir(path).map_or(0, Iterator::count);
-        let directories = fs::read_dir(field.processes()).expect("processes").flatten();
+        let directories = fs::read_dir(sandbox.processes()).expect("processes").flatten();
         let asked = Instant::now();
-        field.ok(&["list"]);
+        sandbox.ok(&["list"]);
         let descriptors = |pids: &[u32]| pids.iter().map(|pid| entries(format!("/proc/{pid}/fd"))).sum();
         Self {
             list: asked.elapsed(),
             many,
             memory: pids.iter().map(|pid| private(*pid)).sum::<u64>() / many as u64,
             descriptors: descriptors(&pids),
-            of_first: descriptors(&field.supervisors("p0")),
+            of_first: descriptors(&sandbox.supervisors("p0")),
             files: directories.map(|directory| entries(directory.path().display().to_string())).sum(),
         }
     }
@@ -112,8 +112,8 @@ impl std::fmt::Display for Figures {
 }
 
 /// What is shown is what is: every process once, alive, with a guard and a worker of its own and no dead children.
-fn assert_no_drift(field: &Sandbox, many: usize) {
-    let shown = field.list();
+fn assert_no_drift(sandbox: &Sandbox, many: usize) {
+    let shown = sandbox.list();
     let numbers = |key: &str| shown.iter().filter_map(|it| it[key].as_u64()).collect::<BTreeSet<_>>();
     assert_eq!(numbers("id"), (0..many as u64).collect(), "ids unique and without holes");
     assert_eq!(numbers("pid").len(), many, "{shown:?}");
@@ -121,8 +121,8 @@ fn assert_no_drift(field: &Sandbox, many: usize) {
         let pid = it["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).expect("a pid");
         assert!(it["status"] == "online" && it["supervised"] == true && is_running(pid), "{it}");
     }
-    assert_eq!(supervisors(field).len(), 2 * many, "a guard and a worker each");
-    assert_eq!(zombies(field), Vec::<u32>::new());
+    assert_eq!(supervisors(sandbox).len(), 2 * many, "a guard and a worker each");
+    assert_eq!(zombies(sandbox), Vec::<u32>::new());
 }
 
 fn line(n: usize) -> String {
@@ -130,25 +130,25 @@ fn line(n: usize) -> String {
 }
 
 /// The first is restarted, and another one; one is deleted and started, one crashes, one loses its supervisors.
-fn churn(field: &Sandbox, many: usize, dice: &mut Rng) {
+fn churn(sandbox: &Sandbox, many: usize, dice: &mut Rng) {
     let mut one = || format!("p{}", 1 + dice.below(many as u64 - 1));
-    field.ok(&["restart", "--no-wait", "p0"]);
-    field.ok(&["restart", "--no-wait", &one()]);
+    sandbox.ok(&["restart", "--no-wait", "p0"]);
+    sandbox.ok(&["restart", "--no-wait", &one()]);
     let name = one();
-    field.ok(&["delete", &name]);
-    field.start(&name, &["--restart", "always"], &["sleep", "1000"]);
+    sandbox.ok(&["delete", &name]);
+    sandbox.start(&name, &["--restart", "always"], &["sleep", "1000"]);
     let name = one();
-    let pid = field.read(&name).pid;
+    let pid = sandbox.read(&name).pid;
     if pid != 0 {
         kill_hard(pid);
-        field.until(&name, |meta| meta.pid != pid && meta.pid != 0);
+        sandbox.until(&name, |meta| meta.pid != pid && meta.pid != 0);
     }
-    field.kill_supervisors(&one());
-    field.ok(&["list"]);
+    sandbox.kill_supervisors(&one());
+    sandbox.ok(&["list"]);
 }
 
-fn supervisors(field: &Sandbox) -> Vec<u32> {
-    let directory = field.processes().into_os_string().into_encoded_bytes();
+fn supervisors(sandbox: &Sandbox) -> Vec<u32> {
+    let directory = sandbox.processes().into_os_string().into_encoded_bytes();
     running(|words| words.get(1).is_some_and(|it| it == b"--supervise") && words[2].starts_with(&directory))
 }
 
@@ -160,8 +160,8 @@ fn private(pid: u32) -> u64 {
 }
 
 /// Dead children that a supervisor of ours has not taken from the kernel.
-fn zombies(field: &Sandbox) -> Vec<u32> {
-    let parents = supervisors(field);
+fn zombies(sandbox: &Sandbox) -> Vec<u32> {
+    let parents = supervisors(sandbox);
     let entries = fs::read_dir("/proc").expect("processes are seen").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {

@@ -11,10 +11,10 @@ use crate::waiting::eventually;
 #[test]
 fn a_follower_sees_every_line_once_through_twenty_rotations() {
     const LAST: usize = 400_000;
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let options = ["--log-size", "100K", "--log-keep", "100"];
-    field.shell("p", &options, &format!("echo 0; while [ ! -e go ]; do sleep 0.01; done; exec seq 1 {LAST}"));
-    let mut follower = field
+    sandbox.shell("p", &options, &format!("echo 0; while [ ! -e go ]; do sleep 0.01; done; exec seq 1 {LAST}"));
+    let mut follower = sandbox
         .command(&["logs", "p", "-f", "--out"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -28,7 +28,7 @@ fn a_follower_sees_every_line_once_through_twenty_rotations() {
         assert_eq!(number, expected.to_string(), "followed: {line}");
         if expected == 0 {
             // The follower is there: nothing was rotated before it came.
-            std::fs::write(field.path("go"), "").expect("a sign");
+            std::fs::write(sandbox.path("go"), "").expect("a sign");
         }
         if expected == LAST {
             break;
@@ -37,26 +37,26 @@ fn a_follower_sees_every_line_once_through_twenty_rotations() {
     }
     assert_eq!(expected, LAST);
     follower.kill().and_then(|()| follower.wait()).expect("the follower is ended");
-    let text = String::from_utf8(field.written("p")).expect("numbers");
+    let text = String::from_utf8(sandbox.written("p")).expect("numbers");
     assert_eq!(text, (0..=LAST).map(|n| format!("{n}\n")).collect::<String>());
-    assert!(field.dir("p").join("current.out.20").exists(), "twenty rotations");
+    assert!(sandbox.dir("p").join("current.out.20").exists(), "twenty rotations");
     for n in 1..=20 {
-        let part = std::fs::read(field.dir("p").join(format!("current.out.{n}"))).expect("a rotated log");
+        let part = std::fs::read(sandbox.dir("p").join(format!("current.out.{n}"))).expect("a rotated log");
         assert!(part.ends_with(b"\n"), "no torn line in {n}");
     }
 }
 
 /// Follows a flood, is stopped while more than the kept logs hold goes by, and continues to the end. What the follower printed
 /// on stdout and on stderr.
-fn overtaken(field: &Sandbox, options: &[&str]) -> (String, String) {
+fn overtaken(sandbox: &Sandbox, options: &[&str]) -> (String, String) {
     let log_options = ["--log-size", "64K", "--log-keep", "2"];
-    field.shell(
+    sandbox.shell(
         "p",
         &log_options,
         "echo begin; while [ ! -e go ]; do sleep 0.01; done; seq -f 'line %g of many' 1 60000; \
          while [ ! -e end ]; do sleep 0.01; done; echo end; exec sleep 7000",
     );
-    let mut follower: Child = field
+    let mut follower: Child = sandbox
         .command(&[&["logs", "p", "-f", "--out"], options].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,10 +66,10 @@ fn overtaken(field: &Sandbox, options: &[&str]) -> (String, String) {
     let mut seen = String::new();
     out.read_line(&mut seen).expect("the first line");
     signal(follower.id(), Signal::SIGSTOP);
-    std::fs::write(field.path("go"), "").expect("a file");
-    eventually("the flood has gone by", || field.written("p").ends_with(b"line 60000 of many\n"));
+    std::fs::write(sandbox.path("go"), "").expect("a file");
+    eventually("the flood has gone by", || sandbox.written("p").ends_with(b"line 60000 of many\n"));
     signal(follower.id(), Signal::SIGCONT);
-    std::fs::write(field.path("end"), "").expect("a file");
+    std::fs::write(sandbox.path("end"), "").expect("a file");
     while !seen.contains("end\n") && !seen.contains("\"end\"") {
         assert!(out.read_line(&mut seen).expect("text") > 0, "it went on to the end: {seen}");
     }

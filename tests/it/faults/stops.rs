@@ -22,33 +22,33 @@ os.execve(\"/bin/sleep\", [\"sleep\", \"1003\"], {})'
     trap '' TERM
     echo ready; while :; do sleep 0.05; done";
 
-fn strays(field: &Sandbox) -> [u32; 3] {
-    let pids = ["group", "session", "daemon"].map(|file| field.number(file));
-    eventually("all run", || field.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
+fn strays(sandbox: &Sandbox) -> [u32; 3] {
+    let pids = ["group", "session", "daemon"].map(|file| sandbox.number(file));
+    eventually("all run", || sandbox.written("p") == b"ready\n" && pids.iter().all(|pid| is_running(*pid)));
     pids
 }
 
 #[test]
 fn strays_of_a_deaf_child_end_with_it() {
-    let field = Sandbox::of_tsm();
-    let pid = field.shell("p", &["--kill-timeout", "300ms"], STRAYS);
-    let strays = strays(&field);
-    let text = field.ok(&["stop", "p"]);
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.shell("p", &["--kill-timeout", "300ms"], STRAYS);
+    let strays = strays(&sandbox);
+    let text = sandbox.ok(&["stop", "p"]);
     assert!(text.contains("killed after its kill timeout"), "{text}");
     assert_eq!((strays.map(is_running), is_running(pid)), ([false; 3], false));
 }
 
 #[test]
 fn strays_of_an_adopted_child_end_with_it() {
-    let field = Sandbox::of_tsm();
-    let pid = field.shell(
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.shell(
         "p",
         &["--kill-timeout", "300ms"],
         &STRAYS.replace(", {})", ", {\"TSM_RUN\": os.environ[\"TSM_RUN\"]})"),
     );
-    let strays = strays(&field);
-    field.kill_supervisors("p");
-    field.ok(&["stop", "p"]);
+    let strays = strays(&sandbox);
+    sandbox.kill_supervisors("p");
+    sandbox.ok(&["stop", "p"]);
     assert_eq!((strays.map(is_running), is_running(pid)), ([false; 3], false));
 }
 
@@ -69,65 +69,66 @@ while True: time.sleep(1)";
 fn a_bomb_of_two_hundred_is_swept() {
     // Below the guard that saw it start, and after guard and worker were killed and the child was adopted.
     for (adopted, word) in [(false, "bomb-4711"), (true, "bomb-4712")] {
-        let field = Sandbox::of_tsm();
-        field.start("p", &["--kill-timeout", "500ms"], &["python3", "-c", BOMB, word]);
-        eventually("armed", || field.written("p") == b"armed\n" && field.processes_with_argument(word).len() > 200);
+        let sandbox = Sandbox::of_tsm();
+        sandbox.start("p", &["--kill-timeout", "500ms"], &["python3", "-c", BOMB, word]);
+        eventually("armed", || sandbox.written("p") == b"armed\n" && sandbox.processes_with_argument(word).len() > 200);
         if adopted {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        field.ok(&["stop", "p"]);
-        assert_eq!(field.processes_with_argument(word), Vec::<u32>::new());
-        assert!(field.read("p").run_state.survivors.is_empty());
+        sandbox.ok(&["stop", "p"]);
+        assert_eq!(sandbox.processes_with_argument(word), Vec::<u32>::new());
+        assert!(sandbox.read("p").run_state.survivors.is_empty());
     }
 }
 
 #[test]
 fn a_stop_while_starting_ends_the_start() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let words = ["start", "--name", "p", "--pre-hook", "sleep 1011", "--", "sleep", "1011"];
-    let start = field.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    let start = sandbox.command(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     eventually("it is starting", || {
-        field.dir("p").join("orders").exists() && field.list().iter().any(|it| it["state"] == "starting")
+        sandbox.dir("p").join("orders").exists() && sandbox.list().iter().any(|it| it["state"] == "starting")
     });
-    field.ok(&["stop", "p"]);
+    sandbox.ok(&["stop", "p"]);
     let answer = CommandOutput::from(start.wait_with_output().expect("an end"));
     assert_ne!(answer.code, 0, "{answer:?}");
-    assert_eq!(field.processes_with_argument("1011"), Vec::<u32>::new());
+    assert_eq!(sandbox.processes_with_argument("1011"), Vec::<u32>::new());
 }
 
 #[test]
 fn a_restart_while_stopping_ends_in_one_child_and_a_stop_while_restarting_in_none() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let deaf = "trap '' TERM; echo up; while :; do sleep 0.02; done";
-    let first = field.shell("p", &["--kill-timeout", "1s"], deaf);
-    eventually("a trap", || field.written("p") == b"up\n");
-    let stop = field.command(&["stop", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
-    field.until_state("p", ProcessState::Stopping);
-    field.ok(&["restart", "--no-wait", "p"]);
+    let first = sandbox.shell("p", &["--kill-timeout", "1s"], deaf);
+    eventually("a trap", || sandbox.written("p") == b"up\n");
+    let stop =
+        sandbox.command(&["stop", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    sandbox.until_state("p", ProcessState::Stopping);
+    sandbox.ok(&["restart", "--no-wait", "p"]);
     stop.wait_with_output().expect("an end");
-    let meta = field.until_state("p", ProcessState::Online);
+    let meta = sandbox.until_state("p", ProcessState::Online);
     assert!(meta.pid != first && !is_running(first));
 
-    eventually("a trap again", || field.written("p") == b"up\nup\n");
+    eventually("a trap again", || sandbox.written("p") == b"up\nup\n");
     let restart =
-        field.command(&["restart", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
-    field.until_state("p", ProcessState::Stopping);
-    field.ok(&["stop", "p"]);
+        sandbox.command(&["restart", "p"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
+    sandbox.until_state("p", ProcessState::Stopping);
+    sandbox.ok(&["stop", "p"]);
     restart.wait_with_output().expect("an end");
-    field.until_unsupervised("p");
+    sandbox.until_unsupervised("p");
     assert!(!is_running(meta.pid));
-    assert_eq!(field.read("p").state, ProcessState::Stopped);
+    assert_eq!(sandbox.read("p").state, ProcessState::Stopped);
 }
 
 #[test]
 fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
-    let field = Sandbox::of_tsm();
+    let sandbox = Sandbox::of_tsm();
     let port = free_port().to_string();
     let server =
         ["start", "--name", "web", "--port", &port, "--", "python3", "-m", "http.server", "--bind", "127.0.0.1", &port];
-    field.ok(&server);
+    sandbox.ok(&server);
     let name = format!("web-{port}");
-    let text = field.ok(&["stop", &name]);
+    let text = sandbox.ok(&["stop", &name]);
     assert!(!text.contains("still held"), "{text}");
     let listener = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port is free");
     drop(listener);
@@ -136,13 +137,13 @@ fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
     let thief = "import os,signal,socket,time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); print('up', flush=True); time.sleep(1000)";
-    field.ok(&["start", "--name", "shared", "--port", &port, "--", "python3", "-c", thief]);
+    sandbox.ok(&["start", "--name", "shared", "--port", &port, "--", "python3", "-c", thief]);
     let mut stranger = std::process::Command::new("python3");
     let mut stranger =
         stranger.args(["-c", thief]).env("PORT", &port).stdout(Stdio::piped()).spawn().expect("python runs");
     let mut word = [0; 2];
     std::io::Read::read_exact(stranger.stdout.as_mut().expect("piped"), &mut word).expect("it listens");
-    let said = field.run(&["stop", &format!("shared-{port}")]);
+    let said = sandbox.run(&["stop", &format!("shared-{port}")]);
     stranger.kill().and_then(|()| stranger.wait()).expect("ended");
     let text = format!("{}{}", said.out, said.err);
     assert!(said.code == 0 && text.contains(&format!("pid {}", stranger.id())), "{text}");

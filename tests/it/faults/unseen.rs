@@ -9,39 +9,39 @@ use tetra::supervise::ownership;
 use super::note;
 
 /// `tsm` with so many descriptors.
-fn with_descriptors(field: &Sandbox, most: u32, words: &[&str]) -> CommandOutput {
+fn with_descriptors(sandbox: &Sandbox, most: u32, words: &[&str]) -> CommandOutput {
     let line = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
-    CommandOutput::from(field.command_under(&["bash", "-c", &line], words).output().expect("bash runs"))
+    CommandOutput::from(sandbox.command_under(&["bash", "-c", &line], words).output().expect("bash runs"))
 }
 
 #[test]
 fn what_cannot_be_read_is_not_taken_for_dead() {
-    let field = Sandbox::of_tsm();
-    let pid = field.start("p", &[], &["sleep", "1000"]);
+    let sandbox = Sandbox::of_tsm();
+    let pid = sandbox.start("p", &[], &["sleep", "1000"]);
     let mut seen = 0;
     for most in 3..40 {
         // With a few more each time, something else is the first that cannot be opened.
-        let list = with_descriptors(&field, most, &["list", "all", "--json"]);
+        let list = with_descriptors(&sandbox, most, &["list", "all", "--json"]);
         let rows: Vec<serde_json::Value> = serde_json::from_str(&list.out).unwrap_or_default();
         let status = rows.first().map(|row| row["status"].clone());
         assert!(status.is_none() || status == Some("unknown".into()) || status == Some("online".into()), "{list:?}");
         seen += usize::from(status == Some("unknown".into()));
-        with_descriptors(&field, most, &["cleanup", "--yes"]);
-        assert!(field.dir("p").is_dir() && is_running(pid), "{most}");
+        with_descriptors(&sandbox, most, &["cleanup", "--yes"]);
+        assert!(sandbox.dir("p").is_dir() && is_running(pid), "{most}");
         if status == Some("unknown".into()) {
             for words in
                 [&["delete", "p"][..], &["stop", "p"], &["restart", "p"], &["start", "p"], &["kill", "p", "--yes"]]
             {
-                let refused = with_descriptors(&field, most, words);
+                let refused = with_descriptors(&sandbox, most, words);
                 assert!(refused.code != 0 && !refused.err.contains("delete"), "{most} {words:?}: {refused:?}");
             }
         }
-        let shown = field.list();
+        let shown = sandbox.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{most}");
     }
     assert!(seen > 0, "there is such a number");
-    field.ok(&["delete", "p"]);
-    field.assert_empty();
+    sandbox.ok(&["delete", "p"]);
+    sandbox.assert_empty();
 }
 
 #[test]
@@ -52,21 +52,21 @@ fn a_record_or_directory_of_another_owner_stays_as_it_is() {
         return;
     }
     for what in ["meta.json", ""] {
-        let field = Sandbox::of_tsm();
-        let pid = field.start("p", &[], &["sleep", "1000"]);
-        fs::set_permissions(field.root(), fs::Permissions::from_mode(0o777)).expect("open");
+        let sandbox = Sandbox::of_tsm();
+        let pid = sandbox.start("p", &[], &["sleep", "1000"]);
+        fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(0o777)).expect("open");
         // All of it is the user's but this.
-        for entry in walk(field.root()) {
+        for entry in walk(sandbox.root()) {
             chown(&entry, Some(USER), Some(USER)).expect("given away");
         }
-        let kept = field.dir("p").join(what);
+        let kept = sandbox.dir("p").join(what);
         chown(&kept, Some(0), Some(0)).expect("root's");
         fs::set_permissions(&kept, fs::Permissions::from_mode(if what.is_empty() { 0o700 } else { 0o600 }))
             .expect("closed");
         let as_user = |words: &[&str]| {
             let user = USER.to_string();
             let before = ["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
-            CommandOutput::from(field.command_under(&before, words).output().expect("setpriv runs"))
+            CommandOutput::from(sandbox.command_under(&before, words).output().expect("setpriv runs"))
         };
         let list = as_user(&["list", "all", "--json"]);
         assert!(list.out.contains("\"unknown\""), "{what}: {list:?}");
@@ -74,11 +74,11 @@ fn a_record_or_directory_of_another_owner_stays_as_it_is() {
         assert_eq!(cleaned.code, 0, "{cleaned:?}");
         assert_ne!(as_user(&["delete", "p", "--yes"]).code, 0);
         assert!(kept.exists() && is_running(pid), "{what}");
-        for entry in walk(field.root()) {
+        for entry in walk(sandbox.root()) {
             chown(&entry, Some(0), Some(0)).expect("taken back");
         }
-        assert_eq!(field.list()[0]["status"], "online", "{what}");
-        field.ok(&["delete", "p"]);
+        assert_eq!(sandbox.list()[0]["status"], "online", "{what}");
+        sandbox.ok(&["delete", "p"]);
     }
 }
 
@@ -97,40 +97,40 @@ fn walk(root: &std::path::Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_directory_that_was_moved_aside_gets_its_name_back() {
     for supervised in [true, false] {
-        let field = Sandbox::of_tsm();
-        let pid = field.start("p", &[], &["sleep", "1000"]);
+        let sandbox = Sandbox::of_tsm();
+        let pid = sandbox.start("p", &[], &["sleep", "1000"]);
         if !supervised {
-            field.kill_supervisors("p");
+            sandbox.kill_supervisors("p");
         }
-        fs::rename(field.dir("p"), field.processes().join(".p.4194304.aside")).expect("moved");
+        fs::rename(sandbox.dir("p"), sandbox.processes().join(".p.4194304.aside")).expect("moved");
         // A list does it in passing, a start before it gives out a name.
-        field.start("q", &[], &["sleep", "1000"]);
-        let shown = field.list();
+        sandbox.start("q", &[], &["sleep", "1000"]);
+        let shown = sandbox.list();
         let row = shown.iter().find(|row| row["name"] == "p").unwrap_or_else(|| panic!("{supervised}: {shown:?}"));
         assert_eq!((&row["status"], &row["pid"]), (&"online".into(), &pid.into()));
-        field.ok(&["delete", "*", "--yes"]);
+        sandbox.ok(&["delete", "*", "--yes"]);
         assert!(!is_running(pid));
-        field.assert_empty();
+        sandbox.assert_empty();
     }
     // What does not run was half made or half removed.
-    let field = Sandbox::of_tsm();
-    field.start("p", &[], &["true"]);
-    field.until_unsupervised("p");
-    fs::rename(field.dir("p"), field.processes().join(".p.4194304.aside")).expect("moved");
-    assert!(field.list().is_empty());
-    field.assert_empty();
+    let sandbox = Sandbox::of_tsm();
+    sandbox.start("p", &[], &["true"]);
+    sandbox.until_unsupervised("p");
+    fs::rename(sandbox.dir("p"), sandbox.processes().join(".p.4194304.aside")).expect("moved");
+    assert!(sandbox.list().is_empty());
+    sandbox.assert_empty();
 }
 
 #[test]
 fn a_removal_that_fails_leaves_the_process_under_its_name() {
-    let field = Sandbox::of_tsm();
-    field.start("p", &[], &["sleep", "1000"]);
-    field.ok(&["stop", "p"]);
+    let sandbox = Sandbox::of_tsm();
+    sandbox.start("p", &[], &["sleep", "1000"]);
+    sandbox.ok(&["stop", "p"]);
     let refused =
         ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:error=EPERM"];
-    let answer = CommandOutput::from(field.command_under(&refused, &["delete", "p"]).output().expect("strace runs"));
+    let answer = CommandOutput::from(sandbox.command_under(&refused, &["delete", "p"]).output().expect("strace runs"));
     assert!(answer.code != 0 && answer.err.contains("failed to remove"), "{answer:?}");
-    assert_eq!(field.list()[0]["name"], "p");
-    field.ok(&["delete", "p"]);
-    field.assert_empty();
+    assert_eq!(sandbox.list()[0]["name"], "p");
+    sandbox.ok(&["delete", "p"]);
+    sandbox.assert_empty();
 }

@@ -8,13 +8,13 @@ use crate::waiting::eventually;
 
 #[test]
 fn what_the_path_of_a_unit_would_not_find_is_said_when_it_is_saved_or_enabled() {
-    let site = StartSandbox::new();
-    let bin = site.world.work().join("bin");
+    let sandbox = StartSandbox::new();
+    let bin = sandbox.world.work().join("bin");
     fs::create_dir_all(&bin).expect("a directory");
     fs::write(bin.join("own-tool"), "#!/bin/sh\nexec sleep 1000\n").expect("a program");
     fs::set_permissions(bin.join("own-tool"), fs::Permissions::from_mode(0o755)).expect("a mode");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
-    let tsm = |words: &[&str]| super::said(site.command(words).env("PATH", &path).output().expect("tetra runs"));
+    let tsm = |words: &[&str]| super::said(sandbox.command(words).env("PATH", &path).output().expect("tetra runs"));
     let words = format!("export PATH=\"{}:", bin.display());
     let saved = tsm(&["save", "a", "own-tool"]);
     assert!(saved.code == 0 && saved.err.contains(&words), "{}{}", saved.out, saved.err);
@@ -26,26 +26,26 @@ fn what_the_path_of_a_unit_would_not_find_is_said_when_it_is_saved_or_enabled() 
         let saved = tsm(words);
         assert!(saved.code == 0 && !saved.err.contains("PATH"), "{}{}", saved.out, saved.err);
     }
-    site.service("d", &format!("TSM_COMMAND=own-tool\nexport PATH=\"{path}\"\n"));
+    sandbox.service("d", &format!("TSM_COMMAND=own-tool\nexport PATH=\"{path}\"\n"));
     assert!(!tsm(&["enable", "d"]).err.contains("PATH"));
 }
 
 #[test]
 fn python_keeps_nothing_back_unless_it_is_asked_to() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     let app = "import time\nprint('said', flush=False)\ntime.sleep(1000)\n";
-    fs::write(site.world.work().join("app.py"), app).expect("a script");
-    site.script("tool", &format!("#!/usr/bin/env python3\n{app}"));
+    fs::write(sandbox.world.work().join("app.py"), app).expect("a script");
+    sandbox.script("tool", &format!("#!/usr/bin/env python3\n{app}"));
     for (name, line) in [
         ("a", "python3 app.py"),
         ("b", "./tool"),
         ("c", "cd . && exec python3 app.py"),
         ("d", "env X=1 python3 app.py"),
     ] {
-        site.start(&["--name", name, line]);
-        eventually("its first word arrives", || read(&site.dir(name).join("current.out")) == "said\n");
+        sandbox.start(&["--name", name, line]);
+        eventually("its first word arrives", || read(&sandbox.dir(name).join("current.out")) == "said\n");
     }
     let shows = "import os; print(os.environ['PYTHONUNBUFFERED'] == '', flush=True)";
-    site.start(&["--name", "e", "--env", "PYTHONUNBUFFERED=", "python3", "-c", shows]);
-    eventually("it was asked to", || read(&site.dir("e").join("current.out")) == "True\n");
+    sandbox.start(&["--name", "e", "--env", "PYTHONUNBUFFERED=", "python3", "-c", shows]);
+    eventually("it was asked to", || read(&sandbox.dir("e").join("current.out")) == "True\n");
 }

@@ -34,57 +34,57 @@ fn block(port: &str) -> String {
 #[test]
 fn a_claimed_port_that_is_taken_is_refused_before_the_start_from_wherever_it_comes() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
-    let mark = site.world.work().join("ran");
+    let sandbox = StartSandbox::new();
+    let mark = sandbox.world.work().join("ran");
     let run = format!("touch {}; exec sleep 1000", mark.display());
-    site.service("svc", &format!("TSM_COMMAND='{run}'\nTSM_PORT={port}\n"));
+    sandbox.service("svc", &format!("TSM_COMMAND='{run}'\nTSM_PORT={port}\n"));
     for words in [&["--port", &port, "--name", "x", &run][..], &["svc"]] {
-        let said = site.tsm(&[&["start"], words].concat());
+        let said = sandbox.tsm(&[&["start"], words].concat());
         assert_eq!(said.code, 1, "{words:?}: {}", said.err);
         assert!(said.err.starts_with(&block(&port)), "{words:?}: {}", said.err);
     }
     assert!(!mark.exists(), "nothing ran");
-    assert!(site.processes().is_empty() && site.ports().is_empty(), "nothing was made");
+    assert!(sandbox.processes().is_empty() && sandbox.ports().is_empty(), "nothing was made");
 }
 
 #[test]
 fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     let port = free_port();
-    site.world.file("env/dev.env", &format!("PORT={port}\n"));
-    site.script("worker.sh", "#!/bin/bash\nexec sleep 1000\n");
-    site.server("server.py");
-    let worker = site.ready(&["--name", "worker", "./worker.sh"]);
+    sandbox.world.file("env/dev.env", &format!("PORT={port}\n"));
+    sandbox.script("worker.sh", "#!/bin/bash\nexec sleep 1000\n");
+    sandbox.server("server.py");
+    let worker = sandbox.ready(&["--name", "worker", "./worker.sh"]);
     assert_eq!(
         (&worker["port"], worker["listening"].is_null()),
         (&port.into(), true),
         "it is not waited for: {worker}"
     );
-    assert_eq!(site.ports(), "", "and nothing is reserved");
-    let web = site.ready(&["--name", "web", "python3", "server.py"]);
+    assert_eq!(sandbox.ports(), "", "and nothing is reserved");
+    let web = sandbox.ready(&["--name", "web", "python3", "server.py"]);
     assert_eq!((&web["port"], &web["listening"]), (&port.into(), &true.into()), "{web}");
-    assert_eq!(site.ports(), format!("web:{port}\n"), "it is reserved for the one that listens");
-    let clock = site.tsm(&["start", "--name", "clock", "./worker.sh"]);
+    assert_eq!(sandbox.ports(), format!("web:{port}\n"), "it is reserved for the one that listens");
+    let clock = sandbox.tsm(&["start", "--name", "clock", "./worker.sh"]);
     assert_eq!(clock.code, 0, "{}", clock.err);
     assert!(clock.err.contains("the port was only guessed"), "{}", clock.err);
-    let refused = site.tsm(&["start", "--name", "other", "--port", &port.to_string(), "./worker.sh"]);
+    let refused = sandbox.tsm(&["start", "--name", "other", "--port", &port.to_string(), "./worker.sh"]);
     assert!(refused.code == 1 && refused.err.contains(&format!("tsm stop web-{port}")), "{}", refused.err);
 }
 
 #[test]
 fn with_port_none_there_is_no_port_and_no_variable() {
-    let site = StartSandbox::with(&[("PORT", "4711")]);
-    site.world.file("env/dev.env", "PORT=4712\n");
+    let sandbox = StartSandbox::with(&[("PORT", "4711")]);
+    sandbox.world.file("env/dev.env", "PORT=4712\n");
     let says = "env | grep -q ^PORT= && echo a port; echo said; exec sleep 1000";
-    let started = site.ready(&["--name", "worker", "--port", "none", says]);
+    let started = sandbox.ready(&["--name", "worker", "--port", "none", says]);
     assert_eq!((&started["name"], started["port"].is_null()), (&"worker".into(), true), "{started}");
-    let log = site.dir("worker").join("current.out");
+    let log = sandbox.dir("worker").join("current.out");
     eventually("it speaks", || read(&log).contains("said"));
     assert_eq!(read(&log), "said\n");
-    assert_eq!(site.tsm(&["restart", "worker"]).code, 0);
+    assert_eq!(sandbox.tsm(&["restart", "worker"]).code, 0);
     eventually("it speaks again", || read(&log).matches("said").count() == 2);
-    assert_eq!(site.tsm(&["stop", "worker"]).code, 0);
-    assert_eq!(site.tsm(&["start", "worker"]).code, 0);
+    assert_eq!(sandbox.tsm(&["stop", "worker"]).code, 0);
+    assert_eq!(sandbox.tsm(&["start", "worker"]).code, 0);
     eventually("and again", || read(&log).matches("said").count() == 3);
     assert!(!read(&log).contains("a port"), "{}", read(&log));
 }
@@ -92,9 +92,9 @@ fn with_port_none_there_is_no_port_and_no_variable() {
 #[test]
 fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
-    site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
-    let said = site.tsm(&["start", "--port", &format!("{port}+"), "./server.sh", &port]);
+    let sandbox = StartSandbox::new();
+    sandbox.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
+    let said = sandbox.tsm(&["start", "--port", &format!("{port}+"), "./server.sh", &port]);
     assert_eq!(said.code, 1, "{}", said.err);
     assert!(said.err.contains(&format!("uses port {port} although")), "{}", said.err);
     assert!(said.err.contains(&format!("--port {port}+ './server.sh $PORT'")), "{}", said.err);
@@ -103,23 +103,23 @@ fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
 #[test]
 fn a_guessed_port_names_the_process_and_only_warns() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
-    site.script("patient.sh", "#!/bin/bash\nexec sleep 1000\n");
-    let said = site.tsm(&["start", "./patient.sh", &port]);
+    let sandbox = StartSandbox::new();
+    sandbox.script("patient.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let said = sandbox.tsm(&["start", "./patient.sh", &port]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains(&format!("work-patient-{port} ")), "{}", said.out);
     assert!(said.err.contains(&format!("port {port} is in use by PID {}", std::process::id())), "{}", said.err);
-    let meta = site.meta(&format!("work-patient-{port}"));
+    let meta = sandbox.meta(&format!("work-patient-{port}"));
     assert!(meta.run.port_guessed && meta.run.set.is_empty(), "a guess is not exported");
 }
 
 #[test]
 fn who_dies_of_a_guessed_port_is_told_who_has_it() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     // No interpreter takes so long to come up that the window closes before it dies, on a machine however busy.
-    site.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
-    let said = site.tsm(&["start", "./server.sh", &port]);
+    sandbox.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
+    let said = sandbox.tsm(&["start", "./server.sh", &port]);
     assert_eq!(said.code, 1, "{}", said.err);
     assert!(said.err.contains(&block(&port)), "{}", said.err);
     assert!(said.err.contains("process died immediately (exit 1)"), "{}", said.err);
@@ -128,35 +128,35 @@ fn who_dies_of_a_guessed_port_is_told_who_has_it() {
 
 #[test]
 fn an_explicit_port_is_exported_claimed_and_waited_for() {
-    let site = StartSandbox::new();
-    site.server("server.py");
+    let sandbox = StartSandbox::new();
+    sandbox.server("server.py");
     let port = free_port();
-    let started = site.ready(&["--port", &port.to_string(), "python3", "server.py"]);
+    let started = sandbox.ready(&["--port", &port.to_string(), "python3", "server.py"]);
     assert_eq!((&started["port"], &started["listening"]), (&port.into(), &true.into()));
     assert_eq!(started["name"], format!("work-server-{port}"));
-    assert_eq!(site.ports(), format!("work-server:{port}\n"), "without the port in the name");
-    let stopped = site.tsm(&["stop", "work-server"]);
-    assert_eq!((stopped.code, site.ports().is_empty()), (0, false), "a stopped process keeps its port");
-    assert_eq!(site.tsm(&["delete", "work-server"]).code, 0);
-    assert_eq!(site.ports(), "", "a deleted one does not");
+    assert_eq!(sandbox.ports(), format!("work-server:{port}\n"), "without the port in the name");
+    let stopped = sandbox.tsm(&["stop", "work-server"]);
+    assert_eq!((stopped.code, sandbox.ports().is_empty()), (0, false), "a stopped process keeps its port");
+    assert_eq!(sandbox.tsm(&["delete", "work-server"]).code, 0);
+    assert_eq!(sandbox.ports(), "", "a deleted one does not");
 }
 
 #[test]
 fn a_plus_means_the_next_free_port() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
-    site.server("server.py");
-    let started = site.ready(&["--port", &format!("{port}+"), "python3", "server.py"]);
+    let sandbox = StartSandbox::new();
+    sandbox.server("server.py");
+    let started = sandbox.ready(&["--port", &format!("{port}+"), "python3", "server.py"]);
     let (got, asked) = (started["port"].as_u64().expect("a port"), port.parse::<u64>().expect("a port"));
     assert!(got > asked && started["listening"] == true, "{started}");
 }
 
 #[test]
 fn a_claimed_port_is_taken_though_nobody_listens_yet() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     let port = free_port().to_string();
-    site.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
-    let said = site.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
+    sandbox.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
+    let said = sandbox.tsm(&["start", "--no-wait", "--name", "b", "--port", &port, "sleep", "1000"]);
     assert_eq!(said.code, 1);
     assert!(
         said.err.contains(&format!("🔴 Port {port} belongs to a-{port}!")) && said.err.contains("tsm stop a-"),
@@ -167,30 +167,30 @@ fn a_claimed_port_is_taken_though_nobody_listens_yet() {
 
 #[test]
 fn a_listener_deep_below_the_process_counts() {
-    let site = StartSandbox::new();
-    let server = site.server("server.py");
+    let sandbox = StartSandbox::new();
+    let server = sandbox.server("server.py");
     let port = free_port().to_string();
-    site.script("nested.sh", &format!("#!/bin/bash\n(python3 {} & wait) & wait\n", server.display()));
-    let started = site.ready(&["--port", &port, "./nested.sh"]);
+    sandbox.script("nested.sh", &format!("#!/bin/bash\n(python3 {} & wait) & wait\n", server.display()));
+    let started = sandbox.ready(&["--port", &port, "./nested.sh"]);
     assert_eq!(started["listening"], true);
 }
 
 #[test]
 fn without_waiting_the_start_returns_when_the_program_runs() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     let port = free_port().to_string();
-    let started = site.start(&["--port", &port, "sleep", "1000"]);
+    let started = sandbox.start(&["--port", &port, "sleep", "1000"]);
     assert!(started["listening"].is_null());
     assert!(lives(u32::try_from(started["pid"].as_u64().expect("a pid")).expect("a pid")));
 }
 
 #[test]
 fn who_listens_somewhere_else_is_told_where() {
-    let site = StartSandbox::new();
-    site.server("server.py");
+    let sandbox = StartSandbox::new();
+    sandbox.server("server.py");
     let (wanted, real) = (free_port().to_string(), free_port().to_string());
     let said =
-        site.tsm(&["start", "--port", &wanted, "--name", "e", &format!("exec env PORT={real} python3 server.py")]);
+        sandbox.tsm(&["start", "--port", &wanted, "--name", "e", &format!("exec env PORT={real} python3 server.py")]);
     assert_eq!(said.code, 0, "{}", said.err);
     let warning = format!("started but not listening on {wanted}: it listens on {real}");
     assert!(said.err.contains(&warning) || said.out.contains(&warning), "{said:?}");
@@ -198,40 +198,40 @@ fn who_listens_somewhere_else_is_told_where() {
 
 #[test]
 fn ctrl_c_ends_the_waiting_and_not_the_process() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     let port = free_port().to_string();
-    let mut command = site.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
+    let mut command = sandbox.command(&["start", "--port", &port, "--name", "slow", "sleep", "1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("tetra runs");
     let name = format!("slow-{port}");
-    eventually("it runs", || site.living(&name));
+    eventually("it runs", || sandbox.living(&name));
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("signalled");
     let said = said(child.wait_with_output().expect("it ended"));
     assert_eq!(said.code, 130, "{}{}", said.out, said.err);
     assert!(said.out.contains("started slow-") && said.err.contains("it keeps running"), "{}{}", said.out, said.err);
-    assert!(lives(site.meta(&name).pid));
+    assert!(lives(sandbox.meta(&name).pid));
 }
 
 #[test]
 fn what_is_no_port_is_wrong_usage() {
-    let site = StartSandbox::new();
+    let sandbox = StartSandbox::new();
     for port in ["0", "65536", "http", "-1", "80x", ""] {
-        let said = site.tsm(&["start", &format!("--port={port}"), "sleep", "1000"]);
+        let said = sandbox.tsm(&["start", &format!("--port={port}"), "sleep", "1000"]);
         assert_eq!(said.code, 2, "{port:?}: {}", said.err);
     }
-    site.world.file("bad.env", "A=1\nPORT=http\n");
-    let said = site.tsm(&["start", "--env", "bad", "sleep", "1000"]);
+    sandbox.world.file("bad.env", "A=1\nPORT=http\n");
+    let said = sandbox.tsm(&["start", "--env", "bad", "sleep", "1000"]);
     assert_eq!(said.code, 1, "{}", said.err);
     assert!(said.err.contains("bad.env:2:6") && said.err.contains("PORT=http"), "{}", said.err);
-    assert!(site.processes().is_empty());
+    assert!(sandbox.processes().is_empty());
 }
 
 #[test]
 fn a_port_inside_a_url_is_no_port_of_ours() {
     let (_socket, port) = taken();
-    let site = StartSandbox::new();
-    site.script("client.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let sandbox = StartSandbox::new();
+    sandbox.script("client.sh", "#!/bin/bash\nexec sleep 1000\n");
     let url = format!("http://127.0.0.1:{port}");
-    let started = site.start(&["./client.sh", &url]);
+    let started = sandbox.start(&["./client.sh", &url]);
     assert!(started["port"].is_null());
-    assert_eq!(read(&site.dir("work-client").join("current.err")), "");
+    assert_eq!(read(&sandbox.dir("work-client").join("current.err")), "");
 }
