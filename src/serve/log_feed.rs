@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::desk::find;
 use super::follow::{self, KEEP_ALIVE, frame};
-use super::logs::{BOTH, LogQuery, sources};
+use super::logs::{BOTH, LogQuery};
 use super::{LineWriter, Views};
 use crate::base::fault::{Fault, FaultKind};
 use crate::sys::paths::Paths;
@@ -90,7 +90,7 @@ impl LogFeeds {
         query: &LogQuery,
         last: Option<&str>,
     ) -> Result<Receiver<Bytes>, Fault> {
-        let sources = sources(&find(&self.paths, name)?, &BOTH);
+        let sources = LogSource::of(&find(&self.paths, name)?, &BOTH);
         let mut writer = (self.views.log_lines)(&sources);
         let (mut missed, mut from) = self.missed(&sources, query, last, &mut writer)?;
         for _ in 0..MAX_TRIES {

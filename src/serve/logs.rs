@@ -12,7 +12,6 @@ use crate::base::time_spec::TimeSpec;
 use crate::sys::os_host::wall_clock;
 use crate::sys::paths::Paths;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
-use crate::tsm::store::Process;
 
 /// How many lines there are without a number.
 const DEFAULT_LINES: usize = 100;
@@ -104,7 +103,7 @@ pub(super) struct LogDesk {
 impl LogDesk {
     /// Lines in the shape of `tsm logs --json`.
     pub(super) fn lines(&self, name: &str, query: &LogQuery) -> Result<String, Fault> {
-        let sources = sources(&find(&self.paths, name)?, &query.streams);
+        let sources = LogSource::of(&find(&self.paths, name)?, &query.streams);
         let wanted = query.to_query();
         let mut json = (self.views.log_lines)(&sources);
         let lines = logs::select(&sources, &wanted)?.into_iter().filter(|line| wanted.matches(line));
@@ -117,19 +116,6 @@ impl LogDesk {
         let kept = lines.iter().rev().take_while(fits).count();
         Ok(format!("[{}]\n", lines[lines.len() - kept..].join(",")))
     }
-}
-
-/// The logs of a process.
-pub(super) fn sources(process: &Process, streams: &[StreamKind]) -> Vec<LogSource> {
-    let source = |stream: &StreamKind| LogSource {
-        process: process.name.clone(),
-        stream: *stream,
-        log: match stream {
-            StreamKind::Out => process.out_log(),
-            StreamKind::Err => process.err_log(),
-        },
-    };
-    streams.iter().map(source).collect()
 }
 
 #[cfg(test)]

@@ -164,18 +164,7 @@ impl LogFilter {
 
 /// The logs of processes.
 fn sources(processes: &[Process], streams: &[StreamKind]) -> Vec<LogSource> {
-    let of = |process: &Process| {
-        let source = |stream: &StreamKind| LogSource {
-            process: process.name.clone(),
-            stream: *stream,
-            log: match stream {
-                StreamKind::Out => process.out_log(),
-                StreamKind::Err => process.err_log(),
-            },
-        };
-        streams.iter().map(source).collect::<Vec<_>>()
-    };
-    processes.iter().flat_map(of).collect()
+    processes.iter().flat_map(|process| LogSource::of(process, streams)).collect()
 }
 
 /// Makes the JSON of lines, one after the other, for whatever sends them elsewhere.

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
+use crate::tsm::store::Process;
 
 pub use follow::{Follower, Stretch, since, tail};
 pub use read::Query;
@@ -49,6 +50,22 @@ pub struct LogSource {
     pub stream: StreamKind,
     /// The log that is being written; rotated ones are beside it with `.1` (youngest), `.2`, …
     pub log: PathBuf,
+}
+
+impl LogSource {
+    /// These streams of a process.
+    #[must_use]
+    pub fn of(process: &Process, streams: &[StreamKind]) -> Vec<Self> {
+        let source = |stream: &StreamKind| Self {
+            process: process.name.clone(),
+            stream: *stream,
+            log: match stream {
+                StreamKind::Out => process.out_log(),
+                StreamKind::Err => process.err_log(),
+            },
+        };
+        streams.iter().map(source).collect()
+    }
 }
 
 /// One line of a log.
