@@ -23,7 +23,7 @@ use crate::tsm::store::{Process, ProcessStore};
 /// The pause after a look.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest wait; after it there is nothing to do but to wait again.
+/// The longest wait; after it the wait is repeated.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The same is not said again of the same process within this time.
@@ -324,7 +324,7 @@ mod tests {
         let seen = news.recv_timeout(patience).expect("a second look").overview;
         assert_eq!(seen.counts(None), ProcessCounts { up: 0, failed: 1 });
         assert_eq!(seen.state("api"), Some(ProcessGlance { state: "crashed", has_failed: true }));
-        // From now on the directory itself tells.
+        // From now on changes of the directory are watched.
         std::fs::remove_dir_all(&dir).expect("removed");
         assert_eq!(news.recv_timeout(patience).expect("a third look"), ProcessNews::default());
         drop(feed);

@@ -131,10 +131,10 @@ pub struct Measurement {
     pub log_bytes: [Option<u64>; 2],
 }
 
-/// So many threads look at logs and descriptors; one looks if there are few processes.
+/// The most threads that measure; one does if there are few processes.
 const MEASURING_THREADS: usize = 4;
 
-/// From so many processes on several threads look.
+/// From how many processes on several threads measure.
 const PARALLEL_THRESHOLD: usize = 100;
 
 /// Measures all processes.
@@ -158,8 +158,8 @@ pub fn measure_all(paths: &Paths) -> Result<Vec<Measurement>, Fault> {
     let table = &table;
     let all = |share: Vec<Process>| share.into_iter().map(|process| measured(process, table)).collect::<Vec<_>>();
     Ok(thread::scope(|scope| {
-        let looking: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || all(share))).collect();
-        looking.into_iter().flat_map(|it| it.join().expect("looking does not panic")).collect()
+        let measuring: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || all(share))).collect();
+        measuring.into_iter().flat_map(|it| it.join().expect("measuring does not panic")).collect()
     }))
 }
 

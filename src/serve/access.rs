@@ -1,4 +1,4 @@
-//! Who is answered: nobody who got here by a name of another machine, and beyond this machine only who has the token.
+//! Which requests are answered: `Host` must name this machine (against DNS rebinding), and requests from other machines need the token.
 
 use std::net::IpAddr;
 

@@ -34,7 +34,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// The pause after an accept that failed, for lack of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is said to a connection for which there is no room.
+/// The answer to a connection over the limit.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
 

@@ -9,7 +9,7 @@ const QUEUE: usize = 128;
 /// What begins every stream: how long to wait before coming back, in milliseconds.
 const GREETING: &str = "retry: 1000\n\n";
 
-/// Keeps a connection open through proxies, and finds out that nobody is there any more.
+/// Keeps a connection open through proxies, and detects clients that have disconnected.
 pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n\n");
 
 /// One piece: an event with its id, of a kind of its own or the usual one. `data` is one line.

@@ -9,7 +9,7 @@ use crate::report::value::to_jiff_timestamp;
 use crate::report::{Message, Tone, Value};
 use crate::sys::os_host::wall_clock;
 
-/// So many lines may wait to be written. What comes when nobody reads them is counted, and waited for by nobody.
+/// How many lines may wait to be written. Lines beyond that are dropped and counted.
 const QUEUE: usize = 256;
 
 /// How much a line matters.
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_nobody_reads_are_counted() {
+    fn lines_that_are_not_read_are_counted() {
         let (log, lines) = Log::open(LogOptions { level: Level::Info, format: Format::Pretty });
         for _ in 0..QUEUE + 3 {
             log.write(Level::Info, "x");

@@ -13,7 +13,7 @@ use crate::sys::os_host::wall_clock;
 use crate::sys::paths::Paths;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
 
-/// How many lines there are without a number.
+/// How many lines an answer has without `lines`.
 const DEFAULT_LINES: usize = 100;
 
 /// The most lines of an answer.
@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 1 << 20;
 /// The memory that a search may take.
 const MAX_REGEX: usize = 1 << 20;
 
-/// All there is of a process.
+/// Both streams of a process.
 pub(super) const BOTH: [StreamKind; 2] = [StreamKind::Out, StreamKind::Err];
 
 /// Which lines are asked for.

@@ -38,7 +38,7 @@ impl Counters {
     }
 }
 
-/// What is told.
+/// What is exported.
 pub(super) struct Exposition<'a> {
     pub(super) identity: &'a Identity,
     pub(super) all: &'a [Measurement],
@@ -47,7 +47,7 @@ pub(super) struct Exposition<'a> {
     pub(super) now: Timestamp,
 }
 
-/// The kinds of metrics that there are here.
+/// The kinds of metrics.
 #[derive(Clone, Copy)]
 enum Kind {
     Gauge,

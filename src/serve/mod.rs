@@ -1,11 +1,11 @@
 //! `tetra serve`: health, metrics and the state of processes over HTTP, read only.
 //!
 //! One thread answers, another reads files, and the caller writes the lines of the log ([`Server::start`]). So neither a slow disk
-//! nor a log that nobody reads keeps anyone waiting, and no client does: connections are counted, heads are short and come in time,
-//! bodies are refused, and who does not read is cut off.
+//! nor a log that is not read delays an answer, and no client does: connections are limited, heads have a largest size and a timeout,
+//! bodies are refused, and clients that do not read are disconnected.
 //!
 //! ```text
-//! connection   accepts, bounds, closes          stream     fails where nobody reads
+//! connection   accepts, bounds, closes          stream     fails if the client does not read
 //! busy         which connections have an answer under way
 //! handler      request -> answer                access     Host and token
 //! route        path -> what is asked for        answer     head and body
@@ -76,7 +76,7 @@ const MAX_CONNECTIONS: usize = 4096;
 /// So many answers of logs are under way at once.
 const MAX_LARGE: usize = 16;
 
-/// How often those that follow something are told that they still do.
+/// How often a comment is sent to followers, so that their connection stays open.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Descriptors that are left for files.

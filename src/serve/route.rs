@@ -39,7 +39,7 @@ pub(super) enum Route {
 const MAX_TARGET: usize = 2048;
 
 impl Route {
-    /// Reads a path; none if there is nothing there.
+    /// Reads a path; none if it does not exist.
     pub(super) fn parse(path: &str) -> Option<Self> {
         if path.len() > MAX_TARGET {
             return None;

@@ -22,7 +22,7 @@ pub(super) enum ReadError {
     /// It took too long, or too much else is to be read.
     #[error("the files could not be read within {} s", LIMIT.as_secs())]
     Slow,
-    /// There is no such thing.
+    /// What was asked for does not exist.
     #[error("{0}")]
     NotFound(String),
     /// What was asked for makes no sense.

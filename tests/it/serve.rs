@@ -54,7 +54,7 @@ impl Serving {
         let output = child.stdout.take().expect("a pipe");
         let mut output = BufReader::new(output);
         output.read_line(&mut first_line).expect("a line");
-        // Nobody reads the rest, which must not matter; the end of the pipe would.
+        // The rest is not read, which must not matter; a closed pipe would.
         std::mem::forget(output);
         Self { child, port, first_line, _sandbox: None }
     }

@@ -378,7 +378,7 @@ function search(rows = [...$("log").children]) {
 // ---- who may look
 
 function showLogin() {
-  // Whoever asks in vain comes here, and several ask at once.
+  // Called for each request that was refused; several may be under way at once.
   if (!$("login").hidden) return;
   state.wanted = false;
   $("login-error").textContent = sessionStorage.getItem(KEY) ? "This is not the token." : "";

@@ -261,7 +261,7 @@ fn no_answer_has_a_secret() {
         assert_eq!(status, 200, "{path}");
         assert!(!body.contains("hunter2"), "{path}: {body}");
     }
-    assert!(get(server.port, "/api/processes/api").body.contains("API_KEY"), "its name is no secret");
+    assert!(get(server.port, "/api/processes/api").body.contains("API_KEY"), "its name is not secret");
 }
 
 #[test]

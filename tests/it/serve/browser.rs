@@ -27,7 +27,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    /// A browser without a window; none where there is none, after that was said.
+    /// A browser without a window; none where it is not installed, after a message.
     pub(super) fn start() -> Option<Self> {
         let is_there = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
         if !is_there.iter().all(|(program, package)| super::is_installed(program, package)) {

@@ -1,4 +1,4 @@
-//! Clients that mean harm, or are broken: each gets a short answer or none, and nobody else notices.
+//! Clients that mean harm, or are broken: each gets a short answer or none, and other clients are not affected.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::Serving;
 use super::client::{connect, exchange, get, read_all};
 
-/// The status of the answer; none if there is none.
+/// The status of the answer; none if it has none.
 fn status(port: u16, request: &str) -> Option<u16> {
     exchange(port, request.as_bytes()).get(9..12)?.parse().ok()
 }
@@ -95,7 +95,7 @@ fn requests_one_after_the_other_on_a_connection_are_answered_in_order() {
 }
 
 #[test]
-fn a_head_that_comes_byte_by_byte_is_cut_off_and_keeps_nobody_waiting() {
+fn a_head_that_comes_byte_by_byte_is_cut_off_and_delays_no_other() {
     let serving = Serving::alone();
     let mut slow: Vec<TcpStream> = (0..100).map(|_| connect(serving.port)).collect();
     for stream in &mut slow {

@@ -51,9 +51,9 @@ fn the_page_shows_what_runs_and_what_it_says() {
     assert_eq!(browser.eval("document.activeElement.dataset.name"), "worker");
     browser.press(ENTER);
     browser.until("#log", "job done");
-    assert_eq!(browser.eval("document.activeElement.id"), "details-title", "a reader is told what opened");
+    assert_eq!(browser.eval("document.activeElement.id"), "details-title", "the focus is on the title of what opened");
     assert!(browser.text("#log").contains(MARKUP), "as it was written");
-    assert_eq!(browser.eval("document.querySelectorAll('#log img, #log script').length"), 0, "it is no markup");
+    assert_eq!(browser.eval("document.querySelectorAll('#log img, #log script').length"), 0, "it is not markup");
     assert_ne!(browser.eval("document.title"), "1");
     browser.press(ESCAPE);
     assert_eq!(browser.eval("document.activeElement.dataset.name"), "worker", "back where it was");
@@ -82,7 +82,7 @@ fn the_page_shows_what_runs_and_what_it_says() {
     // What happens elsewhere is seen here.
     sandbox.ok(&["tsm", "stop", "worker"]);
     browser.until("#rows", "stopped");
-    assert!(!browser.text("#rows").contains("SIGTERM"), "that is no failure");
+    assert!(!browser.text("#rows").contains("SIGTERM"), "that is not a failure");
     eventually("it is said aloud", || browser.eval("document.getElementById('news').textContent") == "worker stopped");
     eventually("there is a line to see", || {
         browser.eval("document.querySelector('#rows polyline')?.points.length ?? 0").as_u64() > Some(7)
