@@ -6,10 +6,12 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::child::{self, exit_code};
 use super::host::{CommandOutput, Host, Invocation};
+use super::interruption::Interruption;
 use super::signal;
 use crate::base::time::Timestamp;
 
@@ -21,6 +23,8 @@ pub struct OsHost {
     cwd: PathBuf,
     program: OnceCell<PathBuf>,
     user: OnceCell<String>,
+    /// What ends a wait; signals if it is none.
+    interruption: Option<Arc<Interruption>>,
 }
 
 impl OsHost {
@@ -39,7 +43,21 @@ impl OsHost {
         let cwd = std::env::current_dir().unwrap_or_else(|_| removed());
         // A shell also knows through which links it came, and these may lead elsewhere later.
         let cwd = variables.get("PWD").map(PathBuf::from).filter(|pwd| resolves_to(pwd, &cwd)).unwrap_or(cwd);
-        Self { variables, raw, cwd, program: OnceCell::new(), user: OnceCell::new() }
+        Self { variables, raw, cwd, program: OnceCell::new(), user: OnceCell::new(), interruption: None }
+    }
+
+    /// The surroundings of a thread that is not interrupted by signals: those of `host`, with the variables that `keeps` says.
+    #[must_use]
+    pub fn for_thread(host: &dyn Host, interruption: Arc<Interruption>, keeps: impl Fn(&str) -> bool) -> Self {
+        let kept = host.variables().iter().filter(|(name, _)| keeps(name));
+        Self {
+            variables: kept.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            raw: host.raw_variables().to_vec(),
+            cwd: host.cwd().to_owned(),
+            program: host.program().to_owned().into(),
+            user: host.user().to_owned().into(),
+            interruption: Some(interruption),
+        }
     }
 }
 
@@ -124,11 +142,11 @@ impl Host for OsHost {
     }
 
     fn interrupted(&self) -> bool {
-        signal::interrupted()
+        self.interruption.as_ref().map_or_else(signal::interrupted, |it| it.is_set())
     }
 
     fn sleep(&self, how_long: Duration) -> bool {
-        signal::sleep(how_long)
+        self.interruption.as_ref().map_or_else(|| signal::sleep(how_long), |it| it.sleep(how_long))
     }
 }
 

@@ -34,7 +34,6 @@ pub mod worker;
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::base::environment::EnvName;
@@ -44,10 +43,11 @@ use crate::supervise::client::{self, UnitGroup};
 use crate::supervise::events::EventReader;
 use crate::supervise::proc;
 use crate::sys::host::Host;
+use crate::sys::interruption::Interruption;
 use crate::sys::notify::ServiceManager;
+use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::systemd::{Manager, manager_of_own_unit};
-use crate::sys::thread_host::ThreadHost;
 use crate::sys::{daemonize, file, signal};
 
 use launcher::Launcher;
@@ -127,14 +127,14 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     let unit = UnitGroup::own().and_then(|group| group.name().map(str::to_owned)).unwrap_or_default();
     let record = DaemonRecord::own(settings.env.to_string(), unit.clone(), host.now().0);
     record.write(paths)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
+    let interruption = Arc::<Interruption>::default();
     let keeps = |name: &str| !MANAGER_VARIABLES.contains(&name);
     let init = WorkerInit {
         paths: paths.clone(),
-        host: ThreadHost::new(host, Arc::clone(&interrupted), keeps),
+        host: OsHost::for_thread(host, Arc::clone(&interruption), keeps),
         org: settings.org,
         env: settings.env,
-        interrupted,
+        interruption,
     };
     let mut worker = Worker::start(init).map_err(failed("start a thread"))?;
     let beginning = Beginning::after(previous.as_ref(), &proc::boot_id());

@@ -3,7 +3,6 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,9 +15,10 @@ use super::{stop, work};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::ops::OpContext;
+use crate::sys::interruption::Interruption;
+use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::poll;
-use crate::sys::thread_host::ThreadHost;
 use crate::tsm::store::Process;
 
 /// What is to be done.
@@ -63,13 +63,13 @@ pub struct WorkerInit {
     /// Where everything is.
     pub paths: Paths,
     /// The surroundings.
-    pub host: ThreadHost,
+    pub host: OsHost,
     /// The organization, if there is one.
     pub org: Option<OrgName>,
     /// The environment.
     pub env: EnvName,
     /// Set to end what is being done.
-    pub interrupted: Arc<AtomicBool>,
+    pub interruption: Arc<Interruption>,
 }
 
 /// The loop's end of the thread.
@@ -78,7 +78,7 @@ pub struct Worker {
     jobs: Sender<Job>,
     messages: Receiver<Message>,
     bell: io::PipeReader,
-    interrupted: Arc<AtomicBool>,
+    interruption: Arc<Interruption>,
     /// How many jobs are not done, and since when the first of them waits.
     pending: usize,
     busy_since: Option<Instant>,
@@ -94,14 +94,14 @@ impl Worker {
         let (jobs, orders) = mpsc::channel();
         let (said, messages) = mpsc::channel();
         let (bell, rope) = io::pipe()?;
-        let interrupted = Arc::clone(&init.interrupted);
+        let interruption = Arc::clone(&init.interruption);
         thread::Builder::new().name("tetra-worker".to_owned()).spawn(move || {
             let mut outbox = Outbox { said, rope };
             while let Ok(job) = orders.recv() {
                 let Ok(()) = run(&init, job, &mut outbox) else { return };
             }
         })?;
-        Ok(Self { jobs, messages, bell, interrupted, pending: 0, busy_since: None })
+        Ok(Self { jobs, messages, bell, interruption, pending: 0, busy_since: None })
     }
 
     /// Adds a job.
@@ -114,7 +114,7 @@ impl Worker {
 
     /// Ends what is being done, and does only what is added from now on.
     pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Release);
+        self.interruption.set();
     }
 
     /// Since when it works without a pause; none if it has nothing to do.
@@ -172,12 +172,12 @@ fn run(init: &WorkerInit, job: Job, outbox: &mut Outbox) -> Result<(), ()> {
     };
     let done = match job {
         Job::Stop { processes, deadline } => {
-            init.interrupted.store(false, Ordering::Release);
+            init.interruption.clear();
             let left = stop::stop_all(&context, &processes, deadline, &mut say);
             return gone.and(outbox.tell(Message::Stopped(left)));
         }
         // The daemon is being stopped.
-        _ if init.interrupted.load(Ordering::Acquire) => Ok(()),
+        _ if init.interruption.is_set() => Ok(()),
         Job::Begin { beginning, previous } => work::begin(&context, beginning, previous.as_ref(), &mut say),
         Job::Patrol => work::patrol(&context, &mut say),
         Job::Reload => work::reload(&context, &mut say),

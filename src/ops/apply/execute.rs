@@ -10,8 +10,8 @@ use crate::base::name::ProcessName;
 use crate::ops::startup::{self as op_startup, fault};
 use crate::ops::{OpContext, restart as op_restart};
 use crate::org::manifest::Rollout;
+use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
-use crate::sys::thread_host::ThreadHost;
 use crate::tsm::options::Strategy;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::readiness::Readiness;
@@ -203,7 +203,7 @@ impl<'a> Running<'a, '_> {
 
     /// Puts files and processes back; why the plan failed, and whether it is as it was. Ctrl-C, which may be why, does not end it.
     fn revert(&mut self, backup: &Backup, why: Fault) -> Fault {
-        let patient = ThreadHost::new(self.context.host, Arc::default(), |_| true);
+        let patient = OsHost::for_thread(self.context.host, Arc::default(), |_| true);
         let context = OpContext { host: &patient, ..*self.context };
         let mut failures: Vec<Fault> = Vec::new();
         failures.extend(backup.restore(context.paths).err().map(Fault::from));
