@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use super::host::{Host, Invocation};
+use super::host::Host;
 use super::process;
+use super::systemctl::Systemctl;
 
 /// Which manager a unit belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,19 @@ pub enum Manager {
     /// That of one user.
     User,
 }
+
+/// What is asked about a [`Unit`].
+const PROPERTIES: [&str; 9] = [
+    "Id",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "NRestarts",
+    "Type",
+    "RemainAfterExit",
+    "MainPID",
+];
 
 /// A unit as its manager sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,31 +53,20 @@ impl Unit {
     /// Asks the manager; `None` where it does not answer or does not know the unit.
     #[must_use]
     pub fn show(host: &dyn Host, name: &str, manager: Manager) -> Option<Self> {
-        let properties = "--property=Id,LoadState,ActiveState,SubState,Result,NRestarts,Type,RemainAfterExit,MainPID";
-        let user: &[&str] = if manager == Manager::User { &["--user"] } else { &[] };
-        let words = [user, &["show", "--no-pager", properties, "--", name]].concat();
-        let arguments = words.into_iter().map(str::to_owned).collect();
-        let answer =
-            host.run(&Invocation { program: "systemctl".to_owned(), arguments, ..Invocation::default() }).ok()?;
-        if answer.exit_code != 0 {
-            return None;
-        }
-        let mut unit = Self::default();
-        for (key, value) in String::from_utf8_lossy(&answer.stdout).lines().filter_map(|line| line.split_once('=')) {
-            match key {
-                "LoadState" if value != "loaded" => return None,
-                "Id" => value.clone_into(&mut unit.name),
-                "ActiveState" => value.clone_into(&mut unit.active_state),
-                "SubState" => value.clone_into(&mut unit.sub_state),
-                "Result" => value.clone_into(&mut unit.result),
-                "Type" => value.clone_into(&mut unit.service_type),
-                "NRestarts" => unit.restarts = value.parse().unwrap_or(0),
-                "RemainAfterExit" => unit.remain_after_exit = value == "yes",
-                "MainPID" => unit.main_pid = value.parse().unwrap_or(0),
-                _ => {}
-            }
-        }
-        (!unit.name.is_empty()).then_some(unit)
+        let mut answer = Systemctl { host, manager }.properties(name, &PROPERTIES);
+        let mut take = |property: &str| answer.remove(property).unwrap_or_default();
+        let is_loaded = take("LoadState") == "loaded";
+        let unit = Self {
+            name: take("Id"),
+            active_state: take("ActiveState"),
+            sub_state: take("SubState"),
+            result: take("Result"),
+            restarts: take("NRestarts").parse().unwrap_or(0),
+            service_type: take("Type"),
+            remain_after_exit: take("RemainAfterExit") == "yes",
+            main_pid: take("MainPID").parse().unwrap_or(0),
+        };
+        (is_loaded && !unit.name.is_empty()).then_some(unit)
     }
 
     /// The unit that is over when this command returns, with all that was started in it: its main process is this command, or
@@ -116,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::base::time::Timestamp;
-    use crate::sys::host::CommandOutput;
+    use crate::sys::host::{CommandOutput, Invocation};
 
     /// Answers every call alike.
     struct Says {
@@ -165,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_unit_that_systemd_starts_again_and_again_is_failing() {
-        let host = Says::new(0, LOOPING);
+        let mut host = Says::new(0, LOOPING);
+        host.variables.insert("XDG_RUNTIME_DIR".to_owned(), "/run/user/1000".to_owned());
         let unit = Unit::show(&host, "tetra-dev.service", Manager::User).expect("an answer");
         assert_eq!((unit.is_failing(), unit.restarts, unit.result.as_str()), (true, 7, "exit-code"));
         assert_eq!(host.asked.borrow()[0][0], "--user");

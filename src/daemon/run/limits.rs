@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::sys::host::{Host, Invocation};
+use crate::sys::host::Host;
+use crate::sys::systemctl::Systemctl;
 use crate::sys::systemd::Manager;
 
 /// What the units of tetra have, where systemd cannot be asked.
@@ -25,11 +26,7 @@ pub fn stop_limit(unit_limit: Option<Duration>) -> Duration {
 /// Asks systemd for `TimeoutStopSec=` of a unit; none where it does not answer.
 #[must_use]
 pub fn ask_unit(host: &dyn Host, unit: &str, manager: Manager) -> Option<Duration> {
-    let user: &[&str] = if manager == Manager::User { &["--user"] } else { &[] };
-    let words = [user, &["show", "--property=TimeoutStopUSec", "--value", "--", unit]].concat();
-    let arguments = words.into_iter().map(str::to_owned).collect();
-    let answer = host.run(&Invocation { program: "systemctl".to_owned(), arguments, ..Invocation::default() }).ok()?;
-    parse(String::from_utf8_lossy(&answer.stdout).trim())
+    parse(Systemctl { host, manager }.properties(unit, &["TimeoutStopUSec"]).get("TimeoutStopUSec")?)
 }
 
 /// A time as systemd shows it: `1min 30s`, `infinity`.
