@@ -68,6 +68,43 @@ fn two_environments_run_beside_each_other_and_are_back_after_a_power_cut() {
     assert!(bed.root("tsm daemon status").code(3).contains("tsm daemon install @dev"));
 }
 
+#[test]
+fn an_environment_is_applied_under_a_running_daemon() {
+    let Some(bed) = Bed::start("apply") else { return };
+    let local = "/root/tetra/org/acme/environments/local.toml";
+    let api = "[services.api]\ncommand = \"sleep 1000\"\ncwd = \"/root\"";
+    bed.root(&format!("tetra org init acme && printf '{api}\n' >> {local} && tetra org promote @dev")).ok();
+    bed.root("tsm daemon install @dev && tsm daemon start").ok();
+    let daemon = bed.root("systemctl show -P MainPID tetra-dev").ok();
+    let said = bed.root("tetra org promote @dev --set resources.memory_max=512 && tetra org apply @dev").ok();
+    assert!(said.contains("restarted api") && said.contains("`tsm daemon restart @dev`"), "{said}");
+    assert_eq!(bed.root("systemctl show -P MainPID tetra-dev").ok(), daemon, "the daemon is left alone");
+    assert!(bed.root("cat /proc/$(pgrep -xf 'sleep 1000')/cgroup").ok().contains("tetra-dev.service"));
+    let before = bed.root("pgrep -xf 'sleep 1000'").ok();
+    bed.root("tsm daemon restart && curl -sf localhost:4444/health").ok();
+    assert_ne!(bed.root("pgrep -xf 'sleep 1000'").ok(), before);
+    let status = json(&bed, "tsm daemon status", "daemon-status");
+    assert_eq!((&status["memory_max"], &status["drift"]), (&Value::from(512_u64 << 20), &Value::Null), "{status:#}");
+    assert!(bed.root("tetra org apply @dev").ok().contains("is applied already"));
+    assert!(bed.root("tsm daemon install @dev").ok().contains("up to date"));
+}
+
+#[test]
+fn a_unit_is_not_installed_without_systemd_or_above_its_exposure() {
+    let Some(bed) = Bed::start("refused") else { return };
+    let alone = "unshare --mount --pid --fork --mount-proc sh -c";
+    let said = bed.root(&format!("{alone} 'mount -t tmpfs none /run/systemd; tsm daemon install @dev'")).code(1);
+    assert!(said.contains("systemd does not run on this machine: PID 1 is `sh`"), "{said}");
+    // systemd itself counts, and the limit is a lower one.
+    let analyze = "#!/bin/bash\nexec /usr/bin/systemd-analyze \"${@/threshold=75/threshold=70}\"\n";
+    bed.root(&format!("mkdir /root/bin; printf '%s' '{analyze}' > /root/bin/systemd-analyze; chmod +x /root/bin/*"))
+        .ok();
+    let said = bed.root("PATH=/root/bin:$PATH tsm daemon install @dev").code(4);
+    assert!(said.contains("`tetra-dev.service` would be too exposed: 7.") && said.contains("strict"), "{said}");
+    // Only the attempts are on record.
+    bed.root("test ! -e /etc/systemd/system/tetra-dev.service && test ! -e /root/tetra/tsm").ok();
+}
+
 /// What a service writes about itself: its interfaces and processors, as its language finds them.
 const NODE: &str = r#"const os = require("os"); const fs = require("fs"); fs.writeFileSync("/tmp/probe", "x");
 fs.writeFileSync("node.json", JSON.stringify({ interfaces: Object.keys(os.networkInterfaces()), cpus: os.cpus().length }));
