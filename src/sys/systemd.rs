@@ -16,17 +16,8 @@ pub enum Manager {
 }
 
 /// What is asked about a [`Unit`].
-const PROPERTIES: [&str; 9] = [
-    "Id",
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "Result",
-    "NRestarts",
-    "Type",
-    "RemainAfterExit",
-    "MainPID",
-];
+const PROPERTIES: [&str; 9] =
+    ["Id", "LoadState", "ActiveState", "SubState", "Result", "NRestarts", "Type", "RemainAfterExit", "MainPID"];
 
 /// A unit as its manager sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
