@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
+use std::{fs, io};
 
 use crate::base::fault::Fault;
 use crate::supervise::rotation;
 use crate::sys::host::Host;
+use crate::sys::parallel;
 use crate::sys::paths::Paths;
 use crate::sys::process::ProcessTable;
 use crate::sys::usage::descriptors;
@@ -131,36 +132,15 @@ pub struct Measurement {
     pub log_bytes: [Option<u64>; 2],
 }
 
-/// The most threads that measure; one does if there are few processes.
-const MEASURING_THREADS: usize = 4;
-
-/// From how many processes on several threads measure.
-const PARALLEL_THRESHOLD: usize = 100;
-
 /// Measures all processes.
 ///
 /// # Errors
 ///
 /// Fails if the processes cannot be listed.
 pub fn measure_all(paths: &Paths) -> Result<Vec<Measurement>, Fault> {
-    let mut processes = ProcessStore::open(paths).all()?;
+    let processes = ProcessStore::open(paths).all()?;
     let table = ProcessTable::snapshot();
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MEASURING_THREADS);
-    if threads < 2 || processes.len() < PARALLEL_THRESHOLD {
-        return Ok(processes.into_iter().map(|process| measured(process, &table)).collect());
-    }
-    let share = processes.len().div_ceil(threads);
-    let mut shares = Vec::new();
-    while !processes.is_empty() {
-        let rest = processes.split_off(share.min(processes.len()));
-        shares.push(std::mem::replace(&mut processes, rest));
-    }
-    let table = &table;
-    let all = |share: Vec<Process>| share.into_iter().map(|process| measured(process, table)).collect::<Vec<_>>();
-    Ok(thread::scope(|scope| {
-        let measuring: Vec<_> = shares.into_iter().map(|share| scope.spawn(move || all(share))).collect();
-        measuring.into_iter().flat_map(|it| it.join().expect("measuring does not panic")).collect()
-    }))
+    Ok(parallel::collect(&processes, |part| part.iter().map(|process| measured(process.clone(), &table)).collect()))
 }
 
 fn measured(process: Process, table: &ProcessTable) -> Measurement {

@@ -23,6 +23,7 @@ pub mod logind;
 pub mod net;
 pub mod notify;
 pub mod os_host;
+pub mod parallel;
 pub mod passwd;
 pub mod password_prompt;
 pub mod paths;

@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use super::parallel;
 use crate::base::redact;
 
 /// What `/proc/PID/stat` says.
@@ -250,10 +251,10 @@ impl ProcessTable {
     /// Looks at every process once.
     #[must_use]
     pub fn snapshot() -> Self {
-        Self::of(all_pids().into_iter().filter_map(stat))
+        Self::of(parallel::collect(&all_pids(), |pids| pids.iter().copied().filter_map(stat).collect()))
     }
 
-    fn of(stats: impl Iterator<Item = ProcessStat>) -> Self {
+    fn of(stats: impl IntoIterator<Item = ProcessStat>) -> Self {
         let mut census = Self::default();
         for stat in stats {
             census.children.entry(stat.ppid).or_default().push(stat.pid);
@@ -350,25 +351,6 @@ pub fn cwd(pid: u32) -> Option<std::path::PathBuf> {
     fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()
 }
 
-/// The processor on which this thread runs at the moment; none where the kernel does not say.
-#[must_use]
-pub fn current_cpu() -> Option<usize> {
-    nix::sched::sched_getcpu().ok()
-}
-
-/// Makes this thread, which was just begun and ends soon, work beside the one that runs on the processor `other`.
-///
-/// The kernel begins a thread where its maker runs, and only some milliseconds later looks for a better place. Opening and closing
-/// files waits for other threads unless each has a table of descriptors of its own; what was open until now is in both. Where
-/// any of this is refused everything goes on as it was.
-pub fn pin_to_other_cpu(other: Option<usize>) {
-    let this_thread = nix::unistd::Pid::from_raw(0);
-    if let (Some(other), Ok(mut processors)) = (other, nix::sched::sched_getaffinity(this_thread)) {
-        let _ = processors.unset(other).and_then(|()| nix::sched::sched_setaffinity(this_thread, &processors));
-    }
-    let _ = nix::sched::unshare(nix::sched::CloneFlags::CLONE_FILES);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,7 +387,7 @@ mod tests {
             ppid,
             ..parse_stat("1 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
         };
-        let census = ProcessTable::of([make(1, 0), make(10, 1), make(11, 10), make(12, 11), make(20, 1)].into_iter());
+        let census = ProcessTable::of([make(1, 0), make(10, 1), make(11, 10), make(12, 11), make(20, 1)]);
         let mut pids: Vec<u32> = census.tree(10).iter().map(|stat| stat.pid).collect();
         pids.sort_unstable();
         assert_eq!(pids, [10, 11, 12]);
@@ -419,10 +401,7 @@ mod tests {
             cpu_ticks,
             ..parse_stat("5 (x) S 0 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 5 0 1").expect("a line")
         };
-        let (then, now) = (
-            ProcessTable::of([make(1000)].into_iter()),
-            ProcessTable::of([make(1000 + ticks_per_second())].into_iter()),
-        );
+        let (then, now) = (ProcessTable::of([make(1000)]), ProcessTable::of([make(1000 + ticks_per_second())]));
         let percent = now.cpu_since(&then, 5, Duration::from_secs(2));
         assert!((percent - 50.0).abs() < 0.01, "{percent}");
     }

@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use crate::base::environment::EnvRef;
@@ -19,8 +18,8 @@ use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::disk;
 use crate::supervise::meta::{self, Meta, MetaReadError, MetaSummary, ProcessState, ProcessStatus};
+use crate::sys::parallel;
 use crate::sys::paths::Paths;
-use crate::sys::process;
 
 use super::definition;
 use super::live_state::{self, LiveState};
@@ -112,7 +111,7 @@ impl ProcessStore {
             processes.extend(names.iter().filter_map(process));
             processes
         };
-        let mut processes = if names.len() < PARALLEL_THRESHOLD { read(&names) } else { read_parallel(&names, read) };
+        let mut processes = parallel::collect(&names, read);
         // Each is moved once: they are large.
         processes.sort_by_cached_key(|process| (process.meta.tsm_id, process.name.clone()));
         Ok(processes)
@@ -166,33 +165,6 @@ impl ProcessStore {
         }
         Ok(names)
     }
-}
-
-/// From so many processes on it pays to read on several processors.
-const PARALLEL_THRESHOLD: usize = 100;
-
-/// More threads than this wait for each other in the file system.
-const MAX_THREADS: usize = 4;
-
-fn read_parallel(names: &[ProcessName], read: impl Fn(&[ProcessName]) -> Vec<Process> + Sync) -> Vec<Process> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    let (read, share) = (&read, names.len().div_ceil(threads));
-    let here = process::current_cpu();
-    let beside = &|names| {
-        process::pin_to_other_cpu(here);
-        read(names)
-    };
-    thread::scope(|scope| {
-        let others = names.chunks(share).skip(1);
-        let others: Vec<_> =
-            others.map(|names| (names, thread::Builder::new().spawn_scoped(scope, move || beside(names)))).collect();
-        let mut processes = read(&names[..share.min(names.len())]);
-        for (names, other) in others {
-            // Who may not have another thread reads one after the other.
-            processes.extend(other.map_or_else(|_| read(names), |other| other.join().expect("reading does not panic")));
-        }
-        processes
-    })
 }
 
 impl Process {
@@ -389,6 +361,7 @@ fn read(dir: &Path, way: DirHandle) -> Result<Meta, RecordFailure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::process;
 
     fn store() -> (tempfile::TempDir, ProcessStore) {
         let dir = tempfile::tempdir().expect("a directory");
@@ -430,7 +403,7 @@ mod tests {
     #[test]
     fn many_are_read_at_once_and_none_is_lost() {
         let (_directory, store) = store();
-        let many = u32::try_from(PARALLEL_THRESHOLD * 2 + 7).expect("small");
+        let many = 207;
         for id in 0..many {
             put(&store, &format!("p-{id}"), &record(id, &format!("p-{id}")));
         }
