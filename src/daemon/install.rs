@@ -13,7 +13,7 @@ use crate::disk;
 use crate::ops::OpContext;
 use crate::ops::unit::{TEMPLATE, UnitScope, settings, unit_dirs};
 use crate::sys::file::FileError;
-use crate::sys::systemd::Manager;
+use crate::sys::systemctl::Manager;
 use crate::sys::unit_check::{UnitDraft, Verdict};
 use crate::unit::{self, DiffLine, Owner, UnitOrigin, UnitSettings};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::host::{Host, Invocation};
 use super::line_stream::LineStream;
-use super::systemd::Manager;
+use super::systemctl::Manager;
 use crate::base::time::Timestamp;
 
 /// A line of a unit.

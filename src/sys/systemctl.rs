@@ -5,10 +5,18 @@ use std::io;
 
 use super::host::{Host, Invocation};
 use super::process;
-use super::systemd::Manager;
 use crate::base::fault::{FaultKind, UserFacingError};
 
-/// A manager, and how it is spoken to.
+/// Which manager a unit belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    /// That of the machine.
+    System,
+    /// That of one user.
+    User,
+}
+
+/// A manager, and how it is asked.
 #[derive(Clone, Copy)]
 pub struct Systemctl<'a> {
     /// Runs programs.

@@ -4,16 +4,7 @@ use std::fs;
 
 use super::host::Host;
 use super::process;
-use super::systemctl::Systemctl;
-
-/// Which manager a unit belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
-    /// That of the machine.
-    System,
-    /// That of one user.
-    User,
-}
+use super::systemctl::{Manager, Systemctl};
 
 /// What is asked about a [`Unit`].
 const PROPERTIES: [&str; 9] =

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::file::{self, Access, FileError};
 use super::host::Host;
+use super::systemctl::Manager;
 use super::systemctl::{SystemctlError, run};
-use super::systemd::Manager;
 
 /// A unit in a directory of its own, under the name that it will have.
 pub struct UnitDraft {

@@ -6,7 +6,7 @@ use super::{Change, UnitArgs};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::ops::unit::InstalledUnit;
-use crate::sys::systemd::Manager;
+use crate::sys::systemctl::Manager;
 
 /// Where systemd notes whose managers run without a login.
 const LINGER_DIR: &str = "/var/lib/systemd/linger";

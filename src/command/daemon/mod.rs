@@ -17,8 +17,8 @@ use crate::base::fault::Fault;
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::ops::unit::{InstalledUnit, find_unit};
 use crate::report::{Message, Report};
+use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::Systemctl;
-use crate::sys::systemd::Manager;
 
 /// Which unit.
 #[derive(Debug, clap::Args)]

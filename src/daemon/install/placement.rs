@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::InstallError;
 use crate::ops::unit::{InstalledUnit, installed_units};
 use crate::sys::host::Host;
-use crate::sys::systemd::Manager;
+use crate::sys::systemctl::Manager;
 use crate::sys::{install, kernel, net, process};
 use crate::unit::{Hardening, Owner, UnitSettings, variable};
 

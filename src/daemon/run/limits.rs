@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::sys::host::Host;
+use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::Systemctl;
-use crate::sys::systemd::Manager;
 
 /// What the units of tetra have, where systemd cannot be asked.
 const DEFAULT: Duration = Duration::from_secs(30);

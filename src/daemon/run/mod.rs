@@ -47,7 +47,8 @@ use crate::sys::interruption::Interruption;
 use crate::sys::notify::ServiceManager;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
-use crate::sys::systemd::{Manager, manager_of_own_unit};
+use crate::sys::systemctl::Manager;
+use crate::sys::systemd::manager_of_own_unit;
 use crate::sys::{daemonize, file, signal};
 
 use launcher::Launcher;

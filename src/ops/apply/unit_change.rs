@@ -6,8 +6,8 @@ use crate::base::fault::Fault;
 use crate::disk;
 use crate::sys::file::{self, Access};
 use crate::sys::host::Host;
+use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::Systemctl;
-use crate::sys::systemd::Manager;
 use crate::unit::{DiffLine, diff};
 
 /// A unit whose text changes.

@@ -9,7 +9,7 @@ use crate::base::name::OrgName;
 use crate::disk;
 use crate::sys::host::Host;
 use crate::sys::process;
-use crate::sys::systemd::Manager;
+use crate::sys::systemctl::Manager;
 use crate::unit::{self, UnitOrigin};
 
 /// Where the machine keeps units; the first one is written to.
