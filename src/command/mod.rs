@@ -88,19 +88,10 @@ pub trait Command: clap::Args + Sized + 'static {
         Ok(Vec::new())
     }
 
-    /// What will happen, shown before the guard asks. Changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// Fails where running the command would fail early.
-    fn plan(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(None)
-    }
-
     /// Finds out what will be done, once: the guard, a dry run and the run see the same. Changes nothing.
     ///
-    /// For a command that looks before it acts. Others leave it out and say [`environments`](Self::environments),
-    /// [`plan`](Self::plan) and [`run`](Self::run).
+    /// For a command that looks before it acts. Others leave it out and have [`environments`](Self::environments) and
+    /// [`run`](Self::run).
     ///
     /// # Errors
     ///

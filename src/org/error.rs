@@ -157,6 +157,12 @@ pub enum OrgError {
         /// The file.
         path: PathBuf,
     },
+    /// What a plan was made from was changed before it was carried out.
+    #[error("{what} was changed after the plan was made; nothing was written")]
+    Stale {
+        /// What was changed.
+        what: &'static str,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -187,6 +193,7 @@ impl UserFacingError for OrgError {
             Self::PromotedLocal | Self::AbstractProfile { .. } => FaultKind::Usage,
             Self::HandEdited { .. } | Self::NotGenerated { .. } => FaultKind::HandEdited,
             Self::RolledBack { .. } | Self::Gate { .. } => FaultKind::Review,
+            Self::Stale { .. } => FaultKind::Stale,
             Self::ProfileCycle { .. }
             | Self::OutsideTree { .. }
             | Self::BrokenHistory { .. }
@@ -235,6 +242,7 @@ impl UserFacingError for OrgError {
             Self::RoundTripMismatch { .. } => {
                 Some("this is a bug in tetra; please report it with the part of local.toml around these keys".to_owned())
             }
+            Self::Stale { .. } => Some("run the command again to see the new plan".to_owned()),
             Self::Invalid { .. } => None,
         }
     }

@@ -75,6 +75,8 @@ pub struct PlannedEnv {
     pub rows: Vec<DiffRow>,
     /// What is there now.
     pub current: Option<Document>,
+    /// The same as text, valid or not.
+    pub current_text: Option<String>,
     /// Nothing has to be written.
     pub up_to_date: bool,
     /// Warnings.
@@ -115,6 +117,8 @@ pub struct SecretGuard {
 pub struct PromotionPlan {
     /// The environments, in their order.
     pub planned: Vec<PlannedEnv>,
+    /// local.toml as it was read.
+    pub source: Rc<Document>,
     /// local.toml with the edits of generated files, if they are kept.
     pub local: Option<Rc<Document>>,
     /// Edits that are not in what would be written.
@@ -129,6 +133,7 @@ impl Promotion<'_> {
     /// Fails with what is wrong, or with what has to be looked at first.
     pub fn plan(&self) -> Result<PromotionPlan, OrgError> {
         let mut common = SharedInputs::read(self.store, self.home)?;
+        let source = Rc::clone(&common.local);
         let mut edited = Vec::new();
         if self.options.hand_edits == HandEdits::Keep {
             for env in &self.options.envs {
@@ -155,7 +160,7 @@ impl Promotion<'_> {
             let found = (self.guard.find)(&local.source.name, &local.source.text);
             self.fail_if_any("local.toml", found.into_iter().map(|(_, wrong)| wrong).collect())?;
         }
-        Ok(PromotionPlan { planned, local, lost })
+        Ok(PromotionPlan { planned, source, local, lost })
     }
 
     fn plan_env(&self, common: &SharedInputs, env: &EnvName) -> Result<PlannedEnv, OrgError> {
@@ -191,6 +196,7 @@ impl Promotion<'_> {
             content: made.content,
             warnings: made.warnings,
             current: there,
+            current_text: current.map(|it| it.text),
             up_to_date: intact && same,
             env: env.clone(),
         })
@@ -222,14 +228,14 @@ impl Promotion<'_> {
         Err(OrgError::Invalid { what, found, kind: FaultKind::CheckFailed })
     }
 
-    /// Carries it out. Gives the line of the record for each environment that was written.
+    /// Carries a plan out. Gives it with the line of the record for each environment that was written.
     ///
     /// # Errors
     ///
-    /// As [`Self::plan`], and if something cannot be written.
-    pub fn execute(&self) -> Result<(PromotionPlan, Vec<Option<VersionEntry>>), OrgError> {
+    /// Fails if the plan does not fit any more, and if something cannot be written.
+    pub fn execute(&self, plan: PromotionPlan) -> Result<(PromotionPlan, Vec<Option<VersionEntry>>), OrgError> {
         let _lock = self.store.lock()?;
-        let plan = self.plan()?;
+        let plan = self.renewed(plan)?;
         if let Some(local) = &plan.local {
             let path = self.store.environment_path(&store::local_env());
             file::write(&path, local.source.text.as_bytes(), Access::Shared)?;
@@ -245,6 +251,20 @@ impl Promotion<'_> {
             entries.push(Some(self.store.publish(&planned.env, version, self.author)?));
         }
         Ok((plan, entries))
+    }
+
+    /// The plan if its files are as they were; else a new one, if it would write the same values.
+    fn renewed(&self, plan: PromotionPlan) -> Result<PromotionPlan, OrgError> {
+        let mut is_current = *self.store.local_text()?.1 == *plan.source.source.text;
+        for planned in &plan.planned {
+            is_current &= self.store.current(&planned.env)?.map(|it| it.text) == planned.current_text;
+        }
+        if is_current {
+            return Ok(plan);
+        }
+        let renewed = self.plan()?;
+        let same = plan.planned.iter().map(|it| &it.content).eq(renewed.planned.iter().map(|it| &it.content));
+        if same { Ok(renewed) } else { Err(OrgError::Stale { what: "local.toml or an environment" }) }
     }
 }
 

@@ -36,6 +36,8 @@ pub struct RollbackPlan {
     pub changes: Vec<ValueChange>,
     /// The source and content that are rolled back from.
     rejected: (String, String),
+    /// The text that is rolled back from.
+    current: String,
 }
 
 /// The target of a rollback.
@@ -86,28 +88,21 @@ pub fn plan_rollback(store: &OrgStore, env: &EnvName, to: RollbackTarget) -> Res
     let text = store.version(env, entry)?;
     let parse = |text: &str| Document::parse("", text).map_err(|found| OrgError::invalid(&current.path, found));
     let changes = diff_documents(&parse(&current.text)?, &parse(&text)?);
-    Ok(RollbackPlan { to: entry.clone(), text, changes, rejected: (header.source.clone(), content) })
+    let (to, rejected) = (entry.clone(), (header.source.clone(), content));
+    Ok(RollbackPlan { to, text, changes, rejected, current: current.text })
 }
 
 /// Carries a rollback out: the old content becomes a new version.
 ///
 /// # Errors
 ///
-/// As [`plan_rollback`], and if something cannot be written.
-pub fn rollback(
-    store: &OrgStore,
-    env: &EnvName,
-    to: RollbackTarget,
-    author: Author,
-) -> Result<(RollbackPlan, VersionEntry), OrgError> {
+/// Fails if the environment is not what the plan was made for any more, or if something cannot be written.
+pub fn rollback(store: &OrgStore, env: &EnvName, plan: RollbackPlan, author: Author) -> Result<VersionEntry, OrgError> {
     let _lock = store.lock()?;
-    let back = plan_rollback(store, env, to)?;
-    let version = NewVersion {
-        text: back.text.clone(),
-        content: back.to.content.clone(),
-        action: VersionAction::Rollback,
-        rejected: Some(back.rejected.clone()),
-    };
-    let entry = store.publish(env, version, author)?;
-    Ok((back, entry))
+    if store.current(env)?.is_none_or(|now| now.text != plan.current) {
+        return Err(OrgError::Stale { what: "the environment" });
+    }
+    let RollbackPlan { to, text, rejected, .. } = plan;
+    let version = NewVersion { text, content: to.content, action: VersionAction::Rollback, rejected: Some(rejected) };
+    store.publish(env, version, author)
 }

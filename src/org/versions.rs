@@ -199,21 +199,35 @@ impl OrgStore<'_> {
         Ok(old.take_while(|path| path.exists()).collect())
     }
 
-    /// Removes the copies of an environment that need not be kept, and those that no line of its record speaks of. The lines stay, so
-    /// the chain does. Gives what was removed, or with [`PruneMode::DryRun`] what would be.
+    /// The copies of an environment that need not be kept, and those that its record does not name.
     ///
     /// # Errors
     ///
-    /// Fails if the record is broken, or a copy cannot be removed.
-    pub fn prune(&self, env: &EnvName, deed: PruneMode, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
+    /// Fails if the record is broken.
+    pub fn prunable(&self, env: &EnvName, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
         let _lock = self.lock()?;
+        self.prunable_locked(env, now)
+    }
+
+    fn prunable_locked(&self, env: &EnvName, now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
         let record = self.record(env)?;
         let mut found = self.expired(env, &record, self.manifest()?.retention, now)?;
         found.extend(self.orphan_copies(env, &record));
         found.sort();
-        if deed == PruneMode::Execute {
-            found.iter().try_for_each(|path| remove(path))?;
-        }
+        Ok(found)
+    }
+
+    /// Removes copies that [`Self::prunable`] gave, as far as they still need not be kept. The lines of the record stay, so the
+    /// chain does. Gives what was removed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the record is broken, or a copy cannot be removed.
+    pub fn prune(&self, env: &EnvName, copies: &[PathBuf], now: Timestamp) -> Result<Vec<PathBuf>, OrgError> {
+        let _lock = self.lock()?;
+        let mut found = self.prunable_locked(env, now)?;
+        found.retain(|path| copies.contains(path));
+        found.iter().try_for_each(|path| remove(path))?;
         Ok(found)
     }
 
@@ -266,15 +280,6 @@ fn is_unmodified(entry: &VersionEntry, text: &str) -> bool {
             !edited && content_of(text).is_some_and(|content| content == entry.content)
         }
     }
-}
-
-/// Whether something is done or only planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PruneMode {
-    /// It is done.
-    Execute,
-    /// It is reported.
-    DryRun,
 }
 
 fn remove(path: &Path) -> Result<(), FileError> {

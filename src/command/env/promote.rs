@@ -4,11 +4,11 @@ use super::{
     masker, note_all, note_sealed, open, pairs, pluralize, project_dir, resolved, scope_inputs,
     scope_inputs_if_unsealed, short_path, tier,
 };
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::VariableName;
 use crate::command::secrets::scan_guard;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::config::mask::Masker;
 use crate::env::compare::KeyValue;
 use crate::env::format::{EnvFormat, EnvLine};
@@ -53,42 +53,49 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Self::EFFECT }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(vec![cx.selection.qualify(self.to.clone())])
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let promotion = self.promotion(cx)?;
-        Ok(Some(Report::of(promotion.table())))
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         if self.from == self.to {
             return Err(Fault::usage(format!("{} cannot be promoted to itself", self.from)));
         }
         let promotion = self.promotion(cx)?;
+        let effect = Command::effect(&self);
+        let environments = vec![cx.selection.qualify(self.to.clone())];
+        let state = PlannedPromotion { wanted: self, promotion };
+        let plan = |it: &PlannedPromotion, _: &mut Cx| Ok(Some(Report::of(it.promotion.table())));
+        Ok(Stage { effect, environments, state, plan, run: PlannedPromotion::run }.ready())
+    }
+}
+
+/// A promotion that was asked for, with everything that is known about it.
+struct PlannedPromotion {
+    wanted: Promote,
+    promotion: Promotion,
+}
+
+impl PlannedPromotion {
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Self { wanted: Promote { from, to, force, dry_run, .. }, promotion } = self;
         note_all(cx, &promotion.source.iter().flat_map(|it| it.warnings.clone()).collect::<Vec<_>>());
         let report = Report::of(promotion.table());
         let review: Vec<&str> = promotion.keys(PromotionAction::Review);
         if !review.is_empty() {
             let (count, have) = (pluralize(review.len(), "variable"), if review.len() == 1 { "has" } else { "have" });
-            let what = format!("{count} of {} {have} to be reviewed: {}", self.from, review.join(", "));
+            let what = format!("{count} of {} {have} to be reviewed: {}", from, review.join(", "));
             let fault = Fault::new(FaultKind::Review, what).with_advice(format!(
                 "set them for {to} in the source, or use --accept {first}; nothing was written",
-                to = self.to,
                 first = review.join(" --accept ")
             ));
             return Ok(with_fault(report, fault));
         }
-        if self.dry_run {
-            note_sealed(cx, &[&self.from, &self.to])?;
+        if dry_run {
+            note_sealed(cx, &[&from, &to])?;
             return Ok(report.note("nothing was written"));
         }
-        let text = promotion.text(&self.from, &self.to)?;
-        let care = if self.force || promotion.keeps_existing() { WriteMode::Force } else { WriteMode::Keep };
-        let path = project_dir(&promotion.project).join(EnvFormat::Export.file_name(self.to.as_str()));
+        let text = promotion.text(&from, &to)?;
+        let care = if force || promotion.keeps_existing() { WriteMode::Force } else { WriteMode::Keep };
+        let path = project_dir(&promotion.project).join(EnvFormat::Export.file_name(to.as_str()));
         let lacking = promotion.missing_secrets();
-        let wanted = WriteRequest { env: &self.to, text: &text, missing_secrets: &lacking };
+        let wanted = WriteRequest { env: &to, text: &text, missing_secrets: &lacking };
         let written = write::write(&path, wanted, care, cx.host.now())?;
         let file = short_path(cx, &path);
         let mut report = match written {
@@ -103,9 +110,8 @@ impl Command for Promote {
         if !missing.is_empty() {
             let names = missing.join(", ");
             let secrets: Vec<String> = lacking.into_iter().map(|it| it.secret).collect();
-            let fault =
-                Fault::new(FaultKind::SecretMissing, format!("{} has no secret for {names}; see {file}", self.to))
-                    .with_advice(format!("{}; then promote again", generate::set_advice(&self.to, &secrets)));
+            let fault = Fault::new(FaultKind::SecretMissing, format!("{} has no secret for {names}; see {file}", to))
+                .with_advice(format!("{}; then promote again", generate::set_advice(&to, &secrets)));
             report = with_fault(report, fault);
         }
         Ok(report)

@@ -1,11 +1,14 @@
 //! `org history prune`
 
+use std::path::PathBuf;
+
 use super::context::{organization, pluralize};
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::name::OrgName;
+use crate::command::prepared::{Prepared, Stage};
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, OrgStore};
-use crate::org::versions::PruneMode;
 use crate::report::{Cell, Report, Table};
 
 /// Remove old versions beyond the retention
@@ -23,25 +26,6 @@ pub struct Prune {
 }
 
 impl Prune {
-    fn prune(&self, cx: &Cx, deed: PruneMode) -> Result<Report, Fault> {
-        let org = organization(cx)?;
-        let store = OrgStore::open(cx.paths, &org)?;
-        let mut table = Table::new(&[("env", "ENV"), ("file", "FILE")]).when_empty("there is nothing to remove");
-        let mut count = 0;
-        for env in self.target_envs(&store) {
-            for path in store.prune(&env, deed, cx.host.now())? {
-                count += 1;
-                table.row(vec![Cell::from(env.as_str()), path.display().to_string().into()]);
-            }
-        }
-        let report = Report::of(table);
-        Ok(match (count, deed) {
-            (0, _) => report,
-            (_, PruneMode::DryRun) => report.note(format!("{} would be removed", pluralize(count, "file"))),
-            (_, PruneMode::Execute) => report.note(format!("removed {}", pluralize(count, "file"))),
-        })
-    }
-
     fn target_envs(&self, store: &OrgStore) -> Vec<EnvName> {
         if self.envs.is_empty() {
             return store.environments().into_iter().filter(|env| *env != store::local_env()).collect();
@@ -59,20 +43,55 @@ impl Command for Prune {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let org = organization(cx)?;
-        Ok(self
-            .target_envs(&OrgStore::open(cx.paths, &org)?)
-            .into_iter()
-            .map(|env| cx.selection.qualify(env))
-            .collect())
+        let store = OrgStore::open(cx.paths, &org)?;
+        let mut copies = Vec::new();
+        for env in self.target_envs(&store) {
+            copies.push(OldCopies { paths: store.prunable(&env, cx.host.now())?, env });
+        }
+        let environments = copies.iter().map(|it| cx.selection.qualify(it.env.clone())).collect();
+        let state = PlannedPrune { org: org.clone(), copies };
+        let stage = Stage { effect: Self::EFFECT, environments, state, plan: show, run };
+        Ok(if self.dry_run { stage.dry_run() } else { stage.ready() })
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.prune(cx, PruneMode::DryRun).map(Some)
+/// The copies of an environment that need not be kept.
+struct OldCopies {
+    env: EnvName,
+    paths: Vec<PathBuf>,
+}
+
+/// What will be removed.
+struct PlannedPrune {
+    org: OrgName,
+    copies: Vec<OldCopies>,
+}
+
+fn show(plan: &PlannedPrune, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+    Ok(Some(report(&plan.copies, |files| format!("{files} would be removed"))))
+}
+
+fn run(plan: PlannedPrune, cx: &mut Cx) -> Result<Report, Fault> {
+    let store = OrgStore::open(cx.paths, &plan.org)?;
+    let mut removed = Vec::new();
+    for OldCopies { env, paths } in plan.copies {
+        removed.push(OldCopies { paths: store.prune(&env, &paths, cx.host.now())?, env });
     }
+    Ok(report(&removed, |files| format!("removed {files}")))
+}
 
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        self.prune(cx, if self.dry_run { PruneMode::DryRun } else { PruneMode::Execute })
+fn report(copies: &[OldCopies], result: impl FnOnce(String) -> String) -> Report {
+    let mut table = Table::new(&[("env", "ENV"), ("file", "FILE")]).when_empty("there is nothing to remove");
+    for OldCopies { env, paths } in copies {
+        for path in paths {
+            table.row(vec![Cell::from(env.as_str()), path.display().to_string().into()]);
+        }
+    }
+    let report = Report::of(table);
+    match copies.iter().map(|it| it.paths.len()).sum() {
+        0 => report,
+        count => report.note(result(pluralize(count, "file"))),
     }
 }

@@ -5,7 +5,9 @@ use super::diff;
 use crate::base::diagnostic::Severity;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
+use crate::base::name::OrgName;
 use crate::command::argument::TomlAssignment;
+use crate::command::prepared::{Prepared, Stage};
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::Value as TomlValue;
@@ -15,7 +17,6 @@ use crate::config::secret_scan;
 use crate::ops::service_keys;
 use crate::org::diff::DiffRow;
 use crate::org::draft::DiffKind;
-use crate::org::error::OrgError;
 use crate::org::hand_edits::LostEdit;
 use crate::org::history::VersionEntry;
 use crate::org::manifest::Approval;
@@ -102,37 +103,63 @@ impl Promote {
         Ok(())
     }
 
-    /// Does something with the promotion that is asked for, after a look at secrets in what it is made from.
-    fn with_promotion<T>(&self, cx: &Cx, act: impl FnOnce(&Promotion) -> Result<T, OrgError>) -> Result<T, Fault> {
-        let org = organization(cx)?;
-        let store = OrgStore::open(cx.paths, &org)?;
-        ensure_no_leaks(&store)?;
-        let wish = self.promote_options(&store)?;
-        let given = wish.options.iter().map(|it| format!("{} = {}\n", it.path.to_toml(), it.written));
-        scan_guard::ensure_no_secrets("--set", &given.collect::<String>())?;
-        let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let guard = SecretGuard { find: scan_guard::toml_leaks, allow: secret_scan::ALLOW };
-        let accepts = |path: &KeyPath, value: &TomlValue| service_keys::problem_with(path, value).is_none();
-        Ok(act(&Promotion { store: &store, options: &wish, author, home: home(cx), guard, accepts })?)
+    /// The environments that need an approval. The manifest can waive it for prod.
+    fn guarded_envs(&self, cx: &mut Cx, store: &OrgStore) -> Result<Vec<EnvRef>, Fault> {
+        let waived = store.manifest()?.approval == Approval::NotRequired;
+        let mut touched = self.envs.iter().map(|env| tier_env(cx, store.org(), env)).collect::<Result<Vec<_>, _>>()?;
+        touched.retain(|env| !(waived && env.tier() == Some(Tier::Prod)));
+        Ok(touched.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
+}
 
-    fn plan_report(&self, cx: &Cx) -> Result<Report, Fault> {
-        let plan = self.with_promotion(cx, |promotion| promotion.plan())?;
-        let mut report = Report::each::<Message>([]);
-        for one in &plan.planned {
-            report = match one.up_to_date {
-                true => report.note(up_to_date(one)),
-                false => report
-                    .note(format!(
-                        "{} would be {}:",
-                        one.path.display(),
-                        if one.current.is_some() { "changed" } else { "written" }
-                    ))
-                    .and(diff::table(&changing(one), one.current.as_ref())),
-            };
-        }
-        Ok(lost(&plan).into_iter().fold(report, Report::note))
+/// A promotion that was asked for, and its plan.
+struct PlannedPromotion {
+    org: OrgName,
+    options: PromoteOptions,
+    plan: PromotionPlan,
+}
+
+fn promotion<'a>(cx: &'a Cx, store: &'a OrgStore, options: &'a PromoteOptions) -> Promotion<'a> {
+    let author = Author { by: cx.host.user(), now: cx.host.now() };
+    let guard = SecretGuard { find: scan_guard::toml_leaks, allow: secret_scan::ALLOW };
+    let accepts = |path: &KeyPath, value: &TomlValue| service_keys::problem_with(path, value).is_none();
+    Promotion { store, options, author, home: home(cx), guard, accepts }
+}
+
+fn show(PlannedPromotion { plan, .. }: &PlannedPromotion, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+    let mut report = Report::each::<Message>([]);
+    for one in &plan.planned {
+        report = match one.up_to_date {
+            true => report.note(up_to_date(one)),
+            false => report
+                .note(format!(
+                    "{} would be {}:",
+                    one.path.display(),
+                    if one.current.is_some() { "changed" } else { "written" }
+                ))
+                .and(diff::table(&changing(one), one.current.as_ref())),
+        };
     }
+    Ok(Some(lost(plan).into_iter().fold(report, Report::note)))
+}
+
+fn promote(PlannedPromotion { org, options, plan }: PlannedPromotion, cx: &mut Cx) -> Result<Report, Fault> {
+    let store = OrgStore::open(cx.paths, &org)?;
+    let (plan, entries) = promotion(cx, &store, &options).execute(plan)?;
+    let warnings = plan.planned.iter().flat_map(|planned| &planned.warnings);
+    let mut lines: Vec<String> =
+        warnings.filter_map(|it| Some(format!("warning: {}: {}", it.location()?, it.title))).collect();
+    lines.dedup();
+    lines.extend(lost(&plan));
+    lines.iter().for_each(|line| cx.console.note(line));
+    let done = || plan.planned.iter().zip(&entries);
+    let report = Report::each(done().map(|(planned, entry)| result_message(planned, entry.as_ref())));
+    let written: Vec<String> =
+        done().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
+    Ok(match written.first() {
+        Some(first) => report.note(format!("next: `tsm org diff {first}`, `tsm org env show {}`", &first[1..])),
+        None => report,
+    })
 }
 
 impl Command for Promote {
@@ -148,38 +175,18 @@ impl Command for Promote {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let waived = store.manifest()?.approval == Approval::NotRequired;
-        let mut touched = self.envs.iter().map(|env| tier_env(cx, &org, env)).collect::<Result<Vec<_>, _>>()?;
-        touched.retain(|env| !(waived && env.tier() == Some(Tier::Prod)));
-        Ok(touched.into_iter().map(|env| cx.selection.qualify(env)).collect())
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.plan_report(cx).map(Some)
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.dry_run {
-            return self.plan_report(cx);
-        }
-        let (plan, entries) = self.with_promotion(cx, |promotion| promotion.execute())?;
-        let warnings = plan.planned.iter().flat_map(|planned| &planned.warnings);
-        let mut lines: Vec<String> =
-            warnings.filter_map(|it| Some(format!("warning: {}: {}", it.location()?, it.title))).collect();
-        lines.dedup();
-        lines.extend(lost(&plan));
-        lines.iter().for_each(|line| cx.console.note(line));
-        let done = || plan.planned.iter().zip(&entries);
-        let report = Report::each(done().map(|(planned, entry)| result_message(planned, entry.as_ref())));
-        let written: Vec<String> =
-            done().filter(|(_, entry)| entry.is_some()).map(|(planned, _)| format!("@{}", planned.env)).collect();
-        Ok(match written.first() {
-            Some(first) => report.note(format!("next: `tsm org diff {first}`, `tsm org env show {}`", &first[1..])),
-            None => report,
-        })
+        ensure_no_leaks(&store)?;
+        let options = self.promote_options(&store)?;
+        let given = options.options.iter().map(|it| format!("{} = {}\n", it.path.to_toml(), it.written));
+        scan_guard::ensure_no_secrets("--set", &given.collect::<String>())?;
+        let plan = promotion(cx, &store, &options).plan()?;
+        let (effect, environments) = (Self::EFFECT, self.guarded_envs(cx, &store)?);
+        let state = PlannedPromotion { org: org.clone(), options, plan };
+        let stage = Stage { effect, environments, state, plan: show, run: promote };
+        Ok(if self.dry_run { stage.dry_run() } else { stage.ready() })
     }
 }
 

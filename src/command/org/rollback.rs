@@ -2,9 +2,11 @@
 
 use super::context::{affected_envs, environment, organization, value};
 use super::promote::values;
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::name::OrgName;
 use crate::command::argument::VersionId;
+use crate::command::prepared::{Prepared, Stage};
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::ValueChange;
 use crate::org::rollback::{self, RollbackPlan, RollbackTarget};
@@ -39,18 +41,6 @@ impl Rollback {
             (None, None) => RollbackTarget::LastGood,
         }
     }
-
-    fn plan_report(&self, cx: &Cx) -> Result<Report, Fault> {
-        let org = organization(cx)?;
-        let env = environment(cx, self.env.as_ref())?;
-        let store = OrgStore::open(cx.paths, &org)?;
-        let back = rollback::plan_rollback(&store, &env, self.rollback_target())?;
-        let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
-        for ValueChange { path, before: now, after: then } in &back.changes {
-            table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
-        }
-        Ok(Report::default().note(format!("{env} would be rolled back to {}:", back.to.id)).and(table))
-    }
 }
 
 impl Command for Rollback {
@@ -63,32 +53,44 @@ impl Command for Rollback {
         if self.dry_run { Effect::Read } else { Effect::Write }
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        affected_envs(cx, self.env.as_ref())
-    }
-
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        self.plan_report(cx).map(Some)
-    }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.dry_run {
-            return self.plan_report(cx);
-        }
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let org = organization(cx)?;
         let env = environment(cx, self.env.as_ref())?;
-        let store = OrgStore::open(cx.paths, &org)?;
-        let author = Author { by: cx.host.user(), now: cx.host.now() };
-        let (back, entry) = rollback::rollback(&store, &env, self.rollback_target(), author)?;
-        let RollbackPlan { to, changes, .. } = back;
-        let path = store.environment_path(&env).display().to_string();
-        let text = format!("{env}: rolled back to {}, {} changed\n  {path}", to.id, values(changes.len()));
-        let said = Message::new(text)
-            .with("env", env.as_str())
-            .with("to", to.id.as_str())
-            .with("id", entry.id.as_str())
-            .with("changes", changes.len())
-            .with("path", path);
-        Ok(Report::of(said).note(format!("local.toml was not changed: change it before `tsm org promote @{env}`")))
+        let plan = rollback::plan_rollback(&OrgStore::open(cx.paths, &org)?, &env, self.rollback_target())?;
+        let (effect, environments) = (Self::EFFECT, affected_envs(cx, self.env.as_ref())?);
+        let state = PlannedRollback { org, env, plan };
+        let stage = Stage { effect, environments, state, plan: show, run };
+        Ok(if self.dry_run { stage.dry_run() } else { stage.ready() })
     }
+}
+
+/// A rollback that was asked for, and its plan.
+struct PlannedRollback {
+    org: OrgName,
+    env: EnvName,
+    plan: RollbackPlan,
+}
+
+fn show(PlannedRollback { env, plan, .. }: &PlannedRollback, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+    let mut table = Table::new(&[("key", "KEY"), ("now", "NOW"), ("then", "THEN")]);
+    for ValueChange { path, before: now, after: then } in &plan.changes {
+        table.row(vec![path.to_string().into(), value(path, now.as_ref()), value(path, then.as_ref())]);
+    }
+    Ok(Some(Report::default().note(format!("{env} would be rolled back to {}:", plan.to.id)).and(table)))
+}
+
+fn run(PlannedRollback { org, env, plan }: PlannedRollback, cx: &mut Cx) -> Result<Report, Fault> {
+    let store = OrgStore::open(cx.paths, &org)?;
+    let author = Author { by: cx.host.user(), now: cx.host.now() };
+    let (to, changes) = (plan.to.id.clone(), plan.changes.len());
+    let entry = rollback::rollback(&store, &env, plan, author)?;
+    let path = store.environment_path(&env).display().to_string();
+    let text = format!("{env}: rolled back to {to}, {} changed\n  {path}", values(changes));
+    let said = Message::new(text)
+        .with("env", env.as_str())
+        .with("to", to)
+        .with("id", entry.id.as_str())
+        .with("changes", changes)
+        .with("path", path);
+    Ok(Report::of(said).note(format!("local.toml was not changed: change it before `tsm org promote @{env}`")))
 }

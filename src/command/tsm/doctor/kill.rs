@@ -2,10 +2,9 @@
 
 use clap::builder::TypedValueParser;
 
-use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::UsedPort;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Answer, Message, Question, Report, Table};
 use crate::sys::pidfd::KillSignal;
 use crate::tsm::control::StopResult;
@@ -31,28 +30,38 @@ impl Command for KillPort {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm doctor kill 3000"];
 
-    fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let state = Holders { victims: self.unmanaged_holders(cx)?, wanted: self };
         // A managed process, which belongs to an environment, is refused.
-        Ok(Vec::new())
+        Ok(Stage { effect: Self::EFFECT, environments: Vec::new(), state, plan: Holders::show, run: Holders::kill }
+            .ready())
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+/// What listens on the port.
+struct Holders {
+    wanted: KillPort,
+    victims: Vec<KillMatch>,
+}
+
+impl Holders {
+    fn show(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
         let mut table = Table::new(&[("pid", "PID"), ("command", "COMMAND")]);
-        for (pid, command) in self.unmanaged_holders(cx)?.iter().filter_map(pid_and_name) {
+        for (pid, command) in self.victims.iter().filter_map(pid_and_name) {
             table.row(vec![pid.into(), command.into()]);
         }
         Ok(Some(Report::of(table)))
     }
 
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let victims = self.unmanaged_holders(cx)?;
+    fn kill(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Self { wanted: KillPort { port, force }, victims } = self;
         let who: Vec<String> =
             victims.iter().filter_map(pid_and_name).map(|(pid, it)| format!("PID {pid} ({it})")).collect();
         let who = who.join(" and ");
         let refuse =
-            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not killed: {why}", self.port.0));
+            |why: &str| Fault::new(FaultKind::Refused, format!("{who} on port {} was not killed: {why}", port.0));
         if !cx.yes {
-            let question = format!("Kill {who}, which listens on port {}?", self.port.0);
+            let question = format!("Kill {who}, which listens on port {}?", port.0);
             match cx.console.ask(&Question { text: question, expected: None }) {
                 Answer::Yes => {}
                 Answer::No => return Err(refuse("it was not confirmed")),
@@ -61,7 +70,7 @@ impl Command for KillPort {
                 }
             }
         }
-        let push = if self.force { KillSignal::Kill } else { KillSignal::Term };
+        let push = if force { KillSignal::Kill } else { KillSignal::Term };
         let answers = cx.operation().with_control(|control| control.kill(&victims, push));
         let mut report = Report::each(Vec::<Message>::new());
         for (victim, answer) in victims.iter().zip(answers) {
@@ -69,8 +78,8 @@ impl Command for KillPort {
             match answer {
                 Ok(ended) => {
                     let forced = matches!(ended, StopResult::Stopped { forced: true, .. });
-                    let text = format!("killed pid {pid} ({command}), which listened on port {}", self.port.0);
-                    let said = Message::new(text).with("port", self.port.0).with("pid", pid).with("command", command);
+                    let text = format!("killed pid {pid} ({command}), which listened on port {}", port.0);
+                    let said = Message::new(text).with("port", port.0).with("pid", pid).with("command", command);
                     report = report.and(said.with("action", "killed").with("forced", forced));
                 }
                 Err(error) => report.faults.push(error.into()),

@@ -1,10 +1,9 @@
 //! `tsm logs clean`
 
-use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
 use crate::command::tsm::process_args::Targets;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::{Message, Report, Value};
 use crate::tsm::logs::rotate;
 
@@ -22,38 +21,33 @@ impl Command for Clean {
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm logs clean api", "tsm logs clean *"];
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        Ok(Targets::find_exact(&self.targets, cx)?.environments())
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        Ok(Targets::find_exact(&self.targets, cx)?.stage(Self::EFFECT, clean))
     }
+}
 
-    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(Some(Targets::find_exact(&self.targets, cx)?.plan()))
+fn clean(targets: Targets, _cx: &mut Cx) -> Result<Report, Fault> {
+    let mut report = Report::each(Vec::<Message>::new());
+    report.faults = targets.faults;
+    for process in &targets.processes {
+        let cleaned = match rotate::clean(process) {
+            Ok(cleaned) => cleaned,
+            Err(error) => {
+                report.faults.push(error.into());
+                continue;
+            }
+        };
+        let name = &process.name;
+        let text = match cleaned.parts {
+            0 => format!("`{name}` has no rotated logs"),
+            1 => format!("removed 1 rotated log of `{name}`"),
+            parts => format!("removed {parts} rotated logs of `{name}`"),
+        };
+        let sentence = Message::new(text)
+            .with("name", name.as_str())
+            .with("parts", cleaned.parts)
+            .with("bytes", Value::Bytes(cleaned.bytes));
+        report = report.and(sentence);
     }
-
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let targets = Targets::find_exact(&self.targets, cx)?;
-        let mut report = Report::each(Vec::<Message>::new());
-        report.faults = targets.faults;
-        for process in &targets.processes {
-            let cleaned = match rotate::clean(process) {
-                Ok(cleaned) => cleaned,
-                Err(error) => {
-                    report.faults.push(error.into());
-                    continue;
-                }
-            };
-            let name = &process.name;
-            let text = match cleaned.parts {
-                0 => format!("`{name}` has no rotated logs"),
-                1 => format!("removed 1 rotated log of `{name}`"),
-                parts => format!("removed {parts} rotated logs of `{name}`"),
-            };
-            let sentence = Message::new(text)
-                .with("name", name.as_str())
-                .with("parts", cleaned.parts)
-                .with("bytes", Value::Bytes(cleaned.bytes));
-            report = report.and(sentence);
-        }
-        Ok(report)
-    }
+    Ok(report)
 }
