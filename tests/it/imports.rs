@@ -328,3 +328,17 @@ fn one_bad_app_does_not_lose_the_others() {
     world.run("tsm stop b").done();
     assert!(!world.work().join("executed").exists(), "no shell sees its arguments");
 }
+
+#[test]
+fn a_service_of_prod_is_replaced_only_when_confirmed() {
+    let mut world = World::new();
+    world.file("Procfile", "web: python3 -m http.server 8000\n");
+    world.run("tsm import Procfile").done();
+    let saved_text = saved(&world, "web").replace("\nTSM_COMMAND", "\nTSM_ENVIRONMENT=\"prod\"\nTSM_COMMAND");
+    fs::write(world.paths().service(&"web".parse().expect("a name")), &saved_text).expect("written");
+    assert!(saved_text.contains("prod"), "{saved_text}");
+    world.run("tsm import Procfile --force").failed(4);
+    assert_eq!(saved(&world, "web"), saved_text);
+    let said = world.run("tsm import Procfile --force --yes").done();
+    assert!(said.contains("replaced") && !saved(&world, "web").contains("prod"), "{said}");
+}

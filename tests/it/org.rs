@@ -279,6 +279,29 @@ fn prod_is_asked_about_after_the_plan() {
 }
 
 #[test]
+fn what_was_confirmed_is_what_is_written() {
+    let (mut world, environments) = acme();
+    let (local, prod) = (environments.join("local.toml"), environments.join("prod.toml"));
+    // A value that was not in the plan is not written.
+    let edited = local.clone();
+    world.answers_yes_after(move || change(&edited, "tetra = 4444 ", "tetra = 6000 "));
+    let said = world.run("org promote @prod").failed(25);
+    assert!(said.contains("was changed after the plan was made") && !prod.exists(), "{said}");
+    // A comment is no change of the plan.
+    let edited = local.clone();
+    world.answers_yes_after(move || change(&edited, "# the same everywhere", "# the main port"));
+    world.run("org promote @prod").done();
+    assert!(read(&prod).contains("# the main port"), "{}", read(&prod));
+    change(&local, "tetra = 6000 ", "tetra = 7000 ");
+    world.run("org promote @prod --yes").done();
+    let before = read(&prod);
+    let edited = prod.clone();
+    world.answers_yes_after(move || fs::write(&edited, before + "# by hand\n").expect("written"));
+    assert!(world.run("org rollback @prod").failed(25).contains("the environment was changed"));
+    assert!(read(&prod).ends_with("# by hand\n"));
+}
+
+#[test]
 fn former_names_are_read_and_both_at_once_are_a_mistake() {
     let (mut world, environments) = acme();
     let local = environments.join("local.toml");

@@ -76,6 +76,8 @@ impl LineResult {
 thread_local! {
     /// What the operator will answer.
     static ANSWERS: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+    /// What happens before the next answer.
+    static BEFORE_ANSWER: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
 impl World {
@@ -97,6 +99,7 @@ impl World {
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let host = FakeHost { real: OsHost::new(), variables: all, cwd: work };
         ANSWERS.with_borrow_mut(VecDeque::clear);
+        BEFORE_ANSWER.take();
         Self {
             session: Session::new(Paths::under(&home), Box::new(host)),
             dir: directory,
@@ -110,6 +113,12 @@ impl World {
     pub(crate) fn answers(&mut self, answers: &[&str]) {
         self.operator = Interactive::Yes;
         ANSWERS.with_borrow_mut(|queue| queue.extend(answers.iter().map(|answer| format!("{answer}\n"))));
+    }
+
+    /// While the operator thinks about the next question, this happens; then comes the answer `yes`.
+    pub(crate) fn answers_yes_after(&mut self, happens: impl FnOnce() + 'static) {
+        BEFORE_ANSWER.with_borrow_mut(|before| *before = Some(Box::new(happens)));
+        self.answers(&["y"]);
     }
 
     /// Runs a line as `tetra -c` would, in the session of this world.
@@ -238,6 +247,9 @@ struct Answers;
 
 impl Read for Answers {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Some(happens) = BEFORE_ANSWER.take() {
+            happens();
+        }
         ANSWERS.with_borrow_mut(|queue| {
             let next = queue.front_mut().filter(|answer| !answer.is_empty());
             let byte = next.map_or(b'\n', |answer| answer.remove(0) as u8);

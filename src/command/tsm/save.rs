@@ -1,13 +1,12 @@
 //! `tsm save`
 
-use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::help::services;
 use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::tsm::start::args;
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Answer, Block, Message, Question, Report, Tone, Value};
 use crate::sys::program::find;
 use crate::tsm::boot;
@@ -102,23 +101,43 @@ impl Command for Save {
         arranged
     }
 
-    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        // What is saved over; what cannot be saved is said when it is to be.
-        let name = self.definition(cx).ok().and_then(|definition| definition.name.parse().ok());
-        Ok(name.and_then(|name| environment_of(&cx.paths.service(&name))).into_iter().collect())
-    }
-
     fn effect(&self) -> Effect {
         if self.template { Effect::Read } else { Self::EFFECT }
     }
 
-    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         if self.template {
-            return Ok(template(cx));
+            let run = |(), cx: &mut Cx| Ok(template(cx));
+            return Ok(Stage {
+                effect: Effect::Read,
+                environments: Vec::new(),
+                state: (),
+                plan: |(), _| Ok(None),
+                run,
+            }
+            .ready());
         }
         let definition = self.definition(cx)?;
+        // That of a service which is replaced.
+        let replaced = definition.name.parse().ok().and_then(|name| environment_of(&cx.paths.service(&name)));
+        let state = PlannedService { definition, force: self.force };
+        let environments = replaced.into_iter().collect();
+        Ok(Stage { effect: Self::EFFECT, environments, state, plan: |_, _| Ok(None), run: PlannedService::save }
+            .ready())
+    }
+}
+
+/// A service as it will be saved.
+struct PlannedService {
+    definition: Definition,
+    force: bool,
+}
+
+impl PlannedService {
+    fn save(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Self { definition, force } = self;
         let services = Services::open(cx.paths);
-        let over = if self.force || cx.yes { Overwrite::Existing } else { Overwrite::Never };
+        let over = if force || cx.yes { Overwrite::Existing } else { Overwrite::Never };
         let file = match services.save(&definition, over) {
             Err(error @ ServiceError::Taken { .. }) => {
                 match cx.console.ask(&Question { text: format!("Overwrite '{}'?", definition.name), expected: None }) {
