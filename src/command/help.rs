@@ -133,7 +133,7 @@ fn folded(commands: &[&'static CommandSpec], listing: Listing) -> Vec<(char, Str
 
 const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
 
-fn confirmation_text(effect: Effect) -> &'static str {
+pub(super) fn confirmation_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "only looks",
         Effect::Write => "changes something; asks first in prod",

@@ -12,6 +12,7 @@ pub mod env;
 pub mod foreign;
 pub mod global;
 pub mod help;
+pub mod manual;
 pub mod org;
 pub mod parse_error;
 pub mod prepared;

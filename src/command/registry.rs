@@ -162,6 +162,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<crate::command::serve::Serve>(),
     spec::<own::repl::Repl>(),
     spec::<own::complete::Complete>(),
+    spec::<own::manual::Manual>(),
     spec::<own::exit::Exit>(),
 ];
 

@@ -22,7 +22,7 @@ pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 pub const SYSTEM_BIN: &str = "/usr/local/bin";
 
 /// Part of every file that setup writes.
-const MARKER: &str = "Written by tetra setup";
+pub(crate) const MARKER: &str = "Written by tetra setup";
 
 const SHELL_FILE_TEMPLATE: &str = include_str!("../../templates/tetra.sh");
 
@@ -51,6 +51,8 @@ pub struct Install {
     pub shells: Vec<Shell>,
     /// Units for the templates: the name of each, and its text.
     pub units: Vec<(String, String)>,
+    /// Manual pages: the place of each below a directory of the manual, and its text.
+    pub manual: Vec<(String, String)>,
 }
 
 /// A shell that can complete.
@@ -83,6 +85,7 @@ impl Install {
         ];
         pieces.extend(self.templates());
         pieces.extend(self.links());
+        pieces.extend(self.manual_pages());
         if self.shells.iter().any(|shell| *shell != Shell::Fish) {
             pieces.push(Artifact::Directory(self.paths.completions(), Access::Shared));
         }
@@ -124,6 +127,18 @@ impl Install {
             links.extend(NAMES.map(|name| Artifact::Link(system.join(name), PathBuf::from("tetra"))));
         }
         links
+    }
+
+    /// The manual where `man` finds it: beside the directories for programs. Not where a package has brought it.
+    fn manual_pages(&self) -> Vec<Artifact> {
+        let beside = |programs: &Path| programs.parent().map(|prefix| prefix.join("share/man"));
+        let packaged = self.program.parent().and_then(beside).is_some_and(|man| man.join("man1/tetra.1.gz").exists());
+        let own = self.user_home.as_deref().filter(|_| !packaged).map(|home| home.join(".local/share/man"));
+        let system = self.system_bin.as_deref().and_then(beside);
+        let pages = |dir: PathBuf| {
+            self.manual.iter().map(move |(name, page)| Artifact::File(dir.join(name), page.clone())).collect::<Vec<_>>()
+        };
+        own.into_iter().chain(system).flat_map(pages).collect()
     }
 
     /// What a shell needs to complete. fish looks for a file of the name of each command.
@@ -197,6 +212,7 @@ mod tests {
             system_bin: Some(directory.join("system")),
             shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
             units: vec![("tetra.service".to_owned(), format!("# {MARKER}\n"))],
+            manual: vec![("man1/tetra.1".to_owned(), format!(".\\\" {MARKER}\n"))],
         }
     }
 

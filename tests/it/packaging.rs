@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use tetra::command::manual::{Page, pages};
 
 use crate::program;
 use crate::readme::page;
@@ -127,4 +128,9 @@ fn every_page_and_completion_is_in_the_packages() {
             assert!(contents.contains(&format!("644 {name}")), "{name} is not in packaging/contents");
         }
     }
+    let pages = pages().iter().map(Page::file).collect::<Vec<_>>();
+    for page in pages.iter().map(String::as_str).chain(["reference.html"]) {
+        assert!(contents.contains(&format!("644 {{manual}}/{page} ")), "{page} is not in packaging/contents");
+    }
+    assert_eq!(contents.matches("{manual}/man").count(), pages.len(), "packaging/contents lists pages that exist");
 }

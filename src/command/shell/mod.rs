@@ -7,6 +7,7 @@ pub mod context;
 pub mod exit;
 pub mod help;
 pub mod history;
+pub mod manual;
 pub mod repl;
 pub mod select;
 pub mod set;

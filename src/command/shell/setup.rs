@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::line;
+use crate::command::manual::{pages, roff};
 use crate::command::{Command, Cx, Effect};
 use crate::ops::unit;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{self, Artifact, ArtifactState, Install, InstallRecord, SYSTEM_BIN, Shell};
+use crate::sys::install::{self, Artifact, ArtifactState, Install, InstallRecord, MARKER, SYSTEM_BIN, Shell};
 use crate::sys::paths::Paths;
 
 /// Set up directories, links and shell completion
 ///
 /// Creates the data directory, the links tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
-/// units and services. Running it again changes nothing. Files it did not write are left alone, and --remove removes only what
+/// units and services, and the manual pages below ~/.local/share/man. Running it again changes nothing. Files it did not write are left alone, and --remove removes only what
 /// the setup of the same data directory created.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
@@ -78,6 +79,10 @@ impl Command for Setup {
             user_home: cx.host.variable("HOME").map(PathBuf::from),
             system_bin: (self.system || self.remove).then(|| PathBuf::from(SYSTEM_BIN)),
             shells,
+            manual: pages()
+                .iter()
+                .map(|page| (page.file(), roff(page, &format!("{MARKER}, which replaces it."))))
+                .collect(),
         };
         let pieces = install.artifacts();
         Ok(match (self.check, self.remove) {

@@ -102,6 +102,7 @@ fn home_pieces(context: &OpContext, paths: &Paths, settings: &UnitSettings) -> V
         system_bin: None,
         shells: Vec::new(),
         units: Vec::new(),
+        manual: Vec::new(),
     };
     let mut pieces = install.artifacts();
     pieces.retain(|piece| piece.path().starts_with(paths.home()) && piece.path() != paths.home());
