@@ -4,6 +4,7 @@
 //! `impl` of [`Command`]. It turns words into values, calls one domain function, and turns the result into a report.
 //! Adding one: a file, a row in [`registry::COMMANDS`], a transcript.
 
+pub mod agent;
 pub mod argument;
 pub mod complete;
 pub mod context;

@@ -160,6 +160,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<own::setup::Setup>(),
     spec::<own::version::Version>(),
     spec::<crate::command::serve::Serve>(),
+    spec::<crate::command::agent::AgentCommand>(),
     spec::<own::repl::Repl>(),
     spec::<own::complete::Complete>(),
     spec::<own::manual::Manual>(),

@@ -263,6 +263,12 @@ impl Paths {
         self.logs().join("tetra.log")
     }
 
+    /// What keys that are bound to `tetra agent` had it do, and were refused.
+    #[must_use]
+    pub fn agent_log(&self) -> PathBuf {
+        self.logs().join("agent.log")
+    }
+
     /// The port registry: lines `name:port`.
     #[must_use]
     pub fn ports(&self) -> PathBuf {

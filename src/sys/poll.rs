@@ -1,7 +1,8 @@
 //! Waiting for several descriptors at once.
 
-use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -15,5 +16,24 @@ pub fn wait_any(fds: &[BorrowedFd], limit: Duration) -> Vec<bool> {
     match poll(&mut polled, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)) {
         Ok(_) => polled.iter().map(|fd| fd.any().unwrap_or(false)).collect(),
         Err(_) => vec![false; fds.len()],
+    }
+}
+
+/// The standard input, until a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct StdinUntil(pub Instant);
+
+impl Read for StdinUntil {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let stdin = io::stdin();
+        loop {
+            let left = self.0.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            if wait_any(&[stdin.as_fd()], left) == [true] {
+                return Ok(nix::unistd::read(&stdin, into)?);
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::agent::protocol::Request;
 use super::authorized_keys::{ManagedBlock, has_key};
 use super::error::TkmError;
 use super::key::{PublicKey, needs_passphrase};
@@ -31,6 +32,8 @@ pub struct LineOptions {
     pub expiry: Option<String>,
     /// A terminal may be asked for.
     pub has_terminal: bool,
+    /// `command="…"`: what runs instead of anything else.
+    pub command: Option<String>,
 }
 
 impl LineOptions {
@@ -39,6 +42,7 @@ impl LineOptions {
     pub fn line(&self, key: &PublicKey) -> String {
         let mut words = vec!["restrict".to_owned()];
         words.extend(self.has_terminal.then(|| "pty".to_owned()));
+        words.extend(self.command.iter().map(|command| format!("command=\"{command}\"")));
         words.extend(self.from.iter().map(|from| format!("from=\"{from}\"")));
         words.extend(self.expiry.iter().map(|expiry| format!("expiry-time=\"{expiry}\"")));
         format!("{} {}", words.join(","), key.line())
@@ -110,7 +114,7 @@ fn private_bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TkmError> {
 ///
 /// Fails as the login does.
 pub fn verify(connection: &Connection, login: &Login) -> Result<(), TkmError> {
-    let answer = connection.run(login, "exit 0", b"")?;
+    let answer = connection.perform(login, &Request::Hello)?;
     if answer.status == 0 {
         return Ok(());
     }

@@ -5,6 +5,9 @@
 use super::key::PublicKey;
 use crate::base::environment::EnvRef;
 
+/// The largest file of keys that is changed, in bytes.
+pub const MAX_KEYS_FILE: usize = 1 << 20;
+
 /// Where the file is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedBlock {

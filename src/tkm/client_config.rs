@@ -21,7 +21,7 @@ const MARK: &str = "# hosts of tetra; `tkm config --remove` removes it";
 pub fn render(store: &Store, org: Option<&OrgName>) -> Result<String, TkmError> {
     let (state, pins) = (store.state()?, store.known_hosts());
     let mut text = "# Made by tetra from its hosts; `tkm config` makes it anew.\n".to_owned();
-    for Host { name, address, env } in store.hosts()? {
+    for Host { name, address, env, .. } in store.hosts()? {
         let Address { user, host, port } = address;
         text += &format!("\nHost tetra-{name}\n    HostName {host}\n    HostKeyAlias {name}\n");
         text += &port.map_or_else(String::new, |port| format!("    Port {port}\n"));

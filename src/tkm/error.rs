@@ -144,6 +144,22 @@ pub enum TkmError {
         /// What it said instead.
         why: String,
     },
+    /// What a key is bound to on a host did not do what was asked.
+    #[error("the agent of `{name}`: {why}")]
+    Agent {
+        /// The host.
+        name: HostName,
+        /// What it said.
+        why: String,
+    },
+    /// A key does what an agent does, and nothing else.
+    #[error("the key of `@{env}` is bound to `tetra agent` on `{name}`, and opens no session")]
+    Bound {
+        /// The host.
+        name: HostName,
+        /// The environment.
+        env: String,
+    },
     /// The connection broke after the login.
     #[error("lost the connection to `{name}`: {why}")]
     Lost {
@@ -206,7 +222,9 @@ impl UserFacingError for TkmError {
             Self::Key(_) => FaultKind::Usage,
             Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
             Self::NoHost(_) => FaultKind::NotFound,
-            Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) => FaultKind::Refused,
+            Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) | Self::Bound { .. } => {
+                FaultKind::Refused
+            }
             Self::NotPinned { .. }
             | Self::HostKeyChanged { .. }
             | Self::FingerprintMismatch { .. }
@@ -214,7 +232,7 @@ impl UserFacingError for TkmError {
             Self::NoKey { .. } | Self::NoPrivateKey { .. } => FaultKind::SecretMissing,
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } => FaultKind::Auth,
-            Self::NoCommand { .. } | Self::AuthorizedKeys { .. } => FaultKind::Preflight,
+            Self::NoCommand { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => FaultKind::Preflight,
             Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
             Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
             Self::Verification { .. } => FaultKind::RevertFailed,
@@ -254,6 +272,13 @@ impl UserFacingError for TkmError {
             Self::NoCommand { .. } => {
                 "the login shell must run commands, and no ForceCommand may replace them".to_owned()
             }
+            Self::Bound { name, .. } => format!(
+                "`tkm ssh {name} -- list`, `status` and `health` show its processes; use a key of your own for a session"
+            ),
+            Self::Agent { name, .. } => format!(
+                "`tkm bootstrap {name}` with a key of your own installs the program there again; `tkm host show {name}` \
+                 shows which keys of yours there are"
+            ),
             Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
             Self::Armed { name, .. } => format!("then run `tkm test {name}` and rotate again"),
             Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),

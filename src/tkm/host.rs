@@ -145,6 +145,87 @@ pub struct Host {
     pub address: Address,
     /// The environment that it belongs to.
     pub env: EnvName,
+    /// What the lines of its keys say there.
+    pub rules: HostRules,
+}
+
+/// What the lines of keys in `authorized_keys` of a host are limited by.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostRules {
+    /// Addresses that may use a key: `from=`.
+    pub from: Option<FromPatterns>,
+    /// How many days after it was made a key is no longer let in: `expiry-time=`.
+    pub expires_days: Option<u16>,
+    /// The program that keys of staging and prod are bound to, by its path on the host.
+    pub agent: Option<RemotePath>,
+}
+
+/// Patterns of `from=`, which are written between quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FromPatterns(String);
+
+/// A path on a host, of which no shell reads anything but a word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RemotePath(String);
+
+impl TryFrom<String> for FromPatterns {
+    type Error = String;
+
+    fn try_from(given: String) -> Result<Self, String> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || ".:*?,!/-_".contains(c);
+        if (1..=1024).contains(&given.len()) && given.chars().all(is_allowed) {
+            Ok(Self(given))
+        } else {
+            Err("expected addresses or patterns, with commas between them".to_owned())
+        }
+    }
+}
+
+impl TryFrom<String> for RemotePath {
+    type Error = String;
+
+    fn try_from(given: String) -> Result<Self, String> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        if given.starts_with('/') && given.len() <= 1024 && given.chars().all(is_allowed) {
+            Ok(Self(given))
+        } else {
+            Err(format!("`{}` has other characters than letters, digits, `/`, `.`, `_` and `-`", given.escape_debug()))
+        }
+    }
+}
+
+impl FromStr for FromPatterns {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        given.to_owned().try_into()
+    }
+}
+
+impl From<FromPatterns> for String {
+    fn from(patterns: FromPatterns) -> Self {
+        patterns.0
+    }
+}
+
+impl From<RemotePath> for String {
+    fn from(path: RemotePath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for FromPatterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Display for RemotePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
 }
 
 #[cfg(test)]

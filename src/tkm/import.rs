@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::TkmError;
-use super::host::{Address, Host, HostName};
+use super::host::{Address, Host, HostName, HostRules};
 use crate::base::environment::EnvName;
 use crate::base::name::sanitize;
 use crate::config::document::Document;
@@ -29,7 +29,7 @@ pub fn infrastructure(project: &Path) -> Result<Vec<Host>, TkmError> {
         let address: Address = address.parse().map_err(|error| broken(format!("{error}")))?;
         let name: HostName = sanitize(server, word).parse()?;
         if found.iter().all(|host| host.name != name) {
-            found.push(Host { name, address, env: env.parse()? });
+            found.push(Host { name, address, env: env.parse()?, rules: HostRules::default() });
         }
     }
     Ok(found)
@@ -53,7 +53,7 @@ pub fn ssh_config(path: &Path, env: &EnvName) -> Result<Vec<Host>, TkmError> {
                 && !word.starts_with("tetra-")
                 && found.iter().all(|host| host.name != name)
             {
-                found.push(Host { name, address, env: env.clone() });
+                found.push(Host { name, address, env: env.clone(), rules: HostRules::default() });
             }
         }
     }

@@ -8,6 +8,7 @@
 //! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
 //! authorized_keys  that file as text, edited in place
 //! remote           that file on a host: read, and replaced if nothing else changed it
+//! agent            what keys of staging and prod are bound to on their hosts
 //! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
 //! bootstrap        the first key of a host
 //! rotate           a key replaced on its hosts, step by step
@@ -36,6 +37,7 @@
 //!   the runner writes the step down before it takes it.
 
 pub mod access;
+pub mod agent;
 pub mod audit;
 pub mod authorized_keys;
 pub mod bootstrap;

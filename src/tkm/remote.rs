@@ -1,10 +1,9 @@
 //! What is done on a host: its `authorized_keys` read, and replaced as a whole with owner and mode as they were.
 
+use super::agent::protocol::{Blob, Request};
+use super::authorized_keys::MAX_KEYS_FILE;
 use super::error::TkmError;
 use super::ssh::{Answer, Connection, Login};
-
-/// The largest file of keys that is changed, in bytes.
-pub const MAX_KEYS_FILE: usize = 1 << 20;
 
 /// The file of keys of a user on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,21 +44,51 @@ trap - EXIT
 echo done
 "#;
 
+/// What does it on a host, in `sh`; none for what only an agent does, or with a sum that is not one.
+#[must_use]
+pub fn script(request: &Request) -> Option<String> {
+    Some(match request {
+        Request::Hello => "exit 0".to_owned(),
+        Request::ReadKeys => format!("most={MAX_KEYS_FILE}\n{READ}"),
+        Request::WriteKeys { old, new, .. } if is_sum(old) && is_sum(new) => {
+            format!("old='{old}'\nnew='{new}'\n{WRITE}")
+        }
+        Request::Arm { after } if is_sum(after) => {
+            format!("after='{after}'\nseconds={RESTORE_AFTER}\n{ARM}")
+        }
+        Request::Disarm => "rm -f \"$HOME\"/.ssh/.tetra-restore-*".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What the script reads.
+#[must_use]
+pub fn input(request: &Request) -> &[u8] {
+    if let Request::WriteKeys { bytes, .. } = request { &bytes.0 } else { b"" }
+}
+
+/// True for what `cksum` prints, and for the sum of a file that is not there.
+fn is_sum(text: &str) -> bool {
+    text == ABSENT || text.bytes().all(|byte| byte.is_ascii_digit() || byte == b' ')
+}
+
+/// The sum of a file that is not there.
+const ABSENT: &str = "absent 0";
+
 /// Reads the file of keys.
 ///
 /// # Errors
 ///
 /// Fails if there is no login, or the file is none that is changed: a link, read-only, of another user, or larger than 1 MiB.
 pub fn read_keys(connection: &Connection, login: &Login) -> Result<KeysFile, TkmError> {
-    let script = format!("most={MAX_KEYS_FILE}\n{READ}");
-    let answer = connection.run(login, &script, b"")?;
+    let answer = connection.perform(login, &Request::ReadKeys)?;
     if answer.status != 0 {
         return Err(refusal(connection, &answer));
     }
     let end = answer.output.iter().position(|byte| *byte == b'\n').unwrap_or(answer.output.len());
     let sum = String::from_utf8_lossy(&answer.output[..end]).trim().to_owned();
     let bytes = answer.output.get(end + 1..).unwrap_or_default().to_vec();
-    if sum != "absent 0" && sum != cksum(&bytes) {
+    if sum != ABSENT && sum != cksum(&bytes) {
         let why = "the file changed while it was read".to_owned();
         return Err(TkmError::AuthorizedKeys { name: connection.host.name.clone(), why });
     }
@@ -73,8 +102,8 @@ pub fn read_keys(connection: &Connection, login: &Login) -> Result<KeysFile, Tkm
 /// Fails if it could not be replaced; it is then as it was.
 pub fn write_keys(connection: &Connection, login: &Login, old: &KeysFile, new: &[u8]) -> Result<KeysFile, TkmError> {
     let sum = cksum(new);
-    let script = format!("old='{}'\nnew='{sum}'\n{WRITE}", old.sum);
-    let answer = connection.run(login, &script, new)?;
+    let request = Request::WriteKeys { old: old.sum.clone(), new: sum.clone(), bytes: Blob(new.to_vec()) };
+    let answer = connection.perform(login, &request)?;
     if answer.status != 0 || answer.output.trim_ascii() != b"done" {
         return Err(refusal(connection, &answer));
     }
@@ -102,8 +131,7 @@ echo done
 ///
 /// Fails if it could not be arranged.
 pub fn arm(connection: &Connection, login: &Login, after: &[u8]) -> Result<(), TkmError> {
-    let script = format!("after='{}'\nseconds={RESTORE_AFTER}\n{ARM}", cksum(after));
-    let answer = connection.run(login, &script, b"")?;
+    let answer = connection.perform(login, &Request::Arm { after: cksum(after) })?;
     if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }
 }
 
@@ -113,7 +141,7 @@ pub fn arm(connection: &Connection, login: &Login, after: &[u8]) -> Result<(), T
 ///
 /// Fails if the host was not told; it then puts the file back.
 pub fn disarm(connection: &Connection, login: &Login) -> Result<(), TkmError> {
-    let answer = connection.run(login, "rm -f \"$HOME\"/.ssh/.tetra-restore-*", b"")?;
+    let answer = connection.perform(login, &Request::Disarm)?;
     if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }
 }
 

@@ -120,7 +120,7 @@ impl Rotation<'_> {
     fn add(&self, connection: &Connection, old: &Key, new: &Key) -> Result<(), TkmError> {
         let (by, login) = (access::login_of(self.store, old)?, access::login_of(self.store, new)?);
         let key = public(new)?;
-        let line = options(self.id, new).line(&key);
+        let line = options(connection.host, self.id, new).line(&key);
         access::install(connection, &Install { by: &by, new: &login, block: &block_of(self.id), key: &key, line })?;
         self.written(connection, "key-install", &new.fingerprint, |state| {
             if let Some(key) = state.by_fingerprint(&new.fingerprint) {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::agent::protocol;
 use super::error::TkmError;
 use super::host::Host;
 use super::key::{Fingerprint, PublicKey};
@@ -23,7 +24,7 @@ use crate::sys::kernel;
 /// How long a call may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The most that is read of what a host says. A file of keys may have [`MAX_KEYS_FILE`](super::remote::MAX_KEYS_FILE) bytes.
+/// The most that is read of what a host says. A file of keys may have [`MAX_KEYS_FILE`](super::authorized_keys::MAX_KEYS_FILE) bytes.
 const MAX_OUTPUT: u64 = 4 << 20;
 
 /// What a login is made with.
@@ -59,6 +60,15 @@ pub struct Answer {
     pub status: i32,
     /// What it printed.
     pub output: Vec<u8>,
+}
+
+/// What came of a login and a command.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// ssh's own log.
+    said: String,
+    /// What the host said.
+    pub found: Captured,
 }
 
 impl<'a> Connection<'a> {
@@ -106,13 +116,19 @@ impl<'a> Connection<'a> {
             format!("printf '%s\\n' 'begin-{mark}'\n(\n{script}\n)\nprintf '\\n%s %s\\n' 'end-{mark}' \"$?\"\n");
         // Small and the same for every call: POSIX shells, fish and csh read it alike, and nothing of it is private.
         let command = format!("exec sh -c 'eval \"$(dd bs=1 count={} 2>/dev/null)\"'", script.len());
+        let exchanged = self.exchange(login, command, &[script.as_bytes(), input].concat())?;
+        frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))
+    }
+
+    /// Logs in, and has a command run that reads `input`.
+    pub(super) fn exchange(&self, login: &Login, command: String, input: &[u8]) -> Result<Exchange, TkmError> {
         let log = self.log_file()?;
         let mut words = self.words(login, &self.store.known_hosts(), log.path());
         words.extend(["--".to_owned(), self.target(login), command]);
-        let found = self.call(&words, &[script.as_bytes(), input].concat())?;
+        let found = self.call(&words, input)?;
         let said = self.read_log(log.path())?;
         self.check(login, &said, &found)?;
-        frame(&found.stdout, &mark).ok_or_else(|| self.no_answer(&said, &found))
+        Ok(Exchange { said, found })
     }
 
     /// The key that the host shows now. Nothing is sent to it.
@@ -271,7 +287,7 @@ impl<'a> Connection<'a> {
     }
 
     /// What it means that there was a login and no answer.
-    fn no_answer(&self, log: &str, found: &Captured) -> TkmError {
+    pub(super) fn no_answer(&self, Exchange { said: log, found }: &Exchange) -> TkmError {
         let name = self.host.name.clone();
         let is_lost = log.lines().filter(|line| !line.starts_with("debug")).any(|line| {
             ["closed by remote host", "not responding", "Connection reset", "Broken pipe", "disconnect"]
@@ -283,6 +299,9 @@ impl<'a> Connection<'a> {
         }
         if found.exit == ChildExit::Killed {
             return TkmError::Lost { name, why: format!("no answer within {} s", LIMIT.as_secs()) };
+        }
+        if let Some(why) = protocol::refusal(&found.stdout) {
+            return TkmError::Agent { name, why };
         }
         let said = if found.stdout.is_empty() { &found.stderr } else { &found.stdout };
         TkmError::NoCommand { name, why: last_line(said) }
@@ -298,7 +317,7 @@ pub fn add_line(host: &Host, fingerprint: Option<&Fingerprint>) -> String {
 /// The line that adds a host whose key is to be looked at.
 #[must_use]
 pub fn first_add_line(host: &Host) -> String {
-    let Host { name, address, env } = host;
+    let Host { name, address, env, .. } = host;
     let is_named = name.as_str().parse::<EnvName>().is_ok_and(|named| named == *env);
     let env = if is_named { String::new() } else { format!(" --env {env}") };
     format!("tkm host add {name} {address}{env}")
@@ -322,7 +341,7 @@ fn offered(log: &str) -> Option<Fingerprint> {
 }
 
 /// A word that a host cannot know before.
-fn mark() -> String {
+pub(super) fn mark() -> String {
     format!("{}{}", kernel::random_token(), kernel::random_token())
 }
 

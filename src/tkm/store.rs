@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::TkmError;
-use super::host::{Host, HostName};
+use super::host::{FromPatterns, Host, HostName, HostRules, RemotePath};
 use super::state::{FORMAT, State};
 use crate::config::read;
 use crate::sys::file::{self, Access, FileError};
@@ -51,6 +51,12 @@ struct HostsFile {
 struct HostEntry {
     address: String,
     env: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<FromPatterns>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_days: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<RemotePath>,
 }
 
 impl Store {
@@ -178,7 +184,9 @@ impl Store {
         let host = |(name, entry): (HostName, HostEntry)| {
             let address = entry.address.parse().map_err(|error| broken(format!("host `{name}`: {error}")))?;
             let env = entry.env.parse().map_err(|error| broken(format!("host `{name}`: {error}")))?;
-            Ok(Host { name, address, env })
+            let HostEntry { from, expires_days, agent, .. } = entry;
+            let rules = HostRules { from, expires_days, agent };
+            Ok(Host { name, address, env, rules })
         };
         file.hosts.into_iter().map(host).collect()
     }
@@ -199,7 +207,9 @@ impl Store {
     /// Fails if a file cannot be written.
     pub fn write_hosts(&self, hosts: &[Host]) -> Result<(), TkmError> {
         let entry = |host: &Host| {
-            (host.name.clone(), HostEntry { address: host.address.to_string(), env: host.env.to_string() })
+            let (address, env) = (host.address.to_string(), host.env.to_string());
+            let HostRules { from, expires_days, agent } = host.rules.clone();
+            (host.name.clone(), HostEntry { address, env, from, expires_days, agent })
         };
         let file = HostsFile { version: FORMAT, hosts: hosts.iter().map(entry).collect() };
         let body = toml::to_string(&file).expect("names and texts can be written");

@@ -170,8 +170,20 @@ fn check_objects(schema: &Value, place: &str) {
 }
 
 /// Commands without data of their own: they change the session, run other lines, or print a text.
-const WITHOUT_DATA: [&str; 11] =
-    ["complete", "daemon sweep", "exit", "help", "repl", "select", "source", "tkm ssh", "tsm help", "use", "watch"];
+const WITHOUT_DATA: [&str; 12] = [
+    "agent",
+    "complete",
+    "daemon sweep",
+    "exit",
+    "help",
+    "repl",
+    "select",
+    "source",
+    "tkm ssh",
+    "tsm help",
+    "use",
+    "watch",
+];
 
 /// The commands, with options, that the title of a schema names.
 fn lines_in_title(schema: &Value) -> Vec<String> {

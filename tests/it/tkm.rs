@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod agent;
+
 use crate::beds::skipped;
 use crate::sshd::{self, Server};
 use crate::world::World;

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use super::context::{actor, find, key_id, not_initialized};
+use super::line_limits::LineLimits;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::UserName;
+use crate::command::shell::version::VERSION;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::access::{self, Installation};
+use crate::tkm::agent::install::Installed;
 use crate::tkm::host::{Address, HostName};
 use crate::tkm::ssh::{Connection, Login};
 use crate::tkm::state::Purpose;
@@ -18,7 +21,8 @@ use crate::tkm::{bootstrap, client_config};
 ///
 /// Logs in with the keys that you use already, or with --identity, adds the key to ~/.ssh/authorized_keys of that user, and
 /// verifies it on a fresh connection. If that fails, the file is put back. The way in that was used stays, and is noted as
-/// break-glass.
+/// break-glass. A key of staging or prod is bound to `tetra agent`: this program is put on the host, in ~/.local/lib/tetra, if it
+/// runs there.
 #[derive(Debug, clap::Args)]
 pub struct Bootstrap {
     /// The host
@@ -29,19 +33,8 @@ pub struct Bootstrap {
     /// A private key that the host accepts already
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
-    /// Addresses that may use the key, as `from=` of authorized_keys
-    #[arg(long, value_name = "PATTERNS", value_parser = from_patterns)]
-    from: Option<String>,
-}
-
-/// Patterns of `from=`, which are written between quotes.
-fn from_patterns(given: &str) -> Result<String, String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ".:*?,!/-_".contains(c);
-    if !given.is_empty() && given.chars().all(allowed) {
-        Ok(given.to_owned())
-    } else {
-        Err("expected addresses or patterns, with commas between them".to_owned())
-    }
+    #[command(flatten)]
+    limits: LineLimits,
 }
 
 impl Command for Bootstrap {
@@ -62,6 +55,7 @@ impl Command for Bootstrap {
             // Checked as the address of which it becomes a part.
             host.address = format!("{user}@{}", Address { user: None, ..host.address }).parse::<Address>()?;
         }
+        self.limits.apply(&mut host.rules);
         let variables = cx.host.variables();
         let by = match &self.identity {
             Some(path) => access::login_with(&cx.host.cwd().join(path), variables)?,
@@ -70,12 +64,8 @@ impl Command for Bootstrap {
         let connection = Connection::open(&store, &host, variables)?;
         let id = key_id(cx, &host.env, Purpose::Deploy);
         let _lock = store.lock()?;
-        let wanted = bootstrap::Bootstrap { by: &by, id: &id, from: self.from };
+        let wanted = bootstrap::Bootstrap { by: &by, id: &id, program: cx.host.program(), version: VERSION };
         let done = bootstrap::run(&connection, actor(cx), &wanted)?;
-        if self.user.is_some() {
-            let with_user = |known: crate::tkm::host::Host| if known.name == host.name { host.clone() } else { known };
-            store.write_hosts(&store.hosts()?.into_iter().map(with_user).collect::<Vec<_>>())?;
-        }
         client_config::write(&store, cx.selection.org.as_ref())?;
         let user = &connection.route.user;
         let text = match done.installation {
@@ -89,7 +79,14 @@ impl Command for Bootstrap {
             .with("env", host.env.as_str())
             .with("user", user.as_str())
             .with("fingerprint", done.fingerprint.as_str())
+            .with("agent", matches!(done.agent, Some(Installed::Ready(_))))
             .with("added", done.installation == Installation::Added);
-        Ok(Report::of(message).note(format!("next: `tkm test {0}`, `tkm ssh {0}`", host.name)))
+        let report = match done.agent {
+            Some(Installed::Impossible(why)) => Report::of(message).note(format!(
+                "the key has `restrict` only and is not bound to `tetra agent`: {why}; it can run any command"
+            )),
+            Some(Installed::Ready(_)) | None => Report::of(message),
+        };
+        Ok(report.note(format!("next: `tkm test {0}`, `tkm ssh {0}`", host.name)))
     }
 }

@@ -6,7 +6,7 @@ use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Answer, Message, Question, Report};
 use crate::tkm::error::TkmError;
-use crate::tkm::host::{Address, Host, HostName};
+use crate::tkm::host::{Address, Host, HostName, HostRules};
 use crate::tkm::host_key::{self, Evidence};
 use crate::tkm::key::{Fingerprint, PublicKey};
 use crate::tkm::ssh::Connection;
@@ -40,7 +40,7 @@ impl Command for HostAdd {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let env = self.env(cx)?;
-        let host = Host { name: self.host, address: self.address, env };
+        let host = Host { name: self.host, address: self.address, env, rules: HostRules::default() };
         let known = store.hosts()?.into_iter().find(|known| known.name == host.name);
         let is_pinned = !pins::pinned(&store.pins()?, &host.name).is_empty();
         if known.as_ref().is_some_and(|known| is_pinned || *known != host) {

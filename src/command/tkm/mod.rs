@@ -14,6 +14,7 @@ pub mod host_rm;
 pub mod host_show;
 pub mod init;
 mod initialize;
+mod line_limits;
 pub mod list;
 pub mod log;
 pub mod rotate;

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::context::{actor, find, key_id, not_initialized};
+use super::line_limits::LineLimits;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration;
@@ -38,6 +39,8 @@ pub struct Rotate {
     /// Make the new key without a passphrase, also for prod
     #[arg(long)]
     no_passphrase: bool,
+    #[command(flatten)]
+    limits: LineLimits,
 }
 
 impl Command for Rotate {
@@ -57,7 +60,12 @@ impl Command for Rotate {
         self.begin(cx, &store, &id)?;
         let state = store.state()?;
         let outgoing = state.outgoing(&id).map(|old| old.hosts.clone()).unwrap_or_default();
-        let hosts: Vec<Host> = store.hosts()?.into_iter().filter(|host| outgoing.contains(&host.name)).collect();
+        let mut hosts = store.hosts()?;
+        for host in hosts.iter_mut().filter(|host| outgoing.contains(&host.name)) {
+            self.limits.apply(&mut host.rules);
+        }
+        store.write_hosts(&hosts)?;
+        hosts.retain(|host| outgoing.contains(&host.name));
         let period = if self.now { Duration::ZERO } else { self.grace.0 };
         let grace = Grace { period, now: cx.host.now() };
         let rotation = Rotation { store: &store, id: &id, actor: actor(cx), grace, turn: Mutex::new(()) };

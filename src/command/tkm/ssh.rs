@@ -7,6 +7,8 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::sys::host::Invocation;
 use crate::tkm::access;
+use crate::tkm::agent::protocol::Request;
+use crate::tkm::bootstrap::is_bound;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::HostName;
 use crate::tkm::ssh::Connection;
@@ -38,6 +40,9 @@ impl Command for Ssh {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let host = store.host(&self.host)?;
         let connection = Connection::open(&store, &host, cx.host.variables())?;
+        if host.rules.agent.is_some() && is_bound(&host.env) && !is_request(&self.command) {
+            return Err(TkmError::Bound { name: host.name, env: host.env.to_string() }.into());
+        }
         let state = store.state()?;
         let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
         let login = access::login_of(&store, key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?)?;
@@ -56,4 +61,9 @@ impl Command for Ssh {
         let code = u8::try_from(done.exit_code).unwrap_or(1);
         Ok(Report { code: (code != 0).then_some(code), ..Report::default() })
     }
+}
+
+/// True for what the agent of a host does.
+fn is_request(command: &[String]) -> bool {
+    matches!(command, [word] if Request::of_word(word).is_some())
 }

@@ -1,0 +1,60 @@
+//! The operator's side: one request over ssh.
+
+use super::protocol::{self, Blob, Reply, Request};
+use crate::base::environment::EnvRef;
+use crate::tkm::error::TkmError;
+use crate::tkm::host::RemotePath;
+use crate::tkm::remote;
+use crate::tkm::ssh::{self, Answer, Connection, Login};
+
+impl Connection<'_> {
+    /// Has something done on the host: by the agent where the key of the login is bound to it, else by a script.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host is not reached, refuses the login, or runs nothing; also if the agent refuses it.
+    pub fn perform(&self, login: &Login, request: &Request) -> Result<Answer, TkmError> {
+        if let Some((program, env)) = self.agent(login) {
+            return match self.ask(login, &format!("{program} {}", super::words(&env)), request)? {
+                Reply::Hello { env: found, .. } if found == env.to_string() => {
+                    Ok(Answer { status: 0, output: Vec::new() })
+                }
+                Reply::Hello { env: found, .. } => {
+                    Err(self.agent_error(format!("it is bound to {found}, not to {env}")))
+                }
+                Reply::Done { status, output: Blob(output) } => Ok(Answer { status, output }),
+                Reply::Data(_) => Err(self.agent_error("it answered something else than was asked".to_owned())),
+                Reply::Error { message, .. } => Err(self.agent_error(message)),
+            };
+        }
+        let Some(script) = remote::script(request) else {
+            return Err(self.agent_error(format!("`{}` needs `tetra agent`, which is not installed", request.name())));
+        };
+        self.run(login, &script, remote::input(request))
+    }
+
+    /// What a login with a key of the store runs on this host; none if its keys are not bound.
+    fn agent(&self, login: &Login) -> Option<(&RemotePath, EnvRef)> {
+        let (Login::Key(path) | Login::AgentKey(path)) = login else { return None };
+        // `ORG/ENV/FILE`, with `_` for no organization.
+        let below = path.strip_prefix(self.store.keys_dir()).ok()?;
+        let org = below.components().next()?.as_os_str().to_str()?;
+        let env = EnvRef { org: org.parse().ok().filter(|_| org != "_"), env: self.host.env.clone() };
+        Some((self.host.rules.agent.as_ref()?, env))
+    }
+
+    fn ask(&self, login: &Login, line: &str, request: &Request) -> Result<Reply, TkmError> {
+        let nonce = ssh::mark();
+        let framed = protocol::frame(&nonce, request);
+        let exchanged = self.exchange(login, line.to_owned(), framed.as_bytes())?;
+        match protocol::find_reply(&exchanged.found.stdout, &nonce) {
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err(self.no_answer(&exchanged)),
+            Err(error) => Err(self.agent_error(error.to_string())),
+        }
+    }
+
+    fn agent_error(&self, why: String) -> TkmError {
+        TkmError::Agent { name: self.host.name.clone(), why }
+    }
+}

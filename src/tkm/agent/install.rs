@@ -1,0 +1,116 @@
+//! The program put on a host, for keys to be bound to: this very one, if the host can run it.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::disk;
+use crate::sys::digest;
+use crate::sys::file::FileError;
+use crate::tkm::error::TkmError;
+use crate::tkm::host::RemotePath;
+use crate::tkm::route::last_line;
+use crate::tkm::ssh::{Connection, Login};
+
+/// The largest program that is sent, in bytes.
+const MAX_PROGRAM: u64 = 512 << 20;
+
+/// This program, as it is sent.
+pub struct Program {
+    bytes: Vec<u8>,
+    sha256: String,
+    version: &'static str,
+}
+
+/// Whether a host has the program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Installed {
+    /// It is there.
+    Ready(RemotePath),
+    /// The host cannot have it; why.
+    Impossible(String),
+}
+
+/// Says where the program would be, and whether it is there. No directory on the way may be writable for another user.
+const LOOK: &str = r#"
+umask 077
+if [ "$(uname -sm)" != "$machine" ]; then echo "the host is $(uname -sm), and this program is $machine"; exit 3; fi
+for tool in sha256sum mkdir mv ls; do
+    command -v "$tool" >/dev/null || { echo "\`$tool\` does not exist there"; exit 3; }
+done
+d=$HOME/.local/lib/tetra
+mkdir -p "$d" 2>/dev/null || { echo "\`$d\` cannot be made"; exit 3; }
+for p in "$HOME" "$HOME/.local" "$HOME/.local/lib" "$d"; do
+    [ -O "$p" ] || { echo "\`$p\` belongs to another user"; exit 3; }
+    case $(ls -Lld "$p") in ?????w*|????????w*) echo "\`$p\` can be written by other users"; exit 3;; esac
+done
+t=$d/tetra-$short
+"#;
+
+/// Ends with 4 if the program has to be sent.
+const CHECK: &str = r#"
+[ "$(sha256sum <"$t" 2>/dev/null | cut -c1-64)" = "$sum" ] && [ -O "$t" ] && [ -x "$t" ] || exit 4
+[ "$("$t" --version 2>/dev/null)" = "$version" ] || { echo "the host does not run the program"; exit 3; }
+echo "$t"
+"#;
+
+/// Reads the program from its input.
+const RECEIVE: &str = r#"
+new=$d/.tetra-$$
+trap 'rm -f "$new"' EXIT
+cat >"$new" || { echo "no space is left for \`$d\`"; exit 3; }
+chmod 700 "$new" && { sync "$new" 2>/dev/null || sync; }
+[ "$(sha256sum <"$new" | cut -c1-64)" = "$sum" ] || { echo "the program did not arrive as a whole"; exit 3; }
+mv -f "$new" "$t" || { echo "\`$t\` cannot be written"; exit 3; }
+trap - EXIT
+"#;
+
+impl Program {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read, or is larger than 512 MiB.
+    pub fn read(path: &Path, version: &'static str) -> Result<Self, TkmError> {
+        let fail = || FileError::io("read", path);
+        let mut bytes = Vec::new();
+        disk::user_file()
+            .open(path)
+            .and_then(|file| file.take(MAX_PROGRAM + 1).read_to_end(&mut bytes))
+            .map_err(fail())?;
+        if bytes.len() as u64 > MAX_PROGRAM {
+            return Err(fail()(io::ErrorKind::FileTooLarge.into()).into());
+        }
+        Ok(Self { sha256: digest::sha256(&bytes), bytes, version })
+    }
+
+    /// Puts it on a host, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the login does. That the host cannot have it is no failure.
+    pub fn install(&self, connection: &Connection, by: &Login) -> Result<Installed, TkmError> {
+        let facts = format!(
+            "machine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
+            machine(),
+            self.sha256,
+            &self.sha256[..16],
+            self.version
+        );
+        let mut answer = connection.run(by, &format!("{facts}{LOOK}{CHECK}"), b"")?;
+        if answer.status == 4 {
+            answer = connection.run(by, &format!("{facts}{LOOK}{RECEIVE}{CHECK}"), &self.bytes)?;
+        }
+        let said = last_line(&answer.output);
+        Ok(match (answer.status, RemotePath::try_from(said.clone())) {
+            (0, Ok(path)) => Installed::Ready(path),
+            (0, Err(why)) => Installed::Impossible(format!("its path there: {why}")),
+            (4, _) => Installed::Impossible("the program did not arrive".to_owned()),
+            _ => Installed::Impossible(said),
+        })
+    }
+}
+
+/// What `uname -sm` prints where this program runs.
+fn machine() -> String {
+    format!("Linux {}", std::env::consts::ARCH)
+}
