@@ -1,6 +1,7 @@
 //! Environments and how careful to be in them.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use super::name::{InvalidName, OrgName, is_name};
@@ -91,6 +92,15 @@ impl EnvRef {
     pub fn of(org: Option<&OrgName>, env: Option<&EnvName>) -> Option<Self> {
         Some(Self { org: org.cloned(), env: env?.clone() })
     }
+
+    /// The built-in environment that an env file is named after: `prod` of `env/prod.env`. For the guard: such a file is not in
+    /// an environment, but what runs with it is as much worth asking for.
+    #[must_use]
+    pub fn of_env_file(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_str()?;
+        let env: EnvName = env_file_word(name).parse().ok()?;
+        env.tier().map(|_| Self { org: None, env })
+    }
 }
 
 impl fmt::Display for EnvRef {
@@ -111,6 +121,12 @@ impl FromStr for EnvRef {
             None => Ok(Self { org: None, env: given.parse()? }),
         }
     }
+}
+
+/// The word that an env file is called by: `dev` of `dev.env`.
+#[must_use]
+pub fn env_file_word(name: &str) -> &str {
+    name.strip_suffix(".env").unwrap_or(name)
 }
 
 fn short(word: &str) -> &str {

@@ -47,8 +47,10 @@ pub fn prepare(context: &OpContext, request: &StartRequest) -> Result<PreparedSt
     let (plan, environments) = {
         let start = context.start_context(&processes)?;
         let target = request.target(&start).map_err(PlanError::from)?;
-        let environments = environments(&target, request, &start)?;
-        (planner::of_target(target, request, &start)?, environments)
+        let mut environments = environments(&target, request, &start)?;
+        let plan = planner::of_target(target, request, &start)?;
+        environments.extend(plan.env_file.as_ref().and_then(|file| EnvRef::of_env_file(&file.path)));
+        (plan, environments)
     };
     if !plan.settings.deps.is_empty() && !request.may_name_process() {
         processes = context.processes()?;

@@ -238,13 +238,15 @@ impl Process {
         Some(EnvRef { org, env: run.environment.parse().ok()? })
     }
 
-    /// Every environment whose guard counts for it: the one that it was started in, and the one that its service belongs to.
+    /// Every environment whose guard counts for it: the one that it was started in, the one that its service belongs to, and the
+    /// one that its env file is named after.
     #[must_use]
     pub fn environments(&self) -> Vec<EnvRef> {
         let service = Path::new(&self.meta.run.service);
         let of_service = (service.is_file()).then(|| definition::environment_of(service)).flatten();
         let mut all: Vec<EnvRef> = self.environment().into_iter().chain(of_service).collect();
         all.dedup();
+        all.extend(EnvRef::of_env_file(Path::new(&self.meta.env_file)));
         all
     }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::base::environment::EnvRef;
+use crate::base::environment::{EnvRef, env_file_word};
 use crate::base::fault::{Fault, FaultKind, Location, UserFacingError};
 use crate::sys::paths::Paths;
 
@@ -124,8 +124,7 @@ impl Definition {
 
 /// The word that an env file is called by: `dev` of `env/dev.env`.
 fn environment_of(file: &str) -> Option<&str> {
-    let name = file.rsplit('/').next()?;
-    Some(name.strip_suffix(".env").unwrap_or(name))
+    Some(env_file_word(file.rsplit('/').next()?))
 }
 
 /// True for the name of an environment that is not `own`.

@@ -169,3 +169,18 @@ fn secrets_that_are_open_to_others_are_closed_in_a_private_directory_and_refused
     assert!(said.code == 0 && said.err.contains("0644"), "{}", said.err);
     assert_eq!(fs::metadata(&secrets).expect("a file").permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn what_runs_with_the_env_file_of_prod_is_guarded_like_prod() {
+    let sandbox = StartSandbox::new();
+    sandbox.world.file("env/prod.env", "A=1\n");
+    let start = ["start", "--env", "prod", "--name", "s", "sleep", "1000"];
+    let refused = sandbox.tsm(&start);
+    assert_eq!(refused.code, 4, "{}", refused.err);
+    assert_eq!(sandbox.tsm(&[&["start", "--yes"], &start[1..]].concat()).code, 0);
+    for words in [&["stop", "s"][..], &["stop", "s", "--env", "local"], &["restart", "s"], &["delete", "s"]] {
+        let refused = sandbox.tsm(words);
+        assert_eq!(refused.code, 4, "{words:?}: {}", refused.err);
+    }
+    assert_eq!(sandbox.tsm(&["stop", "s", "--yes"]).code, 0);
+}
