@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 93] = [
+    const LINES: [(&str, &str); 98] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -193,6 +193,11 @@ mod tests {
         ),
         ("docker run -u 1000:1000 --user root:root img", "docker run -u 1000:1000 --user root:root img"),
         ("http -a me:pw h", "http -a me:*** h"),
+        ("curl -b sid=hunter2 -bsid=hunter3 h", "curl -b *** -b*** h"),
+        ("vault kv put kv/x value=hunter2 b=hunter3", "vault kv put kv/x value=*** b=***"),
+        ("vault kv patch -mount=kv x a=hunter2", "vault kv patch -mount=kv x a=***"),
+        ("bao write kv/x a=hunter2", "bao write kv/x a=***"),
+        ("npm config set //h/:_authToken hunter2", "npm config set //h/:_authToken ***"),
         ("tsm logs api --since 10:30", "tsm logs api --since 10:30"),
         ("mysql -u root -phunter2 shop", "mysql -u root -p*** shop"),
         ("sudo /usr/bin/mysqldump -phunter2", "sudo /usr/bin/mysqldump -p***"),

@@ -97,7 +97,13 @@ const TOOLS: [Tool; 28] = [
     },
     Tool { names: &["ab", "siege"], pair: Some((&["-A", "-P"], ':')), ..NONE },
     Tool { names: &["http", "https", "xh", "curlie"], pair: Some((&["-a", "--auth"], ':')), ..NONE },
-    Tool { names: &["curl"], pair: Some((&["-u", "--user", "-U", "--proxy-user"], ':')), ..NONE },
+    Tool {
+        names: &["curl"],
+        separate: &["-b"],
+        attached: &["-b"],
+        pair: Some((&["-u", "--user", "-U", "--proxy-user"], ':')),
+        ..NONE
+    },
     Tool {
         names: &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"],
         separate: &["-A", "-X", "-c"],
@@ -105,7 +111,7 @@ const TOOLS: [Tool; 28] = [
         ..NONE
     },
     Tool { names: &["htpasswd"], after: &["-b"], last: true, ..NONE },
-    Tool { names: &["vault"], after: &["login"], last: true, ..NONE },
+    Tool { names: &["vault", "bao"], after: &["login"], last: true, ..NONE },
     Tool { names: &["rabbitmqctl"], after: &["add_user", "change_password", "authenticate_user"], last: true, ..NONE },
     Tool { names: &["wpa_passphrase"], last: true, ..NONE },
     Tool { names: &["useradd", "usermod"], separate: &["-p"], ..NONE },
@@ -210,6 +216,11 @@ pub(super) fn has_another_p(word: &str) -> bool {
 /// True for programs whose `-u a:b` is a user and a group.
 pub(super) fn has_groups(word: &str) -> bool {
     ["docker", "podman", "nerdctl", "docker-compose", "chown", "install", "rsync", "kubectl"].contains(&base(word))
+}
+
+/// True for those programs whose `write` takes what is to be kept.
+pub(super) fn is_vault(word: &str) -> bool {
+    ["vault", "bao"].contains(&base(word))
 }
 
 fn base(word: &str) -> &str {

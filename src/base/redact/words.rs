@@ -67,7 +67,7 @@ struct ScanState {
     secrets: Option<Setting>,
 }
 
-/// `secrets set [ENV] NAME [VALUE]`
+/// `secrets set [ENV] NAME [VALUE]`, and `vault kv put PATH NAME=VALUE`
 #[derive(Default)]
 struct Setting {
     place: bool,
@@ -200,6 +200,8 @@ impl ScanState {
         match text {
             "login" => self.login = true,
             "set" if matches!(self.last.as_str(), "secrets" | "secret") => self.secrets = Some(Setting::default()),
+            "put" | "patch" if self.last == "kv" => self.secrets = Some(Setting::default()),
+            "write" if tool::is_vault(&self.last) => self.secrets = Some(Setting::default()),
             "set" | "SET" | "setenv" | "config" | "put" | "setex" => self.sets = true,
             _ => {}
         }
@@ -238,8 +240,8 @@ impl ScanState {
             let sets = self.sets && !is_by;
             return if sets { Expect::Value(Weight::Strong) } else { Expect::Quoted };
         }
-        // What is set may be called `app/password`.
-        let name = if self.sets { text.rsplit('/').next().unwrap_or_default() } else { text };
+        // What is set may be called `app/password`, or `//registry/:_authToken`.
+        let name = if self.sets { text.rsplit(['/', ':']).next().unwrap_or_default() } else { text };
         let weight = if name::is_plain(name) && !is_verb(name) { weight(name) } else { Weight::None };
         match weight {
             Weight::None => Expect::Nothing,
