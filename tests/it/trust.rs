@@ -49,6 +49,17 @@ fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
 }
 
 #[test]
+fn reports_of_places_that_do_not_exist_end_nothing() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    for report in ["\x1b[0;0R", "\x1b[5;0R", "\x1b[999;999R", "\x1b[<0;0;0M", "\x1b[32;0;0M", "\x1b[M \x01\x01"] {
+        terminal.send(report);
+    }
+    run(&mut terminal, "use @staging", "-/staging>");
+    leave(terminal);
+}
+
+#[test]
 fn a_secret_stays_unseen_after_a_stop() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
