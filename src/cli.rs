@@ -145,7 +145,7 @@ enum RunMode {
 }
 
 impl RunMode {
-    /// True for a command about the units of the machine: these are root's, whoever owns the data.
+    /// True for a command about the units of the machine: these are root's, also where another user owns the data.
     fn is_of_root(&self) -> bool {
         let Self::Command(words) = self else { return false };
         matches!(registry::resolve(words), CommandMatch::Command(entry, _) if UNIT_COMMANDS.contains(&entry.name))
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_in_is_told_from_the_words() {
+    fn every_way_in_is_found_from_the_words() {
         for (line, expected) in [
             ("tetra", RunMode::Prompt),
             ("/usr/bin/tetra repl", RunMode::Prompt),

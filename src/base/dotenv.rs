@@ -17,7 +17,7 @@ pub struct EnvVar {
     pub key: String,
     /// What it is set to, unquoted; may be empty and may hold `=` and newlines.
     pub value: String,
-    /// The line on which the key stands, counted from 1.
+    /// The line of the key, counted from 1.
     pub line: u32,
 }
 

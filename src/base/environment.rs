@@ -44,7 +44,7 @@ impl EnvName {
 }
 
 impl Tier {
-    /// The rung that a name, alias or environment type stands for.
+    /// The rung of a name, alias or environment type.
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         let word = short(word);

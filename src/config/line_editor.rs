@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_are_told_from_texts() {
+    fn comments_are_distinguished_from_texts() {
         let text = "a = [ # one\n '# no', \"\\\" # no\", \"\"\"x\"\"\"\"\" , # two\r\n '''# no'''] # three";
         let found: Vec<&str> = comments(text).into_iter().map(|span| &text[span]).collect();
         assert_eq!(found, ["# one", "# two", "# three"]);

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_toml_is_shown_without_what_looks_like_a_secret() {
+    fn a_text_that_is_not_a_toml_is_shown_without_what_looks_like_a_secret() {
         let text = "[a]\nx = 1\napi_key = \"canary\nu = { token = \"canary\" }\nurl = \"pg://u:canary@h\"\nk = \"${secret:K}\"\n";
         let hidden = toml_text(text);
         assert_eq!(hidden.len(), text.len());

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_path() {
+    fn refuses_what_is_not_a_path() {
         for text in ["", ".", "a.", ".a", "a..b", "a b", "\"a", "a.\"b\"c"] {
             assert!(text.parse::<KeyPath>().is_err(), "{text:?}");
         }

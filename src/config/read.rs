@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_text_or_too_large_is_refused_with_its_reason() {
+    fn what_is_not_a_text_or_too_large_is_refused_with_its_reason() {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("a");
         let said = |bytes: &[u8]| {

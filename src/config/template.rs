@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_braces_that_close_nothing_are_told() {
+    fn closing_braces_that_close_nothing_are_reported() {
         assert_eq!(parse("${a:-x}} {b} }").expect("sound").unmatched_braces, [7, 13]);
         assert_eq!(parse("{\"a\":{}} $${x}").expect("sound").unmatched_braces, [0_usize; 0]);
     }
@@ -418,7 +418,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_encoded_stands_for_itself(text in "[${}a-z\\\\\"]{0,40}|\\PC{0,40}") {
+        fn what_was_encoded_is_literal(text in "[${}a-z\\\\\"]{0,40}|\\PC{0,40}") {
             let encoded = encode(&text);
             let template = parse(&encoded).expect("there is no expansion");
             let literal: String = template.parts.iter().map(|part| match part {

@@ -112,10 +112,10 @@ impl Scanner<'_> {
     }
 
     fn line(&mut self) {
-        if let Some((b'{', begin, told)) = self.open.last_mut()
-            && !*told
+        if let Some((b'{', begin, reported)) = self.open.last_mut()
+            && !*reported
         {
-            *told = true;
+            *reported = true;
             self.found.push((Toml11Feature::Lines, *begin..*begin + 1));
         }
     }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_always_allowed_is_no_news() {
+    fn what_was_always_allowed_is_not_reported() {
         for text in [
             "a = { b = [1,\n 2,\n], c = \"x,}\" }\n[t] # {\nk = [\n { a = 1 },\n]\n",
             "a = '\\e \\x41'\nb = '''\n\\x\n'''\nc = \"\"\"\n{,}\n\\\\e\"\"\"\"\n",

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_is_itself() {
+    fn what_is_not_a_number_is_itself() {
         let nan = || Value::Array(vec![Value::Float(f64::NAN)]);
         assert!(same(&nan(), &nan()) && !same(&Value::Float(0.0), &Value::Float(-0.0)));
         assert!(!same(&Value::Integer(1), &Value::Float(1.0)));

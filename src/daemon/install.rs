@@ -29,7 +29,7 @@ pub struct InstallRequest<'a> {
     pub scope: UnitScope,
     /// One unit for an environment, or one whose instances are users.
     pub form: UnitForm,
-    /// The port of the `tetra` service, whoever else has it.
+    /// The port of the `tetra` service, even if another environment has it.
     pub port: Option<u16>,
     /// Whether a unit that was edited is replaced.
     pub edited: EditedUnit,

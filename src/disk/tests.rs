@@ -73,12 +73,12 @@ fn links_of_our_own_on_the_way_are_followed() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_an_error_at_once() {
+fn what_is_not_a_regular_file_is_an_error_at_once() {
     let bench = Fixture::new();
     let pipe = bench.at("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-    fs::create_dir(bench.at("folder")).expect("a directory");
-    for path in [pipe.clone(), bench.at("folder"), "/dev/null".into()] {
+    fs::create_dir(bench.at("directory")).expect("a directory");
+    for path in [pipe.clone(), bench.at("directory"), "/dev/null".into()] {
         assert_eq!(access_error_of(user_file().open(&path)), Some(FileAccessError::NotRegular), "{}", path.display());
         assert_eq!(access_error_of(own_file().open(&path)), Some(FileAccessError::NotRegular), "{}", path.display());
     }
@@ -154,7 +154,7 @@ fn what_another_user_owns_is_read_and_not_written() {
 }
 
 #[test]
-fn only_what_nobody_else_can_change_says_what_is_run() {
+fn only_what_no_other_user_can_change_says_what_is_run() {
     let bench = Fixture::new();
     let file = bench.file("services/api.tsm");
     let look = || trust::check_trusted(&file, &user_file().open(&file).expect("opened"));

@@ -79,7 +79,7 @@ fn check_one(path: &Path, found: &fs::Metadata, harmless: u32) -> Result<(), Unt
     Ok(())
 }
 
-/// True if nobody but `uid` is in the group: many systems give each user one, and let the group write what the user makes.
+/// True if only `uid` is in the group: many systems give each user one, and let the group write what the user makes.
 fn is_private_group(uid: u32, gid: u32) -> bool {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_told_apart_by_length_only() {
+    fn secrets_are_distinguished_by_length_only() {
         let pairs = |all: &[(&str, &str)]| -> Vec<KeyValue> {
             all.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };

@@ -266,7 +266,7 @@ pub enum UnsealResult {
     Unsealed(String),
     /// It is sound as far as can be seen, and no key here opens it.
     ForOthers,
-    /// Nobody can open it.
+    /// No identity can open it.
     Broken(SealError),
 }
 
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn each_recipient_opens_what_was_sealed_and_nobody_else() {
+    fn only_recipients_open_what_was_sealed() {
         let home = tempfile::tempdir().expect("a directory");
         let write = |name: &str, text: &str| {
             let path = home.path().join(name);
@@ -354,14 +354,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_gone_is_told_by_key() {
+    fn a_lost_recipient_is_named_by_key() {
         let before = [recipient("alice", "age1a"), recipient("carol", "ssh-ed25519 C c@x")];
         let now = [recipient("alicia", "age1a")];
         assert_eq!(missing(&list(&before), &now), ["carol"]);
     }
 
     #[test]
-    fn a_key_that_is_none_is_told_with_its_name() {
+    fn an_invalid_key_is_reported_with_its_name() {
         let error = seal("x", &[recipient("mallory", "ssh-dss AAAA")]).expect_err("bad");
         assert!(error.to_string().contains("mallory"), "{error}");
         assert_eq!(identity(&[]).err().map(|error| error.kind()), Some(FaultKind::Auth));

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_edited_is_kept_or_put_aside() {
+    fn what_was_edited_is_kept_or_put_aside() {
         let home = tempfile::tempdir().expect("a directory");
         let env: EnvName = "dev".parse().expect("a name");
         let path = home.path().join("env/dev.env");

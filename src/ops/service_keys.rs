@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing_is_told_wherever_it_is_given() {
+    fn what_means_nothing_is_reported_wherever_it_is_given() {
         for (text, title, help) in [
             (
                 "[services.web]\nhelth = 'x'\n",

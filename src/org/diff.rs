@@ -115,20 +115,20 @@ pub fn diff_documents(one: &Document, other: &Document) -> Vec<ValueChange> {
 #[must_use]
 pub fn provenance(draft: &Draft, chain: &ProfileChain, path: &KeyPath) -> Option<Vec<Provenance>> {
     let cell = draft.values.get(path)?;
-    let mut told = Vec::new();
+    let mut layers = Vec::new();
     if let (Some(value), Some(leaf)) = (draft.original(cell), cell.leaf) {
         let at = draft.document.leaves[leaf].key.start;
         let source = ValueSource { layer: "local.toml".to_owned(), at: Some(local_at(draft.document, at)) };
-        told.push(Provenance { source, operation: Operation::Set, value: Some(value.clone()) });
+        layers.push(Provenance { source, operation: Operation::Set, value: Some(value.clone()) });
     }
     for step in &cell.changes {
-        told.push(Provenance {
+        layers.push(Provenance {
             source: source(step, draft.document, chain),
             operation: step.operation,
             value: step.value.clone(),
         });
     }
-    (!told.is_empty()).then_some(told)
+    (!layers.is_empty()).then_some(layers)
 }
 
 fn source(step: &LayerChange, document: &Document, chain: &ProfileChain) -> ValueSource {

@@ -111,7 +111,7 @@ pub fn lost_edits<'a>(env: &EnvName, text: &str, edits: impl Iterator<Item = &'a
     let Ok(document) = Document::parse("", text) else { return Vec::new() };
     let made = |path: &KeyPath| document.leaf(path).map(|leaf| &leaf.value);
     let lost = edits.filter(|edit| !both_same(made(&edit.path), edit.after.as_ref()));
-    let told = lost.map(|edit| LostEdit {
+    lost.map(|edit| LostEdit {
         env: env.clone(),
         path: edit.path.clone(),
         why: match (&edit.after, made(&edit.path)) {
@@ -119,6 +119,6 @@ pub fn lost_edits<'a>(env: &EnvName, text: &str, edits: impl Iterator<Item = &'a
             (Some(_), None) => "it is an unknown key, or local.toml has no place for it",
             (Some(_), Some(_)) => "a layer above the overrides sets another value",
         },
-    });
-    told.collect()
+    })
+    .collect()
 }

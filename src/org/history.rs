@@ -202,7 +202,7 @@ pub fn at(now: Timestamp) -> String {
     zoned(now).map_or_else(|| now.0.to_string(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-/// The time that a text of [`at`] stands for.
+/// The time that a text of [`at`] means.
 #[must_use]
 pub fn time(text: &str) -> Option<Timestamp> {
     let point: jiff::Timestamp = text.parse().ok()?;

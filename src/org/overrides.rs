@@ -85,7 +85,7 @@ impl OverrideValue {
     }
 }
 
-/// A value that stands for itself, whatever dollars and braces are in it.
+/// A literal value: dollars and braces in it have no meaning.
 fn literal(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(template::encode(text)),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_way_is_told() {
+    fn what_is_in_the_way_is_reported() {
         let (env, profile) = ("prod".parse().expect("a name"), Profile::built_in("prod").expect("there"));
         let whose = OverrideScope { env: &env, profile: &profile };
         for text in [
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_stands_for_itself_and_stays_as_it_was_spelled() {
+    fn what_is_kept_is_literal_and_stays_as_it_was_spelled() {
         assert_eq!(written("", "\"a.b\".c = 1"), "[overrides.prod]\n'\"a.b\"'.c = 1\n");
         let made = written("", "a = '${X} and ${{Y}}'\nb = 0x1F\nc = ['${Z}']\n");
         assert_eq!(made, "[overrides.prod]\na = \"$${X} and $${{Y}}\"\nb = 0x1F\nc = [\"$${Z}\"]\n");

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_applied_is_found_where_it_stands() {
+    fn what_cannot_be_applied_is_reported_with_its_place() {
         for (text, expected) in [
             ("services = 3", vec!["`services` must be a table"]),
             ("[services]\nweb = 'node a.js'", vec!["`services.web` must be a table"]),

@@ -200,7 +200,7 @@ impl<'a> OrgStore<'a> {
         Profile::built_in(env.as_str()).ok_or_else(unknown)
     }
 
-    /// The environment that a word stands for: the aliases of profiles count, after all names.
+    /// The environment that a word means: the aliases of profiles count, after all names.
     #[must_use]
     pub fn resolve_alias(&self, word: &EnvName) -> EnvName {
         let known = word.tier().is_some()

@@ -89,13 +89,13 @@ const STRAY: &str = "unmatched `}` (W-STRAY-BRACE)";
 
 /// What is wrong, with where such a name is defined here.
 fn with_hint(trouble: &ExpandError, lookup: &PromotionLookup) -> Diagnostic {
-    let told = trouble.diagnostic(lookup);
+    let shown = trouble.diagnostic(lookup);
     match &trouble.reason {
         ExpandErrorKind::Unset(None) | ExpandErrorKind::Hermetic => {
             let name = &trouble.name;
-            told.help(format!("define it below [variables] in manifest.toml, or give a default: ${{{name}:-…}}"))
+            shown.help(format!("define it below [variables] in manifest.toml, or give a default: ${{{name}:-…}}"))
         }
-        _ => told,
+        _ => shown,
     }
 }
 

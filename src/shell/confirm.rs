@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_stands_before_the_question() {
+    fn the_plan_is_shown_before_the_question() {
         let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[Answer::Yes]), false);
         assert_eq!(asked[0].text, "stop api\n`tsm stop` changes prod: continue?");
     }

@@ -225,7 +225,7 @@ fn execute(command: &mut Command, exe: &Path, dir: &Path) -> Result<LaunchResult
 
 fn await_startup_message(words: &mut File, dir: &Path) -> Result<LaunchResult, LaunchError> {
     match read_startup_message(words, dir) {
-        // Its worker was killed before it could speak, and the next one has nobody to speak to.
+        // Its worker was killed before it could answer, and the next one has no client to answer.
         Err(LaunchError::SupervisorDied { .. }) if is_supervised(dir) => Ok(LaunchResult::AlreadySupervised),
         answer => answer,
     }
@@ -277,7 +277,7 @@ pub fn is_supervised_at(dirfd: BorrowedFd, dir: &Path) -> io::Result<bool> {
 }
 
 /// Gives an order to the supervisor of `dir` and returns at once; what comes of it is seen in `meta.json`. A supervisor that
-/// somebody stopped (SIGSTOP) is continued. The order is an operator's.
+/// was stopped (SIGSTOP) is continued. The order is an operator's.
 ///
 /// # Errors
 ///

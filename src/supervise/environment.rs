@@ -24,7 +24,7 @@ pub(super) const PROCESS_DIR_VAR: &str = "TSM_PROCESS_DIR";
 /// The variable that tells the pre-start command from the process itself.
 pub(super) const HOOK_VAR: &str = "TSM_HOOK";
 
-/// The kind of process that is told not to hold its output back, and the variable that tells it.
+/// The kind of process that is asked not to buffer its output, and the variable that does it.
 const PYTHON: &str = "python";
 const UNBUFFERED: &[u8] = b"PYTHONUNBUFFERED";
 

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_is_read_back_and_is_no_time() {
+    fn a_position_is_read_back_and_is_not_a_time() {
         let file = |marks: &[IndexEntry]| {
             let file = tempfile::tempfile().expect("a file");
             let bytes: Vec<u8> = marks.iter().flat_map(|mark| mark.encode()).collect();

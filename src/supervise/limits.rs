@@ -91,7 +91,7 @@ impl MemoryMethod {
 }
 
 impl RunAsUser {
-    /// Becomes this user for good: groups, then group, then user, each in all its forms. Whoever is that user already stays as it is.
+    /// Becomes this user for good: groups, then group, then user, each in all its forms. A process of that user stays as it is.
     pub(super) fn set_ids(&self) -> Result<(), LimitError> {
         // SAFETY: asks for numbers; touches no memory.
         if unsafe { libc::geteuid() } == self.uid {

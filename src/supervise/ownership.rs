@@ -1,6 +1,6 @@
 //! Whose a process is.
 //!
-//! Its environment and its words say what whoever started it wanted them to say, and anybody can start a process that says ours.
+//! Its environment and arguments are chosen by the process that started it, and any process can be started with ours.
 //! So they count only with something that a stranger cannot have: the nonce of a life, which is known to its record and to what
 //! the life started, or the user that the life runs as. What the kernel reports (parents, sessions, holders of our FIFOs, members of
 //! our control group, holders of our locks) needs nothing beside it.

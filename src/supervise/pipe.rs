@@ -1,6 +1,6 @@
 //! FIFOs in the process directory, and how much each may hold.
 //!
-//! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a life is told by
+//! Our ends are opened for reading and writing and never block: no end of file, no hang-up ever. The end of a run is seen by
 //! the process handle, the end of data by `EAGAIN`.
 
 use std::fs::{self, File};

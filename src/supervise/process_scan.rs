@@ -1,4 +1,4 @@
-//! What processes tell of where they belong, read once for many process directories of which nobody looks after.
+//! Which process directories running processes belong to, read once for many directories without a supervisor.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};

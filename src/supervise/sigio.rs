@@ -1,6 +1,6 @@
 //! Hearing that something came into an empty FIFO: by SIGIO, never by `poll`.
 //!
-//! The kernel remembers for ever that a pipe was polled, and from then on looks at every write for somebody to wake, also when
+//! The kernel remembers for ever that a pipe was polled, and from then on looks at every write for a waiter to wake, also when
 //! the pipe was not empty before. A child that floods its output line by line is a seventh slower for that.
 
 use std::io;
@@ -11,7 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 /// Whether a write to a FIFO sends us SIGIO.
 #[derive(Debug, Default)]
 pub(super) struct SigioNotifier {
-    /// Our process is the one to be told.
+    /// Our process gets the signal.
     owned: bool,
     /// What is said of the descriptor, which outlives every worker, is true.
     state: Option<Notification>,
@@ -28,7 +28,7 @@ impl SigioNotifier {
         self.state == Some(Notification::Armed)
     }
 
-    /// Every write from now on rings, whose signal is not waiting already. Nobody knows whether the FIFO was empty before.
+    /// Every write from now on rings, whose signal is not waiting already. Whether the FIFO was empty before is not known.
     pub(super) fn arm(&mut self, fifo: impl AsFd) -> io::Result<()> {
         if !self.owned {
             let own = libc::pid_t::try_from(std::process::id()).unwrap_or(libc::pid_t::MAX);

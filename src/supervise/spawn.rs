@@ -148,11 +148,11 @@ impl StartingChild {
             }
         }
         let mut report = Vec::new();
-        let heard = self.report.read_to_end(&mut report);
-        match (report.as_slice(), self.opened.and(heard)) {
+        let read_error = self.report.read_to_end(&mut report);
+        match (report.as_slice(), self.opened.and(read_error)) {
             ([], Ok(_)) => Ok(self.pidfd),
             ([], Err(error)) => Err(SpawnError::new(SpawnStep::Fork, &error, "start the child")),
-            (told, _) => Err(parse_failure(told)),
+            (report, _) => Err(parse_failure(report)),
         }
     }
 }
@@ -350,20 +350,20 @@ const MAX_MESSAGE_LEN: usize = 1024;
 
 fn write_failure(report: &mut File, failure: &SpawnError) {
     let words = failure.message.as_bytes();
-    let mut told = Vec::with_capacity(8 + MAX_MESSAGE_LEN);
-    told.extend(failure.step.code().to_le_bytes());
-    told.extend(failure.errno.to_le_bytes());
-    told.extend(&words[..words.len().min(MAX_MESSAGE_LEN)]);
+    let mut bytes = Vec::with_capacity(8 + MAX_MESSAGE_LEN);
+    bytes.extend(failure.step.code().to_le_bytes());
+    bytes.extend(failure.errno.to_le_bytes());
+    bytes.extend(&words[..words.len().min(MAX_MESSAGE_LEN)]);
     // A report that cannot be written is lost; the exit code remains.
-    let _ = report.write_all(&told);
+    let _ = report.write_all(&bytes);
 }
 
-fn parse_failure(told: &[u8]) -> SpawnError {
+fn parse_failure(bytes: &[u8]) -> SpawnError {
     let number = |at: usize| {
-        let bytes = told.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        let bytes = bytes.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         i32::from_le_bytes(bytes.unwrap_or_default())
     };
-    let words = String::from_utf8_lossy(told.get(8..).unwrap_or_default()).into_owned();
+    let words = String::from_utf8_lossy(bytes.get(8..).unwrap_or_default()).into_owned();
     SpawnError { step: SpawnStep::from_code(number(0)), errno: number(4), message: words }
 }
 
@@ -386,9 +386,9 @@ mod tests {
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let failure = SpawnError { step: SpawnStep::Directory, errno: 2, message: "x".repeat(5000) };
         write_failure(&mut File::from(OwnedFd::from(writer)), &failure);
-        let mut told = Vec::new();
-        reader.read_to_end(&mut told).expect("a report");
-        let understood = parse_failure(&told);
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).expect("a report");
+        let understood = parse_failure(&bytes);
         assert_eq!(
             (understood.step, understood.errno, understood.message.len()),
             (SpawnStep::Directory, 2, MAX_MESSAGE_LEN)

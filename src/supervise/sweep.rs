@@ -151,7 +151,7 @@ impl SweepScope<'_> {
         self.scan().strays
     }
 
-    /// The same with handles. What ends between the look and its handle would wake nobody: then it is looked again.
+    /// The same with handles. A process that ends between the scan and the opening of its handle would wake nothing: then the scan is repeated.
     pub(super) fn find_and_pin(&self) -> PinnedStrays {
         let mut left = PinnedStrays::pin(self.find_strays());
         for _ in 1..MAX_SCANS {
@@ -165,8 +165,8 @@ impl SweepScope<'_> {
 
     fn scan(&self) -> Scan {
         let mut look = Scan::default();
-        let told = self.walk_tree(self.tree_root, &mut look);
-        if self.search == Search::AllProcesses || !told {
+        let complete = self.walk_tree(self.tree_root, &mut look);
+        if self.search == Search::AllProcesses || !complete {
             self.scan_proc(&mut look);
             for pid in self.cgroup.map(Cgroup::members).unwrap_or_default() {
                 if self.may_be_ours(pid) {
@@ -228,7 +228,7 @@ impl SweepScope<'_> {
     }
 
     fn is_ours(&self, pid: u32, stat: &ProcStat) -> bool {
-        // A number that somebody else has by now was free before: then nothing was left of that session.
+        // A number that another process has by now was free before: then nothing was left of that session.
         let is_still = |root: &ProcessIdentity| ProcessIdentity::of(root.pid).is_none_or(|now| now == *root);
         let in_session =
             |root: &ProcessIdentity| stat.session == root.pid && stat.start_ticks >= root.start_ticks && is_still(root);

@@ -150,7 +150,7 @@ pub fn wait_unsupervised(dir: &Path, deadline: Instant) -> Result<(), WaitError>
         }
         match meta::read(dir).ok().flatten().as_ref().and_then(live_supervisor) {
             Some(pidfd) => wait_for_supervisor(dir, pidfd, deadline),
-            // The record names nobody who lives: a supervisor that has not written yet, or the last instant of one.
+            // The record names no living process: a supervisor that has not written yet, or the last instant of one.
             None => sleep(UNKNOWN_SUPERVISOR_POLL_INTERVAL),
         }
     }

@@ -83,7 +83,7 @@ pub enum ChildExit {
 /// How often a program is looked after.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs a program that hears `input` and is not heard, for at most `limit` and until `given_up`. It has a process group of its
+/// Runs a program with `input` on its standard input and without output, for at most `limit` and until `given_up`. It has a process group of its
 /// own, all of which ends with it.
 ///
 /// # Errors

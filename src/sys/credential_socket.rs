@@ -28,7 +28,7 @@ impl CredentialSocket {
         Self::from_socket(UnixDatagram::bind(path)?)
     }
 
-    /// A socket that has a name and no file: whoever knows the name reaches it, whatever directories are closed to it.
+    /// A socket that has a name and no file: a process that knows the name reaches it, whatever directories it may not enter.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl CredentialSocket {
         Self::from_socket(UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?)
     }
 
-    /// A name that nobody can have taken before.
+    /// A name that no other process can have taken before.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl CredentialSocket {
         Ok(Self(socket))
     }
 
-    /// The next message and the user who sent it; none if there is none, or if nobody answers for it.
+    /// The next message and the user who sent it; none if there is none, or if its sender is not known.
     pub fn recv(&self, into: &mut [u8]) -> Option<(usize, u32)> {
         let mut space = cmsg_space!(UnixCredentials);
         let mut slices = [IoSliceMut::new(into)];

@@ -16,7 +16,7 @@ use crate::disk;
 ///
 /// Fails if it cannot be executed, or ended with a failure before it detached itself; then with what it said.
 pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
-    // A file has no end that whoever goes on alone could hold open.
+    // A file has no end that a process which goes on alone could hold open.
     let mut said = tempfile::tempfile()?;
     if starter(program, words, said.try_clone()?.into()).status()?.success() {
         return Ok(());

@@ -191,8 +191,8 @@ pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError
     }
 }
 
-/// Takes away what was being written in a directory when the program or the machine stopped. Whoever holds the lock under which
-/// files are written there may call it: nobody else is writing then. What cannot be removed stays; it harms nobody.
+/// Takes away what was being written in a directory when the program or the machine stopped. The holder of the lock under which
+/// files are written there may call it: no other process is writing then. What cannot be removed stays, and does no harm.
 pub fn remove_stale_temporaries(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX) {

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kill_for_memory_is_told_from_others() {
+    fn a_kill_for_memory_is_distinguished_from_others() {
         let kill = Some(OomKill { pid: 77, program: "node".to_owned(), at_ms: 5000 });
         for text in [
             "6,1,5000000,-;Out of memory: Killed process 77 (node) total-vm:1kB\n",
@@ -111,13 +111,13 @@ mod tests {
         ] {
             assert_eq!(parse_oom_kill(text), kill);
         }
-        for text in ["6,1,5,-;Killed process 77 (node) by somebody", "6,1,5,-;Out of memory", ""] {
+        for text in ["6,1,5,-;Killed process 77 (node) by another", "6,1,5,-;Out of memory", ""] {
             assert_eq!(parse_oom_kill(text), None);
         }
     }
 
     #[test]
-    fn limits_are_told() {
+    fn limits_are_reported() {
         assert!(open_files().0.is_none_or(|files| files > 0));
         assert!(sysctl("kernel/pid_max").is_some_and(|most| most > 1));
         assert_eq!(sysctl("kernel/no such thing"), None);

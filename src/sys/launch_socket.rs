@@ -1,6 +1,6 @@
 //! The socket on which the daemon is asked to launch something: one message with one descriptor, and two short answers.
 //!
-//! It stands in a private directory, and each side looks who the other one is: its own user, or root. The path of a socket has at
+//! It is in a private directory, and each side checks the other one's credentials: its own user, or root. The path of a socket has at
 //! most 107 bytes, that of a directory of processes may have more; so both go through an open directory.
 
 use std::fs;
@@ -33,7 +33,7 @@ pub struct LaunchListener {
 }
 
 impl LaunchListener {
-    /// Makes the socket anew. Who calls it holds the lock of the daemon, so one that is there belongs to nobody any more.
+    /// Makes the socket anew. The caller holds the lock of the daemon, so an existing one is not used any more.
     ///
     /// # Errors
     ///

@@ -33,7 +33,7 @@ pub fn login_end_kills() -> bool {
     is_in_session && settings().ends(&net::user_name(process::own_uid()))
 }
 
-/// True if the manager of this user goes on when nobody is logged in.
+/// True if the manager of this user runs on without a login session (lingering).
 #[must_use]
 pub fn lingers(uid: u32) -> bool {
     Path::new("/var/lib/systemd/linger").join(net::user_name(uid)).exists()

@@ -110,7 +110,7 @@ impl Host for OsHost {
 
     fn user(&self) -> &str {
         self.user.get_or_init(|| {
-            // Whoever acts for another user is still who asked.
+            // The user who asked, also where a command runs as another one (sudo).
             let id = super::privileges::acts_for().map_or_else(nix::unistd::geteuid, |_| nix::unistd::Uid::from_raw(0));
             let account = super::net::passwd_name(id.as_raw());
             account.or_else(|| self.variable("USER").map(str::to_owned)).unwrap_or_else(|| id.to_string())

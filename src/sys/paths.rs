@@ -41,7 +41,7 @@ impl Paths {
     ///
     /// # Errors
     ///
-    /// Fails if there is no home directory and not all of the places are told by variables.
+    /// Fails if there is no home directory and not all of the paths are set by variables.
     pub fn find(host: &dyn Host) -> Result<Self, NoHomeDirectoryError> {
         let set = |name: &str| host.variable(name).map(|path| host.cwd().join(path));
         let base = directories::BaseDirs::new();

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_handle_on_nobody() {
+    fn there_is_no_handle_of_a_process_that_ended() {
         assert!(PidFd::open(0).is_err());
         assert!(PidFd::open(u32::MAX).is_err());
         assert!(PidFd::open(4_194_304).is_err(), "above the highest pid of Linux");

@@ -13,7 +13,7 @@ use super::{net, passwd};
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 
-/// Set where root stays root, whoever owns the directory.
+/// Set where root stays root even if another user owns the directory.
 static STAYS_ROOT: OnceLock<()> = OnceLock::new();
 
 /// The user as whom root acts.

@@ -323,7 +323,7 @@ fn page_size() -> u64 {
         .unwrap_or(4096)
 }
 
-/// The program's name stands in parentheses and may itself contain any of them: the last `)` ends it.
+/// The program's name is in parentheses and may itself contain any of them: the last `)` ends it.
 fn parse_stat(text: &str) -> Option<ProcessStat> {
     let (head, rest) = text.rsplit_once(')')?;
     let (pid, comm) = head.split_once('(')?;

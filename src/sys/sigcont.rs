@@ -31,7 +31,7 @@ pub struct TerminalRestore {
 }
 
 impl TerminalRestore {
-    /// These modes; `codes` are written too, and whoever draws on the terminal is told to draw anew if there are any. A signal
+    /// These modes; `codes` are written too, and the screen is drawn anew if there are any. A signal
     /// may come while it is used, so it is never freed: make one and use it again.
     #[must_use]
     pub fn new(terminal: BorrowedFd, modes: &TerminalModes, codes: &'static [u8]) -> &'static Self {

@@ -24,9 +24,9 @@ pub struct TreeWatcher {
 enum WatchTarget {
     /// Files that are renamed into this directory wake, and that is all.
     Record,
-    /// All that changes in it is told.
+    /// Every change in it is reported.
     Directory(PathBuf),
-    /// Only these files in the directory are told.
+    /// Only changes of these files in the directory are reported.
     Files(Vec<PathBuf>),
 }
 
@@ -66,7 +66,7 @@ impl TreeWatcher {
         let watch = self.inotify.add_watch(dir, changes())?;
         match self.targets.entry(watch).or_insert_with(|| WatchTarget::Files(Vec::new())) {
             WatchTarget::Files(files) => files.push(path.to_owned()),
-            // There all is told.
+            // There every change is reported.
             WatchTarget::Directory(_) | WatchTarget::Record => {}
         }
         Ok(())
@@ -93,7 +93,7 @@ impl TreeWatcher {
         Ok(())
     }
 
-    /// Waits until something changes, one of `others` can be read, or `limit` is over. What changed and is told, each path once.
+    /// Waits until something changes, one of `others` can be read, or `limit` is over. The paths that changed, each once.
     pub fn wait(&mut self, limit: Duration, others: &[BorrowedFd], skip: &dyn Fn(&Path) -> bool) -> Vec<PathBuf> {
         // Rounded up, so that it does not spin in the last millisecond.
         let limit = PollTimeout::try_from(limit.as_millis() + 1).unwrap_or(PollTimeout::MAX);
@@ -101,7 +101,7 @@ impl TreeWatcher {
         fds.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
         // A signal only makes us look earlier.
         let _ = poll(&mut fds, limit);
-        let mut told = Vec::new();
+        let mut changed = Vec::new();
         for event in self.inotify.read_events().unwrap_or_default() {
             let path = match (self.targets.get(&event.wd), &event.name) {
                 (Some(WatchTarget::Directory(directory)), Some(name)) => directory.join(name),
@@ -116,14 +116,14 @@ impl TreeWatcher {
             let made = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
             let is_tree = matches!(self.targets.get(&event.wd), Some(WatchTarget::Directory(_)));
             if is_tree && event.mask.contains(AddWatchFlags::IN_ISDIR) && event.mask.intersects(made) {
-                // What cannot be watched any more is not told; the rest is.
+                // What cannot be watched any more is not reported; the rest is.
                 let _ = self.watch_tree(&path, skip);
             }
-            if !told.contains(&path) {
-                told.push(path);
+            if !changed.contains(&path) {
+                changed.push(path);
             }
         }
-        told
+        changed
     }
 }
 
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_file_is_told_also_when_it_is_replaced() {
+    fn a_single_file_is_reported_also_when_it_is_replaced() {
         let root = tempfile::tempdir().expect("a directory");
         let at = |name: &str| root.path().join(name);
         fs::create_dir(at("sign")).expect("a directory");

@@ -78,7 +78,7 @@ impl From<Termios> for TerminalModes {
 }
 
 /// Wakes a reader that waits for something new to be typed though there is something already: it has read a part of what came
-/// at once (a long paste) and is not told of the rest.
+/// at once (a long paste) and gets no event for the rest.
 pub fn wake_reader() {
     let mut waiting: libc::c_int = 0;
     // SAFETY: the request writes a number to the pointer it is given, which points to one.
@@ -89,7 +89,7 @@ pub fn wake_reader() {
     }
 }
 
-/// Runs something whose output nobody shall see.
+/// Runs something whose output must not be shown.
 ///
 /// # Errors
 ///
@@ -186,7 +186,7 @@ pub struct HangupWatcher {
 pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Result<HangupWatcher> {
     let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signal handlers are not installed"))?;
     let over = Arc::new((Mutex::new(false), Condvar::new()));
-    let told = Arc::clone(&over);
+    let ended = Arc::clone(&over);
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         // Signals are for the thread that works: they end its waiting.
         let _ = SigSet::all().thread_block();
@@ -194,13 +194,13 @@ pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Resul
         while signal::termination_signal().is_none() {
             let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
             let _ = poll(&mut doors, PollTimeout::NONE);
-            // The end of a terminal is told even though nothing is asked of it.
+            // The hang-up of a terminal is reported even though no event is asked for.
             if doors[1].any().unwrap_or(false) {
                 signal::mark_hangup();
             }
         }
         give_up.store(true, Ordering::Release);
-        if !finishes_within(&told, EXIT_TIMEOUT) {
+        if !finishes_within(&ended, EXIT_TIMEOUT) {
             modes.restore();
             // SAFETY: ends the process without running anything of it.
             unsafe { libc::_exit(128 + signal::termination_signal().unwrap_or(libc::SIGHUP)) }

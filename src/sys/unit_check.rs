@@ -26,7 +26,7 @@ pub enum Verdict {
 }
 
 impl UnitDraft {
-    /// Writes the unit where nothing reads it. An instance stands for a template.
+    /// Writes the unit where nothing reads it. A template is checked as an instance.
     ///
     /// # Errors
     ///

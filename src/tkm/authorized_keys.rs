@@ -76,7 +76,7 @@ pub fn has_key(line: &str, key: &PublicKey) -> bool {
     !line.trim_start().starts_with('#') && line.contains(&key.body())
 }
 
-/// How many lines of a file let somebody in: neither empty nor a comment.
+/// How many lines of a file allow a login: neither empty nor a comment.
 #[must_use]
 pub fn entry_count(file: &[u8]) -> usize {
     let is_entry = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with(b"#");

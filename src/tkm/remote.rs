@@ -125,7 +125,7 @@ if [ "$(cksum <"$f")" = "$after" ]; then mv -f "$r" "$f"; else rm -f "$r"; fi' <
 echo done
 "#;
 
-/// Has the host put the present file back by itself, if it is not told otherwise once it has these bytes.
+/// Has the host put the present file back by itself, unless that is cancelled once it has these bytes.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ pub fn arm(connection: &Connection, login: &Login, after: &[u8]) -> Result<(), T
 ///
 /// # Errors
 ///
-/// Fails if the host was not told; it then puts the file back.
+/// Fails if the host could not be reached; it then puts the file back.
 pub fn disarm(connection: &Connection, login: &Login) -> Result<(), TkmError> {
     let answer = connection.perform(login, &Request::Disarm)?;
     if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }

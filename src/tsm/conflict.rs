@@ -1,4 +1,4 @@
-//! A port that somebody else has: who, and how to say it.
+//! A port that another process has: which one, and the message.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub enum Holder {
         /// The managed process that it belongs to, if any.
         managed: Option<String>,
     },
-    /// Somebody of this user listens on it; who is not for us to see.
+    /// A process of this user listens on it, which we may not see.
     Hidden {
         /// The login name.
         user: String,
@@ -125,7 +125,7 @@ impl Conflict {
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.holder {
-            // Nobody listens there.
+            // No process listens there.
             Holder::Claimed { name, .. } => writeln!(f, "🔴 Port {} belongs to {name}!", self.port)?,
             _ => writeln!(f, "🔴 Port {} is already in use!", self.port)?,
         }

@@ -30,7 +30,7 @@ use super::definition::keys::MAX_INSTANCES;
 pub struct Imported {
     /// The services, in the order of the file.
     pub services: Vec<Definition>,
-    /// Where each of them stands in the file.
+    /// The place of each of them in the file.
     places: Vec<String>,
     /// What was left behind.
     pub unsupported: Vec<Unsupported>,
@@ -41,7 +41,7 @@ pub struct Imported {
 /// A field that could not be carried over, or a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsupported {
-    /// Where it stands: `apps[0].exec_mode`.
+    /// Its place: `apps[0].exec_mode`.
     pub field: String,
     /// Why, and what to do about it.
     pub why: String,
@@ -84,7 +84,7 @@ pub enum ImportError {
         /// As given.
         given: String,
     },
-    /// Nobody knows what it is.
+    /// Its format is not known.
     #[error("`{}` is not a file that can be imported", path.display())]
     UnknownKind {
         /// The file.
@@ -209,13 +209,13 @@ fn yaml(text: &str) -> Result<Value, String> {
 }
 
 impl Imported {
-    /// Adds a service that stands at `place`.
+    /// Adds the service at `place`.
     fn add(&mut self, place: &str, definition: Definition) {
         self.services.push(definition);
         self.places.push(place.to_owned());
     }
 
-    /// Says why what stands at `place` is no service.
+    /// Gives the reason why what is at `place` is not a service.
     fn reject(&mut self, place: &str, why: String) {
         self.rejected.push(Unsupported { field: place.to_owned(), why });
     }

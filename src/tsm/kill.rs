@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_not_found() {
+    fn an_unused_pid_is_not_found() {
         let error =
             find(&KillTarget::Word("4194304".into()), &[], Precision::Exact).expect_err("above every pid and port");
         assert!(error.to_string().contains("not found") && error.kind() == FaultKind::NotFound, "{error}");
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recycled_pid_is_no_victim() {
+    fn a_recycled_pid_is_not_a_victim() {
         let mut child = spawn("echo up; exec sleep 600");
         let Some(KillMatch::Unmanaged { pid, start_ticks, command }) = unmanaged(child.id()) else {
             panic!("it lives")

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_of_memory_is_no_slip_of_the_finger() {
+    fn a_tiny_limit_of_memory_is_refused() {
         let read = |text: &str| text.parse::<MemoryMax>().ok().map(|it| it.0);
         assert_eq!((read("300M"), read("none"), read("0")), (Some(300 << 20), Some(0), Some(0)));
         for bad in ["300", "1M", "-1", "", "much"] {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn an_unknown_user_has_a_neighbour() {
-        let error = user("rooot").expect_err("nobody is called that");
+        let error = user("rooot").expect_err("there is no such user");
         assert_eq!((error.kind(), error.advice()), (FaultKind::NotFound, Some("did you mean `root`?".to_owned())));
     }
 }

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_that_nobody_will_make_is_made_up_for() {
+    fn a_restart_that_was_left_over_is_made_up_for() {
         let policy = |restart: RestartPolicy| {
             let mut meta = meta(ProcessState::Online, 77);
             meta.run.restart = restart;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_that_nobody_will_make_wants_a_supervisor_in_this_boot_and_is_a_crash_after_it() {
+    fn a_restart_that_was_left_over_wants_a_supervisor_in_this_boot_and_is_a_crash_after_it() {
         let view = derive(&meta(ProcessState::Waiting, 0), GONE);
         assert_eq!((view.state, view.needs_supervisor()), (ProcessState::Waiting, true));
         let view = derive(&meta(ProcessState::Waiting, 0), Observed { this_boot: false, ..GONE });

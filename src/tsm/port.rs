@@ -93,7 +93,7 @@ impl PortSource {
         matches!(self, Self::Flag | Self::Definition | Self::Record)
     }
 
-    /// A guess that the process is told of as a variable, so that it may well obey another value.
+    /// A guess that the process gets as a variable, so that it may well use another value.
     #[must_use]
     pub fn is_variable(&self) -> bool {
         matches!(self, Self::Pair | Self::Export | Self::EnvFile(_))

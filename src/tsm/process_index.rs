@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_a_listener_is_is_told_as_with_all_processes_at_hand() {
+    fn the_owner_of_a_listener_is_the_same_as_with_all_processes_read() {
         let dir = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(dir.path());
         put(&paths, "web", &record(0, 4100, "online"));

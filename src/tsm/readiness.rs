@@ -40,7 +40,7 @@ pub enum Readiness {
     NotListening,
     /// The operator stopped watching.
     Interrupted,
-    /// Nobody watched.
+    /// It was not watched.
     NotChecked,
     /// It is a task, and has ended in this way.
     Ended(ExitStatus),
@@ -54,7 +54,7 @@ pub const STABLE_AFTER: Duration = Duration::from_millis(500);
 /// The longest wait for an explicit port.
 pub const READINESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After so long the operator is told what is waited for.
+/// After so long the operator sees what is waited for.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
 
 /// The pause between two looks; longer where a look takes long.
@@ -88,17 +88,18 @@ impl ReadinessWatcher {
     pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, on_progress: &mut OnProgress) -> Readiness {
         let Some(poll) = self.begin() else { return Readiness::Dead };
         let mut watching = ReadinessPoll { begun, ..poll };
-        let mut told = false;
+        let mut announced = false;
         loop {
             let look = Instant::now();
             if let Some(seen) = watching.poll() {
                 return seen;
             }
-            if let Some(expected) = self.awaited().filter(|_| !told && watching.begun.elapsed() >= PROGRESS_DELAY) {
-                told = true;
+            if let Some(expected) = self.awaited().filter(|_| !announced && watching.begun.elapsed() >= PROGRESS_DELAY)
+            {
+                announced = true;
                 on_progress(Progress::Waiting { expected });
             }
-            let step = if told { SLOW_POLL_INTERVAL } else { POLL_INTERVAL };
+            let step = if announced { SLOW_POLL_INTERVAL } else { POLL_INTERVAL };
             if !host.sleep(step.max(look.elapsed() * 2)) {
                 return Readiness::Interrupted;
             }
@@ -167,7 +168,7 @@ impl ReadinessPoll {
     }
 }
 
-/// True if the process or what it started waits for datagrams on `port`: then nobody will ever listen. Looked at as seldom as for a
+/// True if the process or what it started waits for datagrams on `port`: then it will never listen. Looked at as seldom as for a
 /// stranger: most wait for connections, and soon do.
 fn is_bound(port: u16, child: &process::ProcessStat, searched: &mut Option<Instant>) -> bool {
     if searched.is_some_and(|last| last.elapsed() < OWNER_SEARCH_INTERVAL) {

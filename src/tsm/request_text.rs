@@ -9,10 +9,10 @@ use super::definition::Definition;
 use super::environment::{self, EnvFile};
 use super::request::StartRequest;
 
-/// Stands for a name that was not given.
+/// In place of a name that was not given.
 const UNNAMED: &str = "no.name.was.given";
 
-/// Stands for a directory that was not given.
+/// In place of a directory that was not given.
 const NOWHERE: &str = "/-";
 
 /// What a request overrides, as a text. Files are named so that they are found from anywhere.

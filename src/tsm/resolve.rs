@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_looks_on_a_part_of_a_name_is_not_enough() {
+    fn without_a_terminal_a_part_of_a_name_is_not_enough() {
         let all = [process(0, "api-gateway", 11, 0), process(1, "web-3000", 12, 3000), process(2, "web-extra", 13, 0)];
         let strict = |word: &str| resolve_as(word, &all, Precision::Exact).map(|process| process.name.to_string());
         for (word, name) in

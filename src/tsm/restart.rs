@@ -151,7 +151,7 @@ impl Control<'_> {
         starter: &mut StartDeps,
     ) -> Vec<(usize, RestartResult)> {
         let mut answers = Vec::new();
-        let (mut told, mut ending, mut starting) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ordered, mut ending, mut starting) = (Vec::new(), Vec::new(), Vec::new());
         for (index, renewal) in renewals {
             let process = renewal.process;
             let written = std::fs::metadata(process.err_log()).map_or(0, |file| file.len());
@@ -165,7 +165,7 @@ impl Control<'_> {
                 ending.push((index, renewal));
             } else {
                 match self.send_order(process, ControlCommand::Restart) {
-                    Ok(true) => told.push((index, renewal, written)),
+                    Ok(true) => ordered.push((index, renewal, written)),
                     Ok(false) => starting.push((index, renewal)),
                     Err(error) => answers.push((index, Err(error.into()))),
                 }
@@ -180,7 +180,7 @@ impl Control<'_> {
             }
         }
         answers.extend(start_stopped(starting, starter));
-        for (index, renewal, written) in told {
+        for (index, renewal, written) in ordered {
             answers.push((index, self.wait_for_next_run(renewal.process, written, starter)));
         }
         answers

@@ -1,4 +1,4 @@
-//! When a process is due next, and how far it has come: for whoever shows it.
+//! When a process is due next, and how far it has come, to be shown.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub fn of(process: &Process) -> Option<(Schedule, Zone)> {
     Some((schedule, Zone::named_or_local(&care.cron_tz)))
 }
 
-/// When its hour comes next; none if nobody waits for it.
+/// When it is due next; none if no process waits for it.
 #[must_use]
 pub fn next(process: &Process, now: Timestamp) -> Option<Timestamp> {
     let waits = matches!(process.live.state, ProcessState::Scheduled | ProcessState::Online);

@@ -32,10 +32,10 @@ pub enum ServiceError {
         /// The service.
         name: ServiceName,
     },
-    /// Something that is no link stands where the link belongs.
+    /// Something that is not a link is in place of the link.
     #[error("`{}` is not a symlink", path.display())]
     NoLink {
-        /// What stands there.
+        /// What is there.
         path: PathBuf,
     },
     /// A file.
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_is_left_alone() {
+    fn what_is_not_a_link_is_left_alone() {
         let (_directory, paths) = home(&["api"]);
         fs::create_dir_all(paths.services_enabled()).expect("a directory");
         fs::write(paths.services_enabled().join("api.tsm"), "TSM_COMMAND=x\n").expect("a file");

@@ -95,8 +95,8 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
     if let Some(text) = plan.disagreement(created.port) {
         (deps.on_progress)(Progress::PortMismatch { text });
     }
-    let heard = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
-    let pid = match handle_launch_result(&created, deps.paths, heard, &written) {
+    let interruption = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
+    let pid = match handle_launch_result(&created, deps.paths, interruption, &written) {
         Ok(pid) => pid,
         Err(error) if error.is_success(plan) => 0,
         Err(error) => return Err(error),
@@ -215,14 +215,14 @@ impl Launch {
 pub(super) fn handle_launch_result(
     created: &Created,
     paths: &Paths,
-    (answer, heard): (Result<LaunchResult, LaunchError>, Interruption),
+    (answer, interruption): (Result<LaunchResult, LaunchError>, Interruption),
     written: &LogOffsets,
 ) -> Result<u32, StartError> {
     let name = || created.name.clone();
     let failure = match answer {
         // Its pre-start command may have ended before the order came: then the program just began, and is being ended.
         Ok(LaunchResult::Spawned { .. } | LaunchResult::HookFailed { .. } | LaunchResult::Ended)
-            if heard == Interruption::Interrupted =>
+            if interruption == Interruption::Interrupted =>
         {
             StartError::Interrupted { name: name() }
         }
@@ -270,22 +270,22 @@ fn launch_interruptible(launch: &Launch, host: &dyn Host) -> (Result<LaunchResul
         Ok(launching) => launching,
         Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Interruption::None),
     };
-    let mut heard = Interruption::None;
+    let mut interruption = Interruption::None;
     loop {
         match answered.recv_timeout(INTERRUPT_POLL_INTERVAL) {
             Ok(answer) => {
                 // It has said its last word and ends.
                 let _ = launching.join();
-                return (answer, heard);
+                return (answer, interruption);
             }
             Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nothing receives it yet, or it was received already: the next time then.
                 let _ = client::send(&launch.dir, ControlCommand::Stop);
-                heard = Interruption::Interrupted;
+                interruption = Interruption::Interrupted;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(LaunchError::SupervisorDied { dir: launch.dir.clone() }), heard);
+                return (Err(LaunchError::SupervisorDied { dir: launch.dir.clone() }), interruption);
             }
         }
     }

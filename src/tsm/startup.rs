@@ -69,10 +69,10 @@ const MAX_LAUNCHERS: usize = 16;
 /// The pause between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long is waited for pre-start commands that were told to end, before they are told again.
+/// How long is waited for pre-start commands that got SIGTERM, before they get it again.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Starts services, given in an order in which each stands behind those it needs. The outcomes are in the same order.
+/// Starts services, given in an order in which each comes after those it needs. The outcomes are in the same order.
 pub fn run(services: Vec<StartJob>, deps: &mut StartDeps) -> Vec<(String, StartOutcome)> {
     let (orders, to_launch) = mpsc::channel();
     let (answers, answered) = mpsc::channel();
@@ -224,10 +224,10 @@ impl Startup<'_, '_> {
     fn on_launch_result(&mut self, LaunchReply { index, result: first_word }: LaunchReply) {
         let step = std::mem::replace(&mut self.jobs[index].state, JobState::Done(StartOutcome::Disabled));
         let JobState::Launching { plan, created, written, begun } = step else { return };
-        let heard =
+        let interruption =
             if self.queue.is_none() && has_hook(&plan) { Interruption::Interrupted } else { Interruption::None };
         self.jobs[index].state =
-            match start::handle_launch_result(&created, self.starter.paths, (first_word, heard), &written) {
+            match start::handle_launch_result(&created, self.starter.paths, (first_word, interruption), &written) {
                 Err(error) if error.is_success(&plan) => {
                     JobState::Done(StartOutcome::Started(ended_well(created, begun)))
                 }
@@ -267,7 +267,7 @@ impl Startup<'_, '_> {
         }
     }
 
-    /// Somebody waits for it.
+    /// Another service waits for it.
     fn is_needed(&self, index: usize) -> bool {
         self.jobs.iter().any(|job| job.needs.contains(&self.jobs[index].name))
     }

@@ -168,12 +168,12 @@ impl ProcessStore {
 }
 
 impl Process {
-    /// The process `name` whose directory stands at `dir`, wherever that is; none if there is none.
+    /// The process `name` whose directory is `dir`, wherever that is; none if there is none.
     pub(super) fn at(name: &ProcessName, dir: &Path) -> Option<Self> {
         read_one(name, dir.to_owned())
     }
 
-    /// What is known about its health; none if nobody asked for it, or if it does not run.
+    /// What is known about its health; none if no check is set, or if it does not run.
     #[must_use]
     pub fn health(&self) -> Option<Health> {
         if self.is_running() { health::for_run(&self.dir, &self.meta) } else { None }

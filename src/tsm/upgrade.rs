@@ -33,8 +33,8 @@ impl Control<'_> {
                 return Ok(Upgraded::Current);
             }
             super::control::check_owner(process)?;
-            let told = recovery::upgrade(&process.dir, self.program).map(|()| Upgraded::Replaced);
-            told.map_err(|source| ControlError::Send { name: process.name.clone(), source })
+            let replaced = recovery::upgrade(&process.dir, self.program).map(|()| Upgraded::Replaced);
+            replaced.map_err(|source| ControlError::Send { name: process.name.clone(), source })
         };
         let begun: Vec<_> = processes.iter().map(begin).collect();
         let finish = |(process, begun): (&&Process, Result<Upgraded, ControlError>)| match begun? {
@@ -44,7 +44,7 @@ impl Control<'_> {
         processes.iter().zip(begun).map(finish).collect()
     }
 
-    /// A new worker has written its record, and its guard is this program; or nobody is needed any more.
+    /// A new worker has written its record, and its guard is this program; or none is needed any more.
     fn wait_for_successor(&self, process: &Process) -> Result<(), ControlError> {
         let before = process.meta.run_state.worker_pid;
         let changed = self.wait_until(process, SUPERVISOR_TIMEOUT, |meta| {

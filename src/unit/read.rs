@@ -1,4 +1,4 @@
-//! What a unit file says, whoever wrote it.
+//! What a unit file says, generated or written by hand.
 
 use std::path::PathBuf;
 

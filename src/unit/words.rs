@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// A path or text that stands alone behind a key, to the end of the line.
+/// A path or text that is the whole value of a key, to the end of the line.
 pub(super) fn plain(text: &str) -> String {
     text.replace('%', "%%")
 }

@@ -135,8 +135,8 @@ fn zsh_completes_with_descriptions() {
     terminal.send("tsm restart my\t\t");
     terminal.wait("names with their state", |screen| {
         let text = screen.contents();
-        let told = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("stopped"));
-        (told("my-api-8000") && told("my-web")).then_some(())
+        let is_shown = |name: &str| text.lines().any(|line| line.contains(name) && line.contains("stopped"));
+        (is_shown("my-api-8000") && is_shown("my-web")).then_some(())
     });
     terminal.send(CTRL_U);
     ends(terminal);

@@ -57,7 +57,7 @@ fn interrupting_is_no() {
 }
 
 #[test]
-fn nobody_is_asked_when_the_input_is_no_terminal() {
+fn no_question_is_asked_without_a_terminal() {
     let home = TestHome::new();
     let ConfirmTest { mut terminal, _programs } = asked(&home, "TETRA </dev/null");
     assert_eq!(terminal.end(), 4);

@@ -17,7 +17,7 @@ use crate::waiting::eventually;
 struct Daemon {
     child: RefCell<Child>,
     manager: UnixDatagram,
-    told: RefCell<Vec<String>>,
+    received: RefCell<Vec<String>>,
 }
 
 impl Daemon {
@@ -36,32 +36,32 @@ impl Daemon {
         command.env("NOTIFY_SOCKET", &socket).envs(variables.iter().copied());
         command.stdout(output.try_clone().expect("a file")).stderr(output);
         let child = RefCell::new(command.spawn().expect("tetra runs"));
-        Self { child, manager, told: RefCell::default() }
+        Self { child, manager, received: RefCell::default() }
     }
 
     fn pid(&self) -> u32 {
         self.child.borrow().id()
     }
 
-    /// What the manager was told so far, line for line.
-    fn told(&self) -> Vec<String> {
+    /// The lines that the manager received so far.
+    fn received(&self) -> Vec<String> {
         let mut bytes = [0; 4096];
         while let Ok(length) = self.manager.recv(&mut bytes) {
             let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
-            self.told.borrow_mut().extend(text.lines().map(str::to_owned));
+            self.received.borrow_mut().extend(text.lines().map(str::to_owned));
         }
-        self.told.borrow().clone()
+        self.received.borrow().clone()
     }
 
-    /// Waits until the manager was told so.
+    /// Waits until the manager received this.
     #[track_caller]
-    fn until_told(&self, line: &str) {
-        eventually(line, || self.told().iter().any(|told| told.starts_with(line)));
+    fn until_received(&self, line: &str) {
+        eventually(line, || self.received().iter().any(|received| received.starts_with(line)));
     }
 
     fn forget(&self) {
-        self.told();
-        self.told.borrow_mut().clear();
+        self.received();
+        self.received.borrow_mut().clear();
     }
 
     /// Waits for the end; the exit code.
@@ -119,8 +119,8 @@ fn it_is_ready_when_the_enabled_services_are_each_after_what_it_needs() {
     define(&sandbox, "db", "TSM_COMMAND='sleep 1000'");
     enable(&sandbox, "off", "TSM_COMMAND='sleep 1000'\nTSM_AUTOSTART=false");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
-    assert!(daemon.told().contains(&"STATUS=3 of 3 processes run".to_owned()), "{:?}", daemon.told());
+    daemon.until_received("READY=1");
+    assert!(daemon.received().contains(&"STATUS=3 of 3 processes run".to_owned()), "{:?}", daemon.received());
     let begun = ["db", "api", "web"].map(|name| sandbox.read(name).run_state.started_ms);
     assert!(begun.is_sorted(), "{begun:?}");
     assert!(!sandbox.dir("off").exists());
@@ -128,8 +128,8 @@ fn it_is_ready_when_the_enabled_services_are_each_after_what_it_needs() {
     let environ = fs::read_to_string(format!("/proc/{}/environ", sandbox.read("web").pid)).expect("it runs");
     assert!(!environ.contains("NOTIFY_SOCKET"), "{environ}");
     daemon.stop();
-    let told = daemon.told();
-    assert!(told.iter().any(|line| line == "STOPPING=1"), "{told:?}");
+    let received = daemon.received();
+    assert!(received.iter().any(|line| line == "STOPPING=1"), "{received:?}");
     let ended = ["web", "api", "db"].map(|name| sandbox.read(name).last_exit.expect("it ended"));
     assert!(ended.iter().map(|exit| exit.at_ms).is_sorted(), "{ended:?}");
     assert!(ended.iter().all(|exit| exit.origin.expect("an order").cause == StopCause::Daemon), "{ended:?}");
@@ -145,8 +145,8 @@ fn a_service_that_fails_does_not_keep_it_from_being_ready() {
     enable(&sandbox, "broken", "TSM_COMMAND='sh -c \"exit 7\"'\nTSM_RESTART=never");
     enable(&sandbox, "needy", "TSM_COMMAND='sleep 1000'\nTSM_DEPS=broken");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
-    daemon.until_told("STATUS=1 of 3 processes run; down: broken (crashed), needy (not started)");
+    daemon.until_received("READY=1");
+    daemon.until_received("STATUS=1 of 3 processes run; down: broken (crashed), needy (not started)");
     let said = output(&sandbox);
     assert!(said.contains("<3>failed to start: broken: ") && said.contains("`broken` is not ready"), "{said}");
 }
@@ -156,7 +156,7 @@ fn what_ran_when_it_was_stopped_runs_again_when_it_is_started() {
     let sandbox = Sandbox::new();
     enable(&sandbox, "web", "TSM_COMMAND='sleep 1000'");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     sandbox.ok(&["tsm", "start", "--name", "by-hand", "--", "sleep", "1000"]);
     sandbox.ok(&["tsm", "start", "--name", "given-up", "--", "sleep", "1000"]);
     sandbox.ok(&["tsm", "stop", "given-up"]);
@@ -166,7 +166,7 @@ fn what_ran_when_it_was_stopped_runs_again_when_it_is_started() {
     sandbox.ok(&["tsm", "start", "--name", "later", "--", "sleep", "1000"]);
     sandbox.ok(&["tsm", "stop", "later"]);
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     assert!(is_online(&sandbox, "web"), "it is enabled");
     assert!(is_online(&sandbox, "by-hand"), "it ran under the daemon");
     for name in ["given-up", "later"] {
@@ -181,7 +181,7 @@ fn killed_it_takes_nothing_along_and_the_next_one_starts_nothing_twice() {
         enable(&sandbox, name, "TSM_COMMAND='sleep 1000'");
     }
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     let pid = |name: &str| sandbox.read(name).pid;
     let before = [pid("kept"), pid("orphan")];
     sandbox.ok(&["tsm", "stop", "stopped"]);
@@ -189,7 +189,7 @@ fn killed_it_takes_nothing_along_and_the_next_one_starts_nothing_twice() {
     sandbox.kill_supervisors("orphan");
     assert!(before.iter().all(|pid| is_running(*pid)));
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     assert_eq!([pid("kept"), pid("orphan")], before);
     assert!(!sandbox.supervisors("orphan").is_empty(), "it has a supervisor again");
     assert!(!is_online(&sandbox, "stopped"), "an operator stopped it in this boot");
@@ -202,16 +202,16 @@ fn on_sighup_only_what_is_defined_differently_is_restarted() {
     enable(&sandbox, "same", "TSM_COMMAND='sleep 1000'");
     enable(&sandbox, "other", "TSM_COMMAND='sleep 1000'");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     let pid = |name: &str| sandbox.read(name).pid;
     let before = [pid("same"), pid("other")];
     define(&sandbox, "other", "TSM_COMMAND='sleep 2000'");
     enable(&sandbox, "new", "TSM_COMMAND='sleep 1000'");
     daemon.forget();
     signal(daemon.pid(), Signal::SIGHUP);
-    daemon.until_told("RELOADING=1");
-    daemon.until_told("MONOTONIC_USEC=");
-    daemon.until_told("READY=1");
+    daemon.until_received("RELOADING=1");
+    daemon.until_received("MONOTONIC_USEC=");
+    daemon.until_received("READY=1");
     assert_eq!(pid("same"), before[0]);
     assert!(pid("other") != before[1] && is_online(&sandbox, "other"));
     assert_eq!(sandbox.read("other").command, "sleep 2000");
@@ -222,7 +222,7 @@ fn on_sighup_only_what_is_defined_differently_is_restarted() {
 fn what_a_command_starts_gets_its_variables_and_its_directory_and_the_limits_of_the_daemon() {
     let sandbox = Sandbox::new();
     let daemon = Daemon::start_with(&sandbox, &["prlimit", "--nofile=512"], &[("ONLY_DAEMON", "1")]);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     fs::create_dir(sandbox.path("place")).expect("a directory");
     let mut start = sandbox
         .command_under(&["prlimit", "--nofile=256"], &["tsm", "start", "--name", "guest", "--", "sleep", "1000"]);
@@ -246,8 +246,8 @@ fn what_a_command_starts_gets_its_variables_and_its_directory_and_the_limits_of_
 fn a_daemon_that_hangs_keeps_no_command_from_starting_something() {
     let sandbox = Sandbox::new();
     let daemon = Daemon::start_with(&sandbox, &[], &[("WATCHDOG_USEC", "200000")]);
-    daemon.until_told("READY=1");
-    daemon.until_told("WATCHDOG=1");
+    daemon.until_received("READY=1");
+    daemon.until_received("WATCHDOG=1");
     signal(daemon.pid(), Signal::SIGSTOP);
     // What was sent before it was stopped.
     eventually("it is stopped", || {
@@ -255,9 +255,9 @@ fn a_daemon_that_hangs_keeps_no_command_from_starting_something() {
     });
     daemon.forget();
     sandbox.ok(&["tsm", "start", "--name", "web", "--", "sleep", "1000"]);
-    assert!(!daemon.told().iter().any(|line| line == "WATCHDOG=1"), "who hangs gives no sign of life");
+    assert!(!daemon.received().iter().any(|line| line == "WATCHDOG=1"), "a hanging daemon gives no sign of life");
     signal(daemon.pid(), Signal::SIGCONT);
-    daemon.until_told("WATCHDOG=1");
+    daemon.until_received("WATCHDOG=1");
     assert!(is_online(&sandbox, "web"));
     assert_eq!(sandbox.children("web").len(), 1, "it runs once");
 }
@@ -267,9 +267,9 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_still_runs() {
     let sandbox = Sandbox::new();
     enable(&sandbox, "deaf", "TSM_COMMAND='sh -c \"trap true TERM; while :; do sleep 1000; done\"'");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     signal(daemon.pid(), Signal::SIGINT);
-    daemon.until_told("STOPPING=1");
+    daemon.until_received("STOPPING=1");
     signal(daemon.pid(), Signal::SIGINT);
     assert_eq!(daemon.end(), Some(130));
     assert!(output(&sandbox).contains("still running: deaf"), "{}", output(&sandbox));
@@ -279,7 +279,7 @@ fn a_second_ctrl_c_leaves_at_once_and_says_what_still_runs() {
 fn there_is_one_daemon_for_a_directory() {
     let sandbox = Sandbox::new();
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     let refused = sandbox.run(&["daemon", "run", "@dev"]);
     assert!(refused.code == 4 && refused.err.contains(&format!("PID {}", daemon.pid())), "{refused:?}");
 }
@@ -289,7 +289,7 @@ fn an_enabled_service_that_crashes_is_started_again() {
     let sandbox = Sandbox::new();
     enable(&sandbox, "web", "TSM_COMMAND='sleep 1000'\nTSM_RESTART=never");
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     let pid = sandbox.read("web").pid;
     kill_hard(pid);
     eventually("it runs again", || is_online(&sandbox, "web") && sandbox.read("web").pid != pid);
@@ -318,7 +318,7 @@ fn killed_at_any_moment_it_loses_no_service_and_no_byte() {
         enable(&sandbox, name, &format!("TSM_COMMAND='{}'", counting.display()));
     }
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     drop(daemon);
     let pids = || names.map(|name| sandbox.read(name).pid);
     let before = pids();
@@ -327,14 +327,14 @@ fn killed_at_any_moment_it_loses_no_service_and_no_byte() {
         // At another moment of its start in each round, then while it runs, while it reads definitions, while it is asked for more.
         match round % 5 {
             0 => pause_for(Duration::from_millis(round % 50)),
-            1 => daemon.until_told("READY=1"),
+            1 => daemon.until_received("READY=1"),
             2 => {
-                daemon.until_told("READY=1");
+                daemon.until_received("READY=1");
                 signal(daemon.pid(), Signal::SIGHUP);
-                daemon.until_told("RELOADING=1");
+                daemon.until_received("RELOADING=1");
             }
             3 => {
-                daemon.until_told("READY=1");
+                daemon.until_received("READY=1");
                 let guest = format!("guest-{round}");
                 let mut start = sandbox.command(&["tsm", "start", "--name", &guest, "--", "sleep", "1000"]);
                 let mut start = start.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("tetra runs");
@@ -351,7 +351,7 @@ fn killed_at_any_moment_it_loses_no_service_and_no_byte() {
         assert!(before.iter().all(|pid| is_running(*pid)), "round {round}");
     }
     let daemon = Daemon::start(&sandbox);
-    daemon.until_told("READY=1");
+    daemon.until_received("READY=1");
     daemon.stop();
     for name in names {
         let written = sandbox.written(name);

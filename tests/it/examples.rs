@@ -147,7 +147,7 @@ fn what_says_read_leaves_every_file_as_it_was() {
     }
 }
 
-/// The error that a command told as JSON, which must be the last that it said.
+/// The error that a command wrote as JSON, which must be the last that it wrote.
 fn error_of(line: &str, talk: &str) -> serde_json::Value {
     let last = talk.lines().last().unwrap_or_default();
     let said: serde_json::Value =
@@ -157,7 +157,7 @@ fn error_of(line: &str, talk: &str) -> serde_json::Value {
 }
 
 #[test]
-fn what_cannot_be_understood_is_told_in_json_if_that_is_wanted() {
+fn what_cannot_be_understood_is_reported_in_json_if_that_is_wanted() {
     let mut world = World::new();
     let wrong =
         ["nope --json", "tsm nope --json", "--json nope", "org env nope --json", "tsm --json nope x", "--nope --json"];
@@ -210,13 +210,13 @@ fn with_json_what_is_said_is_data() {
     }
 }
 
-/// A line that goes on until somebody ends it.
+/// A line that goes on until it is ended.
 fn follows(line: &str) -> bool {
     line.starts_with("serve") || line.split(' ').any(|word| matches!(word, "-f" | "--follow"))
 }
 
 #[test]
-fn what_changes_something_is_refused_in_prod_when_nobody_can_answer() {
+fn what_changes_something_is_refused_in_prod_without_a_terminal() {
     let mut world = World::with(&[("TETRA_ORG", "acme"), ("TETRA_ENV", "prod")]);
     world.org("acme", &[("prod", "")]);
     world.file("app.js", "");

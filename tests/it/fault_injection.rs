@@ -46,7 +46,7 @@ pub(crate) fn broken(
     strace.args(words(calls, fault, number)).args(given);
     strace.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = strace.spawn().expect("strace is installed");
-    // Whoever is killed early reads nothing.
+    // A program that is killed early reads nothing.
     let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
     child.wait_with_output().expect("it ends")
 }

@@ -246,7 +246,7 @@ fn signals_end_it_with_their_codes() {
     let world = World::new();
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         for line in ["watch -n 1h version", "watch -n 1h version; version", "watch -n 1h version > out; version"] {
-            // Whoever runs the tests may ignore SIGHUP, as `nohup` does; so would the program then.
+            // The caller of the tests may ignore SIGHUP, as `nohup` does; so would the program then.
             let mut child = started(world.program("env").args(["--default-signal=HUP", PROGRAM, "-c", line]));
             let pid = Pid::from_raw(child.id().try_into().expect("a pid"));
             let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -300,12 +300,12 @@ fn a_second_interrupt_ends_even_a_command_that_does_not_listen() {
     let fifo = world.work().join("deaf");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
     let mut child = started(world.program(PROGRAM).args(["-c", "source deaf"]));
-    // The writing end can be opened once somebody reads, and it keeps the reader waiting.
+    // The writing end can be opened once there is a reader, and it keeps the reader waiting.
     let until = Instant::now() + PATIENCE;
     let _writer = loop {
         match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo) {
             Ok(writer) => break writer,
-            Err(error) => assert!(Instant::now() < until, "nobody reads: {error}"),
+            Err(error) => assert!(Instant::now() < until, "no reader: {error}"),
         }
         waiting::pause();
     };

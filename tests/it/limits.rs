@@ -169,7 +169,7 @@ fn the_resources_of_the_environment_are_the_usual_limits() {
 }
 
 #[test]
-fn a_limit_above_what_is_allowed_is_told_and_leaves_nothing() {
+fn a_limit_above_what_is_allowed_is_reported_and_leaves_nothing() {
     let mut world = World::new();
     let beyond = process::fd_limit() + 1;
     let said = world.run(&format!("tsm start --name a --limit-nofile {beyond} -- sleep 1000")).failed(1);
@@ -185,7 +185,7 @@ fn a_limit_above_what_is_allowed_is_told_and_leaves_nothing() {
     }
 }
 
-/// Who runs the tests may not become somebody else: then exactly that is told.
+/// The user who runs the tests may not become another one: then exactly that is reported.
 fn may_become_others(world: &mut World) -> bool {
     if process::own_uid() == 0 {
         return true;
@@ -243,9 +243,9 @@ fn a_process_runs_as_another_user_in_all_respects_and_its_log_stays_ours() {
 }
 
 #[test]
-fn an_ordinary_user_is_limited_too_and_told_by_what() {
+fn an_ordinary_user_is_limited_too_and_sees_by_what() {
     let world = World::with(&[("PATH", "/usr/local/bin:/usr/bin:/bin")]);
-    // Where root runs the tests it becomes somebody who may make no control group.
+    // Where root runs the tests it becomes a user who may make no control group.
     let own = process::own_uid();
     let uid = if own == 0 { id(&["-u", OTHER])[0] } else { own };
     open_dir(&world);

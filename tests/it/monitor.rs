@@ -175,7 +175,7 @@ impl ScreenSource for PanickingSource {
 }
 
 #[test]
-fn a_mistake_in_the_view_is_told_with_the_terminal_as_it_was() {
+fn a_mistake_in_the_view_is_reported_with_the_terminal_as_it_was() {
     if std::env::var_os(INSIDE).is_some() {
         panics::install_hook();
         signal::install_handlers().expect("signals");
@@ -187,17 +187,17 @@ fn a_mistake_in_the_view_is_told_with_the_terminal_as_it_was() {
             (FaultKind::Internal, true),
             "{fault}"
         );
-        writeln!(std::io::stdout(), "told: {fault}").expect("written");
+        writeln!(std::io::stdout(), "fault: {fault}").expect("written");
         return;
     }
     let home = TestHome::new();
     let own = std::env::current_exe().expect("this program");
     let mut command = home.command(own.to_str().expect("text"));
-    command.args(["--exact", "monitor::a_mistake_in_the_view_is_told_with_the_terminal_as_it_was", "--nocapture"]);
+    command.args(["--exact", "monitor::a_mistake_in_the_view_is_reported_with_the_terminal_as_it_was", "--nocapture"]);
     command.env(INSIDE, "1");
     let mut terminal = Terminal::start(command);
     terminal.wait_written("\x1b[?1049h", 1);
-    terminal.wait_written("told: ", 1);
+    terminal.wait_written("fault: ", 1);
     is_left(&mut terminal, 0);
 }
 

@@ -162,10 +162,10 @@ fn layers_follow_each_other_and_each_value_tells_its_story() {
         "{made}"
     );
     assert!(made.contains("# more") && made.contains("set = [\"logging.retention_days=7\"]"), "{made}");
-    let told = world.run("org explain @prod resources.memory_max").done();
+    let output = world.run("org explain @prod resources.memory_max").done();
     let order = ["local.toml", "builtin:staging", "builtin:prod", "overrides"]
-        .map(|word| told.find(word).unwrap_or_else(|| panic!("{word} in {told}")));
-    assert!(order.is_sorted(), "{told}");
+        .map(|word| output.find(word).unwrap_or_else(|| panic!("{word} in {output}")));
+    assert!(order.is_sorted(), "{output}");
     assert!(
         world.run("org explain @prod resources.memory_mx").failed(5).contains("did you mean `resources.memory_max`?")
     );
@@ -323,7 +323,7 @@ fn former_names_are_read_and_both_at_once_are_a_mistake() {
 }
 
 #[test]
-fn bad_input_is_told_with_its_place_and_changes_nothing() {
+fn bad_input_is_reported_with_its_place_and_changes_nothing() {
     let (mut world, environments) = acme();
     world.run("org promote @dev").done();
     let local = environments.join("local.toml");
@@ -408,7 +408,7 @@ fn links_and_names_do_not_lead_out_of_the_tree() {
 }
 
 #[test]
-fn a_record_that_somebody_changed_is_not_trusted() {
+fn a_record_that_was_changed_is_not_trusted() {
     let (mut world, environments) = acme();
     let history = environments.with_file_name("history");
     world.run("org promote @dev").done();
@@ -650,7 +650,7 @@ fn a_write_that_fails_anywhere_changes_nothing_or_everything() {
 }
 
 #[test]
-fn what_an_editor_leaves_is_told_as_data() {
+fn what_an_editor_leaves_is_reported_as_data() {
     let (mut world, _) = acme_with(&[("EDITOR", "sed -i s/4444/5555/")]);
     world.answers(&[]);
     for changed in [true, false] {
@@ -709,7 +709,7 @@ fn old_versions_are_taken_away_and_the_chain_stays() {
         before = port.to_string();
         world.run("org promote @dev @prod --yes").done();
     }
-    // What was interrupted leaves a copy that no line speaks of; what somebody else put there stays.
+    // What was interrupted leaves a copy that no line speaks of; a file of another origin stays.
     fs::write(history.join("dev_20200101_000000.toml"), "a = 1\n").expect("written");
     fs::write(history.join("dev_notes.toml"), "a = 1\n").expect("written");
     assert_eq!(copies("dev"), 8);
@@ -731,7 +731,7 @@ fn old_versions_are_taken_away_and_the_chain_stays() {
 }
 
 #[test]
-fn what_only_the_next_toml_allows_is_told() {
+fn what_only_the_next_toml_allows_is_reported() {
     let (mut world, environments) = acme();
     let local = environments.join("local.toml");
     fs::write(&local, read(&local) + "\n[own]\na = { b = 1,\n  c = \"\\e\", }\n").expect("written");
@@ -748,7 +748,7 @@ fn no_message_shows_a_secret() {
     let local = environments.join("local.toml");
     let good = read(&local);
     let canary = "canary-3f9a2b";
-    let mut heard = String::new();
+    let mut output = String::new();
     let lines = ["org promote @dev", "org env validate local", "org env validate local --json", "org env show local"];
     let more = ["org diff @dev", "org explain @dev own.api_key", "org promote @dev --json", "org status"];
     for broken in [
@@ -767,10 +767,10 @@ fn no_message_shows_a_secret() {
             let ran = world.run(line);
             let said = format!("{}{}", ran.output, ran.stderr);
             assert!(!said.contains(canary), "`{line}` with {broken}: {said}");
-            heard.push_str(&said);
+            output.push_str(&said);
         }
     }
-    assert!(heard.contains("***"), "something was there to hide");
+    assert!(output.contains("***"), "something was there to hide");
     fs::write(&local, good).expect("written");
     world.run("org promote @dev").done();
     let dev = environments.join("dev.toml");
@@ -782,7 +782,7 @@ fn no_message_shows_a_secret() {
 }
 
 #[test]
-fn an_environment_is_applied_once_and_never_over_what_somebody_saved() {
+fn an_environment_is_applied_once_and_never_over_what_an_operator_saved() {
     let (mut world, environments) = acme_of_user();
     let local = environments.join("local.toml");
     let more = "\n[services.web]\ncommand = \"python3 -m http.server 8000\"\ncwd = \"~/nowhere\"\nenabled = false\n[services.none]\nenv_flag = false\n";
@@ -826,13 +826,16 @@ fn what_comes_of_a_promotion_makes_sense_or_is_not_written() {
     let (mut world, environments) = acme();
     let local = environments.join("local.toml");
     let good = read(&local);
-    let told = world.run("org promote @dev --set ports.tetra=abc --set logging.level=loud").failed(1);
+    let output = world.run("org promote @dev --set ports.tetra=abc --set logging.level=loud").failed(1);
     for text in ["`ports.tetra` must be a port", "`logging.level` must be one of", "--> --set"] {
-        assert!(told.contains(text), "{text} in {told}");
+        assert!(output.contains(text), "{text} in {output}");
     }
     fs::write(&local, good.clone() + "\n[overrides.dev]\nports.tetra = \"x\"\nbackup.enabled = 3\n").expect("written");
-    let told = world.run("org promote @dev").failed(1);
-    assert!(told.contains("`backup.enabled` must be a boolean") && told.contains("ports.tetra = \"x\""), "{told}");
+    let output = world.run("org promote @dev").failed(1);
+    assert!(
+        output.contains("`backup.enabled` must be a boolean") && output.contains("ports.tetra = \"x\""),
+        "{output}"
+    );
     fs::write(&local, good.clone() + "\n[own]\nword = \"much\"\n[overrides.dev]\nports.tetra = \"${own.word}\"\n")
         .expect("written");
     assert!(world.run("org promote @dev").failed(1).contains("`ports.tetra` must be a port"), "after it was filled in");
@@ -847,7 +850,7 @@ fn what_comes_of_a_promotion_makes_sense_or_is_not_written() {
     fs::write(&local, good.clone() + "\n[own]\na = \"${NONE\"\nb = \"x${ NONE}\"\n").expect("written");
     let ran = world.run("org env validate local");
     assert!(ran.output.contains("E-UNTERMINATED") && ran.output.contains("E-BAD-NAME"), "{ran:?}");
-    // A service that runs as tetra does not find its files in somebody's home.
+    // A service that runs as tetra does not find its files in an operator's home.
     fs::write(
         &local,
         good + "\n[services.web]\ncommand = \"x\"\n[overrides.staging]\nservices.web.cwd = \"/home/bob/app\"\n",

@@ -1,7 +1,7 @@
 //! Programs that a test makes and runs at once.
 //!
 //! They are written by another process. A file that this one has open for writing, for however short a time, is also open in
-//! whatever another test forks at that moment, and until that has executed its own program nobody can execute the file: "text
+//! whatever another test forks at that moment, and until that has executed its own program the file cannot be executed: "text
 //! file busy".
 
 use std::fs;

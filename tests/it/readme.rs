@@ -37,7 +37,7 @@ fn readme_names_what_the_gate_installs() {
 }
 
 #[test]
-fn the_session_with_environments_works_as_it_stands() {
+fn the_session_with_environments_works_as_written() {
     let environments = page("docs/environments.md");
     let (_, rest) = environments.split_once("```sh\ntsm org init").expect("the session begins with an organization");
     let (session, _) = rest.split_once("```").expect("the session ends");
@@ -55,7 +55,7 @@ fn the_session_with_environments_works_as_it_stands() {
 }
 
 #[test]
-fn the_first_session_works_as_it_stands() {
+fn the_first_session_works_as_written() {
     let readme = page("README.md");
     let (_, rest) = readme.split_once("```sh\nsource ").expect("the session begins with the shell file");
     let (session, _) = rest.split_once("```").expect("the session ends");

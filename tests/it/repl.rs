@@ -377,8 +377,8 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     terminal.send(" history\r");
     terminal.wait("the same from a command", |screen| {
         let text = screen.contents();
-        let told = |line: &str, context: &str| text.lines().any(|row| row.ends_with(line) && row.contains(context));
-        (told("version --token ***", "-/-/-") && told("use @dev", "-/dev/-")).then_some(())
+        let is_shown = |line: &str, context: &str| text.lines().any(|row| row.ends_with(line) && row.contains(context));
+        (is_shown("version --token ***", "-/-/-") && is_shown("use @dev", "-/dev/-")).then_some(())
     });
     terminal.wait_line("-/dev>");
     for file in ["history.sqlite3", "history.sqlite3-wal", "history.sqlite3-shm"] {
@@ -457,7 +457,7 @@ fn a_signal_ends_a_command_and_the_session() {
 }
 
 #[test]
-fn an_interrupt_from_elsewhere_is_no_reason_to_leave() {
+fn an_interrupt_from_elsewhere_is_not_a_reason_to_leave() {
     let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("use @d");
@@ -682,7 +682,7 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
 }
 
 #[test]
-fn control_c_is_no_answer_to_a_question() {
+fn control_c_is_not_an_answer_to_a_question() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/prod.toml", "");
     stopped(&home, "api", 0);

@@ -27,7 +27,7 @@ struct UserSandbox {
 /// Who runs a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum User {
-    /// Whoever runs the tests.
+    /// The user who runs the tests.
     Current,
     Ann,
     Bob,
@@ -120,7 +120,7 @@ impl UserSandbox {
         found
     }
 
-    /// A file of ours that nobody else may read or change.
+    /// A file of ours that no other user may read or change.
     fn secret(&self) -> PathBuf {
         let path = self.home(User::Current).join("secret");
         fs::write(&path, "TOP_SECRET=1\n").expect("written");
@@ -266,7 +266,7 @@ fn a_directory_that_became_a_link_of_another_user_is_not_entered() {
 }
 
 #[test]
-fn a_definition_is_run_only_if_nobody_else_wrote_it_or_could() {
+fn a_definition_is_run_only_if_no_other_user_can_write_it() {
     let sandbox = UserSandbox::new();
     sandbox.ok(User::Current, &["tsm", "save", "api", "--", "sleep", "1000"]);
     sandbox.ok(User::Current, &["tsm", "enable", "api"]);
@@ -464,7 +464,7 @@ fn the_places_for_large_pipes_cannot_be_taken_by_another_user() {
 }
 
 #[test]
-fn without_proc_the_reason_is_told() {
+fn without_proc_the_reason_is_reported() {
     let sandbox = UserSandbox::new();
     let line = format!(
         "mount -t tmpfs none /proc && HOME={} {} tsm list",

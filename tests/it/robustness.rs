@@ -17,7 +17,7 @@ use tetra::supervise::meta::ProcessState;
 use crate::sandbox::CommandOutput;
 use crate::world::{PROGRAM, World};
 
-/// Nobody, a user that every machine has.
+/// The user `nobody`, which every machine has.
 const NOBODY: u32 = 65534;
 
 fn said(output: Output) -> CommandOutput {
@@ -114,7 +114,7 @@ fn the_help_tells_what_the_options_of_the_ways_in_do() {
 }
 
 #[test]
-fn all_is_no_name() {
+fn all_is_not_a_name() {
     let world = World::new();
     for words in [&["--name", "all", "sleep", "1"][..], &["--name", "all", "--port", "18", "sleep", "1"]] {
         let refused = tetra(&world, &[&["tsm", "start"], words].concat());
@@ -125,7 +125,7 @@ fn all_is_no_name() {
 }
 
 #[test]
-fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
+fn a_start_that_was_given_up_half_way_is_found_out_by_the_next_command() {
     let world = World::new();
     for name in ["one", "two", "three"] {
         assert_eq!(tetra(&world, &["tsm", "start", "--name", name, "--", "sleep", "1000"]).code, 0);
@@ -152,7 +152,7 @@ fn a_start_that_was_given_up_half_way_is_found_out_by_whoever_acts_next() {
 }
 
 #[test]
-fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
+fn a_record_that_stays_wrong_does_not_keep_kill_waiting() {
     let world = World::new();
     assert_eq!(tetra(&world, &["tsm", "start", "--name", "stale", "--", "sleep", "1000"]).code, 0);
     assert_eq!(tetra(&world, &["tsm", "stop", "stale"]).code, 0);
@@ -165,7 +165,7 @@ fn a_record_that_nobody_will_correct_does_not_keep_kill_waiting() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_no_directory() {
+fn a_dangling_link_is_not_a_directory() {
     let world = World::new();
     let link = world.work().join("link");
     std::os::unix::fs::symlink("/nowhere/at/all", &link).expect("a link");

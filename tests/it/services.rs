@@ -41,7 +41,7 @@ fn a_saved_process_says_all_that_its_start_said() {
 }
 
 #[test]
-fn a_service_is_replaced_only_when_somebody_says_so() {
+fn a_service_is_replaced_only_when_confirmed() {
     let mut world = World::new();
     world.run("tsm save api node a.js").done();
     world.run("tsm save api node b.js").failed(4);

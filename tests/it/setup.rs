@@ -69,7 +69,7 @@ fn bash_and_zsh_have_the_names_after_one_line() {
 }
 
 #[test]
-fn the_line_that_it_says_next_works_as_it_stands_there() {
+fn the_line_that_it_advises_works_as_written() {
     let machine = Machine::new();
     let data = machine.home().join("my data/tetra");
     let said = machine.tetra(&["--dir", data.to_str().expect("a text"), "setup"]);

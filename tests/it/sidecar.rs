@@ -56,7 +56,7 @@ fn health_is_shown_and_an_unhealthy_process_is_restarted_if_that_is_wanted() {
     assert_eq!(health(&world, "a").reason, "exit 1: no file");
     let info = json(&world.run("tsm info a --json").done());
     assert_eq!((&info["health"], &info["looked_after"]["why"]), (&"unhealthy".into(), &"exit 1: no file".into()));
-    assert_eq!(record(&world, "a").pid, before, "nobody asked for a restart");
+    assert_eq!(record(&world, "a").pid, before, "a restart was not asked for");
 
     world.file("well", "");
     world.run(&format!("tsm start --name b {CHECKED} --health-restart -- sleep 1000")).done();
@@ -80,7 +80,7 @@ fn an_attendant_ends_with_the_supervision_and_comes_back_with_it() {
     end(first);
     eventually("the sidecar ends", || !sidecar::is_running(&directory));
     world.run("tsm list").done();
-    assert!(sidecar::is_running(&directory), "whoever looks brings it back");
+    assert!(sidecar::is_running(&directory), "a look brings it back");
     let life = record(&world, "a").run_state;
     end(life.guard_pid);
     end(life.worker_pid);
@@ -230,7 +230,7 @@ fn a_program_says_itself_when_it_is_ready() {
 }
 
 #[test]
-fn why_nobody_can_look_after_a_process_is_told_and_nothing_is_left() {
+fn why_a_process_cannot_have_a_sidecar_is_reported_and_nothing_is_left() {
     let world = World::new();
     // The directory of the next process is so deep that a socket in it has no name.
     let home = world.home().join("deep".repeat(30)).join("tetra");

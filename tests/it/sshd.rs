@@ -1,7 +1,7 @@
 //! A server of its own for a test: a real sshd on a port of the loopback, with its own host key and its own `/root`.
 //!
 //! It runs as the user of the test, who has to be root: `/root` of the server is a directory of the test, in a mount namespace
-//! that nobody else sees. The client's `ssh` and `scp` are the real ones, called with a configuration that knows the server by
+//! that no other program sees. The client's `ssh` and `scp` are the real ones, called with a configuration that knows the server by
 //! a name and its key, and nothing of the tester's own.
 
 use std::fs;
@@ -69,7 +69,7 @@ impl Server {
                 server.introduce(name, port);
                 return server;
             }
-            // Somebody else took the port meanwhile.
+            // Another process took the port meanwhile.
             let _ = child.kill();
             let _ = child.wait();
             assert!(Instant::now() < until, "no sshd answered");
@@ -193,10 +193,10 @@ fn answers(child: &mut Child, port: u16, until: Instant) -> bool {
             return false;
         }
         let mut hello = [0; 4];
-        let heard = TcpStream::connect(("127.0.0.1", port)).is_ok_and(|mut stream| {
+        let greeted = TcpStream::connect(("127.0.0.1", port)).is_ok_and(|mut stream| {
             stream.set_read_timeout(Some(Duration::from_secs(5))).is_ok() && stream.read_exact(&mut hello).is_ok()
         });
-        if heard && hello == *b"SSH-" {
+        if greeted && hello == *b"SSH-" {
             return true;
         }
         crate::waiting::pause();

@@ -189,9 +189,9 @@ impl SessionHome {
 
     fn run_in_session(&mut self, line: &str) -> (String, i32) {
         let before: String = self.session.iter().map(|(line, _)| format!("{line}\n")).collect();
-        let heard: String = self.session.iter().map(|(_, said)| said.as_str()).collect();
+        let spoken: String = self.session.iter().map(|(_, said)| said.as_str()).collect();
         let (said, code) = self.spawn("tetra", &["-c", &format!("{before}{line}")]);
-        let said = said.strip_prefix(&heard).unwrap_or(&said);
+        let said = said.strip_prefix(&spoken).unwrap_or(&said);
         let said = said.replace(&format!("at -c:{}:", self.session.len() + 1), "at -c:1:");
         let word = line.split_whitespace().next().unwrap_or_default();
         if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias"].contains(&word)) {
@@ -213,11 +213,11 @@ impl SessionHome {
         command.stdout(writer.try_clone().expect("a pipe has two ends")).stderr(writer);
         let mut child = command.spawn().expect("the program starts");
         drop(command);
-        let (heard, listen) = mpsc::channel();
+        let (spoken, listen) = mpsc::channel();
         thread::spawn(move || {
             let mut bytes = Vec::new();
             let ended = reader.read_to_end(&mut bytes).map(|_| String::from_utf8_lossy(&bytes).into_owned());
-            heard.send(ended)
+            spoken.send(ended)
         });
         let said = listen.recv_timeout(LONGEST_STEP);
         if said.is_err() {

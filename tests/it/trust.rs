@@ -140,7 +140,7 @@ fn what_was_pasted_behind_a_command_answers_nothing() {
 }
 
 #[test]
-fn yes_at_the_start_is_no_answer_for_a_whole_session() {
+fn yes_at_the_start_is_not_an_answer_for_a_whole_session() {
     let home = TestHome::new();
     production(&home);
     let mut command = home.tetra();

@@ -41,7 +41,7 @@ pub(crate) struct World {
     operator: Interactive,
 }
 
-/// Whether there is somebody to answer.
+/// Whether there is an operator to answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Interactive {
     No,
@@ -81,7 +81,7 @@ thread_local! {
 }
 
 impl World {
-    /// An empty world with nobody at the terminal. `HOME` and the working directory are its own.
+    /// An empty world without an operator at the terminal. `HOME` and the working directory are its own.
     pub(crate) fn new() -> Self {
         Self::with(&[])
     }
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    /// From now on somebody is there, and answers each question with the next of these; further ones with an empty line.
+    /// From now on there is an operator, who answers each question with the next of these; further ones with an empty line.
     pub(crate) fn answers(&mut self, answers: &[&str]) {
         self.operator = Interactive::Yes;
         ANSWERS.with_borrow_mut(|queue| queue.extend(answers.iter().map(|answer| format!("{answer}\n"))));

@@ -1,4 +1,4 @@
-//! What is secret inside of one word or text, whatever stands around it.
+//! What is secret inside of one word or text, whatever surrounds it.
 
 use std::ops::Range;
 

@@ -97,7 +97,7 @@ impl ScanState {
         let text = word.text.as_str();
         let whole = || Some(0..text.len()).filter(|all| !all.is_empty() && !is_reference(text));
         let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
-        let told = match self.expect {
+        let spans = match self.expect {
             Expect::Value(weight) if !is_option && can_hold(weight, text) => whole(),
             Expect::Authorization(weight) if !is_scheme(text) && can_hold(weight, text) => {
                 // `name: "value",`
@@ -109,7 +109,7 @@ impl ScanState {
             Expect::Quoted if word.quoted => whole(),
             _ => None,
         };
-        told.or_else(|| self.attached(text)).or_else(|| self.set(text))
+        spans.or_else(|| self.attached(text)).or_else(|| self.set(text))
     }
 
     /// What follows the sign in `user:password`.

@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(values("tsm stop web we|"), Vec::<String>::new(), "given already");
         assert_eq!(values("env init |"), ["dev", "prod"]);
         assert_eq!(values("env init @p|"), ["@prod"]);
-        assert_eq!(values("down w|"), ["web"], "an alias is read as what it stands for");
+        assert_eq!(values("down w|"), ["web"], "an alias is read as its line");
         assert_eq!(values("watch -n 2 tsm stop w|"), ["web"], "a line within a line");
     }
 

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_letter_is_no_reason_to_show_everything() {
+    fn one_letter_does_not_show_everything() {
         assert_eq!(names("b", &["abc", "a-b"]), ["a-b"]);
         assert_eq!(names("b", &["abc"]), Vec::<&str>::new());
     }

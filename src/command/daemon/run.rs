@@ -28,7 +28,7 @@ pub struct Run {
 
 impl Command for Run {
     const NAME: &'static str = "daemon run";
-    // What it starts was enabled before, and nobody is there to be asked at boot.
+    // What it starts was enabled before, and there is no terminal to ask at boot.
     const EFFECT: Effect = Effect::Read;
     const EXAMPLES: &'static [&'static str] = &["daemon run @dev --dry-run"];
 

@@ -36,7 +36,7 @@ impl Command for Explain {
         let bench = PromotionInputs::open(&store, &common, &env, &[])?;
         let recipe = bench.promotion();
         let made = recipe.run()?;
-        let told = provenance(&made.draft, &bench.chain, &self.key).ok_or_else(|| {
+        let layers = provenance(&made.draft, &bench.chain, &self.key).ok_or_else(|| {
             let known: Vec<String> = made.draft.values.keys().map(ToString::to_string).collect();
             let near = closest_match(&self.key.to_string(), known.iter().map(String::as_str)).map(str::to_owned);
             OrgError::NoKey { env: env.clone(), key: self.key.clone(), near }
@@ -54,21 +54,21 @@ impl Command for Explain {
         for key in ["file", "line", "counts"] {
             table = table.with_visibility(key, Visibility::Never);
         }
-        let last = told.len() - 1;
-        for (number, one) in told.iter().enumerate() {
+        let last = layers.len() - 1;
+        for (number, one) in layers.iter().enumerate() {
             table.row(row(&self.key, one, if number == last { Tone::Strong } else { Tone::Dim }));
         }
         Ok(Report::of(table))
     }
 }
 
-fn row(key: &KeyPath, told: &Provenance, tone: Tone) -> Vec<Cell> {
-    let at = told.source.at.as_ref();
+fn row(key: &KeyPath, layers: &Provenance, tone: Tone) -> Vec<Cell> {
+    let at = layers.source.at.as_ref();
     vec![
-        Cell::from(told.source.layer.as_str()).tone(tone),
-        Cell::from(told.operation.word()).tone(tone),
-        value(key, told.value.as_ref()).tone(tone),
-        if at.is_some() { source_cell(Some(&told.source)) } else { crate::report::Value::Null.into() },
+        Cell::from(layers.source.layer.as_str()).tone(tone),
+        Cell::from(layers.operation.word()).tone(tone),
+        value(key, layers.value.as_ref()).tone(tone),
+        if at.is_some() { source_cell(Some(&layers.source)) } else { crate::report::Value::Null.into() },
         crate::report::Value::from(at.map(|(file, _)| file.as_str())).into(),
         crate::report::Value::from(at.map(|(_, line)| *line)).into(),
         (tone == Tone::Strong).into(),

@@ -85,7 +85,7 @@ impl Command for Save {
 
     fn reorder_args(mut given: Vec<String>) -> Vec<String> {
         let own = <Self as clap::Args>::augment_args(clap::Command::new(Self::NAME));
-        // Nothing is run whose output could be meant; the program's own stands behind `--`.
+        // Nothing is run whose output could be meant; the program's own comes after `--`.
         let is_ours = given.last().is_some_and(|last| last == JSON_OPTION) && !given.iter().any(|word| word == "--");
         if is_ours {
             given.rotate_right(1);
@@ -176,7 +176,7 @@ impl Save {
         let processes = ProcessStore::open(cx.paths).all()?;
         let mut words: Vec<String> = self.words.iter().map(|word| word.0.clone()).collect();
         let name = words.remove(0);
-        // What stands behind `--` is a command's, whatever it looks like.
+        // What comes after `--` belongs to the command, whatever it looks like.
         let apart = words.iter().position(|word| word == "--");
         let arguments = apart.map(|at| words.split_off(at)[1..].to_vec());
         let mut definition = match (words.as_slice(), &arguments) {

@@ -128,7 +128,7 @@ impl Launcher {
         }
     }
 
-    /// Executes what is asked for, once who asks knows that nobody else has to.
+    /// Executes a request, once the client knows that it must not do it itself.
     fn answer(
         &self,
         connection: &LaunchConnection,

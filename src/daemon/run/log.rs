@@ -1,4 +1,4 @@
-//! What the daemon says: to the journal, or whoever reads its standard output, and into `logs/tetra.log`.
+//! The daemon's log: on standard output, which the journal reads, and in `logs/tetra.log`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};

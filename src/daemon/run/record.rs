@@ -55,7 +55,7 @@ pub enum DaemonState {
 pub struct StoppedProcess {
     /// Its name.
     pub name: String,
-    /// The run that was stopped. If another one followed, somebody else decided about the process since.
+    /// The run that was stopped. If another one followed, another command decided about the process since.
     pub nonce: String,
 }
 

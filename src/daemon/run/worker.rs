@@ -123,13 +123,13 @@ impl Worker {
         self.busy_since
     }
 
-    /// What was told since the last call.
+    /// The messages since the last call.
     pub fn messages(&mut self) -> Vec<Message> {
         let mut sink = [0; 256];
         if poll::wait_any(&[self.bell.as_fd()], Duration::ZERO) == [true] {
             let _ = self.bell.read(&mut sink);
         }
-        let mut told = Vec::new();
+        let mut messages = Vec::new();
         loop {
             match self.messages.try_recv() {
                 Ok(message) => {
@@ -137,9 +137,9 @@ impl Worker {
                         self.pending = self.pending.saturating_sub(1);
                         self.busy_since = (self.pending > 0).then(Instant::now);
                     }
-                    told.push(message);
+                    messages.push(message);
                 }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return told,
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return messages,
             }
         }
     }

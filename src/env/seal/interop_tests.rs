@@ -1,4 +1,4 @@
-//! The format against what others write and read, and against whoever changes a file.
+//! The format against what other programs write and read, and against changed files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -305,7 +305,7 @@ fn every_file_has_keys_of_its_own() {
 }
 
 #[test]
-fn a_weak_key_is_no_recipient() {
+fn a_weak_key_is_not_a_recipient() {
     let mut zeros = String::new();
     let name = bech32::Hrp::parse("age").expect("a name");
     bech32::encode_lower_to_fmt::<bech32::Bech32, _>(&mut zeros, name, &[0; 32]).expect("encoded");
@@ -322,7 +322,7 @@ fn a_weak_key_is_no_recipient() {
 }
 
 #[test]
-fn keys_are_told_from_what_is_none() {
+fn keys_are_distinguished_from_other_text() {
     let keys = Keys::new();
     for (name, words) in [
         ("closed", &["-t", "ed25519", "-N", "pass phrase"][..]),

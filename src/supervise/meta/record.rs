@@ -269,7 +269,7 @@ mod tests {
         let before = fs::read(path(dir.path())).expect("bytes");
         write_next();
         let (third, _) = write_next();
-        assert_ne!(third, first, "somebody reads that one");
+        assert_ne!(third, first, "a reader has that one open");
         let mut seen = Vec::new();
         (&reader).read_to_end(&mut seen).expect("bytes");
         assert_eq!(seen, before);
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_garbage_are_told_apart() {
+    fn nothing_and_garbage_are_distinguished() {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(matches!(read(dir.path()), Ok(None)));
         for garbage in ["", "{", "[]", "\0\0"] {

@@ -208,9 +208,9 @@ impl Worker {
 
 /// How a process ended that was dead before we could hold it.
 fn final_status(pid: u32, start_ticks: u64, obituaries: &mut ExitReports) -> ExitStatus {
-    let told = obituaries.status_of(pid);
+    let recorded = obituaries.status_of(pid);
     let zombie = || ProcStat::of(pid).filter(|stat| stat.start_ticks == start_ticks && stat.wait_status != 0);
-    told.or_else(|| zombie().map(|stat| stat.wait_status)).map_or(ExitStatus::Unknown, from_wait_status)
+    recorded.or_else(|| zombie().map(|stat| stat.wait_status)).map_or(ExitStatus::Unknown, from_wait_status)
 }
 
 /// Holds the process with this identity, if it lives: first the handle, then the comparison, so that no pid is mistaken.

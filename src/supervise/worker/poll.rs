@@ -69,12 +69,12 @@ impl Worker {
         // Interrupted or refused: nothing is ready, and the next turn asks again.
         let found = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
         let is = |at: usize| found > 0 && fds[at].revents().contains(input);
-        let told = if is(signals) { self.pipes.read_signals() } else { PendingSignals::default() };
+        let pending = if is(signals) { self.pipes.read_signals() } else { PendingSignals::default() };
         ReadyFds {
-            streams: self.pipes.streams.each_ref().map(|stream| (bytes || told.sigio) && stream.has_bytes()),
+            streams: self.pipes.streams.each_ref().map(|stream| (bytes || pending.sigio) && stream.has_bytes()),
             control: is(orders),
-            sigchld: told.sigchld,
-            term_from: told.term_from,
+            sigchld: pending.sigchld,
+            term_from: pending.term_from,
             exit_reports: is(obituaries),
             guard: guard.is_some_and(is),
             child: child.is_some_and(is),

@@ -134,7 +134,7 @@ impl Pipes {
         }
     }
 
-    /// Takes what signals say. Whatever they told of is looked at only afterwards, or what comes meanwhile would not be heard.
+    /// Takes the pending signals. Their causes are read only afterwards, or what comes meanwhile would be missed.
     pub(super) fn read_signals(&self) -> PendingSignals {
         // Each of the three waits at most once.
         let mut records = [[0; SIGNAL_RECORD]; 3];

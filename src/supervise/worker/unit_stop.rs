@@ -51,7 +51,7 @@ impl Worker {
     }
 }
 
-/// SIGTERM is blocked in a worker, which is told of it. What the worker becomes takes it again.
+/// SIGTERM is blocked in a worker, which reads it from a descriptor. What the worker becomes takes it again.
 pub(super) fn accept_sigterm() {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGTERM);

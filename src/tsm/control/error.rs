@@ -76,7 +76,7 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
-    /// Somebody else started it again.
+    /// Another command started it again.
     #[error("`{name}` was started by another command")]
     StartedMeanwhile {
         /// The process.

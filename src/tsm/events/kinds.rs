@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_told_from_the_others() {
+    fn each_kind_is_distinguished_from_the_others() {
         for (text, names) in [
             ("TETRA:ADMIN:LOGIN {}", &["ADMIN_LOGIN"][..]),
             ("TETRA:AUTH:LOGIN {\"role\":\"admin\"}", &["ADMIN_LOGIN"]),

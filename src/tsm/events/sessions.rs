@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_is_told_in_the_order_of_time() {
+    fn a_journey_is_in_the_order_of_time() {
         let steps = journeys(&some(), Some("a"));
         let seen: Vec<_> = steps.iter().map(|it| (it.number, it.event.as_str(), it.is_error)).collect();
         assert_eq!(

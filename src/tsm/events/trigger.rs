@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_told_with_its_place() {
+    fn an_invalid_trigger_is_reported_with_its_place() {
         for (line, wanted) in [
             ("API_ERROR|x|y", "invalid trigger: expected PATTERN|COMMAND|DESCRIPTION|ENABLED at triggers.conf:1:1"),
             ("(|x|y|true", "invalid pattern `(` at triggers.conf:1:1"),

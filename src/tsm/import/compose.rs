@@ -58,7 +58,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
 /// What others wait for until it ended.
 fn tasks(imported: &mut Imported, done: Vec<String>) {
     for need in done {
-        // What was not imported is told apart.
+        // What was not imported is listed separately.
         if let Some(it) = imported.services.iter_mut().find(|it| it.name == need) {
             it.options.restart = Some(RestartPolicy::Never);
             termination::oneshot(it);
@@ -245,7 +245,7 @@ fn needs(service: &mut FieldReader, it: &mut Definition, done: &mut Vec<String>)
                 }
                 for key in need.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "condition")
                 {
-                    // What is not there is told in any case.
+                    // What is not there is reported in any case.
                     if key == "required" {
                         continue;
                     }

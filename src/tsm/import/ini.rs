@@ -34,7 +34,7 @@ impl Section {
         values
     }
 
-    /// Everything that nobody took.
+    /// Every field that was not taken.
     pub(super) fn rest(self) -> impl Iterator<Item = (String, String)> {
         self.entries.into_iter()
     }

@@ -46,7 +46,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     Ok(imported)
 }
 
-/// `done` gets what has to have ended before it, and where that stands.
+/// `done` gets what has to have ended before it, with its place.
 fn one(
     name: &str,
     mut process: FieldReader,

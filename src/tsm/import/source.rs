@@ -12,7 +12,7 @@ use crate::tsm::port::{self, PortSpec};
 
 use super::Unsupported;
 
-/// The fields of one thing in a file, taken one by one; what nobody takes is lost.
+/// The fields of one thing in a file, taken one by one; the rest is reported as lost.
 pub(super) struct FieldReader<'a, 'l> {
     fields: Vec<(&'a str, &'a Value)>,
     pub(super) place: String,
@@ -59,7 +59,7 @@ impl<'a, 'l> FieldReader<'a, 'l> {
         self.unsupported.push(Unsupported { field: field.trim_start_matches('.').to_owned(), why: why.to_owned() });
     }
 
-    /// Everything that nobody took.
+    /// Every field that was not taken.
     pub(super) fn finish(mut self, why: impl Fn(&str) -> String) {
         for (key, value) in std::mem::take(&mut self.fields) {
             if !value.is_null() {
@@ -88,7 +88,7 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
     }
 }
 
-/// Takes variables, from a table or a list of `K=V`. One without a value is that of whoever starts the service.
+/// Takes variables, from a table or a list of `K=V`. One without a value is that of the starting process.
 pub(super) fn variables(source: &mut FieldReader, key: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut lost = Vec::new();
@@ -143,7 +143,7 @@ pub(super) fn definition(name: &str, cwd: PathBuf) -> Definition {
 /// Where what an importer assumes about the port meets what the service itself says: its command, then its variables.
 ///
 /// `listens` is what the file says about where it listens, if it does. A `PORT` among the variables is only a guess, for a worker may
-/// have it as well as the web server, and stays where it stands; but several instances need one each.
+/// have it as well as the web server, and stays where it is; but several instances need one each.
 pub(super) fn set_port(it: &mut Definition, listens: Option<PortSpec>) {
     let own = CommandLine::of_text(&it.command).ok();
     let own = own.and_then(|line| {

@@ -1,4 +1,4 @@
-//! What a process is told at its end, and whether it has an end of its own.
+//! The signal that stops a process, and whether it ends by itself.
 
 use crate::tsm::definition::Definition;
 

@@ -17,7 +17,7 @@ pub fn refuses(socket: &Path) -> Option<u32> {
     privileges::acts_for().filter(|_| !by_daemon::listens(socket))
 }
 
-/// The variables of whoever starts a process, as those of the user that it will run as.
+/// The variables of the starting process, as those of the user that it will run as.
 #[must_use]
 pub fn variables(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let owner = privileges::acts_for().and_then(|uid| passwd::find(&uid.to_string()).ok().flatten());

@@ -31,7 +31,7 @@ pub enum LaunchKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "lowercase")]
 pub enum LaunchAnswer {
-    /// It will be done: whoever asked does not do it as well.
+    /// It will be done: the client does not do it as well.
     Taken,
     /// What was executed has left the daemon, or failed with this exit code.
     Done {

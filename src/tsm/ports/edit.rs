@@ -135,7 +135,7 @@ pub fn remove(paths: &Paths, processes: &[Process], name: &str) -> Result<Vec<u1
     })
 }
 
-/// Reserves the first port of a range that nobody has. A name that has one in the range keeps it.
+/// Reserves the first free port of a range. A name that has one in the range keeps it.
 ///
 /// # Errors
 ///
@@ -174,7 +174,7 @@ pub struct PortConflict {
     pub moved_to: Option<u16>,
 }
 
-/// Every declared port that somebody else also declares, or listens on. Of two names the one without a process gives way.
+/// Every declared port that another name also declares, or another process listens on. Of two names the one without a process gives way.
 #[must_use]
 pub fn conflicts(survey: &PortStatus) -> Vec<PortConflict> {
     let mut found: Vec<PortConflict> = Vec::new();

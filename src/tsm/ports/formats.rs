@@ -53,7 +53,7 @@ impl PortFormat {
     }
 }
 
-/// Names with their ports. A name that has several stands with each port behind it: `api-4000`.
+/// Names with their ports. A name that has several is listed with each port: `api-4000`.
 #[must_use]
 pub fn named(claims: &[PortEntry]) -> BTreeMap<String, u16> {
     let several = |name: &str| claims.iter().filter(|claim| claim.name == name).map(|it| it.port).collect::<Vec<_>>();
@@ -166,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_several_ports_stands_with_each() {
+    fn a_name_with_several_ports_is_listed_with_each() {
         let named = named(&[claim("api", 4000), claim("api", 4001), claim("web", 80)]);
         assert_eq!(named.keys().collect::<Vec<_>>(), ["api-4000", "api-4001", "web"]);
     }
 
     #[test]
-    fn what_is_no_port_is_told() {
+    fn what_is_not_a_port_is_reported() {
         let text = "[ports]\napi = 4000\ndynamic_start = 5000\nweb = 70000\n\"a b\" = 1\n";
         let (claims, odd) = read(text, Path::new("org.toml")).expect("readable");
         assert_eq!((claims, odd.len()), (vec![claim("api", 4000)], 3));

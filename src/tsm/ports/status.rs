@@ -15,7 +15,7 @@ use crate::tsm::store::Process;
 pub struct DeclaredPort {
     /// The name, without its port, and the port.
     pub claim: PortEntry,
-    /// It stands in the registry.
+    /// It is in the registry.
     pub registered: bool,
     /// The process whose record has it.
     pub process: Option<ProcessName>,
@@ -39,11 +39,11 @@ pub struct HeldPort {
 /// What the sockets say about a declared port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortUse {
-    /// Nobody listens there.
+    /// No process listens there.
     Free,
     /// The process that declares it listens there.
     Own,
-    /// Somebody else listens there.
+    /// Another process listens there.
     Other,
 }
 
@@ -52,12 +52,12 @@ pub enum PortUse {
 pub struct PortStatus {
     /// By name and port.
     pub declared: Vec<DeclaredPort>,
-    /// TCP sockets of managed processes whose port is nobody's declared one, by port.
+    /// TCP sockets of managed processes whose port is not declared, by port.
     pub undeclared: Vec<HeldPort>,
 }
 
 impl DeclaredPort {
-    /// Whether somebody listens, and whether that is the one who declares it.
+    /// Whether a process listens, and whether that is the one that declares it.
     #[must_use]
     pub fn in_use(&self) -> PortUse {
         let own = |held: &HeldPort| held.managed.is_some() && held.managed == self.process;
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_that_somebody_else_has_is_in_other_hands() {
+    fn a_reserved_port_of_another_process_is_reported_as_taken() {
         let dir = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(dir.path());
         std::fs::create_dir_all(paths.tsm()).expect("a directory");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_or_never_comes_is_refused() {
+    fn what_is_not_a_schedule_or_never_comes_is_refused() {
         for given in [
             "",
             "* * * *",

@@ -126,8 +126,8 @@ impl FileWatcher {
     pub(super) fn wait(&mut self, limit: Duration, others: &[BorrowedFd]) {
         let limit = if self.change.is_some() { limit.min(DEBOUNCE) } else { limit };
         let rule = &self.filter;
-        let told = self.notices.wait(limit, others, &|path| rule.is_ignored(path));
-        let changed = told.into_iter().find(|path| rule.is_in_root(path) && !rule.is_ignored(path));
+        let paths = self.notices.wait(limit, others, &|path| rule.is_ignored(path));
+        let changed = paths.into_iter().find(|path| rule.is_in_root(path) && !rule.is_ignored(path));
         if let Some(path) = self.follow_links().or(changed) {
             let now = Instant::now();
             let (path, first) = self.change.take().map_or((path, now), |(path, first, _)| (path, first));

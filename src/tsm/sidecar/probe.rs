@@ -11,7 +11,7 @@ use crate::sys::timeout::{self, CommandEnv, TimedRun};
 
 use super::http::{self, remaining};
 
-/// How to see whether a process is well. `$PORT` stands for its own port.
+/// How to see whether a process is well. `$PORT` is its own port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HealthCheck {
     /// An answer below 400 that comes to an end.
@@ -23,7 +23,7 @@ pub enum HealthCheck {
         /// The path with its query; begins with `/`.
         path: String,
     },
-    /// Somebody takes the connection.
+    /// The connection is accepted.
     Tcp {
         /// The host.
         host: String,
@@ -259,14 +259,14 @@ mod tests {
     }
 
     #[test]
-    fn silence_and_refusal_are_told_apart() {
+    fn silence_and_refusal_are_distinguished() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let silent = look("http://127.0.0.1:$PORT/", Some(port), Duration::from_millis(50));
         assert_eq!(silent, Err("timed out".to_owned()));
         assert_eq!(look("tcp://localhost:$PORT", Some(port), LIMIT), Ok(()));
         drop(listener);
-        let refused = look("tcp://127.0.0.1:$PORT", Some(port), LIMIT).expect_err("nobody listens");
+        let refused = look("tcp://127.0.0.1:$PORT", Some(port), LIMIT).expect_err("no process listens");
         assert!(refused.starts_with("no connection to 127.0.0.1:"), "{refused}");
         assert!(look("tcp://127.0.0.1:$PORT", None, LIMIT).is_err());
     }

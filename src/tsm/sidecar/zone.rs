@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_zone_is_refused() {
+    fn what_is_not_a_zone_is_refused() {
         for given in ["", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "a b"] {
             assert!(given.parse::<Zone>().is_err(), "{given:?}");
         }

@@ -10,8 +10,8 @@ use crate::supervise::ownership;
 use crate::sys::process;
 use crate::tsm::command_line::join;
 
-/// What can be known: its pid file, and the mark in the environment of what has that pid. Whoever
-/// has that number now may say anything in his environment, so it has to be certain that he belongs here.
+/// What can be known: its pid file, and the mark in the environment of what has that pid. The process
+/// that has that number now may have any environment, so it has to be certain that it belongs here.
 pub(super) fn rebuild(name: &ProcessName, dir: &Path) -> Meta {
     let pid = disk::read_own(pid_file(dir, name))
         .ok()

@@ -24,9 +24,9 @@ pub(super) fn find(process: &Process, asked: Option<&StopRequester>, last_lines:
         let meta = &process.meta;
         let limit = (meta.run_state.memory_method == MemoryMethod::Data).then_some(meta.run.limits.memory_max);
         causes.extend(words(limit, last_lines));
-        let told = !causes.is_empty();
+        let known = !causes.is_empty();
         // A plain exit code says nothing where something better was found.
-        let exit = exit.filter(|exit| !(told && exit.oom.is_none() && matches!(exit.status, ExitStatus::Code(_))));
+        let exit = exit.filter(|exit| !(known && exit.oom.is_none() && matches!(exit.status, ExitStatus::Code(_))));
         causes.extend(exit.and_then(|exit| of_exit(process, exit)));
         causes.extend(system_context(process));
     }
@@ -43,7 +43,7 @@ impl PossibleCause {
     }
 }
 
-/// Somebody else listens on its port.
+/// Another process listens on its port.
 fn port(process: &Process) -> Option<PossibleCause> {
     let port = process.meta.port.filter(|_| !process.is_running())?;
     let found = conflict::listening(port, std::slice::from_ref(process))?;
@@ -133,7 +133,7 @@ fn of_memory(process: &Process, memory: OomVerdict) -> PossibleCause {
     }
 }
 
-/// Who sent SIGKILL: the kernel for lack of memory, as far as its log tells, or somebody unknown.
+/// Who sent SIGKILL: the kernel for lack of memory, as far as its log shows, or an unknown process.
 fn killed(process: &Process, exit: &LastExit) -> PossibleCause {
     if let Some(memory) = exit.oom {
         return of_memory(process, memory);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_of_a_shell_are_told_as_what_they_mean() {
+    fn codes_of_a_shell_are_reported_by_their_meaning() {
         assert!(of_code(127).is_some_and(|it| it.what.contains("did not find a command")));
         assert!(of_code(139).is_some_and(|it| it.what.contains("signal 11") && it.what.contains("SIGSEGV")));
         assert!(of_code(3).is_some_and(|it| it.what.contains("exited with code 3")));

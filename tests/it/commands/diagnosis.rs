@@ -9,14 +9,14 @@ use tetra::supervise::meta::{ExitStatus, LastExit, ProcessState};
 use crate::sandbox::{Sandbox, is_running, signal};
 use crate::waiting::eventually;
 
-/// The causes that are told for a process.
+/// The causes that are reported for a process.
 fn causes(why: &Value) -> String {
     let causes = why["causes"].as_array().expect("an array").iter();
     causes.map(|cause| cause["what"].as_str().expect("a text").to_owned() + "\n").collect()
 }
 
 #[test]
-fn each_way_to_end_is_told() {
+fn each_way_to_end_is_explained() {
     let sandbox = Sandbox::new();
     for (id, name, line, verdict, cause) in [
         (0, "fails", "echo 'Error: Cannot find module x' >&2; exit 3", "crashed: exit 3 after", "a module is missing"),
@@ -35,7 +35,7 @@ fn each_way_to_end_is_told() {
 }
 
 #[test]
-fn who_stopped_it_and_who_has_its_port_is_told() {
+fn who_stopped_it_and_who_has_its_port_is_explained() {
     let sandbox = Sandbox::new();
     sandbox.launch(0, "api", "exec sleep 600");
     let why = sandbox.json_with_schema(&["tsm", "why", "api"], "tsm-why");

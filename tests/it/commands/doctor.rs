@@ -192,7 +192,7 @@ fn a_registry_out_of_step_is_put_right() {
 }
 
 #[test]
-fn what_could_not_be_started_is_told_before() {
+fn what_could_not_be_started_is_reported_before() {
     let sandbox = Sandbox::new();
     let (_stranger, port) = listener();
     let taken = port.to_string();

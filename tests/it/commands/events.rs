@@ -165,7 +165,7 @@ fn only_so_many_triggers_run_at_once_and_they_end_with_the_monitor() {
     eventually("it follows", || tail.is_waiting());
     fs::write(sandbox.path("go"), "").expect("a sign");
     let mut outcomes = Vec::new();
-    // Ten of the twelve sleep; the two that find no place are told, and so is each that cannot be run.
+    // Ten of the twelve sleep; the two that find no place are reported, and so is each that cannot be run.
     while outcomes.iter().filter(|it| *it == "skipped").count() < 2 {
         let fired: serde_json::Value = serde_json::from_str(&tail.next()).expect("an object");
         outcomes.push(fired["outcome"].as_str().expect("a word").to_owned());

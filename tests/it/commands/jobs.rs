@@ -101,7 +101,7 @@ fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent()
     sandbox.ok(&["tsm", "start", "--name", "a", "--stop-signal", "INT", "--", "bash", "-c", line]);
     eventually("its traps are set", || sandbox.text("a", "current.out").contains("up"));
     sandbox.ok(&["tsm", "signal", "a", "USR1"]);
-    eventually("it was told", || sandbox.text("a", "current.out").contains("usr1"));
+    eventually("it got the signal", || sandbox.text("a", "current.out").contains("usr1"));
     sandbox.ok(&["tsm", "stop", "a"]);
     assert_eq!(sandbox.text("a", "current.out"), "up\nusr1\nint\n");
     sandbox.ok(&["tsm", "start", "--name", "b", "--", "sleep", "600"]);
@@ -116,7 +116,7 @@ fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent()
 }
 
 #[test]
-fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
+fn the_command_that_ended_it_is_named_and_no_other() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("app.js"), "1").expect("a file");
     sandbox.ok(&["tsm", "start", "--name", "other", "--", "sleep", "600"]);
@@ -139,7 +139,7 @@ fn who_ended_it_is_said_by_who_did_it_and_nobody_else_is_named() {
         words.filter(|words| words.contains(": tsm ")).collect::<Vec<_>>()
     };
     assert!(matches!(commands(&why).as_slice(), [start] if start.contains("--name api")), "{why:#}");
-    // Somebody else sends a signal: no command is the cause, though one ran at that time.
+    // Another process sends a signal: no command is the cause, though one ran at that time.
     signal(sandbox.read("beside").pid, nix::sys::signal::Signal::SIGTERM);
     sandbox.until("beside", |meta| meta.state == ProcessState::Crashed);
     sandbox.ok(&["tsm", "stop", "api"]);

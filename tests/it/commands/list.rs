@@ -146,7 +146,7 @@ fn list_gives_a_living_process_without_supervisor_a_new_one() {
 }
 
 #[test]
-fn list_takes_up_a_restart_that_nobody_would_make() {
+fn list_takes_up_a_restart_that_was_left_over() {
     let sandbox = Sandbox::new();
     let gate = sandbox.path("gate");
     let mut meta = sandbox.record(0, "api", &format!("test -e {} && exec sleep 600; exit 4", gate.display()));

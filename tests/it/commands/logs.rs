@@ -12,8 +12,8 @@ use crate::waiting::PATIENCE;
 use crate::waiting::eventually;
 use crate::world::World;
 
-/// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before stands in its log: what lies
-/// in both pipes at the same time has no order that anybody could know.
+/// Writes numbered lines, the odd ones to stdout, the even ones to stderr, each when the one before is in its log: what lies
+/// in both pipes at the same time has no order that could be known.
 const BOTH: &str = "i=0; while [ $i -lt 40 ]; do i=$((i+1)); if [ $((i%2)) = 1 ]; then s=out; echo \"n $i\"; else s=err; echo \"n $i\" >&2; fi; until grep -qx \"n $i\" \"$TSM_PROCESS_DIR/current.$s\"; do :; done; done; echo end; exec sleep 600";
 
 #[test]

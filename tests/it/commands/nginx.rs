@@ -180,7 +180,7 @@ fn a_certificate_makes_two_servers() {
 }
 
 #[test]
-fn other_interfaces_are_told_every_action() {
+fn other_interfaces_get_every_action() {
     let sandbox = Sandbox::new();
     sandbox.launch(0, "api", "exec sleep 600");
     let actions = sandbox.json_with_schema(&["tsm", "tview"], "tsm-tview");

@@ -39,7 +39,7 @@ fn walk(prepare: impl Fn() -> World, (given, input): (&[&str], &str), (file, tex
     assert!(moments > 3, "{given:?}: only {moments} moments were tried");
 }
 
-/// What a file says after a command that nobody disturbs.
+/// What a file says after an undisturbed command.
 fn after(prepare: impl Fn() -> World, (given, input): (&[&str], &str), file: &str) -> String {
     let world = prepare();
     done(&world, given, input);

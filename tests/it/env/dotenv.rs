@@ -39,7 +39,7 @@ fn a_value_means_what_others_read_or_there_is_a_reason() {
         let read = dotenv::parse(text).ok().and_then(|mut all| all.pop());
         let read = read.map_or(Meaning::Refused(false), |setting| Meaning::Value(setting.value));
         assert_eq!(read, vector.tetra, "{text}");
-        // A further line means the same whatever stands before it.
+        // A further line means the same whatever comes before it.
         if read != Meaning::Refused(false) {
             let more = dotenv::parse(&format!("{text}\nNEXT=1\n")).expect("sound");
             assert_eq!(more.last().map(|it| it.value.as_str()), Some("1"), "{text}");

@@ -110,7 +110,7 @@ fn prod_is_guarded_by_the_name_given() {
 }
 
 #[test]
-fn an_error_writes_nothing_and_all_errors_are_told() {
+fn an_error_writes_nothing_and_all_errors_are_reported() {
     let mut world = World::new();
     let text = "[variables]\nhost = \"app.${variables.domain}\"\ndomain = \"${variables.host:-x}\"\n\
                 [environments.dev]\na = \"${NOPE}\"\nb = \"${variables.hots}\"\nc = \"x${\"\nd = \"${variables.host}\"\nok = \"1\"\n";
@@ -199,7 +199,7 @@ fn a_file_with_a_value_is_not_replaced_by_one_without() {
     secret(&world, "staging", "STAGING_SPACES_ACCESS_KEY=canary-4\n");
     assert!(world.run("env init staging").failed(22).contains("secrets set staging SEED_KEY"));
     assert_eq!(read(&world, "env/staging.env"), before);
-    // Whoever insists gets it, and the old one is kept.
+    // With --force it is done, and the old one is kept.
     secret(&world, "staging", "");
     world.run("env init staging --force").failed(22);
     assert!(!read(&world, "env/staging.env").contains("canary"));
@@ -236,7 +236,7 @@ fn secret(world: &World, env: &str, text: &str) {
 }
 
 #[test]
-fn a_file_that_somebody_edited_is_kept() {
+fn a_file_that_was_edited_is_kept() {
     let mut world = project();
     world.run("env init staging").done();
     let path = world.work().join("env/staging.env");
@@ -325,7 +325,7 @@ fn a_secret_in_the_source_stops_a_promotion_without_being_shown() {
 }
 
 #[test]
-fn bad_input_is_told_with_its_place() {
+fn bad_input_is_reported_with_its_place() {
     let mut world = World::new();
     world.org("acme", &[("dev", "")]);
     world.file("tetra.toml", "[environments.dev]\na = 1\na = 2\nb = \n");
@@ -353,7 +353,7 @@ fn bad_input_is_told_with_its_place() {
 }
 
 #[test]
-fn what_others_can_read_is_told() {
+fn what_others_can_read_is_reported() {
     let mut world = project();
     world.run("env init staging").done();
     let path = world.work().join("env/staging.env");

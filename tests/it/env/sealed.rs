@@ -1,4 +1,4 @@
-//! Sealed secrets: what nobody here could open again never takes the place of what can be read.
+//! Sealed secrets: what cannot be opened here again never takes the place of what can be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ fn what_no_key_here_opens_again_replaces_nothing() {
         let now = ["dev.env.age", "prod.env.age", "dev.recipients", "prod.recipients"].map(|name| sealed.file(name));
         assert_eq!(now, before, "{words:?}");
     }
-    // Sealing what is open leaves it open then; with --keep the operator is told that it is the only one.
+    // Sealing what is open leaves it open then; with --keep the operator learns that it is the only one.
     done(&sealed.world, &["secrets", "set", "staging", "API_KEY"], "canary-3");
     let refused = run(&sealed.world, &["secrets", "seal", "staging", "--identity", &alice.0], "");
     assert_eq!(refused.status.code(), Some(18), "{}", said(&refused));

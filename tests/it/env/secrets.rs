@@ -123,7 +123,7 @@ fn open_files_are_closed_in_a_private_directory_and_refused_elsewhere() {
 }
 
 #[test]
-fn a_broken_file_is_told_without_its_values() {
+fn a_broken_file_is_reported_without_its_values() {
     let mut world = world();
     let file = secrets_dir(&world).join("dev.env");
     world.file(&file, "A=1\nKEY='canary\ncanary\n");
@@ -164,7 +164,7 @@ fn sealed_secrets_open_for_recipients_only_and_follow_the_manifest() {
     recipients(&[("alice", &alice_public), ("carol", &carol_public)]);
     let no_key = run(&world, &["secrets", "seal", "dev"], "");
     assert_eq!(no_key.status.code(), Some(18), "{}", said(&no_key));
-    assert!(secrets_dir(&world).join("dev.env").exists(), "whoever cannot open it again keeps the open file");
+    assert!(secrets_dir(&world).join("dev.env").exists(), "a user who cannot open it again keeps the open file");
     done(&world, &["secrets", "seal", "dev", "--identity", &alice], "");
     assert!(!secrets_dir(&world).join("dev.env").exists());
     assert!(!everything_below(&secrets_dir(&world)).contains("canary"));

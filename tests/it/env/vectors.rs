@@ -44,7 +44,7 @@ pub(crate) struct Resolved {
     pub(crate) scope: EnvScope,
 }
 
-/// Resolves a text that stands outside of the file, for dev.
+/// Resolves a text that is not in the file, for dev.
 pub(crate) fn resolve(mut scope: EnvScope, text: &str) -> Resolved {
     let id = scope.definitions.len();
     let (value, source) = (RawValue::Text(text.to_owned()), scope.sources.len());

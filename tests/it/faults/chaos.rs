@@ -1,7 +1,7 @@
 //! Random signals, SIGSTOP among them, to guard, worker, child and command during every verb.
 //!
 //! A command that is hit may fail. What must hold is what comes after: never two children at once, a state that says what is, and
-//! the same verb, given again with nobody disturbing it, ends where it should.
+//! the same verb, given again undisturbed, ends where it should.
 
 use crate::random::Rng;
 use crate::sandbox::{CommandOutput, Sandbox, is_running, signal};
@@ -15,7 +15,7 @@ use tetra::supervise::meta;
 use super::scale;
 use crate::waiting::eventually;
 
-/// What may come from anywhere at any time. The last two end or stop whoever gets them for certain, and come more often.
+/// What may come from anywhere at any time. The last two end or stop their receiver for certain, and come more often.
 const SIGNALS: [Signal; 9] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -65,13 +65,13 @@ fn random_signals_during_every_verb_end_in_one_child_or_none() {
             hits.extend(hit(&sandbox, &mut order, &mut dice));
         }
         let said = end_of(order, given);
-        let told = || format!("{round} {words:?} {hits:?}: {said:?}");
-        assert_single(&sandbox, &told);
-        settle(&sandbox, words, &told);
+        let describe = || format!("{round} {words:?} {hits:?}: {said:?}");
+        assert_single(&sandbox, &describe);
+        settle(&sandbox, words, &describe);
     }
     sandbox.run(&["delete", "p", "--yes"]);
     sandbox.assert_empty();
-    eventually("nobody is left", || sandbox.supervisors("p").is_empty() && sandbox.children("p").is_empty());
+    eventually("no process is left", || sandbox.supervisors("p").is_empty() && sandbox.children("p").is_empty());
 }
 
 /// Sends one signal to one of the four; whom and what.
@@ -86,7 +86,7 @@ fn hit(sandbox: &Sandbox, order: &mut Child, dice: &mut Rng) -> Option<(&'static
         _ => ("command", order.id()),
     };
     let which = SIGNALS[usize::try_from(dice.below(SIGNALS.len() as u64)).expect("small")];
-    // A record that is old may name whoever has that number now.
+    // An old record may name the process that has that number now.
     let is_ours = who == "command" || sandbox.supervisors("p").contains(&pid) || sandbox.children("p").contains(&pid);
     (pid != 0 && is_ours && is_running(pid)).then(|| {
         signal(pid, which);
@@ -104,17 +104,17 @@ fn end_of(mut order: Child, given: Instant) -> CommandOutput {
     CommandOutput::from(order.wait_with_output().expect("an end"))
 }
 
-fn assert_single(sandbox: &Sandbox, told: &dyn Fn() -> String) {
+fn assert_single(sandbox: &Sandbox, describe: &dyn Fn() -> String) {
     let children = sandbox.children("p");
-    assert!(children.len() <= 1, "two at once: {children:?}; {}", told());
+    assert!(children.len() <= 1, "two at once: {children:?}; {}", describe());
 }
 
 /// The verb is given again until it has done what it is for.
-fn settle(sandbox: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
+fn settle(sandbox: &Sandbox, words: &[&str], describe: &dyn Fn() -> String) {
     let wanted = wanted(words);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        assert_single(sandbox, told);
+        assert_single(sandbox, describe);
         let shown = sandbox.list();
         let status = shown.first().map_or("gone", |row| row["status"].as_str().unwrap_or_default());
         let pid = shown.first().and_then(|row| row["pid"].as_u64()).and_then(|pid| u32::try_from(pid).ok());
@@ -124,7 +124,7 @@ fn settle(sandbox: &Sandbox, words: &[&str], told: &dyn Fn() -> String) {
             pid.into_iter().for_each(|pid| signal(pid, Signal::SIGCONT));
             return;
         }
-        assert!(Instant::now() < deadline, "{}; {shown:?} {children:?}", told());
+        assert!(Instant::now() < deadline, "{}; {shown:?} {children:?}", describe());
         let again: &[&str] = match (wanted, status) {
             ("online", "gone") => VERBS[6],
             ("online", "stopped" | "crashed" | "errored") => &["start", "--no-wait", "p"],

@@ -31,7 +31,7 @@ fn a_crash_loop_is_slowed_down_given_up_and_shown() {
 }
 
 #[test]
-fn code_signal_and_core_are_told_apart_and_kept() {
+fn code_signal_and_core_are_distinguished_and_kept() {
     let sandbox = Sandbox::of_tsm();
     let core = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     for (name, line, how) in [
@@ -100,7 +100,7 @@ fn out_of_memory_in_a_control_group_is_certain_and_somewhere_else_likely() {
 }
 
 #[test]
-fn an_end_that_nobody_saw_is_a_failure_and_followed_by_the_policy() {
+fn an_unseen_end_is_a_failure_and_followed_by_the_policy() {
     let sandbox = Sandbox::of_tsm();
     let pid = sandbox.shell("p", &["--restart", "on-failure"], "exec sleep 1000");
     sandbox.kill_supervisors("p");

@@ -194,7 +194,7 @@ fn on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost() {
     let sandbox = Sandbox::of_tsm_at(disk.path());
     let pid = sandbox.start("p", &[], &["python3", "-c", COUNTER]);
     eventually("lines", || sandbox.size("p") > 100);
-    // The kernel does not let go of the right to write while somebody writes.
+    // The kernel does not grant the lease while a process writes.
     sandbox.kill_supervisors("p");
     disk.remount("ro");
     assert_eq!(sandbox.list()[0]["status"], "online");
@@ -226,7 +226,7 @@ fn logs_that_are_removed_or_cut_go_on() {
 }
 
 #[test]
-fn the_process_of_a_removed_directory_is_told_and_can_still_be_ended() {
+fn the_process_of_a_removed_directory_is_reported_and_can_still_be_ended() {
     // By name or by pid, with its supervisors or without them; one that would always be started again is not.
     for (by_name, supervised) in [(true, true), (false, true), (true, false)] {
         let sandbox = Sandbox::of_tsm();
@@ -293,7 +293,7 @@ fn a_file_size_limit_ends_neither_supervisor_nor_command() {
     assert_eq!(started.code, 0, "{started:?}");
     let life = sandbox.until("p", |meta| !meta.run_state.log_error.is_empty()).run_state;
     assert!(is_running(life.guard_pid) && is_running(life.worker_pid));
-    let signals = fs::read_to_string(sandbox.path("signals")).expect("it told");
+    let signals = fs::read_to_string(sandbox.path("signals")).expect("it reported");
     // Nothing is ignored or caught in what the child runs: neither that signal nor those that the C library keeps for itself.
     let masks: Vec<&str> =
         signals.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigBlk")).collect();
@@ -389,7 +389,7 @@ fn without_any_record_the_process_is_made_out_from_what_runs() {
             let worker = sandbox.supervisors("p")[1];
             kill_hard(worker);
             // Without anything to go by the next worker ends, and its guard with it.
-            eventually("nobody supervises", || sandbox.supervisors("p").is_empty());
+            eventually("no supervisor is left", || sandbox.supervisors("p").is_empty());
         } else {
             sandbox.kill_supervisors("p");
         }

@@ -94,7 +94,7 @@ fn a_supervisor_that_cannot_be_executed_leaves_nothing() {
             &format!("inject={change}"),
         ];
         let said = CommandOutput::from(sandbox.command_under(&only, START).output().expect("strace runs"));
-        assert_ne!(said.code, 0, "{change}: a start without its supervisor is told");
+        assert_ne!(said.code, 0, "{change}: a start without its supervisor is reported");
         sandbox.assert_empty();
     }
 }
@@ -206,7 +206,7 @@ fn check(sandbox: &Sandbox, walk: &Walk, place: &str) {
         if (walk.done)(sandbox) {
             break;
         }
-        // Somebody still carries out the first order; nothing else is a reason.
+        // The first order is still being carried out; nothing else is a reason.
         assert!(Instant::now() < deadline, "{place}: {again:?}, {:?}", sandbox.list());
     }
     sandbox.run(&["delete", "p"]);

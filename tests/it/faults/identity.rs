@@ -100,7 +100,7 @@ fn a_daemon_of_a_dead_life_is_not_taken_for_the_service() {
 }
 
 #[test]
-fn stop_kill_and_delete_leave_nothing_of_what_nobody_supervises() {
+fn stop_kill_and_delete_leave_nothing_of_what_has_no_supervisor() {
     for words in [&["stop", "s"][..], &["kill", "s", "--yes"], &["delete", "s"], &["stop", "*"]] {
         let sandbox = Sandbox::of_tsm();
         let daemon = only_a_daemon_lives(&sandbox, "never");
@@ -184,7 +184,7 @@ fn a_process_that_was_started_from_within_another_one_stays() {
     let inner = sandbox.read("inner").pid;
     sandbox.ok(&["stop", "outer"]);
     assert!(is_running(inner));
-    // Also when nobody supervises it just then.
+    // Also when it has no supervisor just then.
     sandbox.ok(&["start", "--no-wait", "outer"]);
     sandbox.kill_supervisors("inner");
     sandbox.ok(&["stop", "outer"]);

@@ -66,7 +66,7 @@ fn not_a_byte_of_a_flood_is_lost() {
 }
 
 #[test]
-fn a_worker_whose_guard_dies_at_its_birth_takes_nobody_else_for_it() {
+fn a_worker_whose_guard_dies_at_its_birth_takes_no_other_process_for_it() {
     let sandbox = Sandbox::of_tsm();
     let mut bystander = Command::new("setsid").args(["sleep", "1013"]).spawn().expect("sleep runs");
     // The worker asks late who its parent is; by then that is the first process.
@@ -139,7 +139,7 @@ fn an_order_whose_supervisors_are_killed_ends_in_one_child_or_none() {
     }
     sandbox.ok(&["delete", "p"]);
     sandbox.assert_empty();
-    eventually("nobody is left", || sandbox.supervisors("p").is_empty());
+    eventually("no supervisor is left", || sandbox.supervisors("p").is_empty());
 }
 
 /// The bytes that `seq 0 last` writes.
@@ -202,5 +202,5 @@ fn goes_on(sandbox: &Sandbox, pid: u32) {
     sandbox.ok(&["stop", "p"]);
     assert!(!is_running(meta.pid));
     assert_eq!(sandbox.read("p").state, ProcessState::Stopped);
-    eventually("nobody supervises", || sandbox.supervisors("p").is_empty());
+    eventually("no supervisor is left", || sandbox.supervisors("p").is_empty());
 }

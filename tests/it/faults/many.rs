@@ -29,7 +29,7 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     note(&format!("{many} processes started in {:.1} s", asked_at.elapsed().as_secs_f64()));
 
     let mut dice = Rng::new();
-    let (begun, mut told) = (Instant::now(), Instant::now());
+    let (begun, mut reported) = (Instant::now(), Instant::now());
     let (mut rounds, mut first) = (0u32, None);
     while begun.elapsed() < span || first.is_none() {
         churn(&sandbox, many, &mut dice);
@@ -37,8 +37,8 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
         if rounds == 3 {
             first = Some(Figures::of(&sandbox, many));
         }
-        if told.elapsed() > MINUTE {
-            told = Instant::now();
+        if reported.elapsed() > MINUTE {
+            reported = Instant::now();
             note(&format!("{:>5} s: {rounds} rounds; {}", begun.elapsed().as_secs(), Figures::of(&sandbox, many)));
         }
     }
@@ -54,7 +54,7 @@ fn many_with_churn_neither_grow_nor_drift_nor_leave_zombies() {
     assert_no_drift(&sandbox, many);
     sandbox.ok(&["delete", "*", "--yes"]);
     sandbox.assert_empty();
-    eventually("nobody is left", || supervisors(&sandbox).is_empty());
+    eventually("no supervisor is left", || supervisors(&sandbox).is_empty());
 }
 
 const MINUTE: Duration = Duration::from_secs(60);

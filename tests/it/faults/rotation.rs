@@ -1,4 +1,4 @@
-//! Rotation while a flood comes and somebody follows.
+//! Rotation while a flood comes and a reader follows.
 
 use crate::sandbox::{Sandbox, signal};
 use std::io::{BufRead, BufReader, Read};

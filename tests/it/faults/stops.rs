@@ -133,7 +133,7 @@ fn after_a_stop_the_port_is_free_or_its_holder_is_named() {
     let listener = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).expect("the port is free");
     drop(listener);
 
-    // Somebody else takes it in the moment in which the process lets it go.
+    // Another process takes it in the moment in which the process lets it go.
     let thief = "import os,signal,socket,time
 s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); print('up', flush=True); time.sleep(1000)";

@@ -94,7 +94,7 @@ fn in_a_world_with_another_uptime_everything_works() {
 }
 
 #[test]
-fn a_child_that_stands_still_is_stopped() {
+fn a_child_that_is_suspended_is_stopped() {
     let sandbox = Sandbox::of_tsm();
     let pid = sandbox.shell("p", &[], "exec sleep 1000");
     signal(pid, Signal::SIGSTOP);
@@ -106,14 +106,14 @@ fn a_child_that_stands_still_is_stopped() {
 }
 
 #[test]
-fn a_supervisor_that_stands_still_is_continued() {
+fn a_supervisor_that_is_suspended_is_continued() {
     let sandbox = Sandbox::of_tsm();
     let pid = sandbox.shell("p", &[], "exec sleep 1000");
     let life = sandbox.read("p").run_state;
     for supervisor in [life.guard_pid, life.worker_pid] {
         signal(supervisor, Signal::SIGSTOP);
     }
-    assert_eq!(sandbox.list()[0]["status"], "online", "looking waits for nobody");
+    assert_eq!(sandbox.list()[0]["status"], "online", "a look waits for nothing");
     sandbox.ok(&["stop", "p"]);
     assert!(!is_running(pid));
     let exit = sandbox.read("p").last_exit.expect("an end");
@@ -157,7 +157,7 @@ fn ordinary(uid: &'static str) -> Option<(Sandbox, Vec<&'static str>)> {
 }
 
 #[test]
-fn a_user_who_may_not_fork_is_told_and_nothing_is_left() {
+fn a_user_who_may_not_fork_is_reported_and_nothing_is_left() {
     // A user other than root has processes already, so that the first fork is refused.
     let (sandbox, user) = ordinary("64001").unwrap_or_else(|| (Sandbox::of_tsm(), Vec::new()));
     let mut failed = 0;
@@ -270,7 +270,7 @@ fn a_pid_that_a_stranger_has_now_is_not_touched() {
 }
 
 #[test]
-fn a_child_whose_pipe_is_full_goes_on_when_somebody_reads() {
+fn a_child_whose_pipe_is_full_goes_on_when_it_is_read() {
     let sandbox = Sandbox::of_tsm();
     let pid = sandbox.shell("p", &[], "while [ ! -e go ]; do sleep 0.01; done; seq 0 60000; exec sleep 1000");
     sandbox.kill_supervisors("p");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Names in backquotes of the form `room::test`; `…` stands for any part of a name.
+/// Names in backquotes of the form `room::test`; `…` is any part of a name.
 fn named(table: &str) -> Vec<&str> {
     let quoted = table.split('`').skip(1).step_by(2);
     quoted.filter(|word| word.contains("::") && !word.contains(' ')).collect()

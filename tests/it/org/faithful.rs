@@ -265,7 +265,7 @@ impl Case {
         let annotate = if self.number.is_multiple_of(2) { Annotate::Yes } else { Annotate::No };
         match recipe.text(&made, &stamp, annotate) {
             Ok(text) => Some((text, meant(&made))),
-            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{error}\n{}", self.told()),
+            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{error}\n{}", self.description()),
             Err(error) => panic!("{error}"),
         }
     }
@@ -285,7 +285,7 @@ impl Case {
         all.into_iter().find(|comment| count(text, comment) < count(&self.local.source.text, comment))
     }
 
-    fn told(&self) -> String {
+    fn description(&self) -> String {
         let options: Vec<String> = self.options.iter().map(SetOption::to_string).collect();
         let own = &self.chain.profiles[self.chain.profiles.len() - 1].source.text;
         format!(
@@ -313,12 +313,12 @@ impl Case {
         let whose = OverrideScope { env: &env, profile: &self.chain.profiles[self.chain.profiles.len() - 1] };
         let local = match write_overrides(&self.local, whose, &[OverrideValue::of(&edited, there)]) {
             Ok(local) => local,
-            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{}: {error}\n{}", leaf.path, self.told()),
+            Err(error @ OrgError::RoundTripMismatch { .. }) => panic!("{}: {error}\n{}", leaf.path, self.description()),
             Err(_) => return,
         };
         if let Some((_, meant)) = self.made(&local, &[]) {
             let path = leaf.path.keys().iter().fold(String::new(), |text, key| format!("{text}/{key}"));
-            assert_eq!(meant.get(&path), Some(&there.value), "{path}\n{}\n{}", local.source.text, self.told());
+            assert_eq!(meant.get(&path), Some(&there.value), "{path}\n{}\n{}", local.source.text, self.description());
         }
     }
 }
@@ -332,10 +332,10 @@ fn a_promotion_says_what_was_meant_and_never_writes_wrong_toml() {
         let Some((text, meant)) = case.made(&case.local, &case.options) else { continue };
         written += 1;
         if let Err(wrong) = no_difference(&flat(&text), &meant) {
-            panic!("{wrong}\n{}\n--- made\n{text}", case.told());
+            panic!("{wrong}\n{}\n--- made\n{text}", case.description());
         }
-        assert_eq!(case.lost_comment(&text), None, "{}\n--- made\n{text}", case.told());
-        assert!(case.ends_lines_alike(&text), "{}\n--- made\n{text}", case.told());
+        assert_eq!(case.lost_comment(&text), None, "{}\n--- made\n{text}", case.description());
+        assert!(case.ends_lines_alike(&text), "{}\n--- made\n{text}", case.description());
         case.keeps(&text);
     }
     assert!(written * 3 > cases, "only {written} of {cases} were written, the others refused");

@@ -14,7 +14,7 @@ const QUICK_START: &str = include_str!("../../fixtures/multi-env/quick-start.sh"
 
 const SCRIPT: &str = include_str!("../../fixtures/multi-env/deploy-to-dev.sh");
 
-/// What stands before each line that bash waits for: the exit code of the one before.
+/// The prompt before each line that bash waits for: the exit code of the one before.
 const PROMPT: &str = "]ready> ";
 
 /// An operator's machine and a server called dev-server, where tetra is set up and my-company awaited.

@@ -70,8 +70,8 @@ fn what_cannot_stand_together_is_refused_where_it_is_wanted() {
         ("[own]\na = 1\n", "[set]\n\"services.80.command\" = \"x\"\n", "`80` cannot be the name of a service"),
     ] {
         let (mut world, environments) = own(local, profile);
-        let told = world.run("org promote @own --yes").failed(1);
-        assert!(told.contains(said), "{said} in {told}");
+        let stderr = world.run("org promote @own --yes").failed(1);
+        assert!(stderr.contains(said), "{said} in {stderr}");
         assert!(!environments.join("own.toml").exists());
     }
     for (local, said) in [
@@ -83,15 +83,15 @@ fn what_cannot_stand_together_is_refused_where_it_is_wanted() {
         ("[services.web.command]\nrun = \"x\"\n", "`services.web.command` must be a value"),
     ] {
         let (mut world, _) = own(local, "");
-        let told = world.run("org promote @dev").failed(1);
-        assert!(told.contains(said), "{said} in {told}");
+        let stderr = world.run("org promote @dev").failed(1);
+        assert!(stderr.contains(said), "{said} in {stderr}");
         let ran = world.run("org env validate local");
         assert!(ran.code == 3 && ran.output.contains(said), "{said} in {ran:?}");
     }
 }
 
 #[test]
-fn what_is_no_number_comes_to_rest_and_a_number_stays_as_it_was_spelled() {
+fn what_is_not_a_number_comes_to_rest_and_a_number_stays_as_it_was_spelled() {
     let (mut world, environments) =
         own("a = nan\nb = 1\n[c]\nd = [inf, nan]\n", "[set]\n\"c.n\" = nan\n\"c.x\" = 0x1F\n");
     world.run("org promote @own --yes --set b=1.10 --set c.d=1_000").done();
@@ -123,7 +123,7 @@ fn an_edit_that_a_later_promotion_would_refuse_is_not_kept() {
 }
 
 #[test]
-fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
+fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_reported() {
     for overrides in [
         "",
         "[overrides.dev]\nresources.limit_nproc = 5\n",
@@ -157,7 +157,7 @@ fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
         assert!(world.run("org promote @dev").done().contains("up to date"));
         world.run("org env validate --all").done();
     }
-    // What cannot be told is not kept, and nothing is changed.
+    // An edit that cannot be determined is not kept, and nothing is changed.
     let (mut world, environments) = acme();
     let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
     world.run("org promote @dev").done();
@@ -170,8 +170,8 @@ fn an_edit_is_kept_in_the_form_that_is_there_and_what_cannot_be_is_told() {
         fs::write(&dev, generated).expect("written");
     }
     change(&dev, "[metadata]", "[metadata");
-    let told = world.run("org promote @dev").failed(21);
-    assert!(told.contains("cannot determine") && told.contains("--discard-edits"), "{told}");
+    let stderr = world.run("org promote @dev").failed(21);
+    assert!(stderr.contains("cannot determine") && stderr.contains("--discard-edits"), "{stderr}");
 }
 
 #[test]
@@ -191,15 +191,15 @@ fn no_secret_is_written_into_an_environment() {
         format!("org promote @dev --set 'db.api_key = \"{canary}\"'"),
         format!("org promote @dev --set 'db={{ password = \"{canary}\" }}'"),
     ] {
-        let told = world.run(&line).failed(3);
-        assert!(told.contains("in plain text") && !told.contains(canary), "{told}");
+        let stderr = world.run(&line).failed(3);
+        assert!(stderr.contains("in plain text") && !stderr.contains(canary), "{stderr}");
     }
     assert!(!environments.join("dev.toml").exists() && !holds(&world));
     // From a profile, an override or an edit that is kept.
     let profile = environments.with_file_name("profiles").join("own.toml");
     fs::write(&profile, format!("[set]\n\"db.password\" = \"{canary}\"\n")).expect("written");
-    let told = world.run("org promote @own --yes").failed(3);
-    assert!(told.contains("nothing was written") && !told.contains(canary), "{told}");
+    let stderr = world.run("org promote @own --yes").failed(3);
+    assert!(stderr.contains("nothing was written") && !stderr.contains(canary), "{stderr}");
     fs::write(&profile, format!("[set]\n\"db.password\" = \"{canary}\" # tetra:allow-secret an example\n"))
         .expect("written");
     world.run("org promote @own --yes").done();
@@ -213,7 +213,7 @@ fn no_secret_is_written_into_an_environment() {
 }
 
 #[test]
-fn an_empty_or_cut_off_file_is_told_with_the_rules_that_it_breaks() {
+fn an_empty_or_cut_off_file_is_reported_with_the_rules_that_it_breaks() {
     let (mut world, environments) = acme();
     world.run("org promote @prod --yes").done();
     world.run("org env validate prod").done();
@@ -310,8 +310,8 @@ fn what_was_changed_in_the_history_is_seen_and_a_broken_record_is_written_again(
     for garbage in [format!("garbage\n{whole}").into_bytes(), [b"\xff\n", whole.as_bytes()].concat(), b"{}\n".to_vec()]
     {
         fs::write(&record, &garbage).expect("written");
-        let told = world.run("org promote @dev").failed(1);
-        assert!(told.contains("`tsm org history verify --repair`"), "{told}");
+        let stderr = world.run("org promote @dev").failed(1);
+        assert!(stderr.contains("`tsm org history verify --repair`"), "{stderr}");
         good(&mut world);
         assert!(files(&history).iter().any(|(_, bytes)| *bytes == garbage), "the broken record is kept");
         world.run("org promote @dev").done();

@@ -12,7 +12,7 @@ fn status(port: u16, request: &str) -> Option<u16> {
 }
 
 #[test]
-fn what_is_no_proper_request_is_refused() {
+fn what_is_not_a_proper_request_is_refused() {
     let serving = Serving::alone();
     let port = serving.port;
     let mut wrong = Vec::new();

@@ -154,7 +154,7 @@ fn ids_that_are_being_given_out_are_waited_for_and_then_it_is_locked() {
 }
 
 #[test]
-fn a_damaged_record_is_no_obstacle() {
+fn a_damaged_record_is_not_an_obstacle() {
     let sandbox = StartSandbox::new();
     for (number, garbage) in ["", "{{{", "\0\0\0"].iter().enumerate() {
         let name = format!("d{number}");

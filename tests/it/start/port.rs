@@ -90,7 +90,7 @@ fn with_port_none_there_is_no_port_and_no_variable() {
 }
 
 #[test]
-fn who_dies_of_the_port_that_its_command_names_is_told_how_to_be_given_one() {
+fn a_port_that_the_command_names_is_explained_when_it_is_the_cause() {
     let (_socket, port) = taken();
     let sandbox = StartSandbox::new();
     sandbox.script("server.sh", "#!/bin/sh\necho 'bind: Address already in use' >&2\nexit 1\n");
@@ -114,7 +114,7 @@ fn a_guessed_port_names_the_process_and_only_warns() {
 }
 
 #[test]
-fn who_dies_of_a_guessed_port_is_told_who_has_it() {
+fn a_guessed_port_that_is_taken_is_explained_with_its_holder() {
     let (_socket, port) = taken();
     let sandbox = StartSandbox::new();
     // No interpreter takes so long to come up that the window closes before it dies, on a machine however busy.
@@ -152,7 +152,7 @@ fn a_plus_means_the_next_free_port() {
 }
 
 #[test]
-fn a_claimed_port_is_taken_though_nobody_listens_yet() {
+fn a_claimed_port_is_taken_before_it_is_listened_on() {
     let sandbox = StartSandbox::new();
     let port = free_port().to_string();
     sandbox.start(&["--name", "a", "--port", &port, "sleep", "1000"]);
@@ -185,7 +185,7 @@ fn without_waiting_the_start_returns_when_the_program_runs() {
 }
 
 #[test]
-fn who_listens_somewhere_else_is_told_where() {
+fn another_port_than_expected_is_reported() {
     let sandbox = StartSandbox::new();
     sandbox.server("server.py");
     let (wanted, real) = (free_port().to_string(), free_port().to_string());
@@ -212,7 +212,7 @@ fn ctrl_c_ends_the_waiting_and_not_the_process() {
 }
 
 #[test]
-fn what_is_no_port_is_wrong_usage() {
+fn what_is_not_a_port_is_wrong_usage() {
     let sandbox = StartSandbox::new();
     for port in ["0", "65536", "http", "-1", "80x", ""] {
         let said = sandbox.tsm(&["start", &format!("--port={port}"), "sleep", "1000"]);
@@ -226,7 +226,7 @@ fn what_is_no_port_is_wrong_usage() {
 }
 
 #[test]
-fn a_port_inside_a_url_is_no_port_of_ours() {
+fn a_port_inside_a_url_is_not_a_port_of_ours() {
     let (_socket, port) = taken();
     let sandbox = StartSandbox::new();
     sandbox.script("client.sh", "#!/bin/bash\nexec sleep 1000\n");

@@ -116,7 +116,7 @@ fn output_can_be_write_only() {
 }
 
 #[test]
-fn what_came_while_nobody_read_is_read_by_the_next() {
+fn what_came_without_a_reader_is_read_by_the_next() {
     // More than a pipe holds, so the child is blocked while it has no supervisor.
     let nest = SupervisorFixture::shell("while [ ! -e go ]; do sleep 0.01; done; exec seq 0 60000");
     let pid = nest.start_child();

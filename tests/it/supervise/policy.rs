@@ -25,7 +25,7 @@ fn without_a_restart_the_exit_decides_the_state() {
 }
 
 #[test]
-fn a_clean_exit_is_no_failure() {
+fn a_clean_exit_is_not_a_failure() {
     let nest = SupervisorFixture::shell("exit 0").restarting(RestartPolicy::OnFailure);
     nest.start_child();
     let meta = nest.until_unsupervised();

@@ -13,7 +13,7 @@ use crate::waiting::eventually;
 use crate::program;
 
 #[test]
-fn children_of_every_kind_run_and_are_heard() {
+fn children_of_every_kind_run_and_their_output_is_read() {
     for argv in [
         &["python3", "-c", "import time; print('ready', flush=True); time.sleep(1000)"][..],
         &["node", "-e", "console.log('ready'); setInterval(() => {}, 1000)"],
@@ -35,7 +35,7 @@ fn children_of_every_kind_run_and_are_heard() {
 }
 
 #[test]
-fn a_program_that_cannot_be_executed_is_told_and_not_repeated() {
+fn a_program_that_cannot_be_executed_is_reported_and_not_repeated() {
     let plain = tempfile::NamedTempFile::new().expect("a file that may not be executed");
     let plain = plain.path().to_string_lossy().into_owned();
     for (word, errno) in [("/nowhere/program", libc_enoent()), ("no-such-program-here", libc_enoent()), (&plain, 13)] {
@@ -53,7 +53,7 @@ fn libc_enoent() -> i32 {
 }
 
 #[test]
-fn a_working_directory_that_is_gone_is_told() {
+fn a_working_directory_that_is_gone_is_reported() {
     let nest = SupervisorFixture::new(&["true"]).with(|meta| meta.cwd = "/nowhere/at/all".into());
     assert_eq!(nest.start(), LaunchResult::NotRun { errno: libc_enoent(), step: SpawnStep::Directory });
     assert!(nest.until_unsupervised().run_state.start_error.contains("/nowhere/at/all"));
@@ -184,7 +184,7 @@ fn of_two_launches_at_once_one_wins() {
 }
 
 #[test]
-fn an_order_to_nobody_is_an_error() {
+fn an_order_without_a_supervisor_is_an_error() {
     let nest = SupervisorFixture::shell("true");
     assert!(matches!(client::send(&nest.dir, ControlCommand::Stop), Err(client::SendError::NotSupervised { .. })));
     assert!(!client::is_supervised(&nest.dir));

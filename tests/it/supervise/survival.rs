@@ -124,7 +124,7 @@ fn a_polite_end_of_the_supervisor_does_not_touch_the_child() {
 }
 
 #[test]
-fn an_end_that_nobody_saw_is_a_failure() {
+fn an_unseen_end_is_a_failure() {
     let nest = SupervisorFixture::shell("exec sleep 1000");
     let pid = nest.start_child();
     kill_supervisor(&nest.read());

@@ -1,6 +1,6 @@
 //! Names for what differs from run to run and from machine to machine.
 
-/// The text with `number` replaced where it stands alone.
+/// The text with `number` replaced where it is a word of its own.
 pub(super) fn replaced(text: &str, number: &str, name: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -15,7 +15,7 @@ pub(super) fn replaced(text: &str, number: &str, name: &str) -> String {
     out + rest
 }
 
-/// The text with a program called by its bare name wherever its whole path stands: each machine has it elsewhere.
+/// The text with a program called by its bare name in place of its whole path, which differs from machine to machine.
 pub(super) fn without_directory(text: &str, program: &str) -> String {
     let ending = format!("/{program}");
     let mut out = String::new();
@@ -81,7 +81,7 @@ pub(super) fn with_pids(line: &str) -> String {
     line
 }
 
-/// A line with a name for every version of an environment: `20261120_130211`, and whoever made it.
+/// A line with a name for every version of an environment: `20261120_130211`, and its author.
 pub(super) fn with_versions(line: &str, operator: &str) -> String {
     const SHAPE: &[u8] = b"00000000_000000";
     let fits = |text: &[u8]| {

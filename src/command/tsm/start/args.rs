@@ -81,7 +81,7 @@ fn option_len(word: &str, next: Option<&String>, own: &Command) -> usize {
     let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
     let (Some(letter), None) = (letters.next(), letters.next()) else { return 0 };
     match find(own, "", Some(letter)) {
-        // `-p 8080:80` is meant for somebody who knows it.
+        // `-p 8080:80` is meant for a program that knows it.
         Some(arg) if arg.get_id() == "port" => {
             next.map_or(0, |next| if next.parse::<PortSpec>().is_ok() { 2 } else { 0 })
         }

@@ -1,4 +1,4 @@
-//! Command lines of a compose file: no shell runs them. `$X` and `${X…}` are variables of whoever starts it, `$$` is a `$`.
+//! Command lines of a compose file: no shell runs them. `$X` and `${X…}` are variables of the starting process, `$$` is a `$`.
 
 use serde_json::Value;
 

@@ -8,7 +8,7 @@ use crate::tsm::import::source::{FieldReader, arguments};
 
 /// The command line.
 pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
-    // With blanks in it, PM2 gives it to bash, and its arguments to nobody.
+    // With blanks in it, PM2 gives it to bash, and drops its arguments.
     if script.contains(' ') {
         for key in ["args", "node_args", "interpreter"] {
             if app.take(key).is_some() {

@@ -23,7 +23,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("pid", "pid_file"),
 ];
 
-/// The app with `maxRestarts` as `max_restarts`, and so on. Where a field stands under both names, the documented one counts.
+/// The app with `maxRestarts` as `max_restarts`, and so on. Where a field has both names, the documented one counts.
 pub(super) fn as_documented(app: &Value) -> Value {
     let Value::Object(fields) = app else { return app.clone() };
     let mut documented = Map::new();

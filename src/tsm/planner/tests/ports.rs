@@ -42,7 +42,7 @@ fn a_variable_that_agrees_with_the_definition_is_claimed() {
 }
 
 #[test]
-fn none_is_no_port_whatever_the_env_file_and_the_command_say() {
+fn none_means_without_a_port_whatever_the_env_file_and_the_command_say() {
     let bench = Fixture::new();
     bench.put("my-api/.env", "PORT=3100\n", 0o644);
     let none = |request: &mut StartRequest| request.port = Some(PortSpec::None);
@@ -75,7 +75,7 @@ fn a_command_that_names_another_port_than_it_gets_is_noticed() {
 }
 
 #[test]
-fn what_is_no_port_is_said_with_its_place() {
+fn what_is_not_a_port_is_reported_with_its_place() {
     let bench = Fixture::new();
     bench.put("my-api/.env", "A=1\nexport PORT=\"http\"\n", 0o644);
     let error = bench.with("node app.js", |_| {}).expect_err("no port");
