@@ -95,8 +95,8 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
     if let Some(text) = plan.disagreement(created.port) {
         (deps.on_progress)(Progress::PortMismatch { text });
     }
-    let interruption = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
-    let pid = match handle_launch_result(&created, deps.paths, interruption, &written) {
+    let launched = launch_interruptible(&Launch::of(plan, &created, deps.host), deps.host);
+    let pid = match handle_launch_result(&created, deps.paths, launched, &written) {
         Ok(pid) => pid,
         Err(error) if error.is_success(plan) => 0,
         Err(error) => return Err(error),
@@ -215,15 +215,13 @@ impl Launch {
 pub(super) fn handle_launch_result(
     created: &Created,
     paths: &Paths,
-    (answer, interruption): (Result<LaunchResult, LaunchError>, Interruption),
+    LaunchOutcome { answer, interrupted }: LaunchOutcome,
     written: &LogOffsets,
 ) -> Result<u32, StartError> {
     let name = || created.name.clone();
     let failure = match answer {
         // Its pre-start command may have ended before the order came: then the program just began, and is being ended.
-        Ok(LaunchResult::Spawned { .. } | LaunchResult::HookFailed { .. } | LaunchResult::Ended)
-            if interruption == Interruption::Interrupted =>
-        {
+        Ok(LaunchResult::Spawned { .. } | LaunchResult::HookFailed { .. } | LaunchResult::Ended) if interrupted => {
             StartError::Interrupted { name: name() }
         }
         Ok(LaunchResult::Spawned { pid } | LaunchResult::Adopted { pid }) => return Ok(pid),
@@ -251,41 +249,46 @@ pub(super) fn handle_launch_result(
     Err(failure)
 }
 
-/// Whether the operator had enough of a pre-start command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interruption {
-    None,
-    Interrupted,
+/// What came of a launch.
+pub(super) struct LaunchOutcome {
+    /// The supervisor's first word.
+    pub(super) answer: Result<LaunchResult, LaunchError>,
+    /// The operator ended its pre-start command.
+    pub(super) interrupted: bool,
 }
 
 /// Launches the supervisor. A pre-start command may take minutes: Ctrl-C ends it, and with it the start. Without one the
 /// program runs in a moment, Ctrl-C is for the waiting that follows, and no thread is needed for it.
-fn launch_interruptible(launch: &Launch, host: &dyn Host) -> (Result<LaunchResult, LaunchError>, Interruption) {
+fn launch_interruptible(launch: &Launch, host: &dyn Host) -> LaunchOutcome {
     if !launch.has_pre_start {
-        return (launch.run(), Interruption::None);
+        return LaunchOutcome { answer: launch.run(), interrupted: false };
     }
     let (answer, answered) = mpsc::channel();
     let ours = launch.clone();
     let launching = match std::thread::Builder::new().spawn(move || answer.send(ours.run())) {
         Ok(launching) => launching,
-        Err(source) => return (Err(LaunchError::Execute { exe: launch.program.clone(), source }), Interruption::None),
+        Err(source) => {
+            let answer = Err(LaunchError::Execute { exe: launch.program.clone(), source });
+            return LaunchOutcome { answer, interrupted: false };
+        }
     };
-    let mut interruption = Interruption::None;
+    let mut interrupted = false;
     loop {
         match answered.recv_timeout(INTERRUPT_POLL_INTERVAL) {
             Ok(answer) => {
                 // It has said its last word and ends.
                 let _ = launching.join();
-                return (answer, interruption);
+                return LaunchOutcome { answer, interrupted };
             }
             Err(RecvTimeoutError::Timeout) if host.interrupted() => {
                 // Nothing receives it yet, or it was received already: the next time then.
                 let _ = client::send(&launch.dir, ControlCommand::Stop);
-                interruption = Interruption::Interrupted;
+                interrupted = true;
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
-                return (Err(LaunchError::SupervisorDied { dir: launch.dir.clone() }), interruption);
+                let answer = Err(LaunchError::SupervisorDied { dir: launch.dir.clone() });
+                return LaunchOutcome { answer, interrupted };
             }
         }
     }

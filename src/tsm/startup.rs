@@ -24,7 +24,7 @@ use super::create::{CreateError, Created, create_all};
 use super::plan::StartPlan;
 use super::readiness::{Readiness, ReadinessPoll, ReadinessWatcher};
 use super::secrets;
-use super::start::{self, Interruption, Launch, LogOffsets, StartDeps, StartError, Started, WaitFor};
+use super::start::{self, Launch, LaunchOutcome, LogOffsets, StartDeps, StartError, Started, WaitFor};
 
 /// One service of a start.
 #[derive(Debug)]
@@ -221,34 +221,30 @@ impl Startup<'_, '_> {
         }
     }
 
-    fn on_launch_result(&mut self, LaunchReply { index, result: first_word }: LaunchReply) {
+    fn on_launch_result(&mut self, LaunchReply { index, result: answer }: LaunchReply) {
         let step = std::mem::replace(&mut self.jobs[index].state, JobState::Done(StartOutcome::Disabled));
         let JobState::Launching { plan, created, written, begun } = step else { return };
-        let interruption =
-            if self.queue.is_none() && has_hook(&plan) { Interruption::Interrupted } else { Interruption::None };
-        self.jobs[index].state =
-            match start::handle_launch_result(&created, self.starter.paths, (first_word, interruption), &written) {
-                Err(error) if error.is_success(&plan) => {
-                    JobState::Done(StartOutcome::Started(ended_well(created, begun)))
+        let launched = LaunchOutcome { answer, interrupted: self.queue.is_none() && has_hook(&plan) };
+        self.jobs[index].state = match start::handle_launch_result(&created, self.starter.paths, launched, &written) {
+            Err(error) if error.is_success(&plan) => JobState::Done(StartOutcome::Started(ended_well(created, begun))),
+            Err(error) => JobState::Done(StartOutcome::Failed(error.into())),
+            Ok(pid) => {
+                let is_needed = self.starter.wait_for == WaitFor::Exit || self.is_needed(index);
+                let until_end = plan.settings.oneshot && is_needed;
+                let watch = ReadinessWatcher { until_end, ..start::readiness_watcher(&plan, &created, pid) };
+                if self.starter.wait_for == WaitFor::Spawn {
+                    let started = started(created, pid, Readiness::NotChecked, begun);
+                    self.jobs[index].state = JobState::Done(StartOutcome::Started(started));
+                    return;
                 }
-                Err(error) => JobState::Done(StartOutcome::Failed(error.into())),
-                Ok(pid) => {
-                    let is_needed = self.starter.wait_for == WaitFor::Exit || self.is_needed(index);
-                    let until_end = plan.settings.oneshot && is_needed;
-                    let watch = ReadinessWatcher { until_end, ..start::readiness_watcher(&plan, &created, pid) };
-                    if self.starter.wait_for == WaitFor::Spawn {
-                        let started = started(created, pid, Readiness::NotChecked, begun);
-                        self.jobs[index].state = JobState::Done(StartOutcome::Started(started));
-                        return;
+                match watch.begin() {
+                    Some(watching) => {
+                        JobState::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
                     }
-                    match watch.begin() {
-                        Some(watching) => {
-                            JobState::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
-                        }
-                        None => JobState::Done(death_outcome(&plan, created, &watch, &written, begun)),
-                    }
+                    None => JobState::Done(death_outcome(&plan, created, &watch, &written, begun)),
                 }
-            };
+            }
+        };
     }
 
     fn poll_readiness(&mut self) {

@@ -143,9 +143,13 @@ impl Step {
             }
             Self::MakeDirectory { path, owner } => {
                 file::create_dir(path)?;
-                give(path, ids(owner)?)?;
+                let (user, group) = ids(owner)?;
+                give(path, user, group)?;
             }
-            Self::GiveDirectory { path, owner } => give_all(path, ids(owner)?)?,
+            Self::GiveDirectory { path, owner } => {
+                let (user, group) = ids(owner)?;
+                give_all(path, user, group)?;
+            }
             Self::CopyProgram { from, to } => {
                 file::create_dir(to.parent().unwrap_or(Path::new("/")))?;
                 install::copy_program(from, to)?;
@@ -194,12 +198,12 @@ fn ids(owner: &Account) -> Result<(u32, u32), Fault> {
     Ok((user.uid, group))
 }
 
-fn give(path: &Path, ids: (u32, u32)) -> Result<(), FileError> {
-    lchown(path, Some(ids.0), Some(ids.1)).map_err(FileError::io("change the owner of", path))
+fn give(path: &Path, user: u32, group: u32) -> Result<(), FileError> {
+    lchown(path, Some(user), Some(group)).map_err(FileError::io("change the owner of", path))
 }
 
 /// Gives a directory and all that is in it, and follows no link. Nothing else of another user is taken away from them.
-fn give_all(path: &Path, to: (u32, u32)) -> Result<(), FileError> {
+fn give_all(path: &Path, user: u32, group: u32) -> Result<(), FileError> {
     let mut open = vec![path.to_owned()];
     while let Some(dir) = open.pop() {
         let entries = fs::read_dir(&dir).map_err(FileError::io("list", &dir))?;
@@ -207,12 +211,12 @@ fn give_all(path: &Path, to: (u32, u32)) -> Result<(), FileError> {
             let path = entry.map_err(FileError::io("list", &dir))?.path();
             let found = path.symlink_metadata().map_err(FileError::io("read the attributes of", &path))?;
             if found.uid() == 0 {
-                give(&path, to)?;
+                give(&path, user, group)?;
             }
             if found.is_dir() {
                 open.push(path);
             }
         }
     }
-    give(path, to)
+    give(path, user, group)
 }

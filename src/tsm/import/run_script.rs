@@ -1,5 +1,6 @@
 //! The directories of s6 and runit: each has a program `run`, which is what is run.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -69,7 +70,7 @@ fn one(dir: &Path, imported: &mut Imported) {
         let path = dir.join(&entry);
         let text = if path.is_file() { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let place = format!("{name}/{entry}");
-        if let Some(why) = take(&mut it, (&entry, &path), text.trim(), &mut imported.unsupported) {
+        if let Some(why) = take(&mut it, &path, text.trim(), &mut imported.unsupported) {
             imported.unsupported.push(Unsupported { field: place, why: why.to_owned() });
         }
     }
@@ -77,13 +78,8 @@ fn one(dir: &Path, imported: &mut Imported) {
 }
 
 /// Takes one file of the directory; why it has no effect, if it has none.
-fn take(
-    it: &mut Definition,
-    (entry, path): (&str, &Path),
-    text: &str,
-    lost: &mut Vec<Unsupported>,
-) -> Option<&'static str> {
-    match entry {
+fn take(it: &mut Definition, path: &Path, text: &str, lost: &mut Vec<Unsupported>) -> Option<&'static str> {
+    match path.file_name().and_then(OsStr::to_str).unwrap_or_default() {
         // State, and what the program itself reads.
         "run" | "supervise" | "event" | "data" | "env" => return None,
         "type" if text == "longrun" => return None,
