@@ -130,6 +130,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<tkm::test::Test>(),
     spec::<tkm::ssh::Ssh>(),
     spec::<tkm::rotate::Rotate>(),
+    spec::<tkm::revoke::Revoke>(),
     spec::<tkm::generate::Generate>(),
     spec::<tkm::list::List>(),
     spec::<tkm::status::Status>(),

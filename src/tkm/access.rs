@@ -2,26 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::agent::protocol::Request;
 use super::authorized_keys::{ManagedBlock, has_key};
 use super::error::TkmError;
 use super::key::{PublicKey, needs_passphrase};
-use super::keygen::public_path;
+use super::keygen::{self, Call, public_path};
 use super::remote::{self, KeysFile};
-use super::route::last_line;
 use super::ssh::{Connection, Login};
 use super::state::Key;
 use super::store::Store;
 use crate::base::fault::FaultKind;
 use crate::base::fault::UserFacingError;
-use crate::sys::capture::Capture;
 use crate::sys::child::ChildExit;
 use crate::sys::file;
-
-/// How long `ssh-keygen` may take to read a key.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a line of ours allows, beside the login.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,26 +72,17 @@ pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<L
     let bytes = private_bytes(path)?;
     let arguments = ["-y", "-P", "", "-f"].map(str::to_owned).into_iter().chain([path.display().to_string()]);
     let arguments: Vec<String> = arguments.collect();
-    let capture = Capture {
-        program: "ssh-keygen",
-        arguments: &arguments,
-        variables,
-        input: b"",
-        limit: PATIENCE,
-        max_output: 1 << 16,
-    };
-    let fail = |why: String| TkmError::Program { program: "ssh-keygen -y", why };
-    let found = capture.run().map_err(|error| fail(error.to_string()))?;
+    let found = keygen::call(&Call { arguments: &arguments, variables, input: b"" })?;
     let public: PathBuf = public_path(path);
     if found.exit == ChildExit::Code(0) {
         PublicKey::parse(&String::from_utf8_lossy(&found.stdout))?.check_strength()?;
         return Ok(Login::Key(path.to_owned()));
     }
     if needs_passphrase(&bytes) == Some(true) && public.exists() {
-        super::keygen::read_public(&public)?.check_strength()?;
+        keygen::read_public(&public)?.check_strength()?;
         return Ok(Login::AgentKey(public));
     }
-    Err(fail(last_line(&found.stderr)))
+    Err(keygen::failure("ssh-keygen -y", &found.stderr))
 }
 
 fn private_bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TkmError> {

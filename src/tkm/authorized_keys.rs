@@ -76,6 +76,35 @@ pub fn has_key(line: &str, key: &PublicKey) -> bool {
     !line.trim_start().starts_with('#') && line.contains(&key.body())
 }
 
+/// The file without the lines that let one of these keys in, wherever they are. A block of ours that has none left goes with them.
+#[must_use]
+pub fn without_keys(file: &[u8], keys: &[PublicKey]) -> Vec<u8> {
+    let lets_in = |line: &[u8]| keys.iter().any(|key| has_key(&String::from_utf8_lossy(line), key));
+    let all: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
+    let kept: Vec<&[u8]> = all.iter().copied().filter(|line| !lets_in(line)).collect();
+    if kept.len() == all.len() {
+        return file.to_vec();
+    }
+    let mut lines = kept.into_iter().peekable();
+    let mut text = Vec::with_capacity(file.len());
+    while let Some(line) = lines.next() {
+        let is_empty_block = lines.peek().is_some_and(|next| {
+            mark(line, "# >>> tetra ", " >>>").is_some_and(|env| Some(env) == mark(next, "# <<< tetra ", " <<<"))
+        });
+        if is_empty_block {
+            lines.next();
+        } else {
+            text.extend_from_slice(line);
+        }
+    }
+    text
+}
+
+/// What a mark is of; none if the line is not such a mark.
+fn mark<'a>(line: &'a [u8], before: &str, after: &str) -> Option<&'a [u8]> {
+    line.trim_ascii_end().strip_prefix(before.as_bytes())?.strip_suffix(after.as_bytes())
+}
+
 /// How many lines of a file allow a login: neither empty nor a comment.
 #[must_use]
 pub fn entry_count(file: &[u8]) -> usize {
@@ -106,6 +135,22 @@ mod tests {
         let unfinished = b"last line without end";
         let added = block().replace(unfinished, &lines(&["one"]));
         assert!(added.starts_with(b"last line without end\n# >>> tetra acme/dev >>>\n"));
+    }
+
+    #[test]
+    fn a_key_goes_from_all_its_lines_and_from_no_other() {
+        let key = |byte: char| {
+            let blob = format!("AAAAC3NzaC1lZDI1NTE5AAAAI{}", byte.to_string().repeat(43));
+            PublicKey::parse(&format!("ssh-ed25519 {blob} me")).expect("a key")
+        };
+        let (gone, kept) = (key('A'), key('E'));
+        let file = block().replace(b"\xff\r\n", &[format!("restrict {}", gone.line())]);
+        let file = [&file[..], format!("{}\n# {}\n", kept.line(), gone.line()).as_bytes()].concat();
+        let file = [&file[..], format!("no-pty {}", gone.body()).as_bytes()].concat();
+        let expected = format!("{}\n# {}\n", kept.line(), gone.line());
+        assert_eq!(without_keys(&file, std::slice::from_ref(&gone)), [&b"\xff\r\n"[..], expected.as_bytes()].concat());
+        let marks_only = b"# >>> tetra dev >>>\n# <<< tetra dev <<<\n";
+        assert_eq!(without_keys(marks_only, &[gone]), marks_only);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::TkmError;
 use super::pins;
+use super::revoke;
 use super::state::{Key, KeyStatus};
 use super::store::Store;
 use crate::base::time::Timestamp;
@@ -37,6 +38,14 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
     let mut found = Vec::new();
     for key in state.keys.iter().filter(|key| matches!(key.status, KeyStatus::Active | KeyStatus::Grace)) {
         found.extend(about_key(store, key, now));
+    }
+    for key in revoke::pending(&state) {
+        let hosts = key.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        found.push(Concern {
+            about: format!("key of {} ({})", key.env, key.fingerprint),
+            what: format!("it is revoked, and may still be let in on {hosts}"),
+            advice: "tkm revoke --resume".to_owned(),
+        });
     }
     for host in store.hosts()? {
         let mut add = |what: &str, advice: String| {

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use super::error::TkmError;
 use super::key::{Fingerprint, PublicKey};
+use super::keygen::{self, Call};
 use super::ssh::{Connection, add_line};
-use crate::sys::capture::Capture;
-
-/// How long `ssh-keygen` may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a host key is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,16 +76,10 @@ fn known(variables: &BTreeMap<String, String>, address: &str) -> Vec<PublicKey> 
     let file = Path::new(home).join(".ssh/known_hosts");
     let arguments = ["-F", address, "-f"].map(str::to_owned).into_iter().chain([file.display().to_string()]);
     let arguments: Vec<String> = arguments.collect();
-    let capture = Capture {
-        program: "ssh-keygen",
-        arguments: &arguments,
-        variables,
-        input: b"",
-        limit: PATIENCE,
-        max_output: 1 << 20,
-    };
     // Without the file, or the program, nothing speaks for the key.
-    let said = capture.run().map(|found| found.stdout).unwrap_or_default();
+    let said = keygen::call(&Call { arguments: &arguments, variables, input: b"" })
+        .map(|found| found.stdout)
+        .unwrap_or_default();
     let text = String::from_utf8_lossy(&said);
     let lines = text.lines().filter(|line| !line.starts_with(['#', '@']));
     lines.filter_map(|line| PublicKey::parse(line.split_once(' ')?.1).ok()).collect()
@@ -100,13 +90,6 @@ fn known(variables: &BTreeMap<String, String>, address: &str) -> Vec<PublicKey> 
 pub fn randomart(key: &PublicKey, variables: &BTreeMap<String, String>) -> String {
     let arguments = ["-lv", "-f", "-"].map(str::to_owned);
     let line = format!("{}\n", key.line());
-    let capture = Capture {
-        program: "ssh-keygen",
-        arguments: &arguments,
-        variables,
-        input: line.as_bytes(),
-        limit: PATIENCE,
-        max_output: 1 << 16,
-    };
-    capture.run().map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default()
+    let call = Call { arguments: &arguments, variables, input: line.as_bytes() };
+    keygen::call(&call).map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default()
 }

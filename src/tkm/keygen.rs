@@ -1,7 +1,9 @@
 //! Keys are made by the operator's own `ssh-keygen`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::audit::Actor;
 use super::error::TkmError;
@@ -12,6 +14,7 @@ use super::store::Store;
 use crate::base::name::sanitize;
 use crate::config::read;
 use crate::disk;
+use crate::sys::capture::{Capture, Captured};
 use crate::sys::file::{self, FileError};
 use crate::sys::host::{Host as Surroundings, Invocation};
 use crate::sys::kernel;
@@ -36,6 +39,43 @@ pub struct NewKey<'a> {
     pub algorithm: &'a str,
     /// When hosts stop to accept it, in milliseconds since 1970.
     pub expires: Option<u64>,
+}
+
+/// How long `ssh-keygen` may take where it asks nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A call of `ssh-keygen` that asks nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Its arguments.
+    pub arguments: &'a [String],
+    /// The variables of the operator.
+    pub variables: &'a BTreeMap<String, String>,
+    /// What it reads.
+    pub input: &'a [u8],
+}
+
+/// Calls `ssh-keygen`, whatever it ends with.
+///
+/// # Errors
+///
+/// Fails if it is not there.
+pub fn call(call: &Call) -> Result<Captured, TkmError> {
+    let capture = Capture {
+        program: "ssh-keygen",
+        arguments: call.arguments,
+        variables: call.variables,
+        input: call.input,
+        limit: PATIENCE,
+        max_output: 1 << 20,
+    };
+    capture.run().map_err(|error| TkmError::Program { program: "ssh-keygen", why: error.to_string() })
+}
+
+/// That it failed, with the last line of what it said.
+#[must_use]
+pub fn failure(program: &'static str, said: &[u8]) -> TkmError {
+    TkmError::Program { program, why: last_line(said) }
 }
 
 /// Makes a key in the store, which is not in the state yet. The caller holds the lock.
@@ -70,11 +110,11 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
         inherit_stdio: new.passphrase == Passphrase::Ask,
         ..Invocation::default()
     };
-    let fail = |why: String| TkmError::Program { program: "ssh-keygen", why };
-    let done = host.run(&call).map_err(|error| fail(error.to_string()))?;
+    let fail = |error: std::io::Error| TkmError::Program { program: "ssh-keygen", why: error.to_string() };
+    let done = host.run(&call).map_err(fail)?;
     if done.exit_code != 0 {
         let said = if done.stderr.is_empty() { &done.stdout } else { &done.stderr };
-        return Err(fail(last_line(said)));
+        return Err(failure("ssh-keygen", said));
     }
     let public = read_public(&made.with_extension("pub"))?;
     // The private half first: a public one without it would be installed for nothing.

@@ -12,6 +12,7 @@
 //! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
 //! bootstrap        the first key of a host
 //! rotate           a key replaced on its hosts, step by step
+//! revoke, krl      a key taken away from its hosts; the list of revoked keys, here and on hosts that read it
 //! audit            what was done, each line with the hash of the one before
 //! import           hosts that are written down elsewhere
 //! check            what is worth a look, without a connection
@@ -22,7 +23,7 @@
 //!
 //! * A host without a pin, or with another key than the pinned one, is sent nothing. No option says otherwise.
 //! * No outcome is read from ssh's exit code, which is 255 for everything.
-//! * A line of `authorized_keys` that is not between our marks is never changed, and the file never without a login with the
+//! * A line of `authorized_keys` that is not between our marks is never changed, unless it is of a revoked key, and the file never without a login with the
 //!   new key on a connection of its own afterwards.
 //! * Nothing private is in the arguments of a program, in the record, or in what commands report.
 //!
@@ -49,9 +50,11 @@ pub mod host_key;
 pub mod import;
 pub mod key;
 pub mod keygen;
+pub mod krl;
 pub mod many;
 pub mod pins;
 pub mod remote;
+pub mod revoke;
 pub mod rotate;
 pub mod route;
 pub mod ssh;

@@ -164,7 +164,7 @@ fn refusal(connection: &Connection, answer: &Answer) -> TkmError {
 }
 
 /// What `cksum` of POSIX prints for these bytes: the CRC, a blank, and the length.
-fn cksum(bytes: &[u8]) -> String {
+pub(super) fn cksum(bytes: &[u8]) -> String {
     let step = |crc: u32, byte: u8| {
         (0..8).fold(
             crc ^ (u32::from(byte) << 24),

@@ -60,6 +60,8 @@ pub struct Answer {
     pub status: i32,
     /// What it printed.
     pub output: Vec<u8>,
+    /// The key that was let in; none if ssh did not say.
+    pub accepted: Option<Fingerprint>,
 }
 
 /// What came of a login and a command.
@@ -69,6 +71,14 @@ pub(super) struct Exchange {
     said: String,
     /// What the host said.
     pub found: Captured,
+}
+
+impl Exchange {
+    /// The fingerprint of the key that was let in: `debug1: Server accepts key: PATH ED25519 SHA256:… agent`.
+    pub(super) fn accepted(&self) -> Option<Fingerprint> {
+        let line = self.said.lines().rev().find_map(|line| line.strip_prefix("debug1: Server accepts key: "))?;
+        line.split_whitespace().rev().find_map(|word| word.parse().ok())
+    }
 }
 
 impl<'a> Connection<'a> {
@@ -117,7 +127,8 @@ impl<'a> Connection<'a> {
         // Small and the same for every call: POSIX shells, fish and csh read it alike, and nothing of it is private.
         let command = format!("exec sh -c 'eval \"$(dd bs=1 count={} 2>/dev/null)\"'", script.len());
         let exchanged = self.exchange(login, command, &[script.as_bytes(), input].concat())?;
-        frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))
+        let answer = frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))?;
+        Ok(Answer { accepted: exchanged.accepted(), ..answer })
     }
 
     /// Logs in, and has a command run that reads `input`.
@@ -352,7 +363,7 @@ fn frame(said: &[u8], mark: &str) -> Option<Answer> {
     let inside = &said[find(said, &begin)? + begin.len()..];
     let at = find(inside, &end)?;
     let status = std::str::from_utf8(&inside[at + end.len()..]).ok()?.lines().next()?.trim().parse().ok()?;
-    Some(Answer { status, output: inside[..at].to_vec() })
+    Some(Answer { status, output: inside[..at].to_vec(), accepted: None })
 }
 
 #[cfg(test)]
@@ -362,7 +373,7 @@ mod tests {
     #[test]
     fn an_answer_is_what_is_between_the_marks() {
         let said = b"welcome to bashrc\nbegin-x\nline\nbegin-y\n\nend-x 7\nbye\n";
-        assert_eq!(frame(said, "x"), Some(Answer { status: 7, output: b"line\nbegin-y\n".to_vec() }));
+        assert_eq!(frame(said, "x"), Some(Answer { status: 7, output: b"line\nbegin-y\n".to_vec(), accepted: None }));
         for cut in [&said[..said.len() - 20], b"end-x 0", b"begin-x\n\nend-x ", b""] {
             assert_eq!(frame(cut, "x"), None);
         }

@@ -6,6 +6,7 @@
 //!   hosts.toml               the hosts
 //!   known_hosts              their keys, by name
 //!   ssh_config               for other programs, made from the hosts
+//!   revoked_keys             the list of revoked keys (KRL), once there is one
 //!   audit.jsonl              a line for each change, each with the hash of the one before
 //!   keys/ORG/ENV/id_ed25519  0600; `_` is the directory of what belongs to no organization
 //! ```
@@ -137,6 +138,12 @@ impl Store {
     #[must_use]
     pub fn audit(&self) -> PathBuf {
         self.dir.join("audit.jsonl")
+    }
+
+    /// The list of revoked keys, as `RevokedKeys` of sshd reads it.
+    #[must_use]
+    pub fn revoked_keys(&self) -> PathBuf {
+        self.dir.join("revoked_keys")
     }
 
     fn state_path(&self) -> PathBuf {

@@ -98,6 +98,11 @@ impl Server {
         self.port
     }
 
+    /// `/etc/ssh` of the server.
+    pub(crate) fn etc(&self) -> PathBuf {
+        self.root().join(".ssh/etc")
+    }
+
     /// A private key that it lets in.
     pub(crate) fn identity(&self) -> PathBuf {
         self.dir.path().join("key")
@@ -174,11 +179,12 @@ fn spawn(root: &Path, port: u16, first: &str) -> Child {
          AuthorizedKeysFile /root/.ssh/authorized_keys\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUseDNS no\nPrintMotd no\nSubsystem sftp internal-sftp\n"
     );
-    fs::write(root.join(".ssh/sshd_config"), config).expect("ours");
+    fs::create_dir_all(root.join(".ssh/etc")).expect("ours");
+    fs::write(root.join(".ssh/etc/sshd_config"), config).expect("ours");
     // sshd keeps its unprivileged half in /run/sshd; a /run of its own leaves nothing behind.
     let line = format!(
-        "mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind \"$0\" /root && exec {SSHD} -D -q -E /root/.ssh/log -f \
-         /root/.ssh/sshd_config"
+        "mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind \"$0\" /root && mount --bind \
+         /root/.ssh/etc /etc/ssh && exec {SSHD} -D -q -E /root/.ssh/log"
     );
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", &line]).arg(root);

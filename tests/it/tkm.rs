@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod agent;
+mod revoke;
 
 use crate::beds::skipped;
 use crate::sshd::{self, Server};
@@ -456,6 +457,33 @@ fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
     assert!(!world.run("tkm list").done().contains("grace"));
 }
 
+/// Ends tetra before or after a call of ssh, counted from 1.
+struct Killer {
+    bin: PathBuf,
+}
+
+impl Killer {
+    fn new(world: &World) -> Self {
+        let bin = world.home().join("bin");
+        fs::create_dir(&bin).expect("ours");
+        let script = "#!/bin/sh\n[ \"$1\" = -G ] && exec /usr/bin/ssh \"$@\"\ncd \"${0%/*}\" || exit\n\
+                      count=$(($(cat count) + 1)); echo $count > count; read -r at when < kill-at\n\
+                      [ $count = $at ] && [ $when = before ] && kill -9 $PPID && exit\n\
+                      /usr/bin/ssh \"$@\"; code=$?\n[ $count = $at ] && kill -9 $PPID\nexit $code\n";
+        crate::program::script(&bin.join("ssh"), script);
+        Self { bin }
+    }
+
+    /// Runs a line; false if it was killed, or failed.
+    fn run(&self, world: &World, line: &str, at: &str) -> bool {
+        let path = format!("{}:{}", self.bin.display(), std::env::var("PATH").expect("there"));
+        fs::write(self.bin.join("count"), "0").expect("ours");
+        fs::write(self.bin.join("kill-at"), format!("{at}\n")).expect("ours");
+        let mut program = world.program(crate::world::PROGRAM);
+        program.args(["-c", line]).env("PATH", path).output().expect("it runs").status.success()
+    }
+}
+
 #[test]
 fn a_rotation_that_is_killed_at_any_step_locks_no_one_out() {
     if !has_servers("a_rotation_that_is_killed_at_any_step_locks_no_one_out") {
@@ -464,24 +492,12 @@ fn a_rotation_that_is_killed_at_any_step_locks_no_one_out() {
     let server = Server::start("dev");
     let mut world = world_of(&server);
     world.run(&bootstrap(&server)).done();
-    let bin = world.home().join("bin");
-    fs::create_dir(&bin).expect("ours");
-    // Ends tetra before or after the call of ssh with the number in `kill-at`.
-    let script = "#!/bin/sh\n[ \"$1\" = -G ] && exec /usr/bin/ssh \"$@\"\ncd \"${0%/*}\" || exit\n\
-                  count=$(($(cat count) + 1)); echo $count > count; read -r at when < kill-at\n\
-                  [ $count = $at ] && [ $when = before ] && kill -9 $PPID && exit\n\
-                  /usr/bin/ssh \"$@\"; code=$?\n[ $count = $at ] && kill -9 $PPID\nexit $code\n";
-    crate::program::script(&bin.join("ssh"), script);
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("there"));
+    let killer = Killer::new(&world);
     // Three calls let the new key in, five let the old one go.
     let after = (1..=8).map(|at| (at, "after"));
     let mut killed = 0;
     for (at, when) in after.chain([(1, "before"), (4, "before")]) {
-        fs::write(bin.join("count"), "0").expect("ours");
-        fs::write(bin.join("kill-at"), format!("{at} {when}\n")).expect("ours");
-        let mut rotate = world.program(crate::world::PROGRAM);
-        let done = rotate.args(["-c", "tkm rotate dev --now"]).env("PATH", &path).output().expect("it runs");
-        killed += usize::from(!done.status.success());
+        killed += usize::from(!killer.run(&world, "tkm rotate dev --now", &format!("{at} {when}")));
         world.run("tkm test dev").done();
         if world.run("tkm list").done().contains("grace") {
             world.run("tkm rotate dev --resume --now").done();

@@ -19,6 +19,7 @@ use crate::command::argument::{
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
 use crate::command::help;
+use crate::command::tkm::target::{KeySelector, KeyTarget};
 use crate::config::path::KeyPath;
 use crate::tkm::host::HostName;
 
@@ -91,6 +92,8 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<EnvSource>, files::env_sources),
     (TypeId::of::<StartWord>, startable),
     (TypeId::of::<ServiceWord>, service_or_file),
+    (TypeId::of::<KeyTarget>, key_targets),
+    (TypeId::of::<KeySelector>, |typed, _| choose(typed, purposes())),
     (TypeId::of::<HostName>, |typed, live| things(typed, live, NameKind::Host)),
     (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
     (TypeId::of::<Signal>, signals),
@@ -113,6 +116,19 @@ fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
         found.extend(choose(typed, vec![("all".to_owned(), "every process".to_owned())]));
     }
     found
+}
+
+/// Hosts, environments with their `@`, and `all`.
+fn key_targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = things(typed, live, NameKind::Host);
+    found.extend(choose(typed, at_environments(live)));
+    found.extend(choose(typed, vec![("all".to_owned(), "the keys of every environment".to_owned())]));
+    found
+}
+
+fn purposes() -> Vec<(String, String)> {
+    let words = [("deploy", "what tetra does on hosts"), ("admin", "a person at work"), ("test", "trying out")];
+    words.map(|(word, what)| (word.to_owned(), what.to_owned())).into()
 }
 
 fn port_ranges(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::context::{actor, find, key_id, not_initialized};
+use super::context::{actor, environments_of, find, key_id, not_initialized};
 use super::line_limits::LineLimits;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
@@ -44,8 +44,7 @@ impl Command for Bootstrap {
         &["tkm bootstrap dev", "tkm bootstrap prod --as root --identity ~/.ssh/id_ed25519"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
-        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+        environments_of(cx, &self.host)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -2,6 +2,7 @@
 
 use super::initialize::initialize;
 pub(super) use super::initialize::{actor, key_id};
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::Cx;
 use crate::report::{Report, Table};
@@ -26,6 +27,12 @@ pub(super) fn find(cx: &Cx) -> Result<Option<Store>, Fault> {
 /// The answer of every command but `init` before the store is initialised.
 pub(super) fn not_initialized() -> Report {
     Report { check_failed: true, ..Report::of(Table::default().when_empty(NOT_INITIALIZED)) }
+}
+
+/// The environment of a host, for the guard; none before the store is initialised.
+pub(super) fn environments_of(cx: &Cx, host: &HostName) -> Result<Vec<EnvRef>, Fault> {
+    let Some(store) = find(cx)? else { return Ok(Vec::new()) };
+    Ok(vec![cx.selection.qualify(store.host(host)?.env)])
 }
 
 /// Records what was done with a host. The caller holds the lock.

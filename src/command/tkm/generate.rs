@@ -46,7 +46,7 @@ pub struct Generate {
 
 /// A [`Purpose`] as a word of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum PurposeWord {
+pub(crate) enum PurposeWord {
     Deploy,
     Admin,
     Test,

@@ -1,6 +1,6 @@
 //! `tkm host rekey`
 
-use super::context::{find, not_initialized, record_host};
+use super::context::{environments_of, find, not_initialized, record_host};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -30,8 +30,7 @@ impl Command for HostRekey {
         &["tkm host rekey dev --fingerprint SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
-        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+        environments_of(cx, &self.host)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -1,6 +1,6 @@
 //! `tkm host rm`
 
-use super::context::{find, not_initialized, record_host};
+use super::context::{environments_of, find, not_initialized, record_host};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -24,8 +24,7 @@ impl Command for HostRm {
     const EXAMPLES: &'static [&'static str] = &["tkm host rm dev"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
-        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+        environments_of(cx, &self.host)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

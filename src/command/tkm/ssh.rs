@@ -1,6 +1,6 @@
 //! `tkm ssh`
 
-use super::context::{find, key_id, not_initialized};
+use super::context::{environments_of, find, key_id, not_initialized};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -32,8 +32,7 @@ impl Command for Ssh {
     const EXAMPLES: &'static [&'static str] = &["tkm ssh dev", "tkm ssh dev -- uptime"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(Vec::new()) };
-        Ok(vec![cx.selection.qualify(store.host(&self.host)?.env)])
+        environments_of(cx, &self.host)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -5,8 +5,8 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
-use crate::tkm::pins;
 use crate::tkm::state::{Key, Purpose};
+use crate::tkm::{pins, revoke};
 
 /// Show for each environment its key, its hosts, and what is missing
 #[derive(Debug, clap::Args)]
@@ -40,6 +40,7 @@ impl Command for Status {
             ("hosts", "HOSTS"),
             ("pinned", "PINNED"),
             ("installed", "INSTALLED"),
+            ("pending", "PENDING"),
             ("next", "NEXT"),
         ]);
         for env in envs.into_iter().filter(|env| self.env.as_ref().is_none_or(|wanted| wanted == env)) {
@@ -48,7 +49,10 @@ impl Command for Status {
             let unpinned = own.iter().find(|host| pins::pinned(&known_hosts, &host.name).is_empty());
             let is_installed = |name| key.is_some_and(|key: &Key| key.hosts.contains(name));
             let missing = own.iter().find(|host| !is_installed(&host.name));
+            let accepts_revoked = |key: &&Key| key.env == env.as_str();
+            let pending: usize = revoke::pending(&state).filter(accepts_revoked).map(|key| key.hosts.len()).sum();
             let next = match (key, own.is_empty(), unpinned, missing) {
+                _ if pending > 0 => Some("tkm revoke --resume".to_owned()),
                 (None, ..) => Some(format!("tkm generate {env}")),
                 (_, true, ..) => Some(format!("tkm host add {env} ADDRESS")),
                 (_, _, Some(host), _) => Some(crate::tkm::ssh::first_add_line(host)),
@@ -62,6 +66,7 @@ impl Command for Status {
                 own.len().into(),
                 pinned.into(),
                 own.iter().filter(|host| is_installed(&host.name)).count().into(),
+                pending.into(),
                 Cell::from(Value::from(next)).tone(Tone::Warn),
             ]);
         }

@@ -4,6 +4,7 @@ use super::protocol::{self, Blob, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
+use crate::tkm::key::Fingerprint;
 use crate::tkm::remote;
 use crate::tkm::ssh::{self, Answer, Connection, Login};
 
@@ -15,14 +16,15 @@ impl Connection<'_> {
     /// Fails if the host is not reached, refuses the login, or runs nothing; also if the agent refuses it.
     pub fn perform(&self, login: &Login, request: &Request) -> Result<Answer, TkmError> {
         if let Some((program, env)) = self.agent(login) {
-            return match self.ask(login, &format!("{program} {}", super::words(&env)), request)? {
+            let (reply, accepted) = self.ask(login, &format!("{program} {}", super::words(&env)), request)?;
+            return match reply {
                 Reply::Hello { env: found, .. } if found == env.to_string() => {
-                    Ok(Answer { status: 0, output: Vec::new() })
+                    Ok(Answer { status: 0, output: Vec::new(), accepted })
                 }
                 Reply::Hello { env: found, .. } => {
                     Err(self.agent_error(format!("it is bound to {found}, not to {env}")))
                 }
-                Reply::Done { status, output: Blob(output) } => Ok(Answer { status, output }),
+                Reply::Done { status, output: Blob(output) } => Ok(Answer { status, output, accepted }),
                 Reply::Data(_) => Err(self.agent_error("it answered something else than was asked".to_owned())),
                 Reply::Error { message, .. } => Err(self.agent_error(message)),
             };
@@ -34,7 +36,7 @@ impl Connection<'_> {
     }
 
     /// What a login with a key of the store runs on this host; none if its keys are not bound.
-    fn agent(&self, login: &Login) -> Option<(&RemotePath, EnvRef)> {
+    pub(in crate::tkm) fn agent(&self, login: &Login) -> Option<(&RemotePath, EnvRef)> {
         let (Login::Key(path) | Login::AgentKey(path)) = login else { return None };
         // `ORG/ENV/FILE`, with `_` for no organization.
         let below = path.strip_prefix(self.store.keys_dir()).ok()?;
@@ -43,12 +45,12 @@ impl Connection<'_> {
         Some((self.host.rules.agent.as_ref()?, env))
     }
 
-    fn ask(&self, login: &Login, line: &str, request: &Request) -> Result<Reply, TkmError> {
+    fn ask(&self, login: &Login, line: &str, request: &Request) -> Result<(Reply, Option<Fingerprint>), TkmError> {
         let nonce = ssh::mark();
         let framed = protocol::frame(&nonce, request);
         let exchanged = self.exchange(login, line.to_owned(), framed.as_bytes())?;
         match protocol::find_reply(&exchanged.found.stdout, &nonce) {
-            Ok(Some(reply)) => Ok(reply),
+            Ok(Some(reply)) => Ok((reply, exchanged.accepted())),
             Ok(None) => Err(self.no_answer(&exchanged)),
             Err(error) => Err(self.agent_error(error.to_string())),
         }

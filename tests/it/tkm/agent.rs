@@ -9,7 +9,7 @@ use crate::sshd::Server;
 use crate::world::World;
 
 /// A world that knows the server as `prod`, with a key that is bound there.
-fn bound_world(server: &Server) -> World {
+pub(super) fn bound_world(server: &Server) -> World {
     let mut world = World::new();
     world.run("tkm init").done();
     world.run("tkm generate prod --no-passphrase --yes").done();

@@ -1,0 +1,167 @@
+//! Keys that are no longer let in on hosts.
+//!
+//! What is written down first is that a key is revoked, and the hosts that accept it still; a host leaves that list once its
+//! file of keys was seen without the key, and a login by another way worked after that. So a run that was interrupted is
+//! taken up from the state alone. A host that would be left without another way in is not touched.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::access;
+use super::agent::protocol::Request;
+use super::audit::{self, Actor, AuditEvent};
+use super::authorized_keys::without_keys;
+use super::error::TkmError;
+use super::host::HostName;
+use super::key::PublicKey;
+use super::krl::{self, HostList};
+use super::remote;
+use super::ssh::{Connection, Login};
+use super::state::{Key, KeyStatus, State};
+use super::store::Store;
+use crate::base::fault::{FaultKind, UserFacingError};
+
+/// How far a key is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everywhere, and for good: it goes on the list of revoked keys.
+    Everywhere,
+    /// From hosts; elsewhere it is used on.
+    Hosts,
+}
+
+/// Keys to be taken away, from several hosts at the same time.
+pub struct Revocation<'a> {
+    /// The store; the caller holds its lock.
+    pub store: &'a Store,
+    /// The keys.
+    pub keys: Vec<Key>,
+    /// How far.
+    pub extent: Extent,
+    /// Who does it.
+    pub actor: Actor<'a>,
+    /// One host at a time writes down what it did.
+    pub turn: Mutex<()>,
+}
+
+impl Revocation<'_> {
+    /// A way into a host without the keys that go, tried on a fresh connection: another key of the store, or `given`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`TkmError::LastWayIn`] if the host answers and there is none, else as the connection does.
+    pub fn other_way(&self, connection: &Connection, given: &Login) -> Result<Login, TkmError> {
+        let name = &connection.host.name;
+        let state = self.store.state()?;
+        let is_kept = |key: &&Key| {
+            matches!(key.status, KeyStatus::Active | KeyStatus::Grace)
+                && key.hosts.contains(name)
+                && self.keys.iter().all(|gone| gone.fingerprint != key.fingerprint)
+        };
+        for key in state.keys.iter().rev().filter(is_kept) {
+            let login = access::login_of(self.store, key)?;
+            if self.opens(connection, &login)? {
+                return Ok(login);
+            }
+        }
+        if self.opens(connection, given)? {
+            return Ok(given.clone());
+        }
+        Err(TkmError::LastWayIn(format!("no other way to log in on `{name}` works than the key that is revoked")))
+    }
+
+    /// True if a login works, and not because of a key that goes.
+    fn opens(&self, connection: &Connection, login: &Login) -> Result<bool, TkmError> {
+        match connection.perform(login, &Request::Hello) {
+            Ok(answer) => {
+                let by = answer.accepted.as_ref().map(super::key::Fingerprint::as_str);
+                Ok(answer.status == 0 && self.keys.iter().all(|gone| by != Some(gone.fingerprint.as_str())))
+            }
+            Err(error) if error.kind() == FaultKind::Auth => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down that the keys are revoked, before any host is changed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the state or the list of revoked keys cannot be written.
+    pub fn begin(&self, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
+        if self.extent == Extent::Hosts {
+            return Ok(());
+        }
+        let mut state = self.store.state()?;
+        for gone in &self.keys {
+            if let Some(key) = state.by_fingerprint(&gone.fingerprint)
+                && key.status != KeyStatus::Revoked
+            {
+                key.status = KeyStatus::Revoked;
+                let event = AuditEvent { event: "key-revoke", host: None, key: Some(&gone.fingerprint) };
+                audit::record(self.store, self.actor, event)?;
+            }
+        }
+        self.store.write_state(&state)?;
+        krl::add(self.store, &self.public_keys(), variables)
+    }
+
+    /// Takes the keys away from a host, by a login that was seen to work.
+    ///
+    /// # Errors
+    ///
+    /// Fails as a step does. The host keeps its place among those that accept the keys, and puts its file back if no login was
+    /// possible after the change.
+    pub fn run(&self, connection: &Connection, by: &Login) -> Result<HostList, TkmError> {
+        let keys = self.public_keys();
+        let before = remote::read_keys(connection, by)?;
+        let after = without_keys(&before.bytes, &keys);
+        if after != before.bytes {
+            remote::arm(connection, by, &after)?;
+            remote::write_keys(connection, by, &before, &after)?;
+        }
+        let list = match self.extent {
+            Extent::Everywhere => krl::push(connection, by, &keys)?,
+            Extent::Hosts => HostList::Unused,
+        };
+        if after != before.bytes || list == HostList::Updated {
+            let fail = |why: String| TkmError::Armed {
+                name: connection.host.name.clone(),
+                seconds: remote::RESTORE_AFTER,
+                why,
+            };
+            match self.opens(connection, by) {
+                Ok(true) => {}
+                Ok(false) => return Err(fail("the other way in is refused".to_owned())),
+                Err(error) => return Err(fail(error.to_string())),
+            }
+        }
+        // Also where nothing changed: an earlier run may have ended before it said so.
+        remote::disarm(connection, by)?;
+        self.written(&connection.host.name)?;
+        Ok(list)
+    }
+
+    fn public_keys(&self) -> Vec<PublicKey> {
+        self.keys.iter().filter_map(Key::public_key).collect()
+    }
+
+    fn written(&self, host: &HostName) -> Result<(), TkmError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.store.state()?;
+        for gone in &self.keys {
+            if let Some(key) = state.by_fingerprint(&gone.fingerprint)
+                && key.hosts.contains(host)
+            {
+                key.hosts.retain(|name| name != host);
+                let event = AuditEvent { event: "key-remove", host: Some(host.as_str()), key: Some(&gone.fingerprint) };
+                audit::record(self.store, self.actor, event)?;
+            }
+        }
+        self.store.write_state(&state)
+    }
+}
+
+/// The keys that are revoked and still let in somewhere.
+pub fn pending(state: &State) -> impl Iterator<Item = &Key> {
+    state.keys.iter().filter(|key| key.status == KeyStatus::Revoked && !key.hosts.is_empty())
+}
