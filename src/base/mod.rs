@@ -8,6 +8,7 @@ pub mod fault;
 pub mod line;
 pub mod location;
 pub mod name;
+pub mod plural;
 pub mod redact;
 pub mod signal;
 pub mod size;

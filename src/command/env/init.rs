@@ -1,8 +1,9 @@
 //! `env init`
 
-use super::{note_all, open, pluralize, project_dir, scope_inputs, short_path, with_missing};
+use super::{note_all, open, project_dir, scope_inputs, short_path, with_missing};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::base::redact;
 use crate::command::{Command, Cx, Effect};
 use crate::config::template::is_variable_name;

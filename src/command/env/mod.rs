@@ -19,6 +19,7 @@ use super::secrets;
 use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::{EnvName, Tier};
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
 use crate::config::document::Document;
 use crate::config::mask::Masker;
 use crate::env::compare::KeyValue;
@@ -156,9 +157,4 @@ fn short_path(cx: &Cx, path: &Path) -> String {
 /// Where files of the project's environments are.
 fn project_dir(project: &Project) -> PathBuf {
     project.dir.join(project::DIR_NAME)
-}
-
-/// `1 variable`, `2 variables`.
-pub(super) fn pluralize(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,11 +1,12 @@
 //! `env promote`
 
 use super::{
-    masker, note_all, note_sealed, open, pairs, pluralize, project_dir, resolved, scope_inputs,
-    scope_inputs_if_unsealed, short_path, tier,
+    masker, note_all, note_sealed, open, pairs, project_dir, resolved, scope_inputs, scope_inputs_if_unsealed,
+    short_path, tier,
 };
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
 use crate::command::argument::VariableName;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};

@@ -1,9 +1,10 @@
 //! `env toml validate`
 
-use super::{document, open, pluralize, scope_inputs};
+use super::{document, open, scope_inputs};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, UserFacingError};
+use crate::base::plural::pluralize;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::document::Document;

@@ -1,10 +1,11 @@
 //! `env validate`
 
 use super::list::none;
-use super::{note_sealed, open, pluralize, scope_inputs_if_unsealed};
+use super::{note_sealed, open, scope_inputs_if_unsealed};
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind, UserFacingError};
+use crate::base::plural::pluralize;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::read;

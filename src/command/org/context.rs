@@ -123,8 +123,3 @@ fn short_file(file: &str) -> String {
 pub(super) fn short_hash(hash: &str) -> String {
     hash.chars().take(8).collect()
 }
-
-/// `1 value`, `3 values`.
-pub(super) fn pluralize(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}

@@ -1,8 +1,9 @@
 //! `org diff`
 
-use super::context::{home, organization, pluralize, short_hash, source_cell, value};
+use super::context::{home, organization, short_hash, source_cell, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::command::{Command, Cx, Effect};
 use crate::config::document::Document;
 use crate::org::diff::{DiffRow, ValueChange, diff_documents, diff_with_current};

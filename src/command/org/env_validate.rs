@@ -1,9 +1,10 @@
 //! `org env validate`
 
-use super::context::{home, organization, pluralize};
+use super::context::{home, organization};
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, UserFacingError};
+use crate::base::plural::pluralize;
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::context::{organization, pluralize};
+use super::context::organization;
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
+use crate::base::plural::pluralize;
 use crate::command::prepared::{Prepared, Stage};
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, OrgStore};

@@ -1,11 +1,12 @@
 //! `org promote`
 
-use super::context::{home, organization, pluralize, short_hash, tier_env};
+use super::context::{home, organization, short_hash, tier_env};
 use super::diff;
 use crate::base::diagnostic::Severity;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
+use crate::base::plural::pluralize;
 use crate::command::argument::TomlAssignment;
 use crate::command::prepared::{Prepared, Stage};
 use crate::command::secrets::scan_guard;

@@ -1,7 +1,8 @@
 //! `org status`
 
-use super::context::{home, organization, pluralize};
+use super::context::{home, organization};
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::command::{Command, Cx, Effect};
 use crate::org::env_status::{self, EnvState, EnvStatus};
 use crate::org::history::time;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::scan_guard;
 use crate::base::diagnostic::Severity;
 use crate::base::fault::{Fault, FaultKind};
-use crate::command::env::pluralize;
+use crate::base::plural::pluralize;
 use crate::command::{Command, Cx, Effect};
 use crate::config::read;
 use crate::report::{Block, Report};

@@ -1,5 +1,6 @@
 //! What an examination found, as a report.
 
+use crate::base::plural::pluralize;
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::doctor::{CheckStatus, Finding};
 
@@ -66,13 +67,5 @@ pub(super) fn report_results(seen: &[FindingResult], which: FindingFilter) -> Re
             let mended = if mended == 0 { String::new() } else { format!(", {mended} fixed") };
             report.note(format!("{}, {}{mended}", pluralize(errors, "error"), pluralize(warnings, "warning")))
         }
-    }
-}
-
-pub(super) fn pluralize(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ if what.ends_with('s') => format!("{count} {what}es"),
-        _ => format!("{count} {what}s"),
     }
 }

@@ -1,10 +1,10 @@
 //! `tsm kill`
 
-use super::findings::pluralize;
 use super::process_args::{NO_PROCESSES, label, precision};
 use clap::builder::TypedValueParser;
 
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::base::redact;
 use crate::command::argument::{ProcessId, ProcessPid, ProcessTarget, UsedPort};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};

@@ -1,8 +1,8 @@
 //! `tsm stop`
 
-use super::findings::pluralize;
 use super::process_args::{ProcessArgs, Targets, label};
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::{Message, Report, Tone, Value};
 use crate::sys::net;
