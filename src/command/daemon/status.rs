@@ -35,6 +35,7 @@ impl Command for Status {
 fn fields(status: &UnitStatus, cx: &Cx) -> Fields {
     let (unit, state) = (&status.unit, &status.state);
     let drift = status.drift.as_deref();
+    let drop_ins: Vec<String> = status.drop_ins.iter().map(|it| it.display().to_string()).collect();
     let fields = Fields::titled(unit.name.as_str())
         .json_only("unit", unit.name.as_str())
         .with("env", unit.environment().to_string())
@@ -52,7 +53,8 @@ fn fields(status: &UnitStatus, cx: &Cx) -> Fields {
         .with("port", unit.port)
         .with("health", health_cell(status))
         .with("file", unit.file.display().to_string())
-        .with("drop_ins", status.drop_ins.iter().map(|it| it.display().to_string()).collect::<Vec<_>>())
+        .json_only("drop_ins", drop_ins.clone())
+        .text_only("drop-ins", drop_ins)
         .with(
             "drift",
             drift.map_or_else(|| Cell::from(Value::Null).text("none"), |it| Cell::from(it).tone(Tone::Warn)),

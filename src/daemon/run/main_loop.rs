@@ -14,6 +14,7 @@ use super::stop::is_up;
 use super::wanted::Beginning;
 use super::worker::{Job, Message, Worker};
 use crate::base::fault::Fault;
+use crate::base::plural::pluralize;
 use crate::supervise::events::{Event, EventKind, EventReader};
 use crate::sys::host::Host;
 use crate::sys::notify::{ServiceManager, monotonic_line};
@@ -37,7 +38,7 @@ const LONGEST_JOB: Duration = Duration::from_secs(900);
 /// How long systemd is to wait beyond each sign of life while all is being started or stopped.
 const EXTENSION: &str = "EXTEND_TIMEOUT_USEC=30000000";
 
-/// How often that is said.
+/// The pause between two of these messages.
 const EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How far the daemon is.
@@ -248,15 +249,22 @@ impl Daemon<'_> {
         let processes = self.up();
         self.record.state = DaemonState::Stopping;
         self.record.stopped = processes.iter().map(StoppedProcess::of).collect();
-        self.manager.notify(&["STOPPING=1", &format!("STATUS=stopping {} processes", processes.len())]);
-        self.say(Level::Info, &format!("stopping {} processes", processes.len()));
+        let text = format!("stopping {}", pluralize(processes.len(), "process"));
+        self.manager.notify(&["STOPPING=1", &format!("STATUS={text}")]);
+        self.say(Level::Info, &text);
         self.worker.add(Job::Stop { processes, deadline });
         self.record.write(self.paths)
     }
 
     fn end(&mut self, left: usize) -> Result<DaemonEnd, Fault> {
         let level = if left == 0 { Level::Info } else { Level::Error };
-        self.say(level, &format!("stopped, {left} processes are left"));
+        let text = match left {
+            0 => "stopped".to_owned(),
+            left => format!("stopped; {} could not be stopped", pluralize(left, "process")),
+        };
+        self.say(level, &text);
+        // Else the line of a unit that is not active would be that it is being stopped.
+        self.manager.notify(&[&format!("STATUS={text}")]);
         self.record.state = DaemonState::Stopped;
         self.record.write(self.paths)?;
         Ok(DaemonEnd::Stopped(left))

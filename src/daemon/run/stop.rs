@@ -96,7 +96,7 @@ fn stop_level(context: &OpContext, level: &[&Process], ends_at: Instant, say: &m
 fn say_answer(process: &Process, answer: Result<StopResult, ControlError>, say: &mut Say) -> bool {
     let name = &process.name;
     match answer {
-        // Its end is an event, which is said.
+        // Its end is an event, which is logged.
         Ok(StopResult::Stopped { forced: false, survivors, .. }) if survivors.is_empty() => {}
         Ok(StopResult::Stopped { survivors, .. }) if survivors.is_empty() => {
             say(Level::Warning, format!("killed {name}, which did not end when it was asked to"));

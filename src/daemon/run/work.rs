@@ -28,7 +28,7 @@ const AS_RECORDED: RestartOptions = RestartOptions::USUAL;
 ///
 /// # Errors
 ///
-/// Fails if services or processes cannot be listed. What cannot be started is said.
+/// Fails if services or processes cannot be listed. What cannot be started is logged.
 pub fn begin(
     context: &OpContext,
     beginning: Beginning,
@@ -115,7 +115,7 @@ fn restart_all(context: &OpContext, processes: &[Process], say: &mut Say) -> Res
 ///
 /// # Errors
 ///
-/// Fails if services or processes cannot be listed. What cannot be started is said.
+/// Fails if services or processes cannot be listed. What cannot be started is logged.
 pub fn reload(context: &OpContext, say: &mut Say) -> Result<(), Fault> {
     let all = context.processes()?;
     let mut changed = Vec::new();
