@@ -10,6 +10,7 @@
 //!
 //! The check is one system call where there is no link on the way, which is nearly always.
 
+mod proc_stat;
 mod trust;
 mod walk;
 
@@ -20,6 +21,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat};
 
+pub use proc_stat::proc_stat;
 pub use trust::{UntrustedFileError, chown_to_dir_owner, nearest_owner, owner_of};
 
 /// Files of operators that are longer are no text that a person wrote.

@@ -1,11 +1,14 @@
 //! What processes are and use at one moment: for the monitor, lists, and whatever exports measurements.
 
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
 use crate::base::fault::Fault;
+use crate::base::name::ProcessName;
 use crate::supervise::rotation;
 use crate::sys::host::Host;
 use crate::sys::parallel;
@@ -132,18 +135,60 @@ pub struct Measurement {
     pub log_bytes: [Option<u64>; 2],
 }
 
-/// Measures all processes.
-///
-/// # Errors
-///
-/// Fails if the processes cannot be listed.
-pub fn measure_all(paths: &Paths) -> Result<Vec<Measurement>, Fault> {
-    let processes = ProcessStore::open(paths).all()?;
-    let table = ProcessTable::snapshot();
-    Ok(parallel::collect(&processes, |part| part.iter().map(|process| measured(process.clone(), &table)).collect()))
+/// Measures all processes again and again.
+#[derive(Debug, Default)]
+pub struct Measurer {
+    /// Both logs of each process.
+    logs: HashMap<ProcessName, [Option<LogLength>; 2]>,
 }
 
-fn measured(process: Process, table: &ProcessTable) -> Measurement {
+impl Measurer {
+    /// Measures.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the processes cannot be listed.
+    pub fn measure(&mut self, paths: &Paths) -> Result<Vec<Measurement>, Fault> {
+        let processes = ProcessStore::open(paths).all()?;
+        let table = ProcessTable::snapshot();
+        let one = |process: &Process| {
+            let before = self.logs.get(&process.name).copied().unwrap_or_default();
+            let [out, err] = [(process.out_log(), before[0]), (process.err_log(), before[1])];
+            let logs = [out, err].map(|(log, before)| LogLength::of(&log, before).ok());
+            (measured(process.clone(), &table, logs), logs)
+        };
+        let all = parallel::collect(&processes, |part| part.iter().map(one).collect());
+        self.logs = all.iter().map(|(it, logs)| (it.process.name.clone(), *logs)).collect();
+        Ok(all.into_iter().map(|(it, _)| it).collect())
+    }
+}
+
+/// How much a stream had so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct LogLength {
+    /// Inode and birth of the file that is written now; none if there is none.
+    file: Option<(u64, Option<SystemTime>)>,
+    /// What came before that file: a rotation makes another one.
+    position: u64,
+    /// What is in it.
+    length: u64,
+}
+
+impl LogLength {
+    /// Looks at a log. What came before the file is looked up only if it is another one than `before`.
+    fn of(log: &Path, before: Option<Self>) -> io::Result<Self> {
+        let (file, length) = match fs::metadata(log) {
+            Ok(found) => (Some((found.ino(), found.created().ok())), found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (None, 0),
+            Err(error) => return Err(error),
+        };
+        let known = before.filter(|before| file.is_some() && before.file == file && before.length <= length);
+        let position = known.map_or_else(|| rotation::position(log, 0), |before| Ok(before.position))?;
+        Ok(Self { file, position, length })
+    }
+}
+
+fn measured(process: Process, table: &ProcessTable, logs: [Option<LogLength>; 2]) -> Measurement {
     let tree: Vec<_> = process.pid().map(|pid| table.tree(pid)).unwrap_or_default();
     let sum = |one: Option<u64>, two: Option<u64>| Some(one? + two?);
     Measurement {
@@ -153,19 +198,9 @@ fn measured(process: Process, table: &ProcessTable) -> Measurement {
         memory_bytes: tree.iter().map(|stat| stat.resident).sum(),
         threads: tree.iter().map(|stat| stat.threads).sum(),
         descriptors: tree.iter().map(|stat| descriptors(stat.pid)).fold(Some(0), sum),
-        log_bytes: [process.out_log(), process.err_log()].map(|log| written(&log)),
+        log_bytes: logs.map(|log| log.map(|log| log.position + log.length)),
         process,
     }
-}
-
-/// How many bytes a stream had so far, those that were rotated away included.
-fn written(log: &Path) -> Option<u64> {
-    let now = match fs::metadata(log) {
-        Ok(found) => found.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(_) => return None,
-    };
-    Some(rotation::position(log, 0).ok()? + now)
 }
 
 fn named(words: &[String], all: &[Process]) -> Result<Vec<Process>, Fault> {
@@ -175,4 +210,29 @@ fn named(words: &[String], all: &[Process]) -> Result<Vec<Process>, Fault> {
         return Err(resolved.missing.remove(0).into());
     }
     Ok(resolved.processes.into_iter().cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_counts_all_that_was_written_also_after_a_rotation_and_a_cut() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("current.out");
+        let mut before = None;
+        let mut length = || {
+            before = Some(LogLength::of(&log, before).expect("readable"));
+            before.map(|log| log.position + log.length)
+        };
+        assert_eq!(length(), Some(0));
+        fs::write(&log, "12345").expect("written");
+        assert_eq!([length(), length()], [Some(5); 2]);
+        rotation::rotate(&log, 3).expect("rotated");
+        assert_eq!(length(), Some(5));
+        fs::write(&log, "123").expect("written");
+        assert_eq!([length(), length()], [Some(8); 2]);
+        fs::write(&log, "").expect("cut");
+        assert_eq!(length(), Some(5));
+    }
 }

@@ -11,7 +11,7 @@ use super::{Identity, Views};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::ops::service_health::{self, Judge};
-use crate::ops::snapshot::{self, Usage, UsageSampler};
+use crate::ops::snapshot::{Measurer, Usage, UsageSampler};
 use crate::report::{Block, json};
 use crate::sys::host::Host;
 use crate::sys::os_host::OsHost;
@@ -31,6 +31,7 @@ pub(super) struct Desk {
     started: Timestamp,
     sampler: UsageSampler,
     usage: Option<(Instant, Rc<Usage>)>,
+    measurer: Measurer,
     counters: metrics::Counters,
     events: Arc<EventFeed>,
 }
@@ -39,10 +40,11 @@ impl Desk {
     pub(super) fn new(paths: Paths, views: Views, identity: Arc<Identity>, events: Arc<EventFeed>) -> Self {
         let host = OsHost::new();
         let started = host.now();
-        let (mut sampler, counters) = (UsageSampler::default(), metrics::Counters::default());
+        let mut sampler = UsageSampler::default();
         // What is measured first is measured against this.
         sampler.sample();
-        Self { host, paths, views, identity, started, sampler, usage: None, counters, events }
+        let (measurer, counters) = (Measurer::default(), metrics::Counters::default());
+        Self { host, paths, views, identity, started, sampler, usage: None, measurer, counters, events }
     }
 
     fn judge(&self) -> Judge<'_> {
@@ -77,7 +79,7 @@ impl Desk {
     /// All measurements.
     pub(super) fn metrics(&mut self) -> Result<String, Fault> {
         let begun = Instant::now();
-        let all = snapshot::measure_all(&self.paths)?;
+        let all = self.measurer.measure(&self.paths)?;
         self.counters.keep_growing(&all);
         let (judge, variables) = (self.judge(), self.host.variables());
         let processes: Vec<_> = all.iter().map(|it| &it.process).collect();

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::disk;
+
 /// A process of this boot. Two processes never share both numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessIdentity {
@@ -53,7 +55,7 @@ pub(super) struct ProcStat {
 impl ProcStat {
     /// Reads it for `pid`; `None` when there is no such process.
     pub(super) fn of(pid: u32) -> Option<Self> {
-        Self::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(&disk::proc_stat(pid).ok()?)
     }
 
     /// Field 2, the name, may hold anything: everything is counted from its last `)`.

@@ -15,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::parallel;
 use crate::base::redact;
+use crate::disk;
 
 /// What `/proc/PID/stat` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub fn run_delay(pid: u32) -> Option<Duration> {
 /// Looks at one process; `None` if there is none.
 #[must_use]
 pub fn stat(pid: u32) -> Option<ProcessStat> {
-    parse_stat(&String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
+    parse_stat(&String::from_utf8_lossy(&disk::proc_stat(pid).ok()?))
 }
 
 /// True if `pid` is alive and is the very process that was started at `start_ticks` of this boot.
@@ -85,7 +86,7 @@ pub fn is_same(pid: u32, start_ticks: u64) -> bool {
 /// The same, where it must be known: `None` says that it cannot be seen, for lack of descriptors for example.
 #[must_use]
 pub fn try_is_same(pid: u32, start_ticks: u64) -> Option<bool> {
-    match fs::read(format!("/proc/{pid}/stat")) {
+    match disk::proc_stat(pid) {
         Ok(text) => Some(pid != 0 && matches_start(&text, start_ticks)),
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => {
             // Where no process can be seen, this one cannot be either.
