@@ -74,9 +74,12 @@ fn a_stop_leaves_nothing_and_the_death_of_the_daemon_takes_nothing_along() {
     assert_eq!(left(&bed), "");
     assert_eq!(bed.root("systemctl show -p Result --value tetra-dev").ok(), "success\n");
     // Killed in the middle of a stop, which goes on without it.
-    bed.root("systemctl start tetra-dev && systemctl stop --no-block tetra-dev").ok();
-    bed.eventually("it stops", "grep -q '\"stopping\"' /root/tetra/tsm/runtime/daemon.json");
-    bed.root("kill -KILL $(systemctl show -p MainPID --value tetra-dev)").ok();
+    // All in one line: the stop is over before another one begins.
+    bed.root(
+        "systemctl start tetra-dev && pid=$(systemctl show -p MainPID --value tetra-dev) && systemctl stop --no-block tetra-dev &&
+        timeout 60 bash -c 'until grep -q stopping /root/tetra/tsm/runtime/daemon.json; do :; done' && kill -KILL $pid",
+    )
+    .ok();
     bed.eventually("it is stopped", "systemctl show -p ActiveState tetra-dev | grep -E 'inactive|failed'");
     assert_eq!(left(&bed), "");
     bed.root("systemctl reset-failed tetra-dev; systemctl start tetra-dev").ok();
