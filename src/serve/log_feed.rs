@@ -4,6 +4,7 @@
 //! lost connection nor a rotation loses or doubles a line.
 
 use std::collections::HashMap;
+use std::io::{self, PipeReader, PipeWriter};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -18,7 +19,7 @@ use super::logs::{BOTH, LogQuery};
 use super::{LineWriter, Views};
 use crate::base::fault::{Fault, FaultKind};
 use crate::sys::paths::Paths;
-use crate::tsm::logs::{self, Follower, LogLine, LogSource, StreamKind, Stretch};
+use crate::tsm::logs::{self, FollowEnd, Follower, LogLine, LogSource, StreamKind, Stretch};
 
 /// So many logs are followed at once.
 const MAX_FEEDS: usize = 64;
@@ -48,6 +49,8 @@ struct Feed {
 
 struct State {
     followers: Vec<LogFollower>,
+    /// Ends the wait of the thread of this log when it is dropped.
+    wait: Option<PipeWriter>,
     /// The positions behind the last line that was sent, one for each source.
     sent: Vec<u64>,
 }
@@ -112,11 +115,11 @@ impl LogFeeds {
                 LogFollower { sender, streams: query.streams.clone(), grep: query.grep.clone(), from: from.clone() };
             match feed {
                 Some(feed) => lock(&feed.state).followers.push(follower),
-                None if feeds.len() >= MAX_FEEDS => {
+                None if is_full(feeds) => {
                     return Err(Fault::new(FaultKind::Failed, format!("more than {MAX_FEEDS} logs are followed")));
                 }
                 None => {
-                    let state = Mutex::new(State { followers: vec![follower], sent: from });
+                    let state = Mutex::new(State { followers: vec![follower], wait: None, sent: from });
                     let feed = Arc::new(Feed { name: name.to_owned(), sources, state });
                     feeds.insert(name.to_owned(), Arc::clone(&feed));
                     let all = Arc::clone(self);
@@ -158,13 +161,13 @@ impl LogFeeds {
     fn run(self: &Arc<Self>, feed: &Arc<Feed>) {
         let mut writer = (self.views.log_lines)(&feed.sources);
         loop {
-            let sent = lock(&feed.state).sent.clone();
-            let idle = Arc::clone(feed);
-            let lines = Follower::resume(&feed.sources, &sent, move || idle.is_idle());
-            let mut is_gone = lines.is_err();
+            let wait = feed.begin_wait().ok();
+            let lines =
+                wait.and_then(|(sent, end)| Follower::resume(&feed.sources, &sent, FollowEnd::Closed(end)).ok());
+            let mut is_gone = lines.is_none();
             for line in lines.into_iter().flatten() {
                 match line {
-                    // What is said only because it ends is read again by the next one.
+                    // A line that is shown unfinished because all followers left is read again by the next one.
                     Ok(_) if feed.is_idle() => break,
                     Ok(line) => feed.send(&line, &mut writer),
                     Err(_) => is_gone = true,
@@ -173,7 +176,9 @@ impl LogFeeds {
             is_gone |= !feed.sources.iter().any(|source| source.log.parent().is_some_and(Path::is_dir));
             let mut open = lock(&self.open);
             if is_gone || feed.is_idle() {
-                if let Some(feeds) = open.as_mut() {
+                if let Some(feeds) =
+                    open.as_mut().filter(|it| it.get(&feed.name).is_some_and(|it| Arc::ptr_eq(it, feed)))
+                {
                     feeds.remove(&feed.name);
                 }
                 lock(&feed.state).followers.clear();
@@ -182,22 +187,55 @@ impl LogFeeds {
         }
     }
 
-    /// Finds out who is still there.
+    /// Drops clients that have disconnected.
     pub(super) fn keep_alive(&self) {
         for feed in lock(&self.open).iter().flat_map(HashMap::values) {
-            lock(&feed.state).followers.retain(|follower| follower.sender.try_send(KEEP_ALIVE).is_ok());
+            let mut state = lock(&feed.state);
+            state.followers.retain(|follower| follower.sender.try_send(KEEP_ALIVE).is_ok());
+            state.end_if_idle();
         }
     }
 
     /// Ends all streams.
     pub(super) fn close(&self) {
         for feed in lock(&self.open).take().iter().flat_map(HashMap::values) {
-            lock(&feed.state).followers.clear();
+            let mut state = lock(&feed.state);
+            state.followers.clear();
+            state.end_if_idle();
         }
     }
 }
 
+/// True if no more logs can be followed.
+fn is_full(feeds: &mut HashMap<String, Arc<Feed>>) -> bool {
+    if feeds.len() >= MAX_FEEDS {
+        feeds.retain(|_, feed| !lock(&feed.state).end_if_idle());
+    }
+    feeds.len() >= MAX_FEEDS
+}
+
+impl State {
+    /// Ends the wait of the thread if all followers are gone, and says whether they are.
+    fn end_if_idle(&mut self) -> bool {
+        self.followers.retain(|follower| !follower.sender.is_closed());
+        if self.followers.is_empty() {
+            self.wait = None;
+        }
+        self.followers.is_empty()
+    }
+}
+
 impl Feed {
+    /// The positions to go on behind, and what ends the wait for more.
+    fn begin_wait(&self) -> io::Result<(Vec<u64>, PipeReader)> {
+        let (reader, writer) = io::pipe()?;
+        let mut state = lock(&self.state);
+        state.wait = Some(writer);
+        // They may have left since it was looked last.
+        state.end_if_idle();
+        Ok((state.sent.clone(), reader))
+    }
+
     fn is_idle(&self) -> bool {
         lock(&self.state).followers.iter().all(|follower| follower.sender.is_closed())
     }

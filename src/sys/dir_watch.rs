@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
@@ -24,10 +25,11 @@ impl DirWatcher {
         Self { inotify: add(dirs).ok() }
     }
 
-    /// Watches one more directory.
+    /// Watches one more directory, unless it is gone.
     pub fn add(&mut self, dir: &Path) {
-        let added = self.inotify.as_ref().is_some_and(|inotify| inotify.add_watch(dir, changes()).is_ok());
-        if !added {
+        if let Some(inotify) = &self.inotify
+            && inotify.add_watch(dir, changes()).is_err_and(|error| error != Errno::ENOENT)
+        {
             self.inotify = None;
         }
     }

@@ -15,9 +15,8 @@ use crate::base::time_spec::TimeSpec;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, RowStream, json};
-use crate::sys::signal;
 use crate::tsm::buffering;
-use crate::tsm::logs::{self, Follower, LogLine, LogSource, Query, StreamKind};
+use crate::tsm::logs::{self, FollowEnd, Follower, LogLine, LogSource, Query, StreamKind};
 use crate::tsm::store::{Process, ProcessStore};
 use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 
@@ -104,9 +103,9 @@ impl Command for Logs {
             if targets.is_empty() {
                 return Ok(Report::of(Vec::<LogRow>::new()).note(NO_PROCESSES));
             }
-            let mut follower = Follower::start(&sources, &query, signal::interrupted)?;
+            let mut follower = Follower::start(&sources, &query, FollowEnd::Signal)?;
             if targets.all {
-                follower = follower.searching(search(ProcessStore::open(cx.paths), streams));
+                follower = follower.searching(&cx.paths.events(), search(ProcessStore::open(cx.paths), streams));
             }
             return Ok(Report::of(RowStream { rows: Box::new(FollowRows::new(follower, face, query)) }));
         }

@@ -76,6 +76,12 @@ impl TriggerRunner {
         }
     }
 
+    /// True if no program runs.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.running.iter().all(JoinHandle::is_finished)
+    }
+
     /// The next trigger that came to its end, if one did.
     pub fn next_finished(&mut self) -> Option<TriggerRun> {
         self.done.1.try_recv().ok()

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::rotated_log::{Inode, RotatedLog, index_entries, inode, part_path, read_at};
 use super::{LogLine, Query};
@@ -33,7 +33,7 @@ pub(super) struct Cursor {
     /// How many bytes the stream had up to where it was read.
     end: u64,
     /// When something was read last.
-    pub(super) last_read: Instant,
+    last_read: Instant,
 }
 
 /// The part that is being read.
@@ -168,6 +168,11 @@ impl Cursor {
                 lines.push(self.line(bytes, complete));
             }
         }
+    }
+
+    /// How long an unfinished line has been quiet; none if there is none.
+    pub(super) fn unfinished_for(&self) -> Option<Duration> {
+        (!self.unfinished.is_empty()).then(|| self.last_read.elapsed())
     }
 
     pub(super) fn take_unfinished(&mut self) -> Option<LogLine> {

@@ -1,15 +1,19 @@
-//! What is said from now on: lines as they are written, through rotation, restarts and logs cut by hand.
+//! Lines of logs as they are written, through rotation, restarts and logs cut by hand.
 //!
 //! Lines of several streams are put into the order of time with a second look: what one look finds is given out after the next
 //! look, which has everything that was written before it.
 
 use std::collections::VecDeque;
+use std::io::PipeReader;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use super::cursor::Cursor;
 use super::{LogError, LogLine, LogSource, Query, merge};
+use crate::supervise::events::EventReader;
 use crate::sys::dir_watch::DirWatcher;
+use crate::sys::{poll, signal};
 
 /// Rows of logs, for as long as they are wanted.
 pub struct Follower {
@@ -18,36 +22,69 @@ pub struct Follower {
     ready: VecDeque<LogLine>,
     /// Seen by the last look, waiting for the next one.
     pending: Vec<LogLine>,
+    /// Of the directories of the logs.
     watch: DirWatcher,
-    interrupted: Box<dyn Fn() -> bool>,
+    /// Of the directories above: one that is deleted and made again needs another watch.
+    above: DirWatcher,
+    end: FollowEnd,
     finished: bool,
     sources: Vec<LogSource>,
-    /// Sets all current sources; those that are new are followed from their beginning.
-    search: Option<Box<dyn FnMut() -> Vec<LogSource>>>,
+    search: Option<Search>,
+}
+
+/// What ends a [`Follower`] before its processes are deleted.
+#[derive(Debug)]
+pub enum FollowEnd {
+    /// Ctrl-C, or a signal that asks this program to end.
+    Signal,
+    /// The other end of this pipe was closed or written to.
+    Closed(PipeReader),
+}
+
+impl FollowEnd {
+    fn is_reached(&self) -> bool {
+        match self {
+            Self::Signal => signal::interrupted(),
+            Self::Closed(pipe) => poll::wait_any(&[pipe.as_fd()], Duration::ZERO) == [true],
+        }
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Self::Signal => signal::stop_fds(),
+            Self::Closed(pipe) => vec![pipe.as_fd()],
+        }
+    }
+}
+
+/// How processes are found that are started later.
+struct Search {
+    /// Says when to look. None where it cannot be made; then it is looked after each [`POLL_INTERVAL`].
+    events: Option<EventReader>,
+    is_due: bool,
+    /// All current sources; those that are new are followed from their beginning.
+    find: Box<dyn FnMut() -> Vec<LogSource>>,
 }
 
 /// How long an unfinished line may be quiet before it is shown as it is.
 const PARTIAL_LINE_DELAY: Duration = Duration::from_secs(1);
 
-/// The longest wait for a change; then it is looked anyway, also whether the operator has had enough.
+/// The longest wait where the kernel gives no watch: they are limited per user.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The longest wait otherwise; after it the wait is repeated.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Follower {
-    /// Begins with the lines that are wanted and goes on with what comes, wanted or not, until `interrupted` says so or all the
-    /// processes are deleted.
+    /// Begins with the lines that are wanted and goes on with what comes, wanted or not, until `end` or until all the processes are
+    /// deleted.
     ///
     /// # Errors
     ///
     /// Fails if a log is there and cannot be read.
-    pub fn start(
-        sources: &[LogSource],
-        query: &Query,
-        interrupted: impl Fn() -> bool + 'static,
-    ) -> Result<Self, LogError> {
-        // The watch comes before the first look, so no change falls between the two.
-        let mut dirs: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
-        dirs.dedup();
-        let watch = DirWatcher::on(dirs);
+    pub fn start(sources: &[LogSource], query: &Query, end: FollowEnd) -> Result<Self, LogError> {
+        // The watches come before the first look, so no change falls between the two.
+        let mut follower = Self::watching(sources, end);
         let (mut cursors, mut ends) = (Vec::new(), Vec::new());
         for (index, source) in sources.iter().enumerate() {
             let (cursor, lines) = Cursor::at_end(index, &source.log, query)
@@ -55,9 +92,9 @@ impl Follower {
             cursors.push(cursor);
             ends.push(lines);
         }
-        let ready = super::last_of_each(sources, ends, query.count).into();
-        let (interrupted, sources) = (Box::new(interrupted), sources.to_vec());
-        Ok(Self { cursors, ready, pending: Vec::new(), watch, interrupted, finished: false, sources, search: None })
+        follower.cursors = cursors;
+        follower.ready = super::last_of_each(sources, ends, query.count).into();
+        Ok(follower)
     }
 
     /// Goes on behind positions that [`Stretch::positions`] or [`LogLine::end`] said, one for each source.
@@ -65,34 +102,39 @@ impl Follower {
     /// # Errors
     ///
     /// Fails if a log is there and cannot be read.
-    pub fn resume(
-        sources: &[LogSource],
-        positions: &[u64],
-        interrupted: impl Fn() -> bool + 'static,
-    ) -> Result<Self, LogError> {
-        let mut dirs: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
-        dirs.dedup();
-        let watch = DirWatcher::on(dirs);
+    pub fn resume(sources: &[LogSource], positions: &[u64], end: FollowEnd) -> Result<Self, LogError> {
+        let mut follower = Self::watching(sources, end);
         let cursors = cursors_at(sources, positions)?.into_iter().enumerate().map(|(index, cursor)| {
             // A log that is shorter now was cut by hand: all of it is new.
             cursor.unwrap_or_else(|| Cursor::at_beginning(index, &sources[index].log))
         });
-        Ok(Self {
-            cursors: cursors.collect(),
+        follower.cursors = cursors.collect();
+        Ok(follower)
+    }
+
+    fn watching(sources: &[LogSource], end: FollowEnd) -> Self {
+        let mut dirs: Vec<&Path> = sources.iter().filter_map(|source| source.log.parent()).collect();
+        dirs.dedup();
+        let mut above: Vec<&Path> = dirs.iter().filter_map(|dir| dir.parent()).collect();
+        above.dedup();
+        Self {
+            cursors: Vec::new(),
             ready: VecDeque::new(),
             pending: Vec::new(),
-            watch,
-            interrupted: Box::new(interrupted),
+            watch: DirWatcher::on(dirs),
+            above: DirWatcher::on(above),
+            end,
             finished: false,
             sources: sources.to_vec(),
             search: None,
-        })
+        }
     }
 
-    /// Goes on for ever and also with what `search` finds later. It is asked ten times a second while nothing else happens.
+    /// Goes on for ever and also with what `find` finds later. It is asked when an event in the directory `events` says that
+    /// something happened to a process.
     #[must_use]
-    pub fn searching(mut self, search: impl FnMut() -> Vec<LogSource> + 'static) -> Self {
-        self.search = Some(Box::new(search));
+    pub fn searching(mut self, events: &Path, find: impl FnMut() -> Vec<LogSource> + 'static) -> Self {
+        self.search = Some(Search { events: EventReader::open(events).ok(), is_due: true, find: Box::new(find) });
         self
     }
 
@@ -102,9 +144,14 @@ impl Follower {
         &self.sources
     }
 
-    fn discover_sources(&mut self) {
-        let Some(search) = &mut self.search else { return };
-        for source in search() {
+    /// True if it found any.
+    fn discover_sources(&mut self) -> bool {
+        let known = self.sources.len();
+        let Some(search) = &mut self.search else { return false };
+        if !std::mem::replace(&mut search.is_due, search.events.is_none()) {
+            return false;
+        }
+        for source in (search.find)() {
             if !self.sources.contains(&source) {
                 self.cursors.push(Cursor::at_beginning(self.sources.len(), &source.log));
                 if let Some(directory) = source.log.parent() {
@@ -113,6 +160,12 @@ impl Follower {
                 self.sources.push(source);
             }
         }
+        self.sources.len() > known
+    }
+
+    /// Changes whenever something is read.
+    fn progress(&self) -> u64 {
+        self.cursors.iter().map(Cursor::position).fold(0, u64::wrapping_add)
     }
 
     /// Looks at every log once.
@@ -159,8 +212,37 @@ impl Follower {
 
     /// Shows unfinished lines that have been quiet for long.
     fn flush_partial_lines(&mut self) {
-        let quiet = self.cursors.iter_mut().filter(|cursor| cursor.last_read.elapsed() >= PARTIAL_LINE_DELAY);
+        let is_quiet = |cursor: &&mut Cursor| cursor.unfinished_for().is_some_and(|time| time >= PARTIAL_LINE_DELAY);
+        let quiet = self.cursors.iter_mut().filter(is_quiet);
         self.ready.extend(quiet.filter_map(Cursor::take_unfinished));
+    }
+
+    /// Waits until there may be something new, at most for `limit`.
+    fn wait(&mut self, limit: Duration) {
+        let partial = self.cursors.iter().filter_map(Cursor::unfinished_for).max();
+        let mut limit = partial.map_or(limit, |time| limit.min(PARTIAL_LINE_DELAY.saturating_sub(time)));
+        let events = self.search.as_ref().map(|search| search.events.as_ref());
+        if self.watch.descriptor().is_none() || matches!(events, Some(None)) {
+            limit = limit.min(POLL_INTERVAL);
+        }
+        let mut fds = self.end.descriptors();
+        let above = fds.len();
+        fds.extend(self.above.descriptor());
+        let is_above = above..fds.len();
+        fds.extend(self.watch.descriptor());
+        fds.extend(events.flatten().map(AsFd::as_fd));
+        let ready = poll::wait_any(&fds, limit);
+        self.watch.forget();
+        if ready.get(is_above).is_some_and(|ready| ready.contains(&true)) {
+            self.above.forget();
+            for dir in self.sources.iter().filter_map(|source| source.log.parent()).filter(|dir| dir.is_dir()) {
+                self.watch.add(dir);
+            }
+        }
+        if let Some(search) = &mut self.search {
+            let batch = search.events.as_mut().map(EventReader::read);
+            search.is_due |= batch.is_none_or(|batch| batch.is_ok_and(|it| it.lost || !it.events.is_empty()));
+        }
     }
 
     fn all_deleted(&self) -> bool {
@@ -175,30 +257,30 @@ impl Follower {
         !self.ready.is_empty()
     }
 
-    /// The next line if one comes soon, within a tenth of a second or so; no answer once it is over.
-    pub fn poll_next(&mut self) -> Option<Result<Option<LogLine>, LogError>> {
+    /// The next line if one comes within `limit`; no answer once it is over.
+    pub fn poll_next(&mut self, limit: Duration) -> Option<Result<Option<LogLine>, LogError>> {
         if let Some(line) = self.ready.pop_front() {
             return Some(Ok(Some(line)));
         }
         if self.finished {
             return None;
         }
-        if (self.interrupted)() {
+        if self.end.is_reached() {
             self.finish();
             return Some(Ok(None));
         }
+        let before = self.progress();
         if let Err(error) = self.step() {
             self.finished = true;
             return Some(Err(error));
         }
         if self.ready.is_empty() && self.pending.is_empty() {
             self.flush_partial_lines();
-            self.discover_sources();
-            if self.ready.is_empty() {
+            if !self.discover_sources() && self.ready.is_empty() && self.progress() == before {
                 if self.search.is_none() && self.all_deleted() {
                     self.finish();
                 } else {
-                    self.watch.wait(POLL_INTERVAL);
+                    self.wait(limit);
                 }
             }
         }
@@ -211,7 +293,7 @@ impl Iterator for Follower {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.poll_next()? {
+            match self.poll_next(LONGEST_WAIT)? {
                 Ok(Some(line)) => return Some(Ok(line)),
                 Ok(None) => {}
                 Err(error) => return Some(Err(error)),
@@ -289,11 +371,10 @@ pub fn since(sources: &[LogSource], positions: &[u64], most: u64) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
-    use std::io::Write;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::io::{PipeWriter, Read, Write};
 
     use super::*;
+    use crate::supervise::events::{self, Event, EventKind};
     use crate::supervise::index;
     use crate::tsm::logs::StreamKind;
     use crate::tsm::logs::rotated_log::part_path;
@@ -301,19 +382,21 @@ mod tests {
     struct Fixture {
         _directory: tempfile::TempDir,
         sources: Vec<LogSource>,
-        enough: Arc<AtomicBool>,
+        /// Written to and read from to end followers and to let them go on.
+        end: (PipeReader, PipeWriter),
     }
 
     impl Fixture {
         fn new() -> Self {
             let directory = tempfile::tempdir().expect("a directory");
+            fs::create_dir_all(directory.path().join("processes/api")).expect("made");
             let source = |stream, file: &str| LogSource {
                 process: "api".parse().expect("a name"),
                 stream,
-                log: directory.path().join(file),
+                log: directory.path().join("processes/api").join(file),
             };
             let sources = vec![source(StreamKind::Out, "current.out"), source(StreamKind::Err, "current.err")];
-            Self { _directory: directory, sources, enough: Arc::default() }
+            Self { _directory: directory, sources, end: std::io::pipe().expect("a pipe") }
         }
 
         fn log(&self) -> &Path {
@@ -321,9 +404,11 @@ mod tests {
         }
 
         fn follow(&self, count: usize) -> Follower {
-            let enough = Arc::clone(&self.enough);
-            Follower::start(&self.sources, &Query::last(count), move || enough.load(Ordering::Relaxed))
-                .expect("a follower")
+            Follower::start(&self.sources, &Query::last(count), self.follow_end()).expect("a follower")
+        }
+
+        fn follow_end(&self) -> FollowEnd {
+            FollowEnd::Closed(self.end.0.try_clone().expect("a descriptor"))
         }
 
         /// Everything that is there to be read now.
@@ -331,9 +416,10 @@ mod tests {
             for _ in 0..4 {
                 follower.step().expect("a step");
             }
-            self.enough.store(true, Ordering::Relaxed);
+            let (mut reader, mut writer) = (&self.end.0, &self.end.1);
+            writer.write_all(b"x").expect("written");
             let rest = texts(follower);
-            self.enough.store(false, Ordering::Relaxed);
+            reader.read_exact(&mut [0]).expect("read");
             follower.finished = false;
             rest
         }
@@ -480,15 +566,40 @@ mod tests {
         let scene = Fixture::new();
         scene.append("1\n");
         let (out, err) = (scene.sources[..1].to_vec(), scene.sources.clone());
-        let enough = Arc::clone(&scene.enough);
-        let is_enough = move || enough.load(Ordering::Relaxed);
-        let follower = Follower::start(&out, &Query::last(9), is_enough).expect("a follower");
-        let mut follower = follower.searching(move || err.clone());
+        let follower = Follower::start(&out, &Query::last(9), scene.follow_end()).expect("a follower");
+        let events = scene._directory.path().join("events");
+        let mut found = vec![out.clone(), err];
+        let mut follower = follower.searching(&events, move || found.remove(0));
         assert_eq!(scene.rest(&mut follower), ["1"]);
         append(&scene.sources[1].log, "2\n3\n");
+        let nothing = follower.poll_next(Duration::ZERO).expect("not over").expect("read");
+        assert_eq!(nothing.map(|line| line.bytes), None, "before an event");
+        let kind = EventKind::Started { restarts: 0 };
+        let event = Event { v: events::VERSION, at_ms: 0, id: 0, name: "api".to_owned(), pid: 1, kind };
+        events::send(scene.log().parent().expect("a directory"), &event);
         let next = |follower: &mut Follower| follower.next().expect("a line").expect("read").bytes;
         assert_eq!([next(&mut follower), next(&mut follower)], [b"2", b"3"]);
         assert_eq!(follower.sources(), scene.sources);
+    }
+
+    #[test]
+    fn a_process_that_is_deleted_and_made_again_is_followed_beside_another_one() {
+        let scene = Fixture::new();
+        let other = scene._directory.path().join("processes/web/current.out");
+        fs::create_dir(other.parent().expect("a directory")).expect("made");
+        let mut sources = scene.sources.clone();
+        sources.push(LogSource { process: "web".parse().expect("a name"), stream: StreamKind::Out, log: other });
+        let mut follower = Follower::start(&sources, &Query::last(9), scene.follow_end()).expect("a follower");
+        let dir = scene.log().parent().expect("a directory");
+        let poll = |follower: &mut Follower| follower.poll_next(Duration::ZERO).expect("not over").expect("read");
+        fs::remove_dir(dir).expect("deleted");
+        while follower.above.descriptor().is_some_and(|fd| poll::wait_any(&[fd], Duration::ZERO) == [true]) {
+            assert_eq!(poll(&mut follower).map(|line| line.bytes), None);
+        }
+        fs::create_dir(dir).expect("made");
+        assert_eq!(poll(&mut follower).map(|line| line.bytes), None);
+        scene.append("1\n");
+        assert_eq!(follower.next().expect("a line").expect("read").bytes, b"1");
     }
 
     #[test]

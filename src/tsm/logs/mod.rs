@@ -18,7 +18,7 @@ use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ProcessName;
 use crate::tsm::store::Process;
 
-pub use follow::{Follower, Stretch, since, tail};
+pub use follow::{FollowEnd, Follower, Stretch, since, tail};
 pub use read::Query;
 
 /// Standard output or standard error.

@@ -7,9 +7,8 @@ use super::{EventArgs, NO_EVENTS, data, sources};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, RowStream, Tone, Value};
-use crate::sys::signal;
 use crate::tsm::events::{Event, EventKind};
-use crate::tsm::logs::{self, Follower, LogLine, LogSource, Query};
+use crate::tsm::logs::{self, FollowEnd, Follower, LogLine, LogSource, Query};
 
 /// Show the events that a process reports, as they come
 ///
@@ -49,7 +48,7 @@ impl Command for Stream {
             let report = Report::of(rows);
             return Ok(if silent { report.note(NO_EVENTS) } else { report });
         }
-        let follower = Follower::start(&sources, &query, signal::interrupted)?;
+        let follower = Follower::start(&sources, &query, FollowEnd::Signal)?;
         let rows = follower.filter_map(move |line| match line {
             Ok(line) => face.row(&line, &sources).map(|row| Ok(row.into())),
             Err(error) => Some(Err(error.into())),

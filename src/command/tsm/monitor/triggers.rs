@@ -1,5 +1,7 @@
 //! `tsm monitor NAME --triggers`: following what is said, and doing what the rules say about it.
 
+use std::time::Duration;
+
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line;
 use crate::base::redact;
@@ -8,10 +10,15 @@ use crate::command::argument::ProcessTarget;
 use crate::command::tsm::events::sources;
 use crate::command::tsm::process_args::Targets;
 use crate::report::{Arrival, Message, Report, RowStream, Tone, Value};
-use crate::sys::signal;
 use crate::tsm::events::trigger_run::{MAX_CONCURRENT, RUN_TIMEOUT, TriggerOutcome, TriggerRun, TriggerRunner};
 use crate::tsm::events::{Event, trigger};
-use crate::tsm::logs::{Follower, Query};
+use crate::tsm::logs::{FollowEnd, Follower, Query};
+
+/// The pause between two looks whether a program of a trigger has ended.
+const RESULT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The longest wait while none runs; after it the wait is repeated.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What triggers do from now on, until Ctrl-C.
 pub(super) fn report(targets: &[ProcessTarget], cx: &mut Cx) -> Result<Report, Fault> {
@@ -26,7 +33,7 @@ pub(super) fn report(targets: &[ProcessTarget], cx: &mut Cx) -> Result<Report, F
         return Err(fault);
     }
     let sources = sources(&targets.processes);
-    let follower = Follower::start(&sources, &Query::last(0), signal::interrupted)?;
+    let follower = Follower::start(&sources, &Query::last(0), FollowEnd::Signal)?;
     Ok(Report::of(RowStream::of(TriggerFollow { follower, firing: TriggerRunner::of(enabled) })))
 }
 
@@ -40,10 +47,12 @@ impl Iterator for TriggerFollow {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
+            // Asked first: a program that has ended by now has left its result.
+            let limit = if self.firing.is_idle() { LONGEST_WAIT } else { RESULT_INTERVAL };
             if let Some(fired) = self.firing.next_finished() {
                 return Some(Ok(result_message(fired).into()));
             }
-            let line = match self.follower.poll_next()? {
+            let line = match self.follower.poll_next(limit)? {
                 Ok(Some(line)) => line,
                 Ok(None) => continue,
                 Err(error) => return Some(Err(error.into())),
