@@ -10,6 +10,7 @@ pub mod environments;
 pub mod limits;
 pub mod process_feed;
 pub mod reconcile;
+pub mod repeat;
 pub mod restart;
 pub mod scale;
 pub mod secrets;

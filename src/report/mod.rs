@@ -21,6 +21,7 @@ pub use value::{Cell, Tone, Value};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::{OrgName, ProcessName};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The result of a command.
@@ -73,6 +74,8 @@ pub enum FollowUp {
         every: Duration,
         /// The number of runs; unlimited if none.
         times: Option<u64>,
+        /// The directory of the events of processes, if a crash is to bring the next run forward.
+        crashes: Option<PathBuf>,
     },
     /// Show a full-screen view.
     Screen(Screen),

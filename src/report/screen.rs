@@ -1,6 +1,7 @@
 //! The full-screen view as an interface.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use super::{Message, Table};
@@ -23,6 +24,14 @@ pub trait ScreenSource {
     ///
     /// Fails if the source is gone.
     fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault>;
+
+    /// Readable when something happened that a snapshot would show; none if there is nothing to wait for.
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// Makes [`Self::changes`] unreadable until something else happens. Does not wait.
+    fn forget_changes(&mut self) {}
 }
 
 /// The state at one moment. Every shown cell has a text.

@@ -1,10 +1,10 @@
 //! What follows a command: changes of the session, nested lines, the full-screen view.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration;
+use crate::ops::repeat::Pace;
 use crate::report::{Console, FollowUp, Screen};
 
 use super::monitor;
@@ -57,7 +57,10 @@ pub(super) fn carry_out(
             let origin = ScriptOrigin::File(name);
             return Ok(run(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 }));
         }
-        FollowUp::Repeat { line, every, times } => return Ok(repeat(session, console, &line, every, times, run)),
+        FollowUp::Repeat { line, every, times, crashes } => {
+            let pace = Pace::new(every, crashes.as_deref());
+            return Ok(repeat(session, console, &line, times, pace, run));
+        }
         FollowUp::Screen(screen) => return show_screen(session, console, screen, run),
     }
     Ok(LineOutcome::default())
@@ -97,8 +100,8 @@ fn repeat(
     session: &mut Session,
     console: &mut dyn Console,
     line: &str,
-    every: Duration,
     times: Option<u64>,
+    mut pace: Pace,
     run: RunNested,
 ) -> LineOutcome {
     let times = times.unwrap_or(u64::MAX);
@@ -106,11 +109,11 @@ fn repeat(
     for number in 1..=times {
         if console.is_terminal() {
             console.clear();
-            console.note(&format!("every {}, run {number}: {line}", HumanDuration(every)));
+            console.note(&format!("every {}, run {number}: {line}", HumanDuration(pace.every)));
         }
         outcome = run_line(session, console, line, "watch", run);
         let ends = outcome.then != Then::Continue || interruption_code(session).is_some();
-        if ends || (number < times && !session.host.sleep(every)) {
+        if ends || (number < times && !pace.wait(session.host.as_ref())) {
             break;
         }
     }

@@ -25,11 +25,14 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
 use crate::report::screen::{Screen, Snapshot};
 use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
-use crate::sys::{signal, tty};
+use crate::sys::{poll, signal, tty};
 use draw::MonitorView;
 
-/// The longest wait for a key before signals are checked.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The longest wait: a change of the size that comes just before a wait is seen after it.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Changes within this time are shown together.
+const CHANGE_DELAY: Duration = Duration::from_millis(100);
 
 /// Runs a line.
 pub type LineRunner<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, &str) -> LineOutcome;
@@ -120,15 +123,17 @@ impl MonitorState {
         Ok(())
     }
 
-    /// Waits for a key, a resize or the next refresh.
+    /// The action of the next key or resize; waits until something else is due if there is none.
     fn next_action(&mut self) -> Result<UserAction, Fault> {
         if sigcont::take_redraw_request() {
             return Ok(UserAction::Redraw);
         }
-        let left = self.next_refresh.saturating_duration_since(Instant::now());
         let interrupted = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
-        match event::poll(left.min(POLL_INTERVAL)) {
-            Ok(false) => return Ok(UserAction::Idle),
+        match event::poll(Duration::ZERO) {
+            Ok(false) => {
+                self.wait();
+                return Ok(UserAction::Idle);
+            }
             Err(error) if interrupted(&error) => return Ok(UserAction::Idle),
             Err(_) if tty::is_hung_up() => {
                 signal::mark_hangup();
@@ -140,6 +145,24 @@ impl MonitorState {
             Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.handle_key(key)),
             Event::Resize(..) => Ok(UserAction::Redraw),
             _ => Ok(UserAction::Idle),
+        }
+    }
+
+    /// Waits for a key, a signal, a change or the next refresh.
+    fn wait(&mut self) {
+        let left = self.next_refresh.saturating_duration_since(Instant::now());
+        let stdin = io::stdin();
+        let mut fds = vec![stdin.as_fd()];
+        fds.extend(signal::termination_fd());
+        let changes = fds.len();
+        fds.extend(self.screen.source.changes());
+        let ready = poll::wait_any(&fds, left.min(LONGEST_WAIT));
+        if ready.get(changes) == Some(&true) {
+            self.screen.source.forget_changes();
+            self.next_refresh = self.next_refresh.min(Instant::now() + CHANGE_DELAY);
+        }
+        if ready.first() == Some(&true) && tty::is_hung_up() {
+            signal::mark_hangup();
         }
     }
 

@@ -34,6 +34,6 @@ impl Command for Watch {
             words => line::join(words.iter().map(|word| &word.0)),
         };
         line::lex(&line)?;
-        Ok(Report::then(FollowUp::Repeat { line, every: self.every.0, times: self.count }))
+        Ok(Report::then(FollowUp::Repeat { line, every: self.every.0, times: self.count, crashes: None }))
     }
 }

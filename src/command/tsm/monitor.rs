@@ -2,6 +2,7 @@
 
 mod triggers;
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use super::list::{StatusDetail, health, status, uptime};
@@ -15,6 +16,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::{ProcessSample, Sampler};
 use crate::report::screen::{Screen, ScreenSource, Snapshot};
 use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Value};
+use crate::supervise::events::EventReader;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
 use crate::tsm::store::Process;
 
@@ -63,7 +65,7 @@ impl Command for Monitor {
             return triggers::report(&self.targets, cx);
         }
         let words: Vec<String> = self.targets.into_iter().map(|target| target.0).collect();
-        let mut scene = ProcessMonitor { sampler: Sampler::open(cx.paths), words };
+        let mut scene = ProcessMonitor { sampler: Sampler::open(cx.paths), words, events: None };
         if self.once {
             scene.sampler.begin();
             let _ = cx.host.sleep(MIN_INTERVAL);
@@ -73,6 +75,8 @@ impl Command for Monitor {
             return Err(Fault::new(FaultKind::Failed, "the monitor needs a terminal")
                 .with_advice("`tsm monitor --once` prints one snapshot"));
         }
+        // Where no events can be read, the screen is refreshed by time alone.
+        scene.events = EventReader::open(&cx.paths.events()).ok();
         Ok(Report::then(FollowUp::Screen(Screen { interval: self.every.0, source: Box::new(scene) })))
     }
 }
@@ -82,6 +86,8 @@ struct ProcessMonitor {
     sampler: Sampler,
     /// Which of them; all if empty.
     words: Vec<String>,
+    /// Refreshes the screen when something happens to a process.
+    events: Option<EventReader>,
 }
 
 impl ScreenSource for ProcessMonitor {
@@ -94,6 +100,17 @@ impl ScreenSource for ProcessMonitor {
         let chosen = chosen.and_then(|name| samples.iter().find(|sample| sample.process.name.as_str() == name));
         let lines = chosen.map_or(Ok(Vec::new()), |sample| last_lines(&sample.process, lines))?;
         Ok(Snapshot { table, lines })
+    }
+
+    fn changes(&self) -> Option<BorrowedFd<'_>> {
+        self.events.as_ref().map(AsFd::as_fd)
+    }
+
+    fn forget_changes(&mut self) {
+        // What cannot be read would be readable for ever.
+        if self.events.as_mut().is_some_and(|events| events.read().is_err()) {
+            self.events = None;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
+use crate::base::plural::pluralize;
 use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::reconcile::{self, MaintenanceRound};
@@ -11,13 +12,14 @@ use crate::tsm::store::Process;
 /// Run maintenance: re-adopt, restart, clean up
 ///
 /// Gives living processes their supervisors back, starts enabled services again that crashed (those that were given up are left
-/// alone), and removes files of processes that are gone. One round every half minute until Ctrl-C, or one with --once.
+/// alone), and removes files of processes that are gone. One round every half minute and soon after a crash until Ctrl-C, or one
+/// with --once.
 #[derive(Debug, clap::Args)]
 pub struct Patrol {
     /// One round
     #[arg(long)]
     once: bool,
-    /// The pause between two rounds
+    /// The longest pause between two rounds
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "30s")]
     every: HumanDuration,
 }
@@ -52,7 +54,8 @@ fn show(round: &Round, cx: &mut Cx) -> Result<Option<Report>, Fault> {
 fn repeat(round: Round, cx: &mut Cx) -> Result<Report, Fault> {
     let yes = if cx.yes { " --yes" } else { "" };
     let line = format!("tsm patrol --once{yes}");
-    Ok(Report::then(FollowUp::Repeat { line, every: round.every.0, times: None }))
+    let crashes = Some(cx.paths.events());
+    Ok(Report::then(FollowUp::Repeat { line, every: round.every.0, times: None, crashes }))
 }
 
 fn run_once(mut round: Round, cx: &mut Cx) -> Result<Report, Fault> {
@@ -75,8 +78,8 @@ fn text(round: &MaintenanceRound, removed: &[String]) -> String {
         names => format!("; {what}: {}", names.join(", ")),
     };
     format!(
-        "checked {} processes{}{}{}{}",
-        round.checked,
+        "checked {}{}{}{}{}",
+        pluralize(round.checked, "process"),
         part(&names(&round.supervised), "supervised again"),
         part(&names(&round.restarted), "started again"),
         part(removed, "removed"),
