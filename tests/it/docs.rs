@@ -294,3 +294,16 @@ fn every_link_leads_to_a_file_and_every_page_is_linked() {
         assert!(linked.contains(&page), "no page leads to {name}");
     }
 }
+
+#[test]
+fn the_maps_have_every_room() {
+    let (contributing, library) = (page("CONTRIBUTING.md"), page("src/lib.rs"));
+    let entries = fs::read_dir(root().join("src")).expect("sources").flatten();
+    let rooms: Vec<String> =
+        entries.filter(|it| it.path().is_dir()).map(|it| it.file_name().display().to_string()).collect();
+    assert!(rooms.len() > 10, "{rooms:?}");
+    for room in rooms {
+        assert!(contributing.contains(&format!("src/{room}/ ")), "{room} is missing in the map of CONTRIBUTING.md");
+        assert!(library.contains(&format!("`{room}` ")), "{room} is missing in the layers of src/lib.rs");
+    }
+}

@@ -125,7 +125,7 @@ fn imports_go_strictly_down() {
 }
 
 #[test]
-fn foreign_crates_stay_at_home() {
+fn foreign_crates_are_named_only_in_their_rooms() {
     let mut broken = Broken::default();
     for file in sources() {
         for (name, homes) in CRATES.iter().filter(|(_, homes)| !file.lives_in(homes)) {
