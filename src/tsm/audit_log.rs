@@ -88,6 +88,9 @@ const STOP_COMMANDS: [&str; 13] = [
 /// The verbs that name the processes they are about.
 const TARGETED_COMMANDS: [&str; 9] = ["stop", "restart", "reload", "kill", "delete", "del", "scale", "signal", "up"];
 
+/// The options of these verbs whose next word is a value that names no process.
+const VALUED_OPTIONS: [&str; 6] = ["--org", "--env", "--dir", "--color", "--port", "--pid"];
+
 impl AuditEntry {
     /// True if the command is about the process: it started the life that goes on, ended the last one, or names it, or all, while
     /// there was this process. Whatever was done before it was made was done to others of its name or id.
@@ -135,7 +138,7 @@ impl AuditEntry {
                 || !group.is_empty() && word == group
         };
         match self.words().as_slice() {
-            [verb, rest @ ..] if verb == "start" => rest.iter().any(|word| word == name),
+            [verb, target] if verb == "start" => target == name && !self.command.contains("--name"),
             [verb, rest @ ..] => TARGETED_COMMANDS.contains(&verb.as_str()) && rest.iter().any(names),
             [] => false,
         }
@@ -147,11 +150,22 @@ impl AuditEntry {
         verb.is_none_or(|verb| STOP_COMMANDS.contains(&verb))
     }
 
-    /// The words of `tsm`; none for a command of another group.
+    /// The verb of `tsm` and its operands, without options and their values, and without what is no target: a count, a signal.
+    /// None for a command of another group.
     fn words(&self) -> Vec<String> {
         let Ok(line) = line::lex(&self.command) else { return Vec::new() };
         let words = line.statements.iter().flat_map(|it| &it.words).map(|word| word.text.clone());
-        words.skip_while(|word| word != "tsm").skip(1).collect()
+        let mut operands: Vec<String> = Vec::new();
+        let mut is_value = false;
+        for word in words.skip_while(|word| word != "tsm").skip(1) {
+            if !is_value && !word.starts_with('-') {
+                operands.push(word.clone());
+            }
+            is_value = !is_value && VALUED_OPTIONS.contains(&word.as_str());
+        }
+        let has_one_target = operands.first().is_some_and(|verb| ["scale", "signal"].contains(&verb.as_str()));
+        operands.truncate(if has_one_target { 2 } else { operands.len() });
+        operands
     }
 }
 
@@ -165,5 +179,23 @@ mod tests {
         let deed = parse_row(row).expect("a deed");
         assert_eq!((deed.at, deed.user.as_str(), deed.duration_ms), (Timestamp(1_795_176_000_250), "root", 12));
         assert!(deed.is_ending() && parse_row("half a row\"}").is_none());
+    }
+
+    #[test]
+    fn only_targets_name_processes() {
+        for (command, words) in [
+            ("tsm stop web api", &["stop", "web", "api"][..]),
+            ("tsm scale web 1", &["scale", "web"]),
+            ("tsm scale --env dev web +1", &["scale", "web"]),
+            ("tsm signal web 1", &["signal", "web"]),
+            ("tsm stop web --env dev --yes", &["stop", "web"]),
+            ("--org acme tsm --env=dev restart 3", &["restart", "3"]),
+            ("tsm kill --port 3000 --name web --id 4", &["kill", "web", "4"]),
+            ("org apply web", &[]),
+        ] {
+            let (user, command) = (String::new(), command.to_owned());
+            let entry = AuditEntry { at: Timestamp(0), user, pid: 0, command, code: 0, duration_ms: 0 };
+            assert_eq!(entry.words(), words, "{}", entry.command);
+        }
     }
 }
