@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::limits::RunAsUser;
 use super::meta::Meta;
+use super::version_dirs;
 use crate::base::dotenv;
 use crate::disk;
 
@@ -36,6 +37,15 @@ const SESSION: [&[u8]; 4] = [b"XDG_RUNTIME_DIR", b"DBUS_SESSION_BUS_ADDRESS", b"
 pub(super) struct EnvError {
     pub(super) errno: i32,
     pub(super) message: String,
+}
+
+/// The directories that the process in `dir` is looked for in at its next start, with those of versions that are gone replaced;
+/// none if its environment cannot be read.
+pub(crate) fn search_path(dir: &Path, meta: &Meta) -> Option<String> {
+    let environment = Environment::read(dir, meta).ok()?;
+    let directories = environment.get(b"PATH")?;
+    let repaired = version_dirs::repair_search_path(directories);
+    String::from_utf8(repaired.unwrap_or_else(|| directories.to_vec())).ok()
 }
 
 /// Names and values in order.

@@ -66,7 +66,7 @@ use std::path::PathBuf;
 mod cgroup;
 pub mod client;
 mod clock;
-mod environment;
+pub(crate) mod environment;
 pub mod events;
 mod exit_record;
 mod exit_status;
@@ -95,7 +95,7 @@ mod sweep;
 mod systemd_unit;
 mod tolerant;
 mod unit_group;
-mod version_dirs;
+pub(crate) mod version_dirs;
 mod wait;
 mod worker;
 

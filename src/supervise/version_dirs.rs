@@ -23,7 +23,7 @@ pub(super) fn repair_search_path(search: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The same directory below the newest version beside the one that is gone: `versions/v18.1.0/bin` may be `versions/v20.2.0/bin`.
-pub(super) fn newer_version_dir(gone: &Path) -> Option<PathBuf> {
+pub(crate) fn newer_version_dir(gone: &Path) -> Option<PathBuf> {
     let kept = gone.ancestors().find(|directory| directory.is_dir())?;
     let mut rest = gone.strip_prefix(kept).ok()?.components();
     version(rest.next()?.as_os_str())?;

@@ -80,6 +80,7 @@ fn from_definition(
     plan.secrets_exposed = plan.secrets.as_deref().map(environment::is_secret_exposed).transpose()?.unwrap_or(false);
     plan.org.clone_from(&run.org);
     plan.environment.clone_from(&run.environment);
+    plan.notes.extend(another_count(process, plan.instances, context));
     let mut plan = match instances::number_of(process) {
         Some(number) if !run.group.is_empty() => instances::instance(&plan, number)?,
         _ => StartPlan { instances: 1, group: run.group.clone(), ..plan },
@@ -101,6 +102,19 @@ fn from_definition(
     }
     plan.base = BaseName::existing(&process.name);
     Ok(plan)
+}
+
+/// The note that a definition asks for more or fewer instances than there are: each is started anew as the one that it is.
+fn another_count(process: &Process, wanted: u32, context: &StartContext) -> Option<String> {
+    let group = process.meta.run.group.as_str();
+    let is_one = |other: &&Process| !group.is_empty() && other.meta.run.group == group;
+    let there = context.processes.iter().filter(is_one).count().max(1);
+    let name = if group.is_empty() { process.name.as_str() } else { group };
+    (usize::try_from(wanted) != Ok(there)).then(|| {
+        format!(
+            "instances of `{name}`: {there}, and its definition says {wanted}: `tsm scale {name} {wanted}` changes that"
+        )
+    })
 }
 
 /// As its record says: what did not come from a definition, or whose definition is gone.

@@ -25,6 +25,9 @@ use super::port::{OwnPort, PortSource, PortSpec};
 use super::request::{RequestError, StartContext, StartRequest};
 use super::request_text;
 
+/// How the note begins that an env file is used that was not asked for.
+pub(crate) const ENV_FILE_NOTE: &str = "using the env file";
+
 /// Everything that will be done, but for what only the moment decides: the id, a free port, a free name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StartPlan {
@@ -219,7 +222,7 @@ impl Draft {
         let secrets_open = secrets.as_deref().map(environment::is_secret_exposed).transpose()?.unwrap_or(false);
         if let Some(file) = env_file.as_ref().filter(|file| file.detected) {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
-            self.notes.push(format!("using the env file {}", shown.display()));
+            self.notes.push(format!("{ENV_FILE_NOTE} {}", shown.display()));
         }
         let options = request.options.or(&self.options);
         let (limits, note) = within_reach(context.limits);

@@ -2,8 +2,9 @@
 //! watched until what became of it is known.
 
 mod error;
+mod notes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::from_record;
 use super::options::Strategy;
 use super::plan::Environ;
 use super::plan::{PlanError, StartPlan};
+use super::progress::Progress;
 use super::readiness::{Readiness, ReadinessWatcher, STABLE_AFTER};
 use super::request::{StartContext, StartRequest};
 use super::start::{self, StartDeps, Started, WaitFor, may_end};
@@ -110,9 +112,14 @@ impl Control<'_> {
     ) -> Vec<RestartResult> {
         let mut answers: Vec<Option<RestartResult>> = Vec::new();
         let mut renewals = BTreeMap::new();
+        let mut said = BTreeSet::new();
         for (index, process) in processes.iter().enumerate() {
             match plan_restart(process, context, options) {
-                Ok(renewal) => {
+                Ok(mut renewal) => {
+                    renewal.changes.extend(notes::find_program_again(process, &mut renewal.plan, context));
+                    for text in notes::about(process, &renewal.plan).into_iter().filter(|it| said.insert(it.clone())) {
+                        (deps.on_progress)(Progress::Note { service: None, text });
+                    }
                     renewals.insert(index, renewal);
                     answers.push(None);
                 }

@@ -38,6 +38,47 @@ fn a_restart_takes_the_definition_as_it_is_now_and_what_cannot_be_taken_stops_no
 }
 
 #[test]
+fn a_restart_says_what_the_definition_asks_for_and_it_does_not_do() {
+    let sandbox = Sandbox::new();
+    service(&sandbox, "api", "TSM_COMMAND='sleep 600'\n");
+    sandbox.ok(&["tsm", "start", "api"]);
+    let said_of = |text: &str| {
+        service(&sandbox, "api", text);
+        let said = sandbox.run(&["tsm", "restart", "api"]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        said.err
+    };
+    assert_eq!(said_of("TSM_COMMAND='sleep 600'\n"), "");
+    let err = said_of("TSM_COMMAND='sleep 600'\nTSM_INSTANCES=3\n");
+    assert!(err.contains("instances of `api`: 1, and its definition says 3: `tsm scale api 3`"), "{err}");
+    let err = said_of("TSM_COMMAND='sleep 600'\nTSM_RESTRT=always\n");
+    assert!(err.contains("unknown key TSM_RESTRT; did you mean TSM_RESTART?"), "{err}");
+    fs::remove_file(sandbox.home().join("tsm/services-available/api.tsm")).expect("removed");
+    let said = sandbox.run(&["tsm", "restart", "api"]);
+    assert!(said.code == 0 && said.err.contains("restarted as it was: its definition"), "{}", said.err);
+}
+
+#[test]
+fn a_program_that_is_gone_is_found_by_the_path_of_the_one_who_restarts_it() {
+    let sandbox = Sandbox::new();
+    let with = |directory: &str, words: &[&str]| {
+        let path = format!("{}:{}", sandbox.path(directory).display(), std::env::var("PATH").expect("a PATH"));
+        let said = sandbox.command(words).env("PATH", path).output().expect("tetra runs");
+        assert!(said.status.success(), "{words:?}: {}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned()
+    };
+    for directory in ["old", "new"] {
+        fs::create_dir(sandbox.path(directory)).expect("a directory");
+        std::os::unix::fs::symlink("/bin/sleep", sandbox.path(directory).join("doze")).expect("a link");
+    }
+    with("old", &["tsm", "start", "--name", "x", "--", "doze", "600"]);
+    fs::remove_dir_all(sandbox.path("old")).expect("removed");
+    let said = with("new", &["tsm", "restart", "x"]);
+    assert!(said.contains("changed program:") && said.contains("/new/doze"), "{said}");
+    assert!(is_running(sandbox.read("x").pid));
+}
+
+#[test]
 fn all_means_those_that_are_not_stopped_and_many_are_started_together() {
     let sandbox = Sandbox::new();
     let names: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
