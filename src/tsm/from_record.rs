@@ -106,10 +106,8 @@ fn from_definition(
 
 /// The note that a definition asks for more or fewer instances than there are: each is started anew as the one that it is.
 fn another_count(process: &Process, wanted: u32, context: &StartContext) -> Option<String> {
-    let group = process.meta.run.group.as_str();
-    let is_one = |other: &&Process| !group.is_empty() && other.meta.run.group == group;
-    let there = context.processes.iter().filter(is_one).count().max(1);
-    let name = if group.is_empty() { process.name.as_str() } else { group };
+    let name = instances::base(process);
+    let there = context.processes.iter().filter(|other| instances::base(other) == name).count().max(1);
     (usize::try_from(wanted) != Ok(there)).then(|| {
         format!(
             "instances of `{name}`: {there}, and its definition says {wanted}: `tsm scale {name} {wanted}` changes that"

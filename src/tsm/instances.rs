@@ -1,6 +1,6 @@
 //! Several instances of one program: the same in everything but the port, the name and a number.
 
-use super::name::BaseName;
+use super::name::{BaseName, without_port};
 use super::plan::port_precedence::PORT;
 use super::plan::{PlanError, StartPlan};
 use super::port::PortSpec;
@@ -29,6 +29,23 @@ pub fn plans(plan: &StartPlan) -> Result<Vec<StartPlan>, PlanError> {
 pub fn number_of(process: &Process) -> Option<u32> {
     let set = &process.meta.run.set;
     set.iter().rfind(|(key, _)| key == INSTANCE_VARIABLE).and_then(|(_, value)| value.parse().ok())
+}
+
+/// The name that all instances share.
+#[must_use]
+pub fn base(process: &Process) -> String {
+    let (run, name) = (&process.meta.run, process.name.as_str());
+    let short = process.meta.port.map_or(name, |port| without_port(name, port));
+    if run.group.is_empty() { short.to_owned() } else { run.group.clone() }
+}
+
+/// The group that a process is one of among `all`; empty if it is the only one. The first one of a group that was scaled up from
+/// one process has a record that does not say so.
+#[must_use]
+pub fn group_of(process: &Process, all: &[Process]) -> String {
+    let base = base(process);
+    let is_one_of_several = !process.meta.run.group.is_empty() || all.iter().any(|other| other.meta.run.group == base);
+    if is_one_of_several { base } else { String::new() }
 }
 
 /// The plan of one instance.

@@ -167,13 +167,16 @@ fn resolve_word<'a>(word: &str, among: &'a [Process], precision: Precision) -> R
     }
 }
 
-/// The instances that a word means together; one of them may have that very name.
+/// The instances that a word means together; the first one may have been there before the others, with that name and a port.
 fn group<'a>(word: &str, among: &'a [Process]) -> Vec<&'a Process> {
     let is_member = |process: &&Process| !word.is_empty() && process.meta.run.group == word;
     if !among.iter().any(|process| is_member(&process)) {
         return Vec::new();
     }
-    among.iter().filter(|process| is_member(process) || process.name.as_str() == word).collect()
+    let is_first = |process: &&Process| {
+        process.meta.run.group.is_empty() && (process.name.as_str() == word || is_without_port(word, process))
+    };
+    among.iter().filter(|process| is_member(process) || is_first(process)).collect()
 }
 
 /// Id first, then pid of a living child, then port; of several with one port the running ones.

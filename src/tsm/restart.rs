@@ -3,6 +3,7 @@
 
 mod error;
 mod notes;
+mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,6 +29,8 @@ use crate::supervise::client::ControlCommand;
 use crate::supervise::limits::Limits;
 use crate::supervise::meta::{ExitStatus, Meta, ProcessState};
 use crate::sys::process;
+
+use rollout::Rollout;
 
 pub use error::RestartError;
 
@@ -126,25 +129,28 @@ impl Control<'_> {
                 Err(error) => answers.push(Some(Err(error))),
             }
         }
-        let mut given_up: BTreeMap<String, ProcessName> = BTreeMap::new();
-        for (index, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.is_some()) {
-            note_failure(&mut given_up, processes[index], options, answer.as_ref());
+        let mut rollout = Rollout::new(processes, context, options);
+        for (index, answer) in answers.iter().enumerate() {
+            if let Some(answer) = answer {
+                rollout.note(index, answer);
+            }
         }
-        for wave in waves(processes, options) {
-            let (go, stay): (Vec<usize>, Vec<usize>) = wave
-                .into_iter()
-                .filter(|index| renewals.contains_key(index))
-                .partition(|index| !given_up.contains_key(&processes[*index].meta.run.group));
-            for index in stay {
-                let (name, before) =
-                    (processes[index].name.clone(), given_up[&processes[index].meta.run.group].clone());
-                answers[index] = Some(Err(RestartError::Skipped { name, before }));
+        for wave in rollout.waves() {
+            let mut go = Vec::new();
+            for index in wave.into_iter().filter(|index| renewals.contains_key(index)) {
+                match rollout.failed_before(index) {
+                    Some(before) => {
+                        let name = processes[index].name.clone();
+                        answers[index] = Some(Err(RestartError::Skipped { name, before }));
+                    }
+                    None => go.push(index),
+                }
             }
             for batch in go.chunks(MAX_CONCURRENT) {
                 let some: Vec<(usize, RestartPlan)> =
                     batch.iter().filter_map(|index| Some((*index, renewals.remove(index)?))).collect();
                 for (index, answer) in self.restart_batch(some, deps) {
-                    note_failure(&mut given_up, processes[index], options, Some(&answer));
+                    rollout.note(index, &answer);
                     answers[index] = Some(answer);
                 }
             }
@@ -289,44 +295,6 @@ fn plan_restart<'a>(
         changes.push(FieldChange { what: "environment".to_owned(), from, to });
     }
     Ok(RestartPlan { process, plan: StartPlan { environ: options.environ, ..plan }, changes })
-}
-
-/// The processes in waves: those of one group follow each other, all others are in the first.
-fn waves(processes: &[&Process], options: RestartOptions) -> Vec<Vec<usize>> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for (index, process) in processes.iter().enumerate() {
-        let wave = match is_rolling(process, options) {
-            true => {
-                let count = counts.entry(&process.meta.run.group).or_default();
-                *count += 1;
-                *count - 1
-            }
-            false => 0,
-        };
-        waves.resize_with(waves.len().max(wave + 1), Vec::new);
-        waves[wave].push(index);
-    }
-    waves
-}
-
-fn is_rolling(process: &Process, options: RestartOptions) -> bool {
-    let run = &process.meta.run;
-    let own = if run.recreate { Strategy::Recreate } else { Strategy::Rolling };
-    !run.group.is_empty() && options.strategy.unwrap_or(own) == Strategy::Rolling
-}
-
-/// The rest of its group stays as it is behind one that is not ready.
-fn note_failure(
-    given_up: &mut BTreeMap<String, ProcessName>,
-    process: &Process,
-    options: RestartOptions,
-    answer: Option<&RestartResult>,
-) {
-    let is_ready = |answer: &RestartResult| answer.as_ref().is_ok_and(|risen| risen.readiness.is_ready());
-    if is_rolling(process, options) && !answer.is_some_and(is_ready) {
-        given_up.entry(process.meta.run.group.clone()).or_insert_with(|| process.name.clone());
-    }
 }
 
 /// True once the restart is over: another child runs or ran, or there will be none.

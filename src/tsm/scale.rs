@@ -1,8 +1,8 @@
 //! More or fewer instances of a process.
 
 use super::from_record;
-use super::instances;
-use super::name::{BaseName, without_port};
+use super::instances::{self, base};
+use super::name::BaseName;
 use super::plan::Environ;
 use super::plan::{PlanError, StartPlan};
 use super::port::{PortSource, PortSpec};
@@ -28,13 +28,6 @@ pub fn members<'a>(found: &[Process], all: &'a [Process]) -> Result<Vec<&'a Proc
     }
     members.sort_by_key(|process| (number(process), process.name.clone()));
     Ok(members)
-}
-
-/// The name that all instances share.
-fn base(process: &Process) -> String {
-    let (run, name) = (&process.meta.run, process.name.as_str());
-    let short = process.meta.port.map_or(name, |port| without_port(name, port));
-    if run.group.is_empty() { short.to_owned() } else { run.group.clone() }
 }
 
 /// A process that is not an instance yet is the first.

@@ -12,6 +12,7 @@ use crate::base::name::ProcessName;
 use crate::command::Cx;
 use crate::command::argument::{FilePath, ProcessTarget};
 use crate::report::{Message, Report};
+use crate::tsm::instances::base;
 use crate::tsm::nginx::{Certificate, InstallResult, Nginx, Site};
 use crate::tsm::resolve::{Precision, resolve, resolve_one};
 use crate::tsm::store::{Process, ProcessStore};
@@ -74,8 +75,8 @@ fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Proces
     match processes.as_slice() {
         [one] => Ok((one.name.clone(), processes)),
         several => {
-            let group = several.iter().map(|process| process.meta.run.group.as_str()).find(|group| !group.is_empty());
-            Ok((group.unwrap_or(&target.0).parse()?, processes))
+            let group = several.first().map_or_else(|| target.0.clone(), base);
+            Ok((group.parse()?, processes))
         }
     }
 }

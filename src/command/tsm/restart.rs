@@ -8,6 +8,7 @@ use crate::ops;
 use crate::report::{Message, Report, Tone, Value};
 use crate::supervise::meta::ProcessState;
 use crate::tsm::exit_text;
+use crate::tsm::instances::group_of;
 use crate::tsm::plan::Environ;
 use crate::tsm::readiness::Readiness;
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
@@ -73,12 +74,12 @@ fn set_stopped_aside(targets: &mut Targets, args: &ProcessArgs) {
         let id = process.id().map(|id| id.to_string());
         args.targets.iter().any(|word| word.0 == process.name.as_str() || Some(&word.0) == id.as_ref())
     };
-    let running = targets.processes.iter().filter(|it| !rests(it));
-    let running: Vec<String> = running.map(|it| it.meta.run.group.clone()).collect();
+    let every = targets.processes.clone();
+    let running: Vec<String> = every.iter().filter(|it| !rests(it)).map(|it| group_of(it, &every)).collect();
     let all = targets.all;
     targets.set_aside(|process| {
-        let group = &process.meta.run.group;
-        let beside = all || !group.is_empty() && running.contains(group);
+        let group = group_of(process, &every);
+        let beside = all || !group.is_empty() && running.contains(&group);
         !rests(process) || !beside || is_named(process)
     });
 }

@@ -6,6 +6,7 @@ use crate::base::signal::Signal;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Value};
+use crate::tsm::store::Process;
 
 /// Send a signal to a process
 ///
@@ -29,7 +30,10 @@ impl Command for SendSignal {
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        let targets = Targets::find_exact(std::slice::from_ref(&self.target), cx)?;
+        let mut targets = Targets::find_exact(std::slice::from_ref(&self.target), cx)?;
+        if targets.all {
+            targets.set_aside(Process::is_running);
+        }
         let (effect, environments) = (self.effect(), targets.environments());
         let state = SignalStage { targets, signal: self.signal };
         let plan = |it: &SignalStage, _: &mut Cx| Ok(Some(it.targets.plan()));

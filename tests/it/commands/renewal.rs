@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::json;
 use tetra::supervise::meta::ProcessState;
 
+use crate::ports::free_ports;
 use crate::sandbox::{Sandbox, is_running};
 
 fn service(sandbox: &Sandbox, name: &str, text: &str) {
@@ -128,6 +129,26 @@ fn instances_become_more_and_fewer() {
     sandbox.ok(&["tsm", "scale", "lone", "2"]);
     assert!(is_running(sandbox.read("lone").pid) && is_running(sandbox.read("lone-2").pid));
     assert_eq!(sandbox.run(&["tsm", "scale", "lone", "many"]).code, 2);
+}
+
+#[test]
+fn the_process_that_others_were_added_to_is_one_of_them() {
+    let sandbox = Sandbox::new();
+    let first = free_ports(2).start;
+    let listen =
+        "import os, socket, time; s = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); time.sleep(600)";
+    sandbox.ok(&["tsm", "start", "--name", "web", "--port", &first.to_string(), "python3", "-c", listen]);
+    sandbox.ok(&["tsm", "scale", "web", "2"]);
+    let names = [format!("web-{first}"), format!("web-{}", first + 1)];
+    let site = sandbox.ok(&["tsm", "nginx", "generate", "web"]);
+    assert!([first, first + 1].iter().all(|port| site.contains(&format!("127.0.0.1:{port};"))), "{site}");
+    sandbox.ok(&["tsm", "reload", "web"]);
+    let started = names.each_ref().map(|name| sandbox.read(name).run_state.started_ms);
+    assert_ne!(started[0], started[1], "one after the other");
+    sandbox.ok(&["tsm", "stop", "web"]);
+    assert!(names.iter().all(|name| sandbox.read(name).state == ProcessState::Stopped));
+    sandbox.ok(&["tsm", "start", "--name", "lone", "sleep", "600"]);
+    assert_eq!(sandbox.run(&["tsm", "signal", "*", "USR1"]).code, 0, "what does not run gets no signal");
 }
 
 #[test]
