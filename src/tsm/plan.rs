@@ -161,7 +161,9 @@ impl Draft {
         if base.is_some() {
             line.words.pop();
         }
-        let notes = pm2::notes(&line.words, &shape, &cwd);
+        let behind_dashes = request.arguments.as_ref().filter(|_| !request.program.is_empty()).map_or(0, Vec::len);
+        let typed = line.words.len().saturating_sub(behind_dashes);
+        let notes = pm2::notes(&line.words[..typed], &shape, &cwd);
         Ok(Self {
             line,
             shape,

@@ -29,13 +29,13 @@ const PM2_OPTIONS: &[Pm2Option] = &[
     },
     Pm2Option {
         words: &["--restart-delay", "--exp-backoff-restart-delay", "--min-uptime"],
-        instead: "nothing: the delay between restarts grows up to 30 s until the process has run for 10 s",
+        instead: "no option of tsm: the delay between restarts grows up to 30 s until the process has run for 10 s",
     },
     Pm2Option {
         words: &["--output", "--error", "--log", "--merge-logs", "--log-date-format", "--time", "--log-type"],
-        instead: "nothing: `tsm logs -t` shows its output with times",
+        instead: "no option of tsm: `tsm logs -t` shows its output with times",
     },
-    Pm2Option { words: &["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], instead: "nothing" },
+    Pm2Option { words: &["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], instead: "no option of tsm" },
     Pm2Option { words: &["--namespace"], instead: "TSM_STACK in a saved service" },
 ];
 
@@ -60,7 +60,7 @@ pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path) -> Vec<String> 
         let known = PM2_OPTIONS.iter().find(|option| option.words.contains(&name)).filter(|_| is_likely(name, next));
         if let Some(option) = known.filter(|_| !text.contains(name.trim_start_matches('-')) || is_letter(name)) {
             notes.push(format!(
-                "`{name}` is passed to {script}; if it is meant for tsm, use {} (put `--` before the \
+                "`{name}` is passed to {script}; what it means in PM2 is {} (put `--` before the \
                  arguments of the script to pass them without this note)",
                 option.instead
             ));
@@ -91,7 +91,8 @@ pub fn is_list(path: &Path) -> bool {
     let js = [".config.js", ".config.cjs", ".config.mjs", ".config.ts"].iter().any(|end| name.ends_with(end));
     let data = [".json", ".json5", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
     let compose = name.contains("compose") && (name.ends_with(".yaml") || name.ends_with(".yml"));
-    let others = name == "Procfile" || name.starts_with("Procfile.") || name == "supervisord.conf";
+    let others =
+        name.ends_with(".service") || name == "Procfile" || name.starts_with("Procfile.") || name == "supervisord.conf";
     path.is_file() && (of_pm2.contains(&stem) && (js || data) || compose || others)
 }
 
@@ -139,6 +140,7 @@ mod tests {
             "docker-compose.yml",
             "process-compose.yaml",
             "supervisord.conf",
+            "web.service",
         ];
         for name in all.iter().chain(&["app.js", "package.json", "webpack.config.js", "x.conf"]) {
             std::fs::write(dir.path().join(name), "").expect("a file");
