@@ -19,8 +19,8 @@ use crate::shell::{panics, repl, runner, stdin};
 use crate::sys::host::Host;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
-use crate::sys::{privileges, signal, terminal};
-use crate::ui::console::{Streams, Terminal};
+use crate::sys::{pipe_to, privileges, signal, terminal};
+use crate::ui::console::{Streams, Terminal, TerminalSize};
 
 /// Names of links to the program that are also the first word.
 const LINK_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
@@ -44,8 +44,9 @@ pub fn main() -> ExitCode {
     panics::install_hook();
     signal::ignore_sigxfsz();
     let host = OsHost::new();
-    let console =
-        Terminal::new(Streams::standard(terminal::width, terminal::open_input), host.variables(), local_zone(&host));
+    let size = TerminalSize { width: terminal::width, height: terminal::height };
+    let streams = Streams::standard(size, terminal::open_input, pipe_to::page);
+    let console = Terminal::new(streams, host.variables(), local_zone(&host));
     let mut globals = Globals::default();
     let calling = utf8_args(std::env::args_os())
         .and_then(|words| CliArgs::parse(&words, &mut globals, |word| host.cwd().join(word).is_file()));

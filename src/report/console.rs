@@ -42,11 +42,39 @@ pub trait Console {
     /// Clears the screen for repeated output. Does nothing without a terminal.
     fn clear(&mut self) {}
 
-    /// The same console with another output: not a terminal, without colors unless asked for.
-    fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console>;
+    /// Shows one run of a line that is repeated, in place of the one before, with what changed since then marked. Without a
+    /// terminal it is written as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`show`](Self::show).
+    fn show_frame(&mut self, title: &str, frame: &[u8], before: Option<&[u8]>) -> std::io::Result<()> {
+        let _ = (title, frame, before);
+        Ok(())
+    }
+
+    /// Whether what is shown is kept for [`show_frame`](Self::show_frame) and not seen yet.
+    fn is_recorded(&self) -> bool {
+        false
+    }
+
+    /// The same console with another output.
+    fn to_sink(&self, sink: Box<dyn Write>, reader: Reader) -> Box<dyn Console>;
 
     /// The same console with other options for one line (`--json`, `--color`, `-q`).
     fn with_options(&self, look: &OutputOptions) -> Box<dyn Console>;
+}
+
+/// Who reads what is written into another output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// A file: as for people, without colors unless asked for.
+    File,
+    /// A program: tables are lines of cells with tabs between them.
+    Program,
+    /// A recording that the operator sees later, as it would have been: with the width and the colors of the terminal. Faults and
+    /// notes are part of it; no question can be answered.
+    Operator,
 }
 
 /// Output options of one line. `None` and `false` keep the option of the console.
@@ -56,6 +84,8 @@ pub struct OutputOptions {
     pub json: bool,
     /// `--quiet`: no notes.
     pub quiet: bool,
+    /// No pager.
+    pub unpaged: bool,
     /// With or without colors.
     pub color: Option<Color>,
 }

@@ -13,7 +13,7 @@ pub mod screen;
 pub mod value;
 
 pub use block::{Block, Column, Field, Fields, Message, Table, Visibility};
-pub use console::{Answer, Color, Console, OutputOptions, Question};
+pub use console::{Answer, Color, Console, OutputOptions, Question, Reader};
 pub use row::{Arrival, Entries, Remark, Row, RowStream, Rows};
 pub use screen::Screen;
 pub use value::{Cell, Tone, Value};
@@ -76,6 +76,8 @@ pub enum FollowUp {
         times: Option<u64>,
         /// The directory of the events of processes, if a crash is to bring the next run forward.
         crashes: Option<PathBuf>,
+        /// Shows each run in place of the one before; none shows them one after the other.
+        watch: Option<Watch>,
     },
     /// Show a full-screen view.
     Screen(Screen),
@@ -99,6 +101,35 @@ pub enum FollowUp {
         /// Its new value.
         value: String,
     },
+}
+
+/// How runs of a line are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watch {
+    /// What ends it.
+    pub until: Option<Until>,
+}
+
+/// What ends the repetition of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// An output that differs from that of the first run.
+    Change,
+    /// A run with this exit code.
+    Code(u8),
+}
+
+impl std::str::FromStr for Until {
+    type Err = String;
+
+    fn from_str(given: &str) -> Result<Self, String> {
+        match given {
+            "change" => Ok(Self::Change),
+            code => {
+                code.parse().map(Self::Code).map_err(|_| "expected `change` or an exit code from 0 to 255".to_owned())
+            }
+        }
+    }
 }
 
 impl FollowUp {

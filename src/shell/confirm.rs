@@ -1,14 +1,15 @@
 //! Confirmation before changes, by effect and environment. The only place that asks.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
 use std::rc::Rc;
 
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments;
-use crate::report::{Answer, Console, Question, Report};
+use crate::report::{Answer, Console, Question, Reader, Report};
+
+use super::redirect::MemorySink;
 
 /// The answer that an effect needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,25 +138,14 @@ fn not_interactive(name: &str, effect: Effect, EnvRef { env, .. }: &EnvRef) -> F
 fn text_of(report: Report, console: &dyn Console) -> String {
     let text = Rc::new(RefCell::new(Vec::new()));
     // Writing to memory does not fail.
-    let _ = console.to_sink(Box::new(Sink(Rc::clone(&text)))).show(report);
+    let _ = console.to_sink(Box::new(MemorySink(Rc::clone(&text))), Reader::File).show(report);
     String::from_utf8_lossy(&text.take()).into_owned()
-}
-
-struct Sink(Rc<RefCell<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::io::{self, Write};
 
     use super::*;
     use crate::command::{Settings, Stage};
@@ -207,7 +197,7 @@ mod tests {
             false
         }
 
-        fn to_sink(&self, mut sink: Box<dyn Write>) -> Box<dyn Console> {
+        fn to_sink(&self, mut sink: Box<dyn Write>, _: Reader) -> Box<dyn Console> {
             let _ = sink.write_all(b"stop api\n");
             Box::new(Self { answers: None, asked: Vec::new() })
         }

@@ -8,7 +8,8 @@ use crate::command::global::Globals;
 use crate::report::{Console, FollowUp, OutputOptions, Report};
 
 use super::execute::Execution;
-use super::follow_up::{self, RunNested};
+use super::follow_up;
+use super::nesting::RunNested;
 use super::outcome::LineOutcome;
 use super::parse::{Parsed, parse};
 use super::redirect::RedirectError;
@@ -34,7 +35,11 @@ pub(super) fn run_command(
     let texts: Vec<String> = words.iter().map(|word| expand_tilde(at, session, word)).collect();
     let mut globals = Globals::default();
     let parsed = parse(&texts, &mut globals, console.width());
-    let mut with_options = (globals.output != OutputOptions::default()).then(|| console.with_options(&globals.output));
+    let mut with_options = {
+        // A script goes on by itself.
+        let output = OutputOptions { unpaged: at.source.origin.is_script(), ..globals.output };
+        (output != OutputOptions::default()).then(|| console.with_options(&output))
+    };
     let console: &mut dyn Console = match &mut with_options {
         Some(with_options) => &mut **with_options,
         None => console,

@@ -3,22 +3,19 @@
 use std::io::{self, IsTerminal};
 
 use crate::base::fault::{Fault, FaultKind};
-use crate::base::time::HumanDuration;
 use crate::ops::repeat::Pace;
 use crate::report::{Console, FollowUp, Screen};
 
 use super::monitor;
-use super::nesting::interruption_code;
+use super::nesting::{RunNested, run_line};
 use super::outcome::{LineOutcome, Then};
+use super::repetition::Repetition;
 use super::session::{Session, SessionMode};
 use super::source::{ScriptOrigin, ScriptText};
 
 /// Shown after a selection on a command line, which ends with it.
 const SELECTION_ENDS_NOTE: &str =
     "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
-
-/// Runs a text inside of the current statement.
-pub(super) type RunNested<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, ScriptText) -> LineOutcome;
 
 /// Carries out the follow-up of a command of a text from `origin`.
 ///
@@ -57,9 +54,9 @@ pub(super) fn carry_out(
             let origin = ScriptOrigin::File(name);
             return Ok(run(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 }));
         }
-        FollowUp::Repeat { line, every, times, crashes } => {
+        FollowUp::Repeat { line, every, times, crashes, watch } => {
             let pace = Pace::new(every, crashes.as_deref());
-            return Ok(repeat(session, console, &line, times, pace, run));
+            return Ok(Repetition { line, times, watch }.run(session, console, pace, run));
         }
         FollowUp::Screen(screen) => return show_screen(session, console, screen, run),
     }
@@ -93,34 +90,4 @@ fn show_screen(
         |session: &mut Session, console: &mut dyn Console, line: &str| run_line(session, console, line, "monitor", run);
     monitor::show(session, console, screen, &mut run)?;
     Ok(LineOutcome::default())
-}
-
-/// Runs a line until `times` are over, it ends the session, or a signal arrives.
-fn repeat(
-    session: &mut Session,
-    console: &mut dyn Console,
-    line: &str,
-    times: Option<u64>,
-    mut pace: Pace,
-    run: RunNested,
-) -> LineOutcome {
-    let times = times.unwrap_or(u64::MAX);
-    let mut outcome = LineOutcome::default();
-    for number in 1..=times {
-        if console.is_terminal() {
-            console.clear();
-            console.note(&format!("every {}, run {number}: {line}", HumanDuration(pace.every)));
-        }
-        outcome = run_line(session, console, line, "watch", run);
-        let ends = outcome.then != Then::Continue || interruption_code(session).is_some();
-        if ends || (number < times && !pace.wait(session.host.as_ref())) {
-            break;
-        }
-    }
-    outcome
-}
-
-fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, name: &str, run: RunNested) -> LineOutcome {
-    let origin = ScriptOrigin::Nested(name.to_owned());
-    run(session, console, ScriptText { origin: &origin, text: line, first_line: 1 })
 }

@@ -24,6 +24,7 @@ pub mod plain_prompt;
 pub mod prompt;
 pub mod pulse;
 pub mod redirect;
+mod repetition;
 pub mod repl;
 pub mod runner;
 pub mod session;

@@ -1,13 +1,30 @@
 //! Nested lines: their depth, and the interruption of all of them.
 
 use crate::base::fault::{Fault, FaultKind};
+use crate::report::Console;
 use crate::sys::signal;
 
 use super::outcome::{LineOutcome, Then};
 use super::session::Session;
+use super::source::{ScriptOrigin, ScriptText};
 
 /// The limit of nested scripts, aliases and `watch` runs.
 pub const MAX_DEPTH: usize = 16;
+
+/// Runs a text inside of the current statement.
+pub(super) type RunNested<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Console, ScriptText) -> LineOutcome;
+
+/// Runs a line inside of another one that is called `name`.
+pub(super) fn run_line(
+    session: &mut Session,
+    console: &mut dyn Console,
+    line: &str,
+    name: &str,
+    run: RunNested,
+) -> LineOutcome {
+    let origin = ScriptOrigin::Nested(name.to_owned());
+    run(session, console, ScriptText { origin: &origin, text: line, first_line: 1 })
+}
 
 /// Runs one nesting level deeper; an interruption determines the code.
 pub(super) fn with_depth(session: &mut Session, run: impl FnOnce(&mut Session) -> LineOutcome) -> LineOutcome {

@@ -2,7 +2,7 @@
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError, Statement, Word};
-use crate::report::Console;
+use crate::report::{Console, Reader};
 use crate::sys::host::Invocation;
 
 use super::dispatch;
@@ -98,7 +98,7 @@ fn run_statement(
     }
     if let Some(redirect) = &statement.redirect {
         return match redirect::open_file(session, redirect) {
-            Ok(file) => run(session, &mut *console.to_sink(file)).ignoring_broken_pipe(),
+            Ok(file) => run(session, &mut *console.to_sink(file, Reader::File)).ignoring_broken_pipe(),
             Err(error) => at.report_fault(console, error.into(), Some(&redirect.target.span)),
         };
     }
@@ -121,12 +121,16 @@ fn run_shell_escape(at: &Position, session: &mut Session, console: &mut dyn Cons
     let invocation = Invocation {
         program: "sh".to_owned(),
         arguments: vec!["-c".to_owned(), text.to_owned()],
-        inherit_stdio: true,
+        inherit_stdio: !console.is_recorded(),
         cwd: Some(session.host.cwd().to_owned()),
         ..Invocation::default()
     };
     match session.host.run(&invocation) {
-        Ok(finished) => LineOutcome::with_code(u8::try_from(finished.exit_code & 0xff).unwrap_or(1)),
+        Ok(finished) => {
+            let shown = redirect::pass_on(console, &[finished.stdout, finished.stderr].concat());
+            let code = u8::try_from(finished.exit_code & 0xff).unwrap_or(1);
+            shown.map_or_else(|error| at.report_fault(console, error.into(), None), |()| LineOutcome::with_code(code))
+        }
         Err(source) => at.report_fault(console, RedirectError::Shell { source }.into(), None),
     }
 }

@@ -1,8 +1,9 @@
 //! A program of the operator's that reads what a command says: the right side of `|`.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
 use super::child;
 use super::signal::{self, SigintGuard};
@@ -10,8 +11,21 @@ use super::signal::{self, SigintGuard};
 /// A running `sh -c`. Its output and errors are the operator's.
 pub struct PipedCommand {
     child: Child,
+    kept: Option<JoinHandle<Vec<u8>>>,
     _sigint_guard: SigintGuard,
 }
+
+/// Where the output of the program goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PipedOutput {
+    /// To the operator.
+    Inherited,
+    /// Into memory, as far as [`MAX_KEPT`].
+    Kept,
+}
+
+/// The most bytes that are kept of an output: more than any screen shows. The rest is read and dropped.
+const MAX_KEPT: u64 = 1024 * 1024;
 
 impl PipedCommand {
     /// Starts `sh -c text` in `cwd` and gives the end to write to. Dropping that end tells the program that there is no more.
@@ -19,21 +33,48 @@ impl PipedCommand {
     /// # Errors
     ///
     /// Fails if `sh` cannot be started.
-    pub fn start(text: &str, cwd: &Path) -> io::Result<(Self, Box<dyn Write>)> {
-        let mut child = Command::new("sh").arg("-c").arg(text).current_dir(cwd).stdin(Stdio::piped()).spawn()?;
+    pub fn start(text: &str, cwd: &Path, output: PipedOutput) -> io::Result<(Self, Box<dyn Write>)> {
+        let stdout = || if output == PipedOutput::Kept { Stdio::piped() } else { Stdio::inherit() };
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(text).current_dir(cwd).stdin(Stdio::piped()).stdout(stdout());
+        let mut child = command.spawn()?;
+        // Read while it is written to: it may not read on before its own output is taken.
+        let kept = child.stdout.take().map(|stdout| std::thread::spawn(move || keep(stdout)));
         let input: Box<dyn Write> = match child.stdin.take() {
             Some(input) => Box::new(input),
             None => Box::new(io::sink()),
         };
-        Ok((Self { child, _sigint_guard: signal::ignore_sigint() }, input))
+        Ok((Self { child, kept, _sigint_guard: signal::ignore_sigint() }, input))
     }
 
-    /// Waits for its end; its exit code, 128 + n for a signal.
+    /// Waits for its end; its exit code, 128 + n for a signal, and what was kept of its output.
     ///
     /// # Errors
     ///
     /// Fails if another thread waited for it.
-    pub fn wait(mut self) -> io::Result<i32> {
-        child::wait(&mut self.child)
+    pub fn wait(mut self) -> io::Result<(i32, Vec<u8>)> {
+        let code = child::wait(&mut self.child)?;
+        Ok((code, self.kept.and_then(|kept| kept.join().ok()).unwrap_or_default()))
     }
+}
+
+fn keep(mut stdout: ChildStdout) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What was read before a failure is shown.
+    let _ = Read::by_ref(&mut stdout).take(MAX_KEPT).read_to_end(&mut bytes);
+    let _ = io::copy(&mut stdout, &mut io::sink());
+    bytes
+}
+
+/// Shows a text with a program of the operator's, a pager, and waits for its end.
+///
+/// # Errors
+///
+/// Fails if `sh` cannot be started.
+pub fn page(command: &str, text: &[u8]) -> io::Result<()> {
+    let (pager, mut input) = PipedCommand::start(command, Path::new("."), PipedOutput::Inherited)?;
+    // A pager may be left before its end.
+    let _ = input.write_all(text);
+    drop(input);
+    pager.wait().map(drop)
 }

@@ -32,12 +32,23 @@ impl Read for TtyReader {
 /// The width of the terminal that is the standard output or, failing that, the standard error; none without one.
 #[must_use]
 pub fn width() -> Option<usize> {
-    [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(width_of)
+    size().map(|(columns, _)| columns)
 }
 
-fn width_of(descriptor: libc::c_int) -> Option<usize> {
+/// Its height, in rows.
+#[must_use]
+pub fn height() -> Option<usize> {
+    size().map(|(_, rows)| rows).filter(|rows| *rows > 0)
+}
+
+fn size() -> Option<(usize, usize)> {
+    [libc::STDOUT_FILENO, libc::STDERR_FILENO].into_iter().find_map(size_of)
+}
+
+/// Columns and rows.
+fn size_of(descriptor: libc::c_int) -> Option<(usize, usize)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the request writes a `winsize` to the pointer it is given, which points to one.
     let answer = unsafe { libc::ioctl(descriptor, libc::TIOCGWINSZ, &raw mut size) };
-    (answer == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
+    (answer == 0 && size.ws_col > 0).then_some((usize::from(size.ws_col), usize::from(size.ws_row)))
 }

@@ -8,11 +8,14 @@ use std::rc::Rc;
 use jiff::tz::TimeZone;
 
 use super::fault;
+use super::frame;
 use super::render::{self, Chunk, OutputTarget};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::Fault;
-use crate::report::{Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Report, Row, RowStream, json};
+use crate::report::{
+    Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, json,
+};
 
 /// The width of help texts without a terminal, in columns; tables are not truncated there.
 const DEFAULT_WIDTH: usize = 100;
@@ -25,6 +28,21 @@ const MAX_PENDING: usize = 64 * 1024;
 
 /// Opens the source of answers.
 pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
+
+/// Shows a text with a pager, and waits for its end.
+pub type Pager = fn(&str, &[u8]) -> io::Result<()>;
+
+/// How the size of the terminal is found.
+#[derive(Clone, Copy)]
+pub struct TerminalSize {
+    /// Its width, in columns; none if unknown.
+    pub width: fn() -> Option<usize>,
+    /// Its height, in rows.
+    pub height: fn() -> Option<usize>,
+}
+
+/// The pager as long as none is named. Whatever fits on the screen it only prints; without `less`, all.
+const DEFAULT_PAGER: &str = "if command -v less >/dev/null; then exec less -FRSX; else exec cat; fi";
 
 /// The streams of the program.
 ///
@@ -41,21 +59,24 @@ pub struct Streams {
     pub output_is_terminal: bool,
     /// Whether `stderr` is a terminal.
     pub stderr_is_terminal: bool,
-    /// The current width of the terminal; none if unknown.
-    pub width: fn() -> Option<usize>,
+    /// The current size of the terminal.
+    pub size: TerminalSize,
+    /// Shows a text with the pager of a command line; none where nothing is paged.
+    pub pager: Option<Pager>,
 }
 
 impl Streams {
     /// The standard streams; questions can be answered if standard input is a terminal.
     #[must_use]
-    pub fn standard(width: fn() -> Option<usize>, answers: AnswerSource) -> Self {
+    pub fn standard(size: TerminalSize, answers: AnswerSource, pager: Pager) -> Self {
         Self {
+            pager: Some(pager),
             output: Rc::new(RefCell::new(io::stdout())),
             stderr: Rc::new(RefCell::new(io::stderr())),
             answer_source: io::stdin().is_terminal().then_some(answers),
             output_is_terminal: io::stdout().is_terminal(),
             stderr_is_terminal: io::stderr().is_terminal(),
-            width,
+            size,
         }
     }
 }
@@ -68,6 +89,8 @@ pub struct Terminal {
     zone: TimeZone,
     json: bool,
     quiet: bool,
+    unpaged: bool,
+    reader: Option<Reader>,
     color: Color,
 }
 
@@ -75,7 +98,16 @@ impl Terminal {
     /// A console over the streams. It reads `NO_COLOR`, `CLICOLOR_FORCE`, `TERM` and `COLUMNS` of the variables.
     #[must_use]
     pub fn new(streams: Streams, variables: &BTreeMap<String, String>, zone: TimeZone) -> Self {
-        Self { streams, variables: Rc::new(variables.clone()), zone, json: false, quiet: false, color: Color::Auto }
+        Self {
+            streams,
+            variables: Rc::new(variables.clone()),
+            zone,
+            json: false,
+            quiet: false,
+            unpaged: false,
+            reader: None,
+            color: Color::Auto,
+        }
     }
 
     /// The same console with other output options; unset options keep their value.
@@ -84,6 +116,7 @@ impl Terminal {
         let mut other = self.clone();
         other.json |= options.json;
         other.quiet |= options.quiet;
+        other.unpaged |= options.unpaged;
         other.color = options.color.unwrap_or(self.color);
         other
     }
@@ -101,7 +134,7 @@ impl Terminal {
     /// The width of the terminal: as it reports, else `COLUMNS`.
     fn terminal_width(&self) -> Option<usize> {
         let variable = || self.variables.get("COLUMNS")?.parse().ok();
-        (self.streams.width)().or_else(variable).filter(|width| *width > 0)
+        (self.streams.size.width)().or_else(variable).filter(|width| *width > 0)
     }
 
     fn render_options(&self) -> RenderOptions {
@@ -110,7 +143,56 @@ impl Terminal {
     }
 
     fn target(&self) -> OutputTarget {
-        if self.streams.output_is_terminal { OutputTarget::Terminal } else { OutputTarget::NotTerminal }
+        match self.reader {
+            Some(Reader::Program) => OutputTarget::Program,
+            _ if self.streams.output_is_terminal => OutputTarget::Terminal,
+            _ => OutputTarget::NotTerminal,
+        }
+    }
+
+    fn is_dumb(&self) -> bool {
+        self.variables.get("TERM").is_none_or(|term| term == "dumb")
+    }
+
+    /// What pages; none where nothing is paged, or nothing could be pressed to go on.
+    fn pager(&self) -> Option<(Pager, &str)> {
+        let can_page = self.streams.output_is_terminal && self.streams.answer_source.is_some() && !self.is_dumb();
+        let pager = self.streams.pager.filter(|_| can_page && !self.unpaged && self.reader.is_none())?;
+        let named = |name| self.variables.get(name).map(|command| command.trim());
+        let command = named("TETRA_PAGER").or_else(|| named("PAGER")).unwrap_or(DEFAULT_PAGER);
+        (!matches!(command, "" | "cat")).then_some((pager, command))
+    }
+
+    /// True for a text that does not fit on the screen, with a row left for the prompt.
+    fn is_longer_than_screen(&self, text: &[u8]) -> bool {
+        let (Some(width), Some(height)) = (self.terminal_width(), (self.streams.size.height)()) else { return false };
+        let text = String::from_utf8_lossy(text);
+        let rows = text.lines().map(|line| frame::visible_width(line).div_ceil(width).max(1));
+        rows.sum::<usize>() >= height
+    }
+
+    /// What is shown of blocks without rows that are still to come, if that is longer than the screen. Notes come after it.
+    fn show_paged(&self, blocks: &[Block]) -> io::Result<bool> {
+        let Some((pager, command)) = self.pager() else { return Ok(false) };
+        let options = self.render_options();
+        let (mut output, mut notes) = (Vec::new(), String::new());
+        for block in blocks {
+            match render::block(block, &options, self.target()) {
+                Some(Chunk::Output(bytes)) => output.extend(bytes),
+                Some(Chunk::Stderr(text)) if !self.quiet => notes.push_str(&text),
+                Some(Chunk::Stderr(_)) => {}
+                None => return Ok(false),
+            }
+        }
+        if !self.is_longer_than_screen(&output) {
+            return Ok(false);
+        }
+        if let Err(error) = pager(command, &output) {
+            self.write(&output)?;
+            self.write_note(&format!("failed to start the pager `{command}`: {error}"));
+        }
+        self.write_stderr(&notes);
+        Ok(true)
     }
 
     /// Writes and flushes, so that stdout and stderr appear in order.
@@ -133,6 +215,9 @@ impl Terminal {
     }
 
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
+        if self.show_paged(&blocks)? {
+            return Ok(());
+        }
         let options = self.render_options();
         for block in blocks {
             match render::block(&block, &options, self.target()) {
@@ -252,17 +337,35 @@ impl Console for Terminal {
     }
 
     fn clear(&mut self) {
-        let dumb = self.variables.get("TERM").is_none_or(|term| term == "dumb");
-        if self.streams.output_is_terminal && !dumb && !self.json {
+        if self.streams.output_is_terminal && !self.is_dumb() && !self.json {
             // The next output reports an error.
             let _ = self.write("\x1b[H\x1b[2J");
         }
     }
 
-    fn to_sink(&self, sink: Box<dyn Write>) -> Box<dyn Console> {
+    fn show_frame(&mut self, title: &str, frame: &[u8], before: Option<&[u8]>) -> io::Result<()> {
+        if !self.streams.output_is_terminal || self.is_dumb() || self.json {
+            return self.write(frame);
+        }
+        let size = (self.width(), (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT));
+        self.write(frame::screen(title, frame, before, size))
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.reader == Some(Reader::Operator)
+    }
+
+    fn to_sink(&self, sink: Box<dyn Write>, reader: Reader) -> Box<dyn Console> {
         let mut other = self.clone();
         other.streams.output = Rc::new(RefCell::new(sink));
-        other.streams.output_is_terminal = false;
+        other.reader = Some(reader);
+        if reader == Reader::Operator {
+            other.streams.stderr = Rc::clone(&other.streams.output);
+            other.streams.stderr_is_terminal = other.streams.output_is_terminal;
+            other.streams.answer_source = None;
+        } else {
+            other.streams.output_is_terminal = false;
+        }
         Box::new(other)
     }
 
@@ -310,7 +413,8 @@ mod tests {
                 answer_source: None,
                 output_is_terminal: is_terminal,
                 stderr_is_terminal: is_terminal,
-                width: || Some(40),
+                size: TerminalSize { width: || Some(40), height: || Some(5) },
+                pager: None,
             };
             Self { output, stderr, streams }
         }
@@ -400,7 +504,7 @@ mod tests {
         assert!(recorder.written().0.contains("\u{1b}[32monline"));
 
         let sink = Rc::new(RefCell::new(Vec::new()));
-        let mut piped = recorder.terminal().to_sink(Box::new(Shared(sink.clone())));
+        let mut piped = recorder.terminal().to_sink(Box::new(Shared(sink.clone())), Reader::File);
         piped.show(report()).expect("memory takes everything");
         assert_eq!(sink.borrow().as_slice(), b"STATE\nonline\n");
         assert!(!piped.is_terminal());
@@ -432,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_ends_even_an_endless_follower() {
-        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(Closed));
+        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(Closed), Reader::File);
         let endless = RowStream::of(std::iter::repeat_with(|| Ok(Box::new(Message::new("tick")) as Box<dyn Row>)));
         let ended = piped.show(Report::of(endless)).map_err(|error| error.kind());
         assert_eq!(ended, Err(ErrorKind::BrokenPipe));
@@ -484,7 +588,7 @@ mod tests {
     #[test]
     fn rows_that_are_there_are_written_at_once_before_a_wait() {
         let written = Counter::default();
-        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(written.clone()));
+        let mut piped = Recorder::new(false).terminal().to_sink(Box::new(written.clone()), Reader::Program);
         let rows = Box::new(Bursts { given: 0, written: written.clone() });
         piped.show(Report::of(RowStream { rows })).expect("memory takes everything");
         let (writes, count) = *written.0.borrow();

@@ -6,6 +6,7 @@
 pub mod console;
 pub mod diagnostic;
 pub mod fault;
+mod frame;
 pub mod render;
 pub mod sanitize;
 pub mod style;

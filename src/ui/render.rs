@@ -24,6 +24,7 @@ pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Op
         Block::Table(it) if it.rows.is_empty() => {
             Chunk::Stderr(it.empty_text.as_ref().map(|it| line(it)).unwrap_or_default())
         }
+        Block::Table(it) if target == OutputTarget::Program => Chunk::Output(table::tab_separated(it, options).into()),
         Block::Table(it) => Chunk::Output(table::render(it, options).into()),
         Block::Fields(it) => Chunk::Output(fields(it, options).into()),
         Block::Message(it) => Chunk::Output(sentence(it, options.styler).into()),
@@ -44,12 +45,14 @@ pub enum OutputTarget {
     Terminal,
     /// A file or pipe.
     NotTerminal,
+    /// A program that reads tables: cells are separated by tabs.
+    Program,
 }
 
 /// A line of a program: escaped, with its colors, on a terminal; byte for byte elsewhere. An empty line is a line.
 #[must_use]
 pub fn row(row: &dyn Row, styler: Styler, target: OutputTarget) -> Vec<u8> {
-    let raw = if target == OutputTarget::NotTerminal { row.raw() } else { None };
+    let raw = if target == OutputTarget::Terminal { None } else { row.raw() };
     let mut line = match raw {
         Some(raw) => styler.tone_bytes(row.tone(), &raw),
         None => styler.tone(row.tone(), &sanitize::colored(&row.text(), styler)).into_bytes(),
@@ -71,7 +74,7 @@ fn sentence(sentence: &Message, styler: Styler) -> String {
 fn sanitized_text(text: &str, styler: Styler, target: OutputTarget) -> String {
     match target {
         OutputTarget::Terminal => with_newline(sanitize::colored(text, styler)),
-        OutputTarget::NotTerminal => with_newline(text.to_owned()),
+        OutputTarget::NotTerminal | OutputTarget::Program => with_newline(text.to_owned()),
     }
 }
 

@@ -46,6 +46,17 @@ pub fn render(table: &Table, options: &RenderOptions) -> String {
     horizontal(table, &columns, options)
 }
 
+/// Every column but those that are never shown, a line for each row and one for the headings, with a tab between cells. A cell
+/// holds neither a tab nor a line end.
+#[must_use]
+pub fn tab_separated(table: &Table, options: &RenderOptions) -> String {
+    let columns = measure(table, options);
+    let titles = columns.iter().map(|it| &*table.columns[it.index].title).collect::<Vec<_>>().join("\t");
+    let row = |number: usize| columns.iter().map(|it| it.texts[number].as_str()).collect::<Vec<_>>().join("\t");
+    let lines = std::iter::once(titles).chain((0..table.rows.len()).map(row));
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
 /// A shown column: its texts, its width and its least width.
 struct MeasuredColumn {
     index: usize,
@@ -182,6 +193,15 @@ ID  NAME              STATE     PID  PORT  COMMAND
 10  日本              online      7     -  /usr/bin/python3 -m http.server 8000
 "
         );
+    }
+
+    #[test]
+    fn a_program_gets_cells_between_tabs() {
+        let mut table =
+            Table::new(&[("name", "NAME"), ("note", "NOTE"), ("x", "X")]).with_visibility("x", Visibility::Never);
+        table.row(vec!["a b".into(), "c\td\ne".into(), "no".into()]);
+        let narrow = RenderOptions { width: Some(5), ..frame(None) };
+        assert_eq!(tab_separated(&table, &narrow), "NAME\tNOTE\na b\tc\\td\\ne\n");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod launch;
 mod limits;
 mod monitor;
 mod org;
+mod output;
 mod packaging;
 mod ports;
 mod program;

@@ -94,6 +94,7 @@ impl TestHome {
             ("PATH", format!("{program}:/usr/local/bin:/usr/bin:/bin")),
             ("TERM", "xterm-256color".to_owned()),
             ("LC_ALL", "C.UTF-8".to_owned()),
+            ("TETRA_PAGER", "cat".to_owned()),
         ]
     }
 }

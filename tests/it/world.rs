@@ -23,7 +23,7 @@ use tetra::shell::source::{ScriptOrigin, ScriptText};
 use tetra::sys::host::{CommandOutput, Host, Invocation};
 use tetra::sys::os_host::OsHost;
 use tetra::sys::paths::Paths;
-use tetra::ui::console::{Streams, Terminal};
+use tetra::ui::console::{Streams, Terminal, TerminalSize};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tetra");
@@ -152,7 +152,8 @@ impl World {
             answer_source: there.then_some(|| Ok(Box::new(Answers))),
             output_is_terminal: false,
             stderr_is_terminal: false,
-            width: || Some(100),
+            size: TerminalSize { width: || Some(100), height: || None },
+            pager: None,
         };
         let mut console = Terminal::new(streams, self.session.host.variables(), TimeZone::UTC);
         let outcome = run(&mut self.session, &mut console);

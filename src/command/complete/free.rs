@@ -12,6 +12,7 @@ use crate::base::time::HumanDuration;
 use crate::base::time_spec::TimeSpec;
 use crate::command::tsm::events::sessions::SessionsOption;
 use crate::ops::scale::TargetCount;
+use crate::report::Until;
 use crate::tkm::host::Address;
 use crate::tsm::options::OPTIONS;
 use crate::tsm::port::PortSpec;
@@ -60,6 +61,10 @@ const EXAMPLES: &[Examples] = &[
             ("0.0.0.0", "every address of this machine"),
             ("::1", "this machine, IPv6"),
         ],
+    ),
+    (
+        TypeId::of::<Until>,
+        &[("change", "its output differs from that of the first run"), ("0", "it succeeds"), ("5", "not found")],
     ),
     (TypeId::of::<TargetCount>, &[("4", "four in all"), ("+1", "one more"), ("-1", "one fewer")]),
     (

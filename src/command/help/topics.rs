@@ -54,7 +54,8 @@ fn lines() -> String {
      'a b'  \"a b\"  a\\ b   one word\n\
      # text              a comment\n\
      \\ at the end        the line goes on\n\
-     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses\n\
+     COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses;\n\
+     \x20                   tables as lines of cells with a tab between them\n\
      COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
      !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\n\
      The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
@@ -81,6 +82,7 @@ fn prompt() -> String {
      Ctrl-D               leaves, on an empty line\n\
      Ctrl-Z               takes the last change of the line back\n\n\
      Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept.\n\
+     What is longer than the screen is shown by $TETRA_PAGER, $PAGER or less; TETRA_PAGER=cat shows it at once.\n\
      `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and a table `aliases`; the\n\
      lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
      give a prompt without an editor, for screen readers and poor terminals.\n"

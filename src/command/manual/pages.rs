@@ -20,11 +20,15 @@ const FILES: [(&str, &str, &str); 3] = [
     ("tetra-config.toml", "settings of the prompt of tetra", "Settings: `config.toml`"),
 ];
 
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("TETRA_DIR", "the directory of everything; `~/tetra` unless set"),
     ("TETRA_ORG, TETRA_ENV", "the organization and the environment, unless an option or the session says otherwise"),
     ("TETRA_PLAIN", "set to 1: the prompt has no editor"),
     ("VISUAL, EDITOR", "the editor of `Ctrl-O` and of commands that edit"),
+    (
+        "TETRA_PAGER, PAGER",
+        "what shows an output that is longer than the screen: `less -FRSX` unless set; `cat` for none",
+    ),
     ("NO_COLOR, CLICOLOR_FORCE", "no colour, or colour also without a terminal"),
     ("COLUMNS", "the width of tables without a terminal"),
 ];

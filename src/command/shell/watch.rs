@@ -5,11 +5,12 @@ use crate::base::line;
 use crate::base::time::HumanDuration;
 use crate::command::argument::CommandWord;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{FollowUp, Report};
+use crate::report::{self, FollowUp, Report, Until};
 
 /// Run a command again and again
 ///
-/// Ctrl-C ends it. A single argument is run as a line, so that `watch 'tsm list | head'` works.
+/// On a terminal each run is shown in the place of the one before, with the time, and what differs is in reverse. Ctrl-C ends it.
+/// A single argument is run as a line, so that `watch 'tsm list | head'` works. Without a terminal the outputs follow each other.
 #[derive(Debug, clap::Args)]
 pub struct Watch {
     /// The pause between two runs
@@ -18,6 +19,9 @@ pub struct Watch {
     /// The number of runs; unlimited without it
     #[arg(short = 'c', long, value_name = "N")]
     pub count: Option<u64>,
+    /// End at a change of the output, or at an exit code; exit code 3 if `--count` is over before
+    #[arg(short = 'u', long, value_name = "change|CODE")]
+    pub until: Option<Until>,
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     pub command: Vec<CommandWord>,
@@ -26,7 +30,7 @@ pub struct Watch {
 impl Command for Watch {
     const NAME: &'static str = "watch";
     const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["watch -n 10ms -c 2 version"];
+    const EXAMPLES: &'static [&'static str] = &["watch -n 10ms -c 2 version", "watch -n 10ms --until 0 version"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
         let line = match &self.command[..] {
@@ -34,6 +38,12 @@ impl Command for Watch {
             words => line::join(words.iter().map(|word| &word.0)),
         };
         line::lex(&line)?;
-        Ok(Report::then(FollowUp::Repeat { line, every: self.every.0, times: self.count, crashes: None }))
+        Ok(Report::then(FollowUp::Repeat {
+            line,
+            every: self.every.0,
+            times: self.count,
+            crashes: None,
+            watch: Some(report::Watch { until: self.until }),
+        }))
     }
 }

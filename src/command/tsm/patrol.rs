@@ -55,7 +55,7 @@ fn repeat(round: Round, cx: &mut Cx) -> Result<Report, Fault> {
     let yes = if cx.yes { " --yes" } else { "" };
     let line = format!("tsm patrol --once{yes}");
     let crashes = Some(cx.paths.events());
-    Ok(Report::then(FollowUp::Repeat { line, every: round.every.0, times: None, crashes }))
+    Ok(Report::then(FollowUp::Repeat { line, every: round.every.0, times: None, crashes, watch: None }))
 }
 
 fn run_once(mut round: Round, cx: &mut Cx) -> Result<Report, Fault> {
