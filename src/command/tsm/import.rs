@@ -126,8 +126,9 @@ impl PlannedImport {
             Fault::new(FaultKind::Failed, format!("`{}` cannot be imported: {}", it.field, it.why))
         };
         faults.extend(self.imported.rejected.iter().map(refused));
-        let mut lost =
-            Table::new(&[("field", "NOT CARRIED OVER"), ("why", "WHY")]).when_empty("Everything was carried over.");
+        // Only what was imported as a whole was carried over.
+        let all = if faults.is_empty() && !outcomes.is_empty() { "Everything was carried over." } else { "" };
+        let mut lost = Table::new(&[("field", "NOT CARRIED OVER"), ("why", "WHY")]).when_empty(all);
         for it in &self.imported.unsupported {
             lost.row(vec![it.field.as_str().into(), it.why.as_str().into()]);
         }

@@ -57,7 +57,8 @@ fn one(
     let entrypoint = process.take("entrypoint").map(|words| crate::tsm::command_line::join(&texts(words)));
     let cwd = process.text("working_dir").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
     let mut it = definition(name, cwd);
-    it.command = command.or(entrypoint).ok_or("no command")?.trim().to_owned();
+    // Two signs are one that is left to the shell.
+    it.command = command.or(entrypoint).ok_or("no command")?.trim().replace("$$", "$");
     it.exports = variables(&mut process, "environment");
     it.description = process.text("description");
     it.options.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
@@ -66,6 +67,7 @@ fn one(
     needs(&mut process, &mut it, done);
     available(&mut process, &mut it);
     ended(&mut process, &mut it);
+    scheduled(&mut process, &mut it);
     match (process.take("readiness_probe"), process.take("liveness_probe")) {
         (Some(probe), other) => {
             health(&mut process, "readiness_probe", probe, &mut it);
@@ -135,6 +137,18 @@ fn available(process: &mut FieldReader, it: &mut Definition) {
     });
 }
 
+fn scheduled(process: &mut FieldReader, it: &mut Definition) {
+    let Some(value) = process.take("schedule") else { return };
+    let place = format!("{}.schedule", process.place);
+    let Ok(mut schedule) = FieldReader::new(value, place, process.unsupported) else { return };
+    it.options.cron = schedule.parsed("cron");
+    it.options.cron_tz = schedule.parsed("timezone");
+    schedule.finish(|key| match key {
+        "interval" => "write it as a schedule of TSM_CRON".to_owned(),
+        _ => "not supported".to_owned(),
+    });
+}
+
 fn ended(process: &mut FieldReader, it: &mut Definition) {
     let Some(value) = process.take("shutdown") else { return };
     let place = format!("{}.shutdown", process.place);
@@ -153,6 +167,7 @@ fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definiti
     let place = format!("{}.{key}", process.place);
     let Ok(mut probe) = FieldReader::new(value, place.clone(), process.unsupported) else { return };
     let exec = probe.take("exec").and_then(|exec| exec.get("command")).and_then(scalar);
+    let exec = exec.map(|text| text.replace("$$", "$"));
     it.options.health = exec.map(HealthCheck::Exec).or_else(|| {
         let http = probe.take("http_get")?;
         let field = |key: &str| http.get(key).and_then(scalar);
@@ -210,5 +225,18 @@ mod tests {
             assert!(all.contains(&field), "{field}: {all:?}");
         }
         assert_eq!(imported.rejected.len(), 1);
+    }
+
+    #[test]
+    fn a_schedule_is_one_and_two_signs_are_left_to_the_shell() {
+        let imported = import(
+            "process-compose.yaml",
+            "processes:\n  a:\n    command: echo $$HOME\n    schedule: {cron: '0 3 * * *', timezone: UTC, max_concurrent: 1}\n",
+        );
+        let [a] = &imported.services[..] else { panic!("one service") };
+        assert_eq!(a.command, "echo $HOME");
+        assert_eq!(a.options.cron.as_ref().map(ToString::to_string).as_deref(), Some("0 3 * * *"));
+        assert!(a.options.cron_tz.is_some());
+        assert_eq!(lost(&imported), ["processes.a.schedule.max_concurrent"]);
     }
 }

@@ -25,8 +25,11 @@ pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> 
                 program(&name, section, &groups, site, &mut imported);
             }
             Some(("group", _)) => {}
-            Some(("eventlistener" | "fcgi-program", _)) => {
+            Some(("eventlistener", _)) => {
                 imported.reject(&section.name, "the event protocol of supervisord is not supported".to_owned());
+            }
+            Some(("fcgi-program", _)) => {
+                imported.reject(&section.name, "sockets that supervisord opens are not supported".to_owned());
             }
             _ if section.name == "include" => {
                 imported.unsupported.push(unsupported("include", "", "import the included files one by one"));
@@ -63,10 +66,14 @@ fn program(
     let Some(command) = section.take("command") else {
         return imported.reject(&place, "no command".to_owned());
     };
-    let cwd = section.take("directory").map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory));
-    let mut it = definition(name, cwd);
     let here = site.dir.display().to_string();
     let expand = |text: &str| text.replace("%(program_name)s", name).replace("%(here)s", &here);
+    let directory = section.take("directory").map(|text| expand(&text));
+    if directory.as_ref().is_some_and(|text| text.contains("%(")) {
+        imported.unsupported.push(unsupported(&place, "directory", "its `%(…)` is not expanded"));
+    }
+    let cwd = directory.map_or_else(|| site.dir.to_owned(), |directory| site.path(&directory.replace("%%", "%")));
+    let mut it = definition(name, cwd);
     it.command = words(&expand(&command));
     if expand(&command).replace("%(ENV_", "").contains("%(") {
         imported.unsupported.push(unsupported(
@@ -75,7 +82,12 @@ fn program(
             "only `%(program_name)s`, `%(here)s` and `%(ENV_…)s` are expanded",
         ));
     }
-    for (key, value) in section.take("environment").map(|text| environment(&text)).unwrap_or_default() {
+    let (pairs, rest) = section.take("environment").map(|text| environment(&text)).unwrap_or_default();
+    if !rest.is_empty() {
+        let why = format!("expected `KEY=\"value\",…` at `{rest}`");
+        imported.unsupported.push(unsupported(&place, "environment", &why));
+    }
+    for (key, value) in pairs {
         let value = expand(&value).replace("%%", "%");
         if value.contains("%(") {
             imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not expanded"));
@@ -124,22 +136,29 @@ fn literal(text: &str) -> String {
     shown
 }
 
-/// `KEY="value",KEY2='value'`; values may be without quotes.
-fn environment(text: &str) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
+/// `KEY="value",KEY2='value'`; values may be without quotes. Also the first part that is no such pair.
+fn environment(text: &str) -> (Vec<(String, String)>, String) {
+    let (mut pairs, mut rest) = (Vec::new(), String::new());
     let (mut quote, mut part) = (None, String::new());
     for c in text.chars().chain([',']) {
         match (c, quote) {
             (',' | '\n', None) => {
                 let part = std::mem::take(&mut part);
-                pairs.extend(part.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())));
+                match part.split_once('=') {
+                    Some((key, value)) => pairs.push((key.trim().to_owned(), value.trim().to_owned())),
+                    None if rest.is_empty() => part.trim().clone_into(&mut rest),
+                    None => {}
+                }
             }
             ('"' | '\'', None) => quote = Some(c),
             (c, Some(open)) if c == open => quote = None,
             (c, _) => part.push(c),
         }
     }
-    pairs
+    if quote.is_some() {
+        rest = part;
+    }
+    (pairs, rest)
 }
 
 fn read_options(section: &mut Section, it: &mut Definition, place: &str, gone: &mut Vec<Unsupported>) {
@@ -222,5 +241,18 @@ mod tests {
         );
         let refused: Vec<&str> = imported.rejected.iter().map(|it| it.field.as_str()).collect();
         assert_eq!(refused, ["program:none", "eventlistener:e"]);
+    }
+
+    #[test]
+    fn a_directory_is_expanded_and_no_variable_is_lost_without_a_word() {
+        let imported = import(
+            "supervisord.conf",
+            "[program:a]\ncommand=x\ndirectory=%(here)s/%(program_name)s\nenvironment=A=\"1\",B=\"q\\\"x\",C=3\n\
+             [program:b]\ncommand=x\ndirectory=%(ENV_X)s\nenvironment=A=1,B,C=3\n",
+        );
+        let [a, b] = &imported.services[..] else { panic!("two services") };
+        assert!(a.cwd.ends_with("a") && !a.cwd.display().to_string().contains('%'), "{}", a.cwd.display());
+        assert_eq!(b.exports.len(), 2);
+        assert_eq!(lost(&imported), ["program:a.environment", "program:b.directory", "program:b.environment"]);
     }
 }

@@ -72,11 +72,17 @@ impl UnitImporter<'_> {
         if commands.is_empty() {
             return Err("no ExecStart".to_owned());
         }
-        let commands: Vec<String> = commands.iter().map(|text| self.command("ExecStart", text)).collect();
-        self.it.command = commands.join(" && ");
-        let before: Vec<String> =
-            section.take_all("ExecStartPre").iter().map(|text| self.command("ExecStartPre", text)).collect();
-        self.it.pre_command = Some(before.join(" && ")).filter(|text| !text.is_empty());
+        if let [only] = &commands[..]
+            && marks(only).contains('-')
+        {
+            self.mark_unsupported("Service", "ExecStart", "its prefix `-` is removed: a failure counts as one");
+        }
+        self.it.command = match &commands[..] {
+            [only] => self.command("ExecStart", only),
+            several => self.in_a_row("ExecStart", several),
+        };
+        let before = self.in_a_row("ExecStartPre", &section.take_all("ExecStartPre"));
+        self.it.pre_command = Some(before).filter(|text| !text.is_empty());
         self.place(&mut section);
         self.kind(section.take("Type").as_deref().unwrap_or("simple"));
         self.read_options(&mut section);
@@ -98,9 +104,9 @@ impl UnitImporter<'_> {
                 self.it.exports.extend(assignment(&word));
             }
         }
-        for (at, file) in section.take_all("EnvironmentFile").into_iter().enumerate() {
+        for file in section.take_all("EnvironmentFile") {
             let path = file.trim_start_matches('-');
-            if at > 0 {
+            if self.it.env_file.is_some() {
                 self.mark_unsupported(
                     "Service",
                     "EnvironmentFile",
@@ -170,17 +176,29 @@ impl UnitImporter<'_> {
         termination::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.unsupported);
     }
 
+    /// Commands of which each follows when the one before succeeded, or may fail.
+    fn in_a_row(&mut self, key: &str, commands: &[String]) -> String {
+        let lines = commands.iter().map(|text| {
+            let line = self.command(key, text);
+            if marks(text).contains('-') { format!("{{ {line} || true; }}") } else { line }
+        });
+        lines.collect::<Vec<_>>().join(" && ")
+    }
+
     /// Words without a shell: `$X` and `${X}` are variables, `$$` and `%%` single signs.
     fn command(&mut self, key: &str, text: &str) -> String {
-        let plain = text.trim_start_matches(['@', '-', ':', '+', '!']);
-        let marks = &text[..text.len() - plain.len()];
+        let marks = marks(text);
+        let plain = &text[marks.len()..];
         if marks.contains(['@', '+', '!']) {
             self.mark_unsupported("Service", key, &format!("its prefix `{marks}` is removed"));
         }
-        let Some(words) = shlex::split(plain) else { return quoted(plain) };
+        let Some(mut words) = shlex::split(plain) else { return quoted(plain) };
+        if marks.contains('@') && words.len() > 1 {
+            // The second word is not an argument but the name that the program is given.
+            words.remove(1);
+        }
         let words: Vec<String> = words.iter().map(|word| variables(&self.specified(key, word))).collect();
-        let line = words.join(" ");
-        if marks.contains('-') && key == "ExecStartPre" { format!("{{ {line} || true; }}") } else { line }
+        words.join(" ")
     }
 
     /// Specifiers, as far as they are known here.
@@ -191,7 +209,8 @@ impl UnitImporter<'_> {
             match (c, if c == '%' { letters.next() } else { None }) {
                 ('%', Some('%')) => shown.push('%'),
                 ('%', Some('h')) if self.site.home().is_some() => shown.push_str(self.site.home().unwrap_or_default()),
-                ('%', Some('n' | 'N' | 'p')) => shown.push_str(&self.it.name),
+                ('%', Some('n')) => shown.push_str(&format!("{}.service", self.it.name)),
+                ('%', Some('N' | 'p')) => shown.push_str(&self.it.name),
                 ('%', Some(other)) => {
                     shown.push('%');
                     shown.push(other);
@@ -202,6 +221,11 @@ impl UnitImporter<'_> {
         }
         shown
     }
+}
+
+/// What may be in front of a command.
+fn marks(text: &str) -> &str {
+    &text[..text.len() - text.trim_start_matches(['@', '-', ':', '+', '!']).len()]
 }
 
 /// A word for a shell in which only the variables are more than text.
@@ -301,5 +325,22 @@ mod tests {
                 "Install.WantedBy"
             ]
         );
+    }
+
+    #[test]
+    fn prefixes_and_optional_files_mean_what_they_mean_to_systemd() {
+        let imported = import(
+            "a.service",
+            "[Service]\nEnvironmentFile=-/nowhere/env\nEnvironmentFile=/etc/passwd\nEnvironment=U=%n N=%N\n\
+             ExecStart=@/usr/sbin/nginx nginx -g 'daemon off;'\n",
+        );
+        let [it] = &imported.services[..] else { panic!("one service") };
+        assert_eq!(it.command, "/usr/sbin/nginx -g 'daemon off;'");
+        assert_eq!(it.env_file.as_deref(), Some("/etc/passwd"));
+        assert_eq!(it.exports[0].1, "a.service");
+        let imported = import("b.service", "[Service]\nType=oneshot\nExecStart=/bin/a\nExecStart=-/bin/b x\n");
+        assert_eq!(imported.services[0].command, "/bin/a && { /bin/b x || true; }");
+        let imported = import("c.service", "[Service]\nExecStart=-/bin/a\n");
+        assert_eq!((imported.services[0].command.as_str(), lost(&imported)), ("/bin/a", vec!["Service.ExecStart"]));
     }
 }

@@ -14,7 +14,7 @@ use crate::tsm::store::ProcessStore;
 
 /// Show whether a port is free, and which process uses it
 ///
-/// Exit code 3 if it is in use: a process listens on it, or is managed and has claimed it.
+/// Exit code 3 if it is in use: a process listens on it; and if a managed process that does not listen yet has claimed it.
 #[derive(Debug, clap::Args)]
 pub struct Port {
     /// The port
@@ -42,6 +42,9 @@ impl Command for Port {
         };
         let user = user.or_else(|| pid.map(|pid| crate::sys::net::describe(pid).user));
         let status = match &found {
+            Some(Conflict { holder: Holder::Claimed { .. }, .. }) => {
+                Cell::from("claimed").text("claimed, not listening").tone(Tone::Bad)
+            }
             Some(_) => Cell::from("used").text("in use").tone(Tone::Bad),
             None => Cell::from("free").tone(Tone::Good),
         };
