@@ -28,6 +28,13 @@ pub trait Console {
     /// Asks a question and waits for the answer.
     fn ask(&mut self, question: &Question) -> Answer;
 
+    /// Shows where each of several targets is, after one of them moved on: a row for each in place on a terminal, else a line for
+    /// what changed; with `--json` an object on a line of stderr.
+    fn progress(&mut self, _targets: &[TargetState], _changed: usize) {}
+
+    /// Takes the rows of [`progress`](Self::progress) away: the result follows.
+    fn end_progress(&mut self) {}
+
     /// The width for text, in columns.
     fn width(&self) -> usize;
 
@@ -75,6 +82,15 @@ pub enum Reader {
     /// A recording that the operator sees later, as it would have been: with the width and the colors of the terminal. Faults and
     /// notes are part of it; no question can be answered.
     Operator,
+}
+
+/// Where one of several targets is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetState {
+    /// The target.
+    pub name: String,
+    /// What is done with it, or came of it.
+    pub state: String,
 }
 
 /// Output options of one line. `None` and `false` keep the option of the console.

@@ -1,6 +1,7 @@
 //! The machine behind small doors: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
+pub mod attached;
 pub mod capture;
 pub mod child;
 pub mod credential_socket;

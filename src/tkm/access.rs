@@ -99,7 +99,7 @@ fn private_bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TkmError> {
 ///
 /// Fails as the login does.
 pub fn verify(connection: &Connection, login: &Login) -> Result<(), TkmError> {
-    let answer = connection.perform(login, &Request::Hello)?;
+    let answer = connection.on_fresh_connection(login).perform(login, &Request::Hello)?;
     if answer.status == 0 {
         return Ok(());
     }
@@ -141,6 +141,8 @@ pub fn install(connection: &Connection, install: &Install) -> Result<Installatio
     let written = remote::write_keys(connection, install.by, &old, &wanted)?;
     match verify(connection, install.new) {
         Ok(()) => Ok(Installation::Added),
+        // Both are let in; what goes on from here verifies it again.
+        Err(error @ TkmError::Interrupted { .. }) => Err(error),
         Err(error) => Err(restore(connection, install.by, Undo { written, before: &old.bytes }, &error)),
     }
 }

@@ -196,6 +196,12 @@ pub enum TkmError {
         /// What ssh said.
         why: String,
     },
+    /// Ctrl-C.
+    #[error("interrupted at `{name}`")]
+    Interrupted {
+        /// The host.
+        name: HostName,
+    },
     /// It would leave no way to log in.
     #[error("{0}")]
     LastWayIn(String),
@@ -234,6 +240,7 @@ impl UserFacingError for TkmError {
             Self::Refused { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => FaultKind::Preflight,
             Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
+            Self::Interrupted { .. } => FaultKind::Interrupted,
             Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
             Self::Verification { .. } => FaultKind::RevertFailed,
         }
@@ -280,6 +287,7 @@ impl UserFacingError for TkmError {
                  shows which keys of yours there are"
             ),
             Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
+            Self::Interrupted { .. } => return None,
             Self::Armed { name, .. } => format!("then run `tkm test {name}` and rotate again"),
             Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),
             Self::Verification { is_restored: true, .. } => {

@@ -1,29 +1,47 @@
-//! Many hosts at the same time, at most eight.
+//! Many hosts at the same time, at most 32.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 
-/// How many hosts are worked on at the same time.
-const AT_ONCE: usize = 8;
+/// How many hosts are worked on at the same time. Most of the time is spent on waiting for them.
+const AT_ONCE: usize = 32;
 
-/// Does the same for each, several at a time. The results are in the order of what was given.
-pub fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// How many transitions may wait to be shown.
+const QUEUE: usize = 64;
+
+/// Does the same for each, several at a time. The results are in the order of what was given. What the work says is heard in this
+/// thread, with the index of whom it is about.
+pub fn each<T: Sync, R: Send>(
+    all: &[T],
+    work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
+    mut heard: impl FnMut(usize, &str),
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(all.len()));
+    let (sender, receiver) = mpsc::sync_channel::<(usize, String)>(QUEUE);
+    let (next, results, work) = (&next, &results, &work);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(all.len()) {
-            scope.spawn(|| {
+            let sender = sender.clone();
+            scope.spawn(move || {
                 while let index = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(one) = all.get(index)
                 {
-                    let result = work(one);
+                    let say = |text: &str| {
+                        // It is heard until the last of these threads ends.
+                        let _ = sender.send((index, text.to_owned()));
+                    };
+                    let result = work(one, &say);
                     results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
                 }
             });
         }
+        drop(sender);
+        while let Ok((index, text)) = receiver.recv() {
+            heard(index, &text);
+        }
     });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
@@ -34,8 +52,16 @@ mod tests {
 
     #[test]
     fn every_one_has_its_result_in_its_place() {
-        let all: Vec<usize> = (0..50).collect();
-        assert_eq!(each(&all, |one| one * 2), (0..50).map(|one| one * 2).collect::<Vec<_>>());
-        assert_eq!(each(&[] as &[usize], |one| *one), Vec::<usize>::new());
+        let all: Vec<usize> = (0..100).collect();
+        let mut heard = Vec::new();
+        let work = |one: &usize, say: &dyn Fn(&str)| {
+            say(&one.to_string());
+            one * 2
+        };
+        let results = each(&all, work, |index, text| heard.push((index, text.to_owned())));
+        assert_eq!(results, (0..100).map(|one| one * 2).collect::<Vec<_>>());
+        heard.sort();
+        assert_eq!(heard, (0..100).map(|one| (one, one.to_string())).collect::<Vec<_>>());
+        assert_eq!(each(&[] as &[usize], |one, _| *one, |_, _| {}), Vec::<usize>::new());
     }
 }

@@ -6,6 +6,7 @@
 //! host, route      names and addresses; the way to a host, as ~/.ssh/config says
 //! pins, host_key   the host keys that are expected, and what speaks for one
 //! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
+//! sharing, control several calls over one connection, by a control socket of ssh
 //! authorized_keys  that file as text, edited in place
 //! remote           that file on a host: read, and replaced if nothing else changed it
 //! agent            what keys of staging and prod are bound to on their hosts
@@ -44,6 +45,7 @@ pub mod authorized_keys;
 pub mod bootstrap;
 pub mod check;
 pub mod client_config;
+mod control;
 pub mod error;
 pub mod host;
 pub mod host_key;
@@ -57,6 +59,7 @@ pub mod remote;
 pub mod revoke;
 pub mod rotate;
 pub mod route;
+mod sharing;
 pub mod ssh;
 pub mod state;
 pub mod store;

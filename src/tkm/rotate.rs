@@ -34,6 +34,17 @@ pub enum Action {
     Nothing,
 }
 
+/// Which key a host accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// The old one.
+    Old,
+    /// Both.
+    Both,
+    /// The new one.
+    New,
+}
+
 /// When the old key goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace {
@@ -92,12 +103,17 @@ impl Rotation<'_> {
     /// # Errors
     ///
     /// Fails as a step does. What was done before is written down.
-    pub fn run(&self, connection: &Connection) -> Result<Action, TkmError> {
+    pub fn run(&self, connection: &Connection, say: &dyn Fn(&str)) -> Result<Action, TkmError> {
         let mut last = Action::Nothing;
         // A host goes through two steps at most.
         for _ in 0..3 {
             let (old, new) = self.keys()?;
             let action = next(&old, &new, &connection.host.name, self.grace);
+            match action {
+                Action::Add => say("adding the new key, and verifying it"),
+                Action::Remove => say("removing the old key, and verifying the new one"),
+                Action::Wait | Action::Nothing => {}
+            }
             match action {
                 Action::Add => self.add(connection, &old, &new)?,
                 Action::Remove => self.remove(connection, &old, &new)?,
@@ -138,10 +154,13 @@ impl Rotation<'_> {
         if after != before.bytes {
             remote::arm(connection, &login, &after)?;
             remote::write_keys(connection, &login, &before, &after)?;
-            access::verify(connection, &login).map_err(|error| TkmError::Armed {
-                name: connection.host.name.clone(),
-                seconds: remote::RESTORE_AFTER,
-                why: error.to_string(),
+            access::verify(connection, &login).map_err(|error| match error {
+                TkmError::Interrupted { .. } => error,
+                error => TkmError::Armed {
+                    name: connection.host.name.clone(),
+                    seconds: remote::RESTORE_AFTER,
+                    why: error.to_string(),
+                },
             })?;
         }
         // Also where it is gone already: an earlier run may have ended before it said so.
@@ -166,6 +185,20 @@ impl Rotation<'_> {
         self.store.write_state(&state)?;
         let host = Some(connection.host.name.as_str());
         audit::record(self.store, self.actor, AuditEvent { event, host, key: Some(key) })
+    }
+
+    /// What a host accepts, as far as was written down.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the state cannot be read.
+    pub fn accepted(&self, host: &HostName) -> Result<Accepted, TkmError> {
+        let (old, new) = self.keys()?;
+        Ok(match (old.hosts.contains(host), new.hosts.contains(host)) {
+            (true, true) => Accepted::Both,
+            (true, false) => Accepted::Old,
+            (false, _) => Accepted::New,
+        })
     }
 
     /// Once no host accepts the old key any more it is retired; true if it is.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::agent::protocol;
+use super::control::{Control, Sharing, quoted};
 use super::error::TkmError;
 use super::host::Host;
 use super::key::{Fingerprint, PublicKey};
@@ -19,10 +20,10 @@ use crate::disk;
 use crate::sys::capture::{Capture, Captured};
 use crate::sys::child::ChildExit;
 use crate::sys::file::{self, FileError};
-use crate::sys::kernel;
+use crate::sys::{kernel, signal};
 
 /// How long a call may take.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The most that is read of what a host says. A file of keys may have [`MAX_KEYS_FILE`](super::authorized_keys::MAX_KEYS_FILE) bytes.
 const MAX_OUTPUT: u64 = 4 << 20;
@@ -51,6 +52,8 @@ pub struct Connection<'a> {
     pub route: Route,
     /// The variables of the operator.
     pub variables: &'a BTreeMap<String, String>,
+    /// The connections that calls share; none if each has its own.
+    pub sharing: Option<Sharing>,
 }
 
 /// What the host said to a command, after a login.
@@ -105,7 +108,10 @@ impl<'a> Connection<'a> {
         host: &'a Host,
         variables: &'a BTreeMap<String, String>,
     ) -> Result<Self, TkmError> {
-        Ok(Self { store, host, route: Route::find(host, variables)?, variables })
+        if signal::interrupted() {
+            return Err(TkmError::Interrupted { name: host.name.clone() });
+        }
+        Ok(Self { store, host, route: Route::find(host, variables)?, variables, sharing: None })
     }
 
     /// The same as another user.
@@ -133,13 +139,15 @@ impl<'a> Connection<'a> {
 
     /// Logs in, and has a command run that reads `input`.
     pub(super) fn exchange(&self, login: &Login, command: String, input: &[u8]) -> Result<Exchange, TkmError> {
-        let log = self.log_file()?;
-        let mut words = self.words(login, &self.store.known_hosts(), log.path());
-        words.extend(["--".to_owned(), self.target(login), command]);
-        let found = self.call(&words, input)?;
-        let said = self.read_log(log.path())?;
-        self.check(login, &said, &found)?;
-        Ok(Exchange { said, found })
+        self.with_control(login, |control, login_said| {
+            let log = self.log_file()?;
+            let mut words = self.words(login, &self.store.known_hosts(), log.path(), control);
+            words.extend(["--".to_owned(), self.target(login), command]);
+            let found = self.call(&words, input)?;
+            let said = login_said.to_owned() + &self.read_log(log.path())?;
+            self.check(login, &said, found.exit)?;
+            Ok(Exchange { said, found })
+        })
     }
 
     /// The key that the host shows now. Nothing is sent to it.
@@ -149,7 +157,7 @@ impl<'a> Connection<'a> {
     /// Fails if the host is not reached.
     pub fn offered_key(&self) -> Result<PublicKey, TkmError> {
         let (log, seen) = (self.log_file()?, self.log_file()?);
-        let mut words = self.words(&Login::Nothing, seen.path(), log.path());
+        let mut words = self.words(&Login::Nothing, seen.path(), log.path(), Control::Own);
         words.extend(["--".to_owned(), self.target(&Login::Nothing), "true".to_owned()]);
         self.call(&words, b"")?;
         let said = self.read_log(log.path())?;
@@ -160,23 +168,23 @@ impl<'a> Connection<'a> {
     /// The words of a session for a person, or of a command whose output is theirs.
     #[must_use]
     pub fn session_words(&self, login: &Login, command: &[String]) -> Vec<String> {
-        let mut words = self.words(login, &self.store.known_hosts(), Path::new(""));
+        let mut words = self.words(login, &self.store.known_hosts(), Path::new(""), Control::Own);
         words.extend(["--".to_owned(), self.target(login)]);
         words.extend(command.iter().cloned());
         words
     }
 
     /// What ssh is called with. For the operator's own login it is what was given, for which there may be lines in `~/.ssh/config`.
-    fn target(&self, login: &Login) -> String {
+    pub(super) fn target(&self, login: &Login) -> String {
         if *login == Login::Operator { self.host.address.host.clone() } else { self.route.hostname.clone() }
     }
 
-    fn words(&self, login: &Login, known_hosts: &Path, log: &Path) -> Vec<String> {
+    pub(super) fn words(&self, login: &Login, known_hosts: &Path, log: &Path, control: Control) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         let mut set = |option: String| words.extend(["-o".to_owned(), option]);
         let is_probe = *login == Login::Nothing;
         set(format!("StrictHostKeyChecking={}", if is_probe { "accept-new" } else { "yes" }));
-        set(format!("UserKnownHostsFile=\"{}\"", known_hosts.display().to_string().replace('%', "%%")));
+        set(format!("UserKnownHostsFile={}", quoted(known_hosts)));
         set(format!("HostKeyAlias={}", self.host.name));
         for option in [
             "GlobalKnownHostsFile=/dev/null",
@@ -199,12 +207,11 @@ impl<'a> Connection<'a> {
             "ConnectionAttempts=1",
             "ServerAliveInterval=5",
             "ServerAliveCountMax=3",
-            "ControlMaster=no",
-            "ControlPath=none",
             "EscapeChar=none",
         ] {
             set(option.to_owned());
         }
+        control.options().into_iter().for_each(&mut set);
         match login {
             Login::Nothing => set("PubkeyAuthentication=no".to_owned()),
             Login::Key(_) => {
@@ -240,7 +247,7 @@ impl<'a> Connection<'a> {
         capture.run().map_err(|error| TkmError::Program { program: "ssh", why: error.to_string() })
     }
 
-    fn log_file(&self) -> Result<tempfile::NamedTempFile, TkmError> {
+    pub(super) fn log_file(&self) -> Result<tempfile::NamedTempFile, TkmError> {
         let make = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(self.store.dir());
         Ok(make.map_err(FileError::io("write in", self.store.dir()))?)
     }
@@ -249,16 +256,19 @@ impl<'a> Connection<'a> {
         Ok(disk::read_own(path).map_err(FileError::io("read", path))?)
     }
 
-    fn read_log(&self, path: &Path) -> Result<String, TkmError> {
+    pub(super) fn read_log(&self, path: &Path) -> Result<String, TkmError> {
         Ok(String::from_utf8_lossy(&self.read(path)?).into_owned())
     }
 
     /// Fails unless there was a login, with the key that was meant.
-    fn check(&self, login: &Login, log: &str, found: &Captured) -> Result<(), TkmError> {
+    pub(super) fn check(&self, login: &Login, log: &str, exit: ChildExit) -> Result<(), TkmError> {
         if is_authenticated(log) {
             return Ok(());
         }
-        if found.exit == ChildExit::Killed && !log.lines().any(is_host_key_failure) {
+        if signal::interrupted() {
+            return Err(TkmError::Interrupted { name: self.host.name.clone() });
+        }
+        if exit == ChildExit::Killed && !log.lines().any(is_host_key_failure) {
             let why = format!("no answer within {} s", LIMIT.as_secs());
             return Err(TkmError::Unreachable { name: self.host.name.clone(), why });
         }
@@ -300,6 +310,9 @@ impl<'a> Connection<'a> {
     /// What it means that there was a login and no answer.
     pub(super) fn no_answer(&self, Exchange { said: log, found }: &Exchange) -> TkmError {
         let name = self.host.name.clone();
+        if signal::interrupted() {
+            return TkmError::Interrupted { name };
+        }
         let is_lost = log.lines().filter(|line| !line.starts_with("debug")).any(|line| {
             ["closed by remote host", "not responding", "Connection reset", "Broken pipe", "disconnect"]
                 .iter()

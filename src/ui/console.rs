@@ -2,26 +2,25 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 
+use super::answer::read_answer;
 use super::fault;
 use super::frame;
+use super::progress::{self, ProgressRows};
 use super::render::{self, Chunk, OutputTarget};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::Fault;
 use crate::report::{
-    Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, json,
+    Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, json,
 };
 
 /// The width of help texts without a terminal, in columns; tables are not truncated there.
 const DEFAULT_WIDTH: usize = 100;
-
-/// The longest answer to a question, in bytes; a longer one is a no.
-const MAX_ANSWER_LEN: usize = 256;
 
 /// The most bytes of rows that wait to be written.
 const MAX_PENDING: usize = 64 * 1024;
@@ -92,6 +91,7 @@ pub struct Terminal {
     unpaged: bool,
     reader: Option<Reader>,
     color: Color,
+    progress: ProgressRows,
 }
 
 impl Terminal {
@@ -107,6 +107,7 @@ impl Terminal {
             unpaged: false,
             reader: None,
             color: Color::Auto,
+            progress: ProgressRows::default(),
         }
     }
 
@@ -306,6 +307,19 @@ impl Console for Terminal {
         self.write_note(text);
     }
 
+    fn progress(&mut self, targets: &[TargetState], changed: usize) {
+        let is_screen = self.streams.stderr_is_terminal && !self.is_dumb();
+        let width = is_screen.then(|| self.terminal_width().unwrap_or(DEFAULT_WIDTH));
+        let text =
+            if self.json { progress::json(targets, changed) } else { self.progress.show(targets, changed, width) };
+        self.write_stderr(if self.quiet { "" } else { &text });
+    }
+
+    fn end_progress(&mut self) {
+        let erased = self.progress.erase();
+        self.write_stderr(&erased);
+    }
+
     fn is_interactive(&self) -> bool {
         self.streams.answer_source.is_some_and(|answers| answers().is_ok())
     }
@@ -374,24 +388,11 @@ impl Console for Terminal {
     }
 }
 
-/// Reads one line, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line.
-fn read_answer(from: &mut dyn Read) -> String {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while line.len() < MAX_ANSWER_LEN {
-        match from.read(&mut byte) {
-            Ok(1) if byte[0] == b'\n' => break,
-            Ok(1) => line.push(byte[0]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => return String::new(),
-            Ok(_) | Err(_) => return String::new(),
-        }
-    }
-    String::from_utf8(line).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use std::io::ErrorKind;
 
     use super::*;
     use crate::base::fault::FaultKind;

@@ -60,7 +60,7 @@ impl Command for Bootstrap {
             Some(path) => access::login_with(&cx.host.cwd().join(path), variables)?,
             None => Login::Operator,
         };
-        let connection = Connection::open(&store, &host, variables)?;
+        let connection = Connection::open(&store, &host, variables)?.shared();
         let id = key_id(cx, &host.env, Purpose::Deploy);
         let _lock = store.lock()?;
         let wanted = bootstrap::Bootstrap { by: &by, id: &id, program: cx.host.program(), version: VERSION };

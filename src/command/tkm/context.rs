@@ -5,9 +5,10 @@ pub(super) use super::initialize::{actor, key_id};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::Cx;
-use crate::report::{Report, Table};
+use crate::report::{Report, Table, TargetState};
 use crate::tkm::audit::{self, AuditEvent};
-use crate::tkm::host::HostName;
+use crate::tkm::host::{Host, HostName};
+use crate::tkm::many;
 use crate::tkm::store::Store;
 
 /// What is said before `tkm init`.
@@ -38,4 +39,16 @@ pub(super) fn environments_of(cx: &Cx, host: &HostName) -> Result<Vec<EnvRef>, F
 /// Records what was done with a host. The caller holds the lock.
 pub(super) fn record_host(cx: &Cx, store: &Store, event: &str, host: &HostName) -> Result<(), Fault> {
     Ok(audit::record(store, actor(cx), AuditEvent { event, host: Some(host.as_str()), key: None })?)
+}
+
+/// Does the same on several hosts at a time, and shows where each is. The results are in their order.
+pub(super) fn on_each<R: Send>(cx: &mut Cx, hosts: &[Host], work: impl Fn(&Host, &dyn Fn(&str)) -> R + Sync) -> Vec<R> {
+    let waiting = |host: &Host| TargetState { name: host.name.to_string(), state: "waiting".to_owned() };
+    let mut targets: Vec<TargetState> = hosts.iter().map(waiting).collect();
+    let results = many::each(hosts, work, |index, text| {
+        text.clone_into(&mut targets[index].state);
+        cx.console.progress(&targets, index);
+    });
+    cx.console.end_progress();
+    results
 }

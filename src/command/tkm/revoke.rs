@@ -65,16 +65,23 @@ impl Command for Revoke {
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let revocation = Revocation { store: &store, keys, extent, actor: actor(cx), turn: Mutex::new(()) };
         let all: Vec<&Host> = hosts.iter().collect();
-        let ways = many::each(&all, |host| {
-            let connection = Connection::open(&store, host, variables)?;
-            let way = revocation.other_way(&connection, &given)?;
-            Ok((connection, way))
-        });
+        let ways = many::each(
+            &all,
+            |host, _| {
+                let connection = Connection::open(&store, host, variables)?;
+                let way = revocation.other_way(&connection, &given)?;
+                Ok((connection, way))
+            },
+            |_, _| {},
+        );
         if let Some(fault) = last_way_in(&hosts, &ways) {
             return Err(fault);
         }
         revocation.begin(variables)?;
-        let done = many::each(&ways, |way| way.as_ref().ok().map(|(connection, by)| revocation.run(connection, by)));
+        let run = |way: &Result<(Connection, Login), TkmError>| {
+            way.as_ref().ok().map(|(connection, by)| revocation.run(connection, by))
+        };
+        let done = many::each(&ways, |way, _| run(way), |_, _| {});
         let results = ways.into_iter().zip(done).filter_map(|(way, done)| match way {
             Ok(_) => done,
             Err(error) => Some(Err(error)),

@@ -3,21 +3,21 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::context::{actor, find, key_id, not_initialized};
+use super::context::{actor, find, key_id, not_initialized, on_each};
 use super::line_limits::LineLimits;
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::keygen::{self, NewKey, Passphrase};
-use crate::tkm::rotate::{self, Action, Grace, Rotation};
+use crate::tkm::rotate::{self, Accepted, Action, Grace, Rotation};
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose};
 use crate::tkm::store::Store;
-use crate::tkm::{client_config, many};
 
 /// Replace the key of an environment on its hosts
 ///
@@ -70,10 +70,15 @@ impl Command for Rotate {
         let grace = Grace { period, now: cx.host.now() };
         let rotation = Rotation { store: &store, id: &id, actor: actor(cx), grace, turn: Mutex::new(()) };
         let variables = cx.host.variables();
-        let results = many::each(&hosts, |host| rotation.run(&Connection::open(&store, host, variables)?));
+        let results = on_each(cx, &hosts, |host, say| {
+            let run = || rotation.run(&Connection::open(&store, host, variables)?.shared(), say);
+            let result = run();
+            say(result.as_ref().map_or("failed", |action| word(*action)));
+            result
+        });
+        let report = table(&rotation, &hosts, results)?;
         let is_done = rotation.finish()?;
         client_config::write(&store, cx.selection.org.as_ref())?;
-        let report = table(&hosts, results);
         Ok(if is_done {
             report.note(format!("the key of {} is replaced", self.env))
         } else {
@@ -107,21 +112,35 @@ impl Rotate {
     }
 }
 
-fn table(hosts: &[Host], results: Vec<Result<Action, TkmError>>) -> Report {
+fn word(done: Action) -> &'static str {
+    match done {
+        Action::Wait | Action::Add => "both",
+        Action::Remove | Action::Nothing => "replaced",
+    }
+}
+
+/// What came of each host, and which key it accepts now.
+fn table(rotation: &Rotation, hosts: &[Host], results: Vec<Result<Action, TkmError>>) -> Result<Report, Fault> {
     let mut report = Report::default();
-    let mut table =
-        Table::new(&[("host", "HOST"), ("state", "STATE"), ("why", "WHY")]).when_empty("no host accepts the old key");
+    let mut table = Table::new(&[("host", "HOST"), ("state", "STATE"), ("accepts", "ACCEPTS"), ("why", "WHY")])
+        .when_empty("no host accepts the old key");
     for (host, result) in hosts.iter().zip(results) {
         let (word, tone, why) = match result {
-            Ok(Action::Wait | Action::Add) => ("both", Tone::Warn, Value::Null),
-            Ok(Action::Remove | Action::Nothing) => ("replaced", Tone::Good, Value::Null),
+            Ok(action @ (Action::Wait | Action::Add)) => (word(action), Tone::Warn, Value::Null),
+            Ok(action @ (Action::Remove | Action::Nothing)) => (word(action), Tone::Good, Value::Null),
             Err(error) => {
                 let why = Value::from(error.to_string());
+                let word = if matches!(error, TkmError::Interrupted { .. }) { "interrupted" } else { "failed" };
                 report.faults.push(error.into());
-                ("failed", Tone::Bad, why)
+                (word, Tone::Bad, why)
             }
         };
-        table.row(vec![host.name.as_str().into(), Cell::from(word).tone(tone), why.into()]);
+        let accepts = match rotation.accepted(&host.name)? {
+            Accepted::Old => "old",
+            Accepted::Both => "both",
+            Accepted::New => "new",
+        };
+        table.row(vec![host.name.as_str().into(), Cell::from(word).tone(tone), accepts.into(), why.into()]);
     }
-    report.and(table)
+    Ok(report.and(table))
 }

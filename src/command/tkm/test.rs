@@ -1,6 +1,8 @@
 //! `tkm test`
 
-use super::context::{find, key_id, not_initialized};
+use std::collections::BTreeMap;
+
+use super::context::{find, key_id, not_initialized, on_each};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -8,7 +10,6 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::access;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
-use crate::tkm::many;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{Key, Purpose};
 use crate::tkm::store::Store;
@@ -32,26 +33,25 @@ impl Command for Test {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let hosts = chosen(&store, &self.hosts, cx.selection.env.as_ref())?;
         let state = store.state()?;
-        let with_keys: Vec<(Host, Option<Key>)> = hosts
-            .into_iter()
-            .map(|host| {
-                let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name).cloned();
-                (host, key)
+        let keys: BTreeMap<HostName, Key> = hosts
+            .iter()
+            .filter_map(|host| {
+                let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name)?;
+                Some((host.name.clone(), key.clone()))
             })
             .collect();
         let variables = cx.host.variables();
-        let results = many::each(&with_keys, |(host, key)| {
-            let no_key = || TkmError::NoKey { env: host.env.to_string() };
-            let connection = Connection::open(&store, host, variables)?;
-            let key = key.as_ref().ok_or_else(no_key)?;
-            access::verify(&connection, &access::login_of(&store, key)?)?;
-            Ok::<String, TkmError>(connection.route.user)
+        let results = on_each(cx, &hosts, |host, say| {
+            say("logging in");
+            let result = log_in(&store, host, keys.get(&host.name), variables);
+            say(if result.is_ok() { "ok" } else { "failed" });
+            result
         });
         let mut report = Report::default();
         let mut table =
             Table::new(&[("host", "HOST"), ("env", "ENV"), ("user", "USER"), ("ok", "STATE"), ("why", "WHY")])
                 .when_empty("no hosts: add one with `tkm host add NAME ADDRESS`");
-        for ((host, _), result) in with_keys.iter().zip(results) {
+        for (host, result) in hosts.iter().zip(results) {
             let (user, state, why) = match result {
                 Ok(user) => (Value::from(user), Cell::from(true).text("ok").tone(Tone::Good), Value::Null),
                 Err(error) => {
@@ -64,6 +64,19 @@ impl Command for Test {
         }
         Ok(report.and(table))
     }
+}
+
+/// The user that a key logs in as.
+fn log_in(
+    store: &Store,
+    host: &Host,
+    key: Option<&Key>,
+    variables: &BTreeMap<String, String>,
+) -> Result<String, TkmError> {
+    let connection = Connection::open(store, host, variables)?;
+    let key = key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?;
+    access::verify(&connection, &access::login_of(store, key)?)?;
+    Ok(connection.route.user)
 }
 
 /// The hosts of these names; without names those of an environment, or all.

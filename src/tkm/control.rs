@@ -1,0 +1,103 @@
+//! Control sockets of the operator's own ssh, by which several calls use one connection.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::sys::attached::Attached;
+use crate::sys::{kernel, process};
+
+/// What the names of the sockets begin with; the pid of their command follows.
+const PREFIX: &str = ".control-";
+
+/// The longest path that ssh can make a socket at, in bytes: `sun_path` without its end, and without the 17 bytes that ssh adds
+/// while it makes it.
+const MAX_SOCKET_PATH: usize = 107 - 17;
+
+/// How a call uses a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control<'a> {
+    /// It has one of its own.
+    Own,
+    /// It makes one that others share.
+    Make(&'a Path),
+    /// It shares this one.
+    Share(&'a Path),
+}
+
+impl Control<'_> {
+    /// The options of `ssh -o`.
+    pub(super) fn options(self) -> [String; 2] {
+        let (master, path) = match self {
+            Self::Own => ("no", "none".to_owned()),
+            Self::Make(path) => ("yes", quoted(path)),
+            Self::Share(path) => ("no", quoted(path)),
+        };
+        [format!("ControlMaster={master}"), format!("ControlPath={path}")]
+    }
+}
+
+/// A path as the options of ssh have it.
+pub(super) fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('%', "%%"))
+}
+
+/// The connections that are shared. They end with the last clone of this.
+#[derive(Debug, Clone, Default)]
+pub struct Sharing(Arc<Mutex<Vec<Shared>>>);
+
+/// A connection that is shared.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Who logged in, and how.
+    pub who: String,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// What ssh said of its login.
+    pub said: String,
+    /// The program that holds it.
+    pub master: Attached,
+}
+
+impl Sharing {
+    pub(super) fn all(&self) -> MutexGuard<'_, Vec<Shared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.master.end();
+        // ssh removes it if it is asked to end; not if it was killed.
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// Where a socket of this command can be; none if the path is too long for one. Those of commands that were killed are removed.
+pub(super) fn free_socket(dir: &Path) -> Option<PathBuf> {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
+        if pid.is_some_and(|pid: u32| process::stat(pid).is_none()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let token = kernel::random_token();
+    let socket = dir.join(format!("{PREFIX}{}-{}", process::own_pid(), token.get(..8).unwrap_or(&token)));
+    (socket.as_os_str().len() <= MAX_SOCKET_PATH).then_some(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_has_a_path_that_the_kernel_takes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let stale = dir.path().join(format!("{PREFIX}4294967295-x"));
+        fs::write(&stale, "").expect("written");
+        assert!(free_socket(dir.path()).is_some_and(|path| path.starts_with(dir.path())));
+        assert!(!stale.exists());
+        assert_eq!(free_socket(&dir.path().join("x".repeat(80))), None);
+    }
+}

@@ -1,0 +1,68 @@
+//! One connection for several calls, for as long as a command works on a host.
+//!
+//! A verification never uses one that is there: [`Connection::on_fresh_connection`] ends it, and the next call makes a new one.
+
+use super::control::{Control, Shared, Sharing, free_socket};
+use super::error::TkmError;
+use super::ssh::{Connection, LIMIT, Login};
+use crate::sys::attached::{Attached, Readiness};
+use crate::sys::child::ChildExit;
+
+impl Connection<'_> {
+    /// The same with one connection for all calls with the same login.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { sharing: Some(Sharing::default()), ..self }
+    }
+
+    /// Has the next call with this login make a connection of its own. Later ones share it.
+    #[must_use]
+    pub fn on_fresh_connection(&self, login: &Login) -> &Self {
+        let who = self.who(login);
+        if let Some(sharing) = &self.sharing {
+            sharing.all().retain(|shared| shared.who != who);
+        }
+        self
+    }
+
+    /// Has a call share the connection of its login, which is made if there is none yet. The call is given its socket, and
+    /// what ssh said of the login.
+    pub(super) fn with_control<T>(
+        &self,
+        login: &Login,
+        call: impl FnOnce(Control, &str) -> Result<T, TkmError>,
+    ) -> Result<T, TkmError> {
+        let Some(sharing) = &self.sharing else { return call(Control::Own, "") };
+        let (who, mut all) = (self.who(login), sharing.all());
+        let index = match all.iter().position(|shared| shared.who == who) {
+            Some(index) => index,
+            None => match self.make(login)? {
+                Some(shared) => {
+                    all.push(shared);
+                    all.len() - 1
+                }
+                None => return call(Control::Own, ""),
+            },
+        };
+        let shared = &all[index];
+        call(Control::Share(&shared.socket), &shared.said)
+    }
+
+    fn make(&self, login: &Login) -> Result<Option<Shared>, TkmError> {
+        let Some(socket) = free_socket(self.store.dir()) else { return Ok(None) };
+        let log = self.log_file()?;
+        let mut words = self.words(login, &self.store.known_hosts(), log.path(), Control::Make(&socket));
+        words.extend(["-N".to_owned(), "--".to_owned(), self.target(login)]);
+        let fail = |error: std::io::Error| TkmError::Program { program: "ssh", why: error.to_string() };
+        let master = Attached::start("ssh", &words, self.variables).map_err(fail)?;
+        let readiness = master.wait_until(LIMIT, || socket.exists());
+        let said = self.read_log(log.path())?;
+        let exit = if readiness == Readiness::GivenUp { ChildExit::Killed } else { ChildExit::Code(0) };
+        self.check(login, &said, exit)?;
+        Ok(Some(Shared { who: self.who(login), socket, said, master }))
+    }
+
+    fn who(&self, login: &Login) -> String {
+        format!("{} {login:?}", self.route.user)
+    }
+}

@@ -1,0 +1,79 @@
+//! Where each of several targets is: rows that are drawn again in place, or lines.
+
+use serde_json::json;
+
+use super::{render, sanitize};
+use crate::report::TargetState;
+
+/// More targets than this have lines: the rows would not be on the screen at the same time.
+const MAX_ROWS: usize = 20;
+
+/// Rows on a terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ProgressRows {
+    drawn: usize,
+}
+
+impl ProgressRows {
+    /// Rows if there is a screen of so many columns for them, else a line for what changed.
+    pub(super) fn show(&mut self, targets: &[TargetState], changed: usize, screen: Option<usize>) -> String {
+        match screen.filter(|_| targets.len() <= MAX_ROWS) {
+            Some(width) => self.redraw(targets, width),
+            None => targets.get(changed).map_or_else(String::new, line),
+        }
+    }
+
+    /// The rows, in the place of those before.
+    fn redraw(&mut self, targets: &[TargetState], width: usize) -> String {
+        let names = targets.iter().map(|target| sanitize::width(&target.name)).max().unwrap_or_default();
+        let mut out = self.erase();
+        for TargetState { name, state } in targets {
+            let pad = names - sanitize::width(name);
+            let row = format!("{}{:pad$}  {}", render::line(name).trim_end(), "", render::line(state).trim_end());
+            out += &sanitize::truncate(&row, width.saturating_sub(1));
+            out.push('\n');
+        }
+        self.drawn = targets.len();
+        out
+    }
+
+    /// What takes the rows away.
+    pub(super) fn erase(&mut self) -> String {
+        match std::mem::take(&mut self.drawn) {
+            0 => String::new(),
+            drawn => format!("\x1b[{drawn}A\x1b[J"),
+        }
+    }
+}
+
+fn line(target: &TargetState) -> String {
+    render::line(&format!("{}: {}", target.name, target.state))
+}
+
+/// An object on a line for what changed.
+pub(super) fn json(targets: &[TargetState], changed: usize) -> String {
+    let object = |TargetState { name, state }: &TargetState| format!("{}\n", json!({ "target": name, "state": state }));
+    targets.get(changed).map_or_else(String::new, object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(name: &str, state: &str) -> TargetState {
+        TargetState { name: name.to_owned(), state: state.to_owned() }
+    }
+
+    #[test]
+    fn rows_take_the_place_of_those_before() {
+        let mut rows = ProgressRows::default();
+        assert_eq!(rows.erase(), "");
+        assert_eq!(rows.redraw(&[state("a", "waiting"), state("web", "x\x1b[2J")], 80).lines().count(), 2);
+        let again = rows.redraw(&[state("a", "done"), state("web", "a long state")], 10);
+        assert!(again.starts_with("\x1b[2A\x1b[Ja    done\n"), "{again:?}");
+        assert!(again.lines().all(|line| sanitize::width(line) < 20), "{again:?}");
+        assert_eq!(rows.erase(), "\x1b[2A\x1b[J");
+        assert_eq!(rows.show(&[state("a", "b")], 0, None), "a: b\n");
+        assert_eq!(json(&[state("a", "b")], 0), "{\"target\":\"a\",\"state\":\"b\"}\n");
+    }
+}
