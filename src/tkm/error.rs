@@ -46,6 +46,9 @@ pub enum TkmError {
     /// No such host.
     #[error("host `{0}` does not exist")]
     NoHost(HostName),
+    /// A file says of no host what environment it belongs to.
+    #[error("no environment is given for the hosts")]
+    NoEnvironment,
     /// A host of that name is there.
     #[error("host `{0}` already exists")]
     HostExists(HostName),
@@ -225,7 +228,7 @@ impl UserFacingError for TkmError {
             Self::Read(error) => error.kind(),
             Self::Document(error) => error.kind(),
             Self::Name(error) => error.kind(),
-            Self::Key(_) => FaultKind::Usage,
+            Self::Key(_) | Self::NoEnvironment => FaultKind::Usage,
             Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
             Self::NoHost(_) => FaultKind::NotFound,
             Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) | Self::Bound { .. } => {
@@ -255,6 +258,7 @@ impl UserFacingError for TkmError {
             Self::BrokenStore { .. } => "correct the file, or restore it from a backup".to_owned(),
             Self::NewerFormat { .. } => "install the version of tetra that wrote it".to_owned(),
             Self::NoHost(_) => "`tkm host list` lists the hosts, `tkm host add NAME ADDRESS` adds one".to_owned(),
+            Self::NoEnvironment => "add it: `--env dev`".to_owned(),
             Self::HostExists(name) => format!("`tkm host show {name}` shows it, `tkm host rm {name}` removes it"),
             Self::NotPinned { add, .. } => format!("compare the fingerprint on the host, then run `{add}`"),
             Self::Unconfirmed { command, .. } => {

@@ -1,47 +1,125 @@
-//! Hosts that are written down elsewhere: `[infrastructure]` of a project's `tetra.toml`, and `~/.ssh/config`.
+//! Hosts that are written down elsewhere: in `tetra.toml` and `local.toml`, in `~/.ssh/config`, in an Ansible inventory.
 
 use std::path::Path;
 
 use super::error::TkmError;
 use super::host::{Address, Host, HostName, HostRules};
+use super::imported::{Imported, SERVERS, known_environment};
+use super::inventory::Inventory;
 use crate::base::environment::EnvName;
 use crate::base::name::sanitize;
 use crate::config::document::Document;
+use crate::config::path::KeyPath;
 use crate::config::read;
 
-/// The keys of `[infrastructure]` with the environment that each server is of.
-const SERVERS: [(&str, &str); 4] = [("dev", "dev"), ("qa", "staging"), ("staging", "staging"), ("prod", "prod")];
-
-/// The servers of a project: `dev_server`, `qa_server`, `prod_server`, with `dev_ip` or `dev_server_ip` as address if there is one.
+/// The servers of a project: `[infrastructure]` of its `tetra.toml`.
 ///
 /// # Errors
 ///
 /// Fails if the file is there and not valid.
 pub fn infrastructure(project: &Path) -> Result<Vec<Host>, TkmError> {
-    let path = project.join("tetra.toml");
-    let Some(document) = Document::read_if_exists(&path, "tetra.toml")? else { return Ok(Vec::new()) };
+    Ok(toml_if_exists(&project.join("tetra.toml"))?.hosts)
+}
+
+/// The same as [`toml`] for a file that need not be there.
+///
+/// # Errors
+///
+/// Fails if it is there and not valid.
+pub fn toml_if_exists(path: &Path) -> Result<Imported, TkmError> {
+    match Document::read_if_exists(path, &path.display().to_string())? {
+        Some(document) => of_document(path, &document),
+        None => Ok(Imported::default()),
+    }
+}
+
+/// The hosts of a TOML file: `[infrastructure]` with `dev_server`, `qa_server`, `prod_server`, each with `dev_ip` or
+/// `dev_server_ip` as address if there is one, and `[hosts]` with an address or a list of them for each environment.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read, or an address cannot be one.
+pub fn toml(path: &Path) -> Result<Imported, TkmError> {
+    of_document(path, &Document::read(path, &path.display().to_string())?)
+}
+
+fn of_document(path: &Path, document: &Document) -> Result<Imported, TkmError> {
+    let broken = |key: &str, why: String| TkmError::BrokenStore { path: path.to_owned(), why: format!("{key}: {why}") };
     let text = |key: String| document.text_at(&["infrastructure", &key]).filter(|text| !text.trim().is_empty());
-    let mut found: Vec<Host> = Vec::new();
+    let mut found = Imported::default();
     for (word, env) in SERVERS {
         let Some(server) = text(format!("{word}_server")) else { continue };
         let address = [format!("{word}_ip"), format!("{word}_server_ip")].into_iter().find_map(text).unwrap_or(server);
-        let broken = |why: String| TkmError::BrokenStore { path: path.clone(), why: format!("{word}_server: {why}") };
-        let address: Address = address.parse().map_err(|error| broken(format!("{error}")))?;
-        let name: HostName = sanitize(server, word).parse()?;
-        if found.iter().all(|host| host.name != name) {
-            found.push(Host { name, address, env: env.parse()?, rules: HostRules::default() });
+        let entry = Entry { name: server, address, env: env.parse()? };
+        entry.add_to(&mut found, |why| broken(&format!("infrastructure.{word}_server"), why))?;
+    }
+    for leaf in document.values_below(&KeyPath::new(vec!["hosts".to_owned()])) {
+        let [_, env] = leaf.path.keys() else { continue };
+        let key = format!("hosts.{env}");
+        let env: EnvName = known_environment(env).map_or_else(|| env.parse(), Ok)?;
+        let all = leaf.value.as_array().map_or_else(|| vec![&leaf.value], |all| all.iter().collect());
+        for address in all {
+            let address = address.as_str().ok_or_else(|| broken(&key, "expected an address, or several".to_owned()))?;
+            let entry = Entry { name: address, address, env: env.clone() };
+            entry.add_to(&mut found, |why| broken(&key, why))?;
         }
     }
     Ok(found)
 }
 
-/// The names of `Host` lines of a file for ssh, without patterns. The address is the name: ssh knows the rest.
+/// A host as a file says it.
+struct Entry<'a> {
+    name: &'a str,
+    address: &'a str,
+    env: EnvName,
+}
+
+impl Entry<'_> {
+    /// Adds the host to what was found. A reference to another value is left out, and named.
+    fn add_to(&self, found: &mut Imported, broken: impl Fn(String) -> TkmError) -> Result<(), TkmError> {
+        if self.address.contains("${") {
+            found.ignored.push(format!("`{}` of {}: a reference is not resolved", self.address, self.env));
+            return Ok(());
+        }
+        let address: Address = self.address.parse().map_err(|error| broken(format!("{error}")))?;
+        let name = if self.name == self.address { &address.host } else { self.name };
+        let name: HostName = sanitize(name, self.env.as_str()).parse()?;
+        found.add(Host { name, address, env: self.env.clone(), rules: HostRules::default() });
+        Ok(())
+    }
+}
+
+/// The hosts of a file that is for ssh or for Ansible, by what is in it. Those without an environment are of `env`.
 ///
 /// # Errors
 ///
-/// Fails if the file cannot be read.
-pub fn ssh_config(path: &Path, env: &EnvName) -> Result<Vec<Host>, TkmError> {
+/// Fails if the file cannot be read or is not valid, and with exit code 2 if it is for ssh and no environment is given.
+pub fn file(path: &Path, env: Option<&EnvName>) -> Result<Imported, TkmError> {
+    let has_extension = |words: &[&str]| path.extension().is_some_and(|it| words.iter().any(|word| it == *word));
+    if has_extension(&["toml"]) {
+        return toml(path);
+    }
     let text = read::text(path)?;
+    let is_ssh = |line: &str| {
+        let word = line.split(|c: char| c.is_whitespace() || c == '=').next().unwrap_or_default();
+        ["host", "match", "include"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    };
+    let is_yaml = has_extension(&["yml", "yaml"]);
+    let has_sections = text.lines().any(|line| line.starts_with('['));
+    if !is_yaml && !has_sections && text.lines().map(str::trim).any(is_ssh) {
+        let env = env.ok_or(TkmError::NoEnvironment)?;
+        return Ok(Imported { hosts: of_ssh(&text, env), ignored: Vec::new() });
+    }
+    let broken = |why: String| TkmError::BrokenStore { path: path.to_owned(), why };
+    let inventory = if is_yaml { Inventory::yaml(&text) } else { Inventory::ini(&text) }.map_err(broken)?;
+    let mut imported = inventory.into_hosts(env).map_err(broken)?;
+    let beside = ["group_vars", "host_vars"].into_iter().filter(|name| path.with_file_name(name).is_dir());
+    imported.ignored.extend(beside.map(|name| format!("the directory `{name}`")));
+    Ok(imported)
+}
+
+/// The names of `Host` lines of a file for ssh, without patterns. The address is the name: ssh knows the rest.
+fn of_ssh(text: &str, env: &EnvName) -> Vec<Host> {
     let mut found: Vec<Host> = Vec::new();
     for line in text.lines().map(str::trim) {
         let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
@@ -57,7 +135,7 @@ pub fn ssh_config(path: &Path, env: &EnvName) -> Result<Vec<Host>, TkmError> {
             }
         }
     }
-    Ok(found)
+    found
 }
 
 #[cfg(test)]
@@ -79,12 +157,30 @@ mod tests {
     }
 
     #[test]
+    fn hosts_of_an_environment_are_an_address_or_a_list() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("local.toml");
+        let text = "[hosts]\ndev = \"root@10.0.0.1:2222\"\nqa = [\"a.example\", \"b.example\"]\nprod = \"${infra:prod_server}\"\n";
+        std::fs::write(&path, text).expect("written");
+        let found = file(&path, None).expect("read");
+        let seen: Vec<String> = found.hosts.iter().map(|it| format!("{} {} {}", it.name, it.address, it.env)).collect();
+        assert_eq!(
+            seen,
+            ["10.0.0.1 root@10.0.0.1:2222 dev", "a.example a.example staging", "b.example b.example staging"]
+        );
+        assert_eq!(found.ignored, ["`${infra:prod_server}` of prod: a reference is not resolved"]);
+        std::fs::write(&path, "[hosts]\ndev = 7\n").expect("written");
+        assert!(file(&path, None).is_err());
+    }
+
+    #[test]
     fn names_of_ssh_are_hosts_and_patterns_are_not() {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("config");
         std::fs::write(&path, "Host web db !bad *.corp\n  Port 22\nMatch host x\nhost=app\nHost tetra-web\n")
             .expect("ours");
-        let found = ssh_config(&path, &"dev".parse().expect("a name")).expect("read");
+        assert!(matches!(file(&path, None), Err(TkmError::NoEnvironment)));
+        let found = file(&path, Some(&"dev".parse().expect("a name"))).expect("read").hosts;
         assert_eq!(found.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["web", "db", "app"]);
     }
 }

@@ -15,7 +15,7 @@
 //! rotate           a key replaced on its hosts, step by step
 //! revoke, krl      a key taken away from its hosts; the list of revoked keys, here and on hosts that read it
 //! audit            what was done, each line with the hash of the one before
-//! import           hosts that are written down elsewhere
+//! import           hosts that are written down elsewhere: [`imported`] is what was found, [`inventory`] reads Ansible's files
 //! check            what is worth a look, without a connection
 //! client_config    ~/.ssh/config: one Include, and the file that it includes
 //! ```
@@ -24,8 +24,8 @@
 //!
 //! * A host without a pin, or with another key than the pinned one, is sent nothing. No option says otherwise.
 //! * No outcome is read from ssh's exit code, which is 255 for everything.
-//! * A line of `authorized_keys` that is not between our marks is never changed, unless it is of a revoked key, and the file never without a login with the
-//!   new key on a connection of its own afterwards.
+//! * A line of `authorized_keys` that is not between our marks is never changed, unless it is of a revoked key, and the file
+//!   never without a login with another key on a connection of its own afterwards.
 //! * Nothing private is in the arguments of a program, in the record, or in what commands report.
 //!
 //! # How more is added
@@ -50,6 +50,8 @@ pub mod error;
 pub mod host;
 pub mod host_key;
 pub mod import;
+pub mod imported;
+pub mod inventory;
 pub mod key;
 pub mod keygen;
 pub mod krl;

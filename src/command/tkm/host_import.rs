@@ -3,44 +3,44 @@
 use std::path::PathBuf;
 
 use super::context::{find, not_initialized, record_host};
-use crate::base::environment::Tier;
+use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Table};
-use crate::tkm::{client_config, import};
+use crate::tkm::client_config;
+use crate::tkm::error::TkmError;
+use crate::tkm::import;
+use crate::tkm::imported::Imported;
 
-/// Take hosts from tetra.toml or from a file for ssh
+/// Take hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
 ///
-/// Without a file, the servers of `infrastructure` in tetra.toml of this directory. The names of a file for ssh become hosts of
-/// --env. Hosts that are there stay as they are, and no key is pinned: `tkm host add` does that.
+/// Without a file, `[infrastructure]` and `[hosts]` of tetra.toml in this directory and of local.toml of the organization. An
+/// inventory is INI or YAML; its groups `dev`, `staging`, `qa` and `prod` are environments. Other hosts become hosts of --env.
+/// Hosts that are there stay as they are, what is not carried over is named, and no key is pinned: `tkm host add` does that.
 #[derive(Debug, clap::Args)]
 pub struct HostImport {
-    /// A file as ~/.ssh/config
+    /// A TOML file, a file as ~/.ssh/config, or an inventory (INI, or YAML by its name)
     file: Option<PathBuf>,
 }
 
 impl Command for HostImport {
     const NAME: &'static str = "tkm host import";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] = &["tkm host import", "tkm host import ~/.ssh/config --env dev"];
+    const EXAMPLES: &'static [&'static str] =
+        &["tkm host import", "tkm host import ~/.ssh/config --env dev", "tkm host import inventory.ini"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        Ok(self.found(cx)?.hosts.into_iter().map(|host| cx.selection.qualify(host.env)).collect())
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
-        let found = match &self.file {
-            None => import::infrastructure(cx.host.cwd())?,
-            Some(file) => {
-                let env = cx.selection.env.clone().filter(|env| env.tier() != Some(Tier::Local));
-                let env = env.ok_or_else(|| {
-                    Fault::usage("no environment is given for the hosts").with_advice("add it: `--env dev`")
-                })?;
-                import::ssh_config(&cx.host.cwd().join(file), &env)?
-            }
-        };
+        let found = self.found(cx)?;
         let _lock = store.lock()?;
         let mut hosts = store.hosts()?;
         let mut table = Table::new(&[("host", "HOST"), ("env", "ENV"), ("address", "ADDRESS"), ("added", "ADDED")])
             .when_empty("no hosts found");
-        for host in found {
+        for host in found.hosts {
             let is_new = hosts.iter().all(|known| known.name != host.name);
             let cells = vec![host.name.as_str().into(), host.env.as_str().into(), host.address.to_string().into()];
             table.row(cells.into_iter().chain([is_new.into()]).collect());
@@ -51,6 +51,23 @@ impl Command for HostImport {
         }
         store.write_hosts(&hosts)?;
         client_config::write(&store, cx.selection.org.as_ref())?;
-        Ok(Report::of(table).note("next: `tkm host add NAME ADDRESS` for each, which pins its key"))
+        let report =
+            found.ignored.iter().fold(Report::of(table), |report, it| report.note(format!("not carried over: {it}")));
+        Ok(report.note("next: `tkm host add NAME ADDRESS` for each, which pins its key"))
     }
+}
+
+impl HostImport {
+    fn found(&self, cx: &Cx) -> Result<Imported, TkmError> {
+        let Some(file) = &self.file else { return written_down(cx) };
+        let env = cx.selection.env.as_ref().filter(|env| env.tier() != Some(Tier::Local));
+        import::file(&cx.host.cwd().join(file), env)
+    }
+}
+
+/// The hosts of the project in this directory, and those of the organization that is chosen.
+fn written_down(cx: &Cx) -> Result<Imported, TkmError> {
+    let of_project = import::toml_if_exists(&cx.host.cwd().join("tetra.toml"))?;
+    let Some(org) = &cx.selection.org else { return Ok(of_project) };
+    Ok(of_project.and(import::toml_if_exists(&cx.paths.environment(org, &"local".parse()?))?))
 }
