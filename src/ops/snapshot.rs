@@ -1,6 +1,6 @@
 //! What processes are and use at one moment: for the monitor, lists, and whatever exports measurements.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -150,7 +150,7 @@ impl Measurer {
     /// Fails if the processes cannot be listed.
     pub fn measure(&mut self, paths: &Paths) -> Result<Vec<Measurement>, Fault> {
         let processes = ProcessStore::open(paths).all()?;
-        let table = ProcessTable::snapshot();
+        let table = ProcessTable::snapshot_without(&supervisors(&processes));
         let one = |process: &Process| {
             let before = self.logs.get(&process.name).copied().unwrap_or_default();
             let [out, err] = [(process.out_log(), before[0]), (process.err_log(), before[1])];
@@ -161,6 +161,12 @@ impl Measurer {
         self.logs = all.iter().map(|(it, logs)| (it.process.name.clone(), *logs)).collect();
         Ok(all.into_iter().map(|(it, _)| it).collect())
     }
+}
+
+/// The supervisors of processes, two each, which are in the tree of none of them.
+fn supervisors(processes: &[Process]) -> HashSet<u32> {
+    let supervised = processes.iter().filter(|process| process.live.supervised);
+    supervised.flat_map(|it| [it.meta.run_state.guard_pid, it.meta.run_state.worker_pid]).collect()
 }
 
 /// How much a stream had so far.

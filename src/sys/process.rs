@@ -2,7 +2,7 @@
 //!
 //! A process that ends while it is looked at is not an error: every question answers `None` or less.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -252,7 +252,15 @@ impl ProcessTable {
     /// Looks at every process once.
     #[must_use]
     pub fn snapshot() -> Self {
-        Self::of(parallel::collect(&all_pids(), |pids| pids.iter().copied().filter_map(stat).collect()))
+        Self::snapshot_without(&HashSet::new())
+    }
+
+    /// Looks once at every process but these, and so not at what is only below them.
+    #[must_use]
+    pub fn snapshot_without(pids: &HashSet<u32>) -> Self {
+        let mut wanted = all_pids();
+        wanted.retain(|pid| !pids.contains(pid));
+        Self::of(parallel::collect(&wanted, |pids| pids.iter().copied().filter_map(stat).collect()))
     }
 
     fn of(stats: impl IntoIterator<Item = ProcessStat>) -> Self {
