@@ -5,20 +5,26 @@ mod placement;
 mod prepare_home;
 mod step;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::disk;
 use crate::ops::OpContext;
 use crate::ops::unit::{TEMPLATE, UnitScope, settings, unit_dirs};
+use crate::sys::daemonize;
 use crate::sys::file::FileError;
+use crate::sys::process;
 use crate::sys::systemctl::Manager;
 use crate::sys::unit_check::{UnitDraft, Verdict};
 use crate::unit::{self, DiffLine, Owner, UnitOrigin, UnitSettings};
 
 pub use error::InstallError;
 pub use step::{Step, StepContext};
+
+/// Held while a unit is installed. Below `/run` only root makes files.
+const LOCK_FILE: &str = "/run/tetra-install.lock";
 
 /// What is to be installed.
 #[derive(Debug, Clone)]
@@ -72,6 +78,8 @@ pub struct InstallPlan {
     pub notes: Vec<String>,
     /// How exposed it is, from 0 to 10, as `systemd-analyze` says.
     pub exposure: Option<String>,
+    /// Keeps other installations away until this one is made.
+    _lock: Option<File>,
 }
 
 /// Finds out what has to be done.
@@ -81,7 +89,8 @@ pub struct InstallPlan {
 /// Fails if the environment has no unit, if the unit there was edited, if it would be too exposed, or if what it needs is in the hands
 /// of a user who should not decide about it.
 pub fn plan(context: &OpContext, request: &InstallRequest) -> Result<InstallPlan, Fault> {
-    let mut plan = draft(context, request)?;
+    let lock = lock(context)?;
+    let mut plan = InstallPlan { _lock: lock, ..draft(context, request)? };
     let draft = UnitDraft::new(&plan.settings.name, &plan.text, plan.manager)?;
     plan.exposure = check_exposure(&plan.settings, &draft, context, &mut plan.notes)?;
     let InstallPlan { path, text, old, notes, steps, .. } = &mut plan;
@@ -94,6 +103,17 @@ pub fn plan(context: &OpContext, request: &InstallRequest) -> Result<InstallPlan
     }
     steps.push(Step::WriteUnit { path: path.clone(), text: text.clone(), old: old.clone() });
     Ok(plan)
+}
+
+/// The right to install units on this machine, for as long as it is held; none for an ordinary user, who changes only what is
+/// their own, and where units are written for another machine.
+fn lock(context: &OpContext) -> Result<Option<File>, Fault> {
+    if process::own_uid() != 0 || context.host.variable("TETRA_UNIT_DIR").is_some() {
+        return Ok(None);
+    }
+    let path = Path::new(LOCK_FILE);
+    let held = daemonize::try_lock_exclusive(path).map_err(FileError::io("lock", path))?;
+    Ok(Some(held.ok_or(InstallError::Locked)?))
 }
 
 /// The unit as it would be, with what it needs first. Nothing was asked about it yet, and it is none of the steps.
@@ -123,7 +143,7 @@ pub fn draft(context: &OpContext, request: &InstallRequest) -> Result<InstallPla
     placement::choose_port(context.host, request.port, old.as_deref(), &mut settings, &mut notes);
     let steps = prepare_home::steps(context, &mut settings, &mut notes)?;
     let text = settings.text();
-    Ok(InstallPlan { settings, manager, path, old, text, steps, notes, exposure: None })
+    Ok(InstallPlan { settings, manager, path, old, text, steps, notes, exposure: None, _lock: None })
 }
 
 fn check_exposure(

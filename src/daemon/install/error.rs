@@ -58,6 +58,9 @@ pub enum InstallError {
         /// The environment.
         env: String,
     },
+    /// Another installation is being made.
+    #[error("a unit is being installed on this machine by another command")]
+    Locked,
     /// systemd cannot load it.
     #[error("systemd rejects the unit, which was not installed:\n{text}")]
     Invalid {
@@ -80,9 +83,11 @@ impl UserFacingError for InstallError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::Edited { .. } | Self::Foreign { .. } => FaultKind::HandEdited,
-            Self::NotRoot { .. } | Self::ForeignHome { .. } | Self::Exposed { .. } | Self::Link { .. } => {
-                FaultKind::Refused
-            }
+            Self::NotRoot { .. }
+            | Self::ForeignHome { .. }
+            | Self::Exposed { .. }
+            | Self::Link { .. }
+            | Self::Locked => FaultKind::Refused,
             Self::NoHome | Self::NoSystemd { .. } | Self::Invalid { .. } => FaultKind::Failed,
         }
     }
@@ -90,6 +95,7 @@ impl UserFacingError for InstallError {
     fn advice(&self) -> Option<String> {
         Some(match self {
             Self::NoHome => "set HOME".to_owned(),
+            Self::Locked => "run this command again when that one has ended".to_owned(),
             Self::Edited { path } => format!(
                 "move what you changed into a drop-in (`systemctl edit {}`), then install with --force, which replaces the unit",
                 path.file_name().unwrap_or_default().display()

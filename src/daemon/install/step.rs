@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::InstallError;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
+use crate::disk;
 use crate::ops::apply::{Action, ApplyPlan};
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Host;
@@ -134,6 +135,9 @@ impl Step {
     /// Fails if the machine does not allow it. A unit that systemd does not take is put back as it was.
     pub fn run(&self, context: &StepContext) -> Result<(), Fault> {
         match self {
+            // Another installation may have made them since it was looked.
+            Self::AddGroup(group) if passwd::group_id(group).is_some() => {}
+            Self::AddUser { account, .. } if passwd::find(&account.user).ok().flatten().is_some() => {}
             Self::AddGroup(group) => run(context.host, "groupadd", &["--system", group]).map(drop)?,
             Self::AddUser { account, home } => {
                 let home = home.to_string_lossy();
@@ -158,7 +162,10 @@ impl Step {
             Self::SaveService { paths, definition, over } => {
                 let services = Services::open(paths);
                 let name: ServiceName = definition.name.parse()?;
-                services.save(definition, *over)?;
+                let file = paths.service(&name);
+                if !disk::read_to_string(&file).is_ok_and(|text| text == definition.to_text()) {
+                    services.save(definition, *over)?;
+                }
                 services.enable(&name)?;
             }
             Self::ApplyServices(plan) => plan.install(context.paths)?,
