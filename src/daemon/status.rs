@@ -237,7 +237,10 @@ fn drift(context: &OpContext, unit: &InstalledUnit, state: &UnitState) -> Option
         port: None,
         edited: EditedUnit::Keep,
     };
-    let mut draft = install::draft(context, &request).ok()?;
+    let mut draft = match install::draft(context, &request) {
+        Ok(draft) => draft,
+        Err(fault) => return Some(format!("it cannot be found out what would be installed: {fault}")),
+    };
     // Which program is asked does not matter, only whether the one of the unit is there.
     let program = unit::program(&unit.text)?;
     if !program.is_file() {

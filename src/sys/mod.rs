@@ -4,6 +4,7 @@
 pub mod attached;
 pub mod capture;
 pub mod child;
+pub mod code_pages;
 pub mod credential_socket;
 pub mod daemonize;
 pub mod digest;

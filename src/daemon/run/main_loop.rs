@@ -13,13 +13,12 @@ use super::status::Overview;
 use super::stop::is_up;
 use super::wanted::Beginning;
 use super::worker::{Job, Message, Worker};
-use crate::base::fault::Fault;
 use crate::base::plural::pluralize;
 use crate::supervise::events::{Event, EventKind, EventReader};
 use crate::sys::host::Host;
 use crate::sys::notify::{ServiceManager, monotonic_line};
 use crate::sys::paths::Paths;
-use crate::sys::{poll, signal};
+use crate::sys::{code_pages, poll, signal};
 use crate::tsm::launch::request::LaunchKind;
 use crate::tsm::store::{Process, ProcessStore};
 
@@ -80,7 +79,7 @@ struct Timers {
 
 impl Daemon<'_> {
     /// Serves until the daemon is asked to end.
-    pub(super) fn serve(mut self, beginning: Beginning) -> Result<DaemonEnd, Fault> {
+    pub(super) fn serve(mut self, beginning: Beginning) -> DaemonEnd {
         let how = match beginning {
             Beginning::Fresh => "started",
             Beginning::Recovered => "started after a daemon that was killed",
@@ -93,8 +92,8 @@ impl Daemon<'_> {
         let mut phase = Phase::Starting;
         loop {
             self.wait(phase, &timers);
-            if let Some(end) = self.step(&mut phase, &mut timers)? {
-                return Ok(end);
+            if let Some(end) = self.step(&mut phase, &mut timers) {
+                return end;
             }
         }
     }
@@ -119,13 +118,13 @@ impl Daemon<'_> {
     }
 
     /// Does what there is to do; the end, once it has come.
-    fn step(&mut self, phase: &mut Phase, timers: &mut Timers) -> Result<Option<DaemonEnd>, Fault> {
+    fn step(&mut self, phase: &mut Phase, timers: &mut Timers) -> Option<DaemonEnd> {
         let presses = signal::interrupts();
         if *phase == Phase::Stopping && presses > 1 {
-            return Ok(Some(DaemonEnd::Left(self.still_running())));
+            return Some(DaemonEnd::Left(self.still_running()));
         }
         if *phase != Phase::Stopping && (presses > 0 || signal::termination_signal().is_some()) {
-            self.begin_stop(timers)?;
+            self.begin_stop(timers);
             *phase = Phase::Stopping;
         }
         signal::forget_interrupts();
@@ -145,14 +144,14 @@ impl Daemon<'_> {
             }
         }
         for message in self.worker.messages() {
-            if let Some(end) = self.take_message(message, phase, timers)? {
-                return Ok(Some(end));
+            if let Some(end) = self.take_message(message, phase, timers) {
+                return Some(end);
             }
         }
         self.be_on_time(*phase, timers);
         match timers.give_up {
-            Some(give_up) if Instant::now() >= give_up => self.end(self.still_running().len()).map(Some),
-            _ => Ok(None),
+            Some(give_up) if Instant::now() >= give_up => Some(self.end(self.still_running().len())),
+            _ => None,
         }
     }
 
@@ -178,15 +177,10 @@ impl Daemon<'_> {
         }
     }
 
-    fn take_message(
-        &mut self,
-        message: Message,
-        phase: &mut Phase,
-        timers: &mut Timers,
-    ) -> Result<Option<DaemonEnd>, Fault> {
+    fn take_message(&mut self, message: Message, phase: &mut Phase, timers: &mut Timers) -> Option<DaemonEnd> {
         match message {
             Message::Say(level, text) => self.say(level, &text),
-            Message::Stopped(left) => return self.end(left).map(Some),
+            Message::Stopped(left) => return Some(self.end(left)),
             Message::Done(_) if *phase == Phase::Stopping => {}
             Message::Done(overview) => {
                 let text = overview.as_ref().map_or("the processes cannot be listed".to_owned(), Overview::text);
@@ -203,10 +197,14 @@ impl Daemon<'_> {
                     }
                     Phase::Running | Phase::Stopping => self.manager.notify(&[&status]),
                 }
+                if matches!(*phase, Phase::Starting | Phase::Reloading) {
+                    // Most of what a start uses of the program is not used again.
+                    code_pages::release();
+                }
                 *phase = Phase::Running;
             }
         }
-        Ok(None)
+        None
     }
 
     /// Does what is due by now.
@@ -242,7 +240,7 @@ impl Daemon<'_> {
         self.up().into_iter().map(|process| process.name.to_string()).collect()
     }
 
-    fn begin_stop(&mut self, timers: &mut Timers) -> Result<(), Fault> {
+    fn begin_stop(&mut self, timers: &mut Timers) {
         let deadline = Instant::now() + self.stop_limit;
         timers.give_up = Some(deadline + Duration::from_secs(1));
         self.worker.interrupt();
@@ -253,10 +251,17 @@ impl Daemon<'_> {
         self.manager.notify(&["STOPPING=1", &format!("STATUS={text}")]);
         self.say(Level::Info, &text);
         self.worker.add(Job::Stop { processes, deadline });
-        self.record.write(self.paths)
+        self.write_record();
     }
 
-    fn end(&mut self, left: usize) -> Result<DaemonEnd, Fault> {
+    /// A full disk does not keep the daemon from what it is for.
+    pub(super) fn write_record(&mut self) {
+        if let Err(fault) = self.record.write(self.paths) {
+            self.say(Level::Warning, &fault.in_full());
+        }
+    }
+
+    fn end(&mut self, left: usize) -> DaemonEnd {
         let level = if left == 0 { Level::Info } else { Level::Error };
         let text = match left {
             0 => "stopped".to_owned(),
@@ -266,7 +271,7 @@ impl Daemon<'_> {
         // Else the line of a unit that is not active would be that it is being stopped.
         self.manager.notify(&[&format!("STATUS={text}")]);
         self.record.state = DaemonState::Stopped;
-        self.record.write(self.paths)?;
-        Ok(DaemonEnd::Stopped(left))
+        self.write_record();
+        DaemonEnd::Stopped(left)
     }
 }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | SIGTERM, Ctrl-C | all is stopped, what others need last, within `TimeoutStopSec=`; Ctrl-C again leaves at once |
 //! | SIGHUP | the definitions are read again; what is defined differently is restarted, what is newly enabled is started |
-//! | half a minute, a crash | a maintenance round |
+//! | half a minute, a crash | a maintenance round; what failed to start is tried again ([`retries`]) |
 //! | an event | the log, and `STATUS=` |
 //! | a command that starts something | its supervisor is launched from here ([`launcher`]) |
 //! | half of `WatchdogSec=` | a sign of life |
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod log;
 mod main_loop;
 pub mod record;
+pub mod retries;
 pub mod status;
 pub mod stop;
 pub mod sweep;
@@ -127,7 +128,6 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     };
     let unit = UnitGroup::own().and_then(|group| group.name().map(str::to_owned)).unwrap_or_default();
     let record = DaemonRecord::own(settings.env.to_string(), unit.clone(), host.now().0);
-    record.write(paths)?;
     let interruption = Arc::<Interruption>::default();
     let keeps = |name: &str| !MANAGER_VARIABLES.contains(&name);
     let init = WorkerInit {
@@ -141,7 +141,9 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     let beginning = Beginning::after(previous.as_ref(), &proc::boot_id());
     worker.add(Job::Begin { beginning, previous });
     let stop_limit = limits::stop_limit(unit_limit(host, &manager, &unit));
-    Daemon { paths, host, manager, log, record, worker, launcher, events, hangups, stop_limit }.serve(beginning)
+    let mut daemon = Daemon { paths, host, manager, log, record, worker, launcher, events, hangups, stop_limit };
+    daemon.write_record();
+    Ok(daemon.serve(beginning))
 }
 
 /// What systemd gives the unit to stop; none outside of systemd.

@@ -1,5 +1,6 @@
 //! How all that runs is, in one line: what `systemctl status` shows.
 
+use super::retries::Retries;
 use crate::ops::OpContext;
 use crate::ops::startup;
 use crate::supervise::meta::ProcessState;
@@ -21,13 +22,15 @@ pub struct Overview {
     pub down: Vec<String>,
     /// What runs and is not healthy.
     pub unhealthy: Vec<String>,
+    /// Why nothing was started.
+    pub failure: Option<String>,
 }
 
 impl Overview {
     /// Looks at all processes.
     #[must_use]
-    pub fn of(context: &OpContext, processes: &[Process]) -> Self {
-        let mut overview = Self::default();
+    pub fn of(context: &OpContext, processes: &[Process], retries: &Retries) -> Self {
+        let mut overview = Self { failure: retries.failure().map(str::to_owned), ..Self::default() };
         for process in processes.iter().filter(|process| process.is_running()) {
             overview.running += 1;
             if process.health().is_some_and(|health| health.status == HealthStatus::Unhealthy) {
@@ -38,7 +41,9 @@ impl Overview {
             let Some(file) = collect::file_of(&name, context.paths) else { continue };
             let own: Vec<&Process> = processes.iter().filter(|it| collect::comes_from(it, &file)).collect();
             match own.iter().find(|process| is_missing(process)) {
-                _ if own.is_empty() && startup::starts_by_itself(context, &name) => {
+                _ if (own.is_empty() && startup::starts_by_itself(context, &name))
+                    || (retries.services().any(|it| it == name) && !own.iter().any(|process| process.is_running())) =>
+                {
                     overview.down.push(format!("{name} (not started)"));
                 }
                 Some(process) => overview.down.push(format!("{} ({})", process.name, process.live.state.as_str())),
@@ -60,7 +65,8 @@ impl Overview {
             _ => format!("; {what}: {}", names.join(", ")),
         };
         let (down, unhealthy) = (names(&self.down, "down"), names(&self.unhealthy, "unhealthy"));
-        format!("{} of {} processes run{down}{unhealthy}", self.running, self.wanted)
+        let failure = self.failure.as_ref().map_or(String::new(), |why| format!("; failed to start: {why}"));
+        format!("{} of {} processes run{down}{unhealthy}{failure}", self.running, self.wanted)
     }
 }
 
@@ -79,7 +85,8 @@ mod tests {
         let all_well = Overview { running: 3, wanted: 3, ..Overview::default() };
         assert_eq!(all_well.text(), "3 of 3 processes run");
         let down = vec!["web-3000 (crashed)".to_owned()];
-        let broken = Overview { running: 2, wanted: 3, down, unhealthy: vec!["api-4000".to_owned()] };
+        let broken =
+            Overview { running: 2, wanted: 3, down, unhealthy: vec!["api-4000".to_owned()], ..Overview::default() };
         assert_eq!(broken.text(), "2 of 3 processes run; down: web-3000 (crashed); unhealthy: api-4000");
         let many = Overview { wanted: 20, down: (0..20).map(|n| format!("s{n}")).collect(), ..Overview::default() };
         assert!(many.text().ends_with("s7 and 12 more"), "{}", many.text());

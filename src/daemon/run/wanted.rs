@@ -1,7 +1,7 @@
 //! What has to run when a daemon begins: decisions, without anything done.
 
 use super::record::{DaemonRecord, DaemonState};
-use crate::supervise::meta::ProcessState;
+use crate::supervise::meta::{ProcessState, StopCause};
 use crate::tsm::startup::{StartJob, Task};
 use crate::tsm::store::Process;
 
@@ -50,7 +50,11 @@ pub fn ran_under(process: &Process, previous: &DaemonRecord, boot_id: &str) -> b
 /// one that was killed leaves it so.
 #[must_use]
 pub fn is_settled(process: &Process, boot_id: &str) -> bool {
-    process.meta.run_state.boot_id == boot_id
+    // A daemon that stopped it could not write so if it is taken for one that was killed: the disk was full.
+    let origin = process.meta.last_exit.as_ref().and_then(|exit| exit.origin);
+    let stopped_by_daemon = origin.is_some_and(|origin| origin.cause == StopCause::Daemon);
+    !stopped_by_daemon
+        && process.meta.run_state.boot_id == boot_id
         && matches!(process.live.state, ProcessState::Stopped | ProcessState::Errored)
 }
 

@@ -1,5 +1,6 @@
 //! What the daemon does to processes: begin, patrol, reload, stop. Done in a thread of its own, so that the loop stays awake.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,18 +9,22 @@ use super::log::Level;
 use super::record::DaemonRecord;
 use super::wanted::{self, Beginning};
 use crate::base::fault::Fault;
+use crate::ops::startup::PreparedStartup;
 use crate::ops::{OpContext, reconcile, restart, startup};
 use crate::supervise::client;
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::proc;
 use crate::tsm::progress::Progress;
 use crate::tsm::restart::{RestartOptions, Restarted};
-use crate::tsm::start::WaitFor;
-use crate::tsm::startup::{StartOutcome, collect};
+use crate::tsm::start::{StartError, WaitFor};
+use crate::tsm::startup::{StartOutcome, StartupError, collect};
 use crate::tsm::store::Process;
 
 /// Takes lines for the log.
 pub type Say<'a> = dyn FnMut(Level, String) + 'a;
+
+/// Enabled services that could not be started, each with what was logged about it.
+pub type Unstarted = BTreeMap<String, String>;
 
 /// As they were started the last time, each in the way of its group.
 const AS_RECORDED: RestartOptions = RestartOptions::USUAL;
@@ -33,10 +38,11 @@ pub fn begin(
     context: &OpContext,
     beginning: Beginning,
     previous: Option<&DaemonRecord>,
+    unstarted: &mut Unstarted,
     say: &mut Say,
 ) -> Result<(), Fault> {
     limit_memory_again(&context.processes()?);
-    start_enabled(context, beginning, say)?;
+    start_enabled(context, beginning, unstarted, say)?;
     let Some(previous) = previous else { return Ok(()) };
     let boot_id = proc::boot_id();
     let all = context.processes()?;
@@ -53,7 +59,12 @@ fn limit_memory_again(processes: &[Process]) {
     }
 }
 
-fn start_enabled(context: &OpContext, beginning: Beginning, say: &mut Say) -> Result<(), Fault> {
+fn start_enabled(
+    context: &OpContext,
+    beginning: Beginning,
+    unstarted: &mut Unstarted,
+    say: &mut Say,
+) -> Result<(), Fault> {
     let mut prepared = startup::prepare(context)?;
     if beginning == Beginning::Recovered {
         let boot_id = proc::boot_id();
@@ -61,18 +72,60 @@ fn start_enabled(context: &OpContext, beginning: Beginning, say: &mut Say) -> Re
         let is_settled = |name: &str| {
             let Some(file) = collect::file_of(name, context.paths) else { return false };
             let mut own = all.iter().filter(|process| collect::comes_from(process, &file)).peekable();
-            own.peek().is_some() && own.all(|process| wanted::is_settled(process, &boot_id))
+            !unstarted.contains_key(name)
+                && own.peek().is_some()
+                && own.all(|process| wanted::is_settled(process, &boot_id))
         };
         prepared.jobs = wanted::without_settled(std::mem::take(&mut prepared.jobs), is_settled);
     }
+    run_start(context, prepared, unstarted, say)
+}
+
+/// Starts again what failed to start.
+///
+/// # Errors
+///
+/// Fails if services or processes cannot be listed. What cannot be started is logged, if it was not before.
+pub fn start_again(context: &OpContext, unstarted: &mut Unstarted, say: &mut Say) -> Result<(), Fault> {
+    let mut prepared = startup::prepare(context)?;
+    prepared.jobs = wanted::without_settled(std::mem::take(&mut prepared.jobs), |name| !unstarted.contains_key(name));
+    run_start(context, prepared, unstarted, say)
+}
+
+fn run_start(
+    context: &OpContext,
+    prepared: PreparedStartup,
+    unstarted: &mut Unstarted,
+    say: &mut Say,
+) -> Result<(), Fault> {
+    // What was disabled since is not in the plan any more.
+    let before = std::mem::take(unstarted);
     let done = prepared.run(context, &mut |progress: Progress| say(Level::Info, progress.to_string()))?;
     for (name, outcome) in &done.outcomes {
-        say_outcome(name, outcome, say);
+        if let StartOutcome::Failed(error) = outcome {
+            let text = full_text(&startup::fault(name, error));
+            if before.get(name) != Some(&text) {
+                say(Level::Error, format!("failed to start: {text}"));
+            }
+            if may_start_later(error) {
+                unstarted.insert(name.clone(), text);
+            }
+        } else if before.is_empty() || matches!(outcome, StartOutcome::Started(_)) {
+            say_outcome(outcome, say);
+        }
     }
     Ok(())
 }
 
-fn say_outcome(service: &str, outcome: &StartOutcome, say: &mut Say) {
+/// False for a program that ran and failed: that is a crash, and a crash is looked after by its own rules.
+fn may_start_later(error: &StartupError) -> bool {
+    let has_run = matches!(error, StartupError::Start(StartError::Died { .. } | StartError::Hook { .. }));
+    let is_interrupted =
+        matches!(error, StartupError::Interrupted | StartupError::Start(StartError::Interrupted { .. }));
+    !has_run && !is_interrupted
+}
+
+fn say_outcome(outcome: &StartOutcome, say: &mut Say) {
     match outcome {
         StartOutcome::Started(it) => {
             let port = it.port.map_or(String::new(), |port| format!(", port {port}"));
@@ -83,13 +136,24 @@ fn say_outcome(service: &str, outcome: &StartOutcome, say: &mut Say) {
             say(level, format!("started {} ({}), PID {}{port}{ready}", it.name, it.id, it.pid));
         }
         StartOutcome::AlreadyRunning(name) => say(Level::Info, format!("{name} runs already")),
-        StartOutcome::Disabled => {}
-        StartOutcome::Failed(error) => say_fault(&startup::fault(service, error), "start", say),
+        StartOutcome::Disabled | StartOutcome::Failed(_) => {}
     }
 }
 
 fn say_fault(fault: &Fault, action: &str, say: &mut Say) {
-    say(Level::Error, format!("failed to {action}: {}", fault.in_full()));
+    say(Level::Error, format!("failed to {action}: {}", full_text(fault)));
+}
+
+/// A fault in one line, with the place in a file that it is about.
+pub fn full_text(fault: &Fault) -> String {
+    let mut text = fault.in_full();
+    if let Some(first) = fault.diagnostics.first() {
+        text.push_str(&format!(": {}", first.title));
+    }
+    if let Some(at) = &fault.at {
+        text.push_str(&format!(" ({at})"));
+    }
+    text
 }
 
 /// Restarts or starts processes as their definitions have them now.
@@ -116,7 +180,7 @@ fn restart_all(context: &OpContext, processes: &[Process], say: &mut Say) -> Res
 /// # Errors
 ///
 /// Fails if services or processes cannot be listed. What cannot be started is logged.
-pub fn reload(context: &OpContext, say: &mut Say) -> Result<(), Fault> {
+pub fn reload(context: &OpContext, unstarted: &mut Unstarted, say: &mut Say) -> Result<(), Fault> {
     let all = context.processes()?;
     let mut changed = Vec::new();
     {
@@ -138,7 +202,7 @@ pub fn reload(context: &OpContext, say: &mut Say) -> Result<(), Fault> {
         }
     }
     restart_all(context, &changed, say)?;
-    start_enabled(context, Beginning::Recovered, say)
+    start_enabled(context, Beginning::Recovered, unstarted, say)
 }
 
 /// True if a file with variables of the process was written after its start.

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::log::Level;
 use super::record::DaemonRecord;
+use super::retries::Retries;
 use super::status::Overview;
 use super::wanted::Beginning;
+use super::work::full_text;
 use super::{stop, work};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
@@ -46,7 +48,7 @@ pub enum Job {
     Look,
 }
 
-/// What the thread tells.
+/// What the thread sends to the loop.
 #[derive(Debug)]
 pub enum Message {
     /// A line for the log.
@@ -77,7 +79,7 @@ pub struct WorkerInit {
 pub struct Worker {
     jobs: Sender<Job>,
     messages: Receiver<Message>,
-    bell: io::PipeReader,
+    woken: io::PipeReader,
     interruption: Arc<Interruption>,
     /// How many jobs are not done, and since when the first of them waits.
     pending: usize,
@@ -92,16 +94,17 @@ impl Worker {
     /// Fails if there can be no thread or no pipe.
     pub fn start(init: WorkerInit) -> io::Result<Self> {
         let (jobs, orders) = mpsc::channel();
-        let (said, messages) = mpsc::channel();
-        let (bell, rope) = io::pipe()?;
+        let (results, messages) = mpsc::channel();
+        let (woken, wake) = io::pipe()?;
         let interruption = Arc::clone(&init.interruption);
         thread::Builder::new().name("tetra-worker".to_owned()).spawn(move || {
-            let mut outbox = Outbox { said, rope };
+            let mut outbox = Outbox { results, wake };
+            let mut retries = Retries::default();
             while let Ok(job) = orders.recv() {
-                let Ok(()) = run(&init, job, &mut outbox) else { return };
+                let Ok(()) = run(&init, job, &mut retries, &mut outbox) else { return };
             }
         })?;
-        Ok(Self { jobs, messages, bell, interruption, pending: 0, busy_since: None })
+        Ok(Self { jobs, messages, woken, interruption, pending: 0, busy_since: None })
     }
 
     /// Adds a job.
@@ -126,8 +129,8 @@ impl Worker {
     /// The messages since the last call.
     pub fn messages(&mut self) -> Vec<Message> {
         let mut sink = [0; 256];
-        if poll::wait_any(&[self.bell.as_fd()], Duration::ZERO) == [true] {
-            let _ = self.bell.read(&mut sink);
+        if poll::wait_any(&[self.woken.as_fd()], Duration::ZERO) == [true] {
+            let _ = self.woken.read(&mut sink);
         }
         let mut messages = Vec::new();
         loop {
@@ -147,46 +150,46 @@ impl Worker {
 
 impl AsFd for Worker {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.woken.as_fd()
     }
 }
 
 struct Outbox {
-    said: Sender<Message>,
-    rope: io::PipeWriter,
+    results: Sender<Message>,
+    wake: io::PipeWriter,
 }
 
 impl Outbox {
     /// Fails once the loop is gone.
-    fn tell(&mut self, message: Message) -> Result<(), ()> {
-        self.said.send(message).map_err(|_| ())?;
-        self.rope.write_all(b"!").map_err(|_| ())
+    fn send(&mut self, message: Message) -> Result<(), ()> {
+        self.results.send(message).map_err(|_| ())?;
+        self.wake.write_all(b"!").map_err(|_| ())
     }
 }
 
-fn run(init: &WorkerInit, job: Job, outbox: &mut Outbox) -> Result<(), ()> {
+fn run(init: &WorkerInit, job: Job, retries: &mut Retries, outbox: &mut Outbox) -> Result<(), ()> {
     let context = OpContext { paths: &init.paths, host: &init.host, org: init.org.as_ref(), env: Some(&init.env) };
     let mut gone = Ok(());
     let mut say = |level: Level, text: String| {
-        gone = gone.and(outbox.tell(Message::Say(level, text)));
+        gone = gone.and(outbox.send(Message::Say(level, text)));
     };
     let done = match job {
         Job::Stop { processes, deadline } => {
             init.interruption.clear();
             let left = stop::stop_all(&context, &processes, deadline, &mut say);
-            return gone.and(outbox.tell(Message::Stopped(left)));
+            return gone.and(outbox.send(Message::Stopped(left)));
         }
         // The daemon is being stopped.
         _ if init.interruption.is_set() => Ok(()),
-        Job::Begin { beginning, previous } => work::begin(&context, beginning, previous.as_ref(), &mut say),
-        Job::Patrol => work::patrol(&context, &mut say),
-        Job::Reload => work::reload(&context, &mut say),
+        Job::Begin { beginning, previous } => retries.begin(&context, beginning, previous, &mut say),
+        Job::Patrol => work::patrol(&context, &mut say).and_then(|()| retries.try_again(&context, &mut say)),
+        Job::Reload => retries.reload(&context, &mut say),
         Job::Look => Ok(()),
     };
     if let Err(fault) = done {
-        say(Level::Error, fault.in_full());
+        say(Level::Error, full_text(&fault));
     }
     gone?;
-    let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes));
-    outbox.tell(Message::Done(overview))
+    let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes, retries));
+    outbox.send(Message::Done(overview))
 }
