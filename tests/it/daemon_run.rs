@@ -296,6 +296,39 @@ fn an_enabled_service_that_crashes_is_started_again() {
     eventually("it is said", || output(&sandbox).contains("<3>web: crashed"));
 }
 
+#[test]
+fn what_could_not_be_started_is_started_once_it_can_be() {
+    let sandbox = Sandbox::new();
+    let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = holder.local_addr().expect("an address").port();
+    enable(&sandbox, "db", "TSM_COMMAND='sleep 1000'");
+    enable(&sandbox, "web", &format!("TSM_COMMAND='sleep 1001'\nTSM_PORT={port}\nTSM_DEPS=db"));
+    let daemon = Daemon::start(&sandbox);
+    daemon.until_received("READY=1");
+    daemon.until_received("STATUS=1 of 2 processes run; down: web (not started)");
+    drop(holder);
+    eventually("it runs", || is_online(&sandbox, &format!("web-{port}")));
+    assert_eq!(output(&sandbox).matches("failed to start: web: ").count(), 1, "{}", output(&sandbox));
+    assert_eq!(output(&sandbox).matches("runs already").count(), 0, "{}", output(&sandbox));
+}
+
+#[test]
+fn an_environment_that_cannot_be_read_is_named_with_its_line_and_read_again() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["org", "init", "acme"]);
+    let file = sandbox.home().join("org/acme/environments/dev.toml");
+    fs::write(&file, "x = 1\ny = [\n").expect("written");
+    enable(&sandbox, "web", "TSM_COMMAND='sleep 1000'");
+    let daemon = Daemon::start(&sandbox);
+    daemon.until_received("READY=1");
+    daemon.until_received("STATUS=0 of 1 processes run; down: web (not started); failed to start: ");
+    assert!(output(&sandbox).contains("dev.toml:2:"), "{}", output(&sandbox));
+    fs::remove_file(&file).expect("removed");
+    signal(daemon.pid(), Signal::SIGHUP);
+    eventually("it runs", || is_online(&sandbox, "web"));
+    daemon.until_received("STATUS=1 of 1 processes run");
+}
+
 /// Writes numbered lines, a hundred at a time, so that a byte that is lost or written twice is seen.
 const COUNTING: &str = "#!/bin/sh
 i=0

@@ -105,6 +105,44 @@ fn a_unit_is_not_installed_without_systemd_or_above_its_exposure() {
     bed.root("test ! -e /etc/systemd/system/tetra-dev.service && test ! -e /root/tetra/tsm").ok();
 }
 
+#[test]
+fn an_installation_that_is_killed_or_doubled_is_finished_by_the_next_one() {
+    let Some(bed) = Bed::start("doubled") else { return };
+    bed.root("for i in 1 2 3; do tsm daemon install @prod --yes > /run/$i 2>&1 & done; wait").ok();
+    let said = bed.root("cat /run/1 /run/2 /run/3").ok();
+    let finished =
+        ["installed tetra.service", "is up to date", "a unit is being installed"].map(|it| said.matches(it).count());
+    assert_eq!((finished[0], finished.iter().sum::<usize>()), (1, 3), "{said}");
+    assert!(bed.root("tsm daemon install @prod --yes").ok().contains("up to date"));
+    bed.root("tsm daemon start --yes && curl -sf localhost:4444/health && tsm daemon uninstall --yes").ok();
+    // Killed at any moment: what is there is whole.
+    bed.root("for after in 0.01 0.03 0.05 0.1 0.2 0.4; do timeout -s KILL $after tsm daemon install @staging --yes; done; true").ok();
+    bed.root("f=/etc/systemd/system/tetra-staging.service; test ! -e $f || systemd-analyze verify $f").ok();
+    bed.root("tsm daemon install @staging --yes && tsm daemon start --yes && curl -sf localhost:4444/health").ok();
+    assert!(
+        bed.root("ls -a /etc/systemd/system").ok().lines().all(|name| !name.starts_with(".tetra")),
+        "nothing is left"
+    );
+}
+
+#[test]
+fn a_storm_of_reloads_and_a_full_disk_end_no_service() {
+    let Some(bed) = Bed::start("storm") else { return };
+    bed.root("mkdir /root/tetra && mount -t tmpfs -o size=2m none /root/tetra && tsm daemon install @dev && tsm daemon start").ok();
+    let pids = "systemctl show -P MainPID tetra-dev; tsm list --json | grep '\"pid\"'";
+    let before = bed.root(pids).ok();
+    bed.root(
+        "for i in $(seq 300); do kill -HUP $(systemctl show -P MainPID tetra-dev); done; systemctl reload tetra-dev",
+    )
+    .ok();
+    bed.root("dd if=/dev/zero of=/root/tetra/full bs=4k; systemctl reload tetra-dev && curl -sf localhost:4444/health")
+        .ok();
+    assert_eq!(bed.root(pids).ok(), before);
+    bed.root("tsm daemon stop; ! pgrep -f '[t]etra serve'").ok();
+    bed.root("rm /root/tetra/full && systemctl reset-failed && tsm daemon start && curl -sf localhost:4444/health")
+        .ok();
+}
+
 /// What a service writes about itself: its interfaces and processors, as its language finds them.
 const NODE: &str = r#"const os = require("os"); const fs = require("fs"); fs.writeFileSync("/tmp/probe", "x");
 fs.writeFileSync("node.json", JSON.stringify({ interfaces: Object.keys(os.networkInterfaces()), cpus: os.cpus().length }));
