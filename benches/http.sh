@@ -16,7 +16,14 @@ finish() {
 trap finish EXIT
 export HOME=$work TETRA_DIR=$work/tetra
 port=24600
-load() { taskset -c 1 wrk -t1 -c32 -d5s --latency "$1" | awk -v what="$2" '/99%/ { p99 = $2 } /Requests\/sec/ { print what ": " $2 " requests/s, p99 " p99 }'; }
+load() {
+    taskset -c 1 wrk -t1 -c32 -d5s --latency "$1" | awk -v what="$2" '
+        /99%/ { p99 = $2 }
+        /Non-2xx/ { bad = $NF }
+        /Socket errors/ { bad = $0 }
+        /Requests\/sec/ { print what ": " $2 " requests/s, p99 " p99 }
+        END { if (bad) { print what ": answers that are none: " bad; exit 1 } }'
+}
 
 taskset -c 0 "$program" serve --port $port >/dev/null & server=$!
 pids+=($server)
@@ -57,9 +64,28 @@ grep VmRSS /proc/$server/status
 
 echo '-- 1000 processes'
 for group in a b c d; do "$program" tsm start --name "many-$group" --instances 250 --no-wait sleep 100000 >/dev/null; done
-for _ in 1 2 3 4 5; do
+for _ in 1 2 3 4 5 6 7 8; do
     curl -s -o /dev/null -w 'scrape: %{time_total} s, %{size_download} bytes; ' "localhost:$port/metrics"
     curl -s "localhost:$port/metrics" | awk '/^tetra_collect_duration_seconds/ { print "collected in " $2 " s" }'
     sleep 1
 done
 grep VmRSS /proc/$server/status
+
+echo '-- daemon run, 100 services'
+export TETRA_DIR=$work/daemon
+mkdir -p "$TETRA_DIR/tsm/services-available"
+for number in $(seq 100); do
+    printf 'TSM_NAME=s%s\nTSM_COMMAND="sleep 100000"\n' "$number" >"$TETRA_DIR/tsm/services-available/s$number.tsm"
+    "$program" tsm enable "s$number" >/dev/null
+done
+"$program" daemon run @dev >"$work/daemon.log" 2>&1 & daemon=$!
+until grep -q 'ready: 100 of 100' "$work/daemon.log"; do sleep 0.1; done
+switches() { awk '/ctxt/ { all += $2 } END { print all }' /proc/$daemon/task/*/status; }
+ticks() { awk '{ print $14 + $15 }' /proc/$daemon/stat; }
+sleep 5
+before=$(switches) used=$(ticks)
+sleep 60
+grep -E 'VmRSS|RssAnon' /proc/$daemon/status
+echo "in 60 s: $(($(switches) - before)) context switches, $(($(ticks) - used)) ticks of processor time"
+kill $daemon
+wait $daemon || true
