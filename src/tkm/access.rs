@@ -14,8 +14,10 @@ use super::state::Key;
 use super::store::Store;
 use crate::base::fault::FaultKind;
 use crate::base::fault::UserFacingError;
+use crate::disk;
 use crate::sys::child::ChildExit;
 use crate::sys::file;
+use crate::sys::process;
 
 /// What a line of ours allows, beside the login.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -67,9 +69,12 @@ pub fn login_of(store: &Store, key: &Key) -> Result<Login, TkmError> {
 ///
 /// # Errors
 ///
-/// Fails if it is missing, open to others, corrupted, or too weak.
+/// Fails if it is missing, open to others, of another user, corrupted, or too weak.
 pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<Login, TkmError> {
     let bytes = private_bytes(path)?;
+    if disk::owner_of(path).is_some_and(|(uid, _)| uid != process::own_uid()) {
+        return Err(TkmError::ForeignKey { path: path.to_owned() });
+    }
     let arguments = ["-y", "-P", "", "-f"].map(str::to_owned).into_iter().chain([path.display().to_string()]);
     let arguments: Vec<String> = arguments.collect();
     let found = keygen::call(&Call { arguments: &arguments, variables, input: b"" })?;

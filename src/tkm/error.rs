@@ -102,6 +102,12 @@ pub enum TkmError {
         /// Its file.
         path: PathBuf,
     },
+    /// A private key belongs to another user, who can change it.
+    #[error("the private key `{}` belongs to another user", path.display())]
+    ForeignKey {
+        /// Its file.
+        path: PathBuf,
+    },
     /// There is one already.
     #[error("`@{env}` already has the key {fingerprint}")]
     KeyExists {
@@ -239,6 +245,7 @@ impl UserFacingError for TkmError {
             | Self::FingerprintMismatch { .. }
             | Self::Unconfirmed { .. } => FaultKind::HostKey,
             Self::NoKey { .. } | Self::NoPrivateKey { .. } => FaultKind::SecretMissing,
+            Self::ForeignKey { .. } => FaultKind::UnsafeMode,
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => FaultKind::Preflight,
@@ -273,6 +280,7 @@ impl UserFacingError for TkmError {
             Self::FingerprintMismatch { .. } => "nothing was pinned; check the address and the fingerprint".to_owned(),
             Self::NoKey { env } => format!("run `tkm generate {env}`"),
             Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
+            Self::ForeignKey { .. } => "use a key of your own, or run it as the owner of the key".to_owned(),
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::Key(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
             Self::Program { .. } => return None,

@@ -122,6 +122,16 @@ impl Server {
         self.root().join(".ssh/authorized_keys")
     }
 
+    /// Runs a line of `sh` where its mounts are; what it printed.
+    #[track_caller]
+    pub(crate) fn inside(&self, line: &str) -> String {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--mount=/proc/{}/ns/mnt", self.child.id())).args(["sh", "-c", line]);
+        let done = command.output().expect("nsenter is there");
+        assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
     /// Ends it; nothing answers on its port.
     pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();
