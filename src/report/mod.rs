@@ -85,6 +85,12 @@ pub enum FollowUp {
     Exit,
     /// Return to the selection before the last change.
     PreviousSelection,
+    /// Change the directory of this session.
+    ChangeDirectory(PathBuf),
+    /// Clear the screen.
+    ClearScreen,
+    /// Return to the directory before the last change.
+    PreviousDirectory,
     /// Start the prompt.
     StartPrompt,
     /// Define an alias; remove it if `line` is none.

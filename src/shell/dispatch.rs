@@ -16,6 +16,7 @@ use super::redirect::RedirectError;
 use super::session::Session;
 use super::short_form;
 use super::source::{Position, ScriptOrigin};
+use super::variables;
 
 /// Runs the command of `words` at a position; nested lines are run by `run`.
 pub(super) fn run_command(
@@ -26,11 +27,22 @@ pub(super) fn run_command(
     run: RunNested,
 ) -> LineOutcome {
     let expanded;
-    let words = if *at.source.origin == ScriptOrigin::Prompt {
+    let is_prompt = *at.source.origin == ScriptOrigin::Prompt;
+    let words = if is_prompt {
         expanded = short_form::expand(words);
         &expanded[..]
     } else {
         words
+    };
+    let with_values;
+    let words = match is_prompt.then(|| variables::expand(session, words)).transpose() {
+        Ok(Some(Some(values))) => {
+            console.note(&variables::shown(&values));
+            with_values = values;
+            &with_values[..]
+        }
+        Ok(_) => words,
+        Err((number, fault)) => return at.report_fault(console, fault, words.get(number).map(|word| &word.span)),
     };
     let texts: Vec<String> = words.iter().map(|word| expand_tilde(at, session, word)).collect();
     let mut globals = Globals::default();
@@ -85,6 +97,9 @@ fn show_report(
     run: RunNested,
 ) -> LineOutcome {
     let follow_up = std::mem::take(&mut report.follow_up);
+    if let Some(names) = variables::names(&report) {
+        session.last_names = names;
+    }
     let code = report.exit_code();
     let location = at.location(None);
     let located = |fault: Fault| match &location {

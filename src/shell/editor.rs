@@ -9,15 +9,15 @@ use crossterm::event::{Event, KeyEvent};
 use nu_ansi_term::{Color, Style};
 use reedline::{
     ColumnarMenu, EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder,
-    PromptEditMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory, ValidationResult,
-    Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
-    default_vi_visual_keybindings,
+    PromptEditMode, PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory,
+    ValidationResult, Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings,
+    default_vi_normal_keybindings, default_vi_visual_keybindings,
 };
 
 use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
 use super::hint::HistoryHinter;
-use super::history::{HistorySearch, Redact, RedactedHistory};
+use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -27,7 +27,6 @@ use crate::sys::tty;
 pub const EDIT_EXTERNALLY: &str = "edit";
 
 const COMPLETIONS: &str = "completions";
-const HISTORY: &str = "history";
 
 /// Punctuation that does not end a word: the completion menu stays open.
 const WORD_CHARACTERS: &str = "_-./:=@~+%,'";
@@ -72,7 +71,7 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu())))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_highlighter(Box::new(CommandHighlighter { snapshot: parts.snapshot }))
+        .with_highlighter(Box::new(CommandHighlighter { snapshot: parts.snapshot.clone() }))
         .with_hinter(Box::new(HistoryHinter::default()))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
@@ -81,10 +80,12 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
     if let Some((history, path)) = parts.history {
-        let menu = Box::new(history_menu());
-        editor = editor
-            .with_history(Box::new(RedactedHistory::new(history, parts.redact, parts.is_private)))
-            .with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(HistorySearch { path }) });
+        editor = editor.with_history(Box::new(RedactedHistory::new(history, parts.redact, parts.is_private)));
+        for (scope, name, marker) in HistoryScope::ALL {
+            let search = HistorySearch { path: path.clone(), scope, snapshot: parts.snapshot.clone() };
+            let menu = Box::new(history_menu(name, marker));
+            editor = editor.with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(search) });
+        }
     }
     editor
 }
@@ -93,10 +94,10 @@ fn completion_menu() -> ColumnarMenu {
     style_menu(ColumnarMenu::default()).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
 }
 
-fn history_menu() -> ColumnarMenu {
+fn history_menu(name: &str, marker: &str) -> ColumnarMenu {
     style_menu(ColumnarMenu::default())
-        .with_name(HISTORY)
-        .with_marker("(history)> ")
+        .with_name(name)
+        .with_marker(marker)
         .with_columns(1)
         .with_input_mode(InputMode::FullBuffer)
 }
@@ -122,30 +123,64 @@ pub fn edit_mode(keys: EditKeys) -> Box<dyn EditMode> {
             let (mut insert, mut normal) = (default_vi_insert_keybindings(), default_vi_normal_keybindings());
             bind(&mut insert);
             bind(&mut normal);
+            let redo = ReedlineEvent::Edit(vec![EditCommand::Redo]);
+            normal.add_binding(KeyModifiers::CONTROL, KeyCode::Char('r'), redo);
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    Box::new(Chords { inner, pending: false })
+    Box::new(Chords { inner, pending: false, scope: 0 })
 }
 
 fn bind(bindings: &mut Keybindings) {
-    let menu =
-        |name: &str| ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(name.to_owned()), ReedlineEvent::MenuNext]);
     bindings.add_binding(KeyModifiers::NONE, KeyCode::Tab, menu(COMPLETIONS));
     bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
-    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('r'), menu(HISTORY));
     bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), external_edit_event());
+}
+
+/// Opens a menu, or goes on in it.
+fn menu(name: &str) -> ReedlineEvent {
+    ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(name.to_owned()), ReedlineEvent::MenuNext])
 }
 
 fn external_edit_event() -> ReedlineEvent {
     ReedlineEvent::ExecuteHostCommand(EDIT_EXTERNALLY.to_owned())
 }
 
-/// Keys after Ctrl-X: reedline has no chords.
+/// Keys after Ctrl-X, for reedline has no chords, and the search in the history, which remembers where it looked.
 struct Chords {
     inner: Box<dyn EditMode>,
     pending: bool,
+    /// Where Ctrl-R looks, as an index of [`HistoryScope::ALL`].
+    scope: usize,
+}
+
+impl Chords {
+    fn is_in_vi_command(&self) -> bool {
+        matches!(self.inner.edit_mode(), PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual))
+    }
+
+    /// A key that changes the mode alone.
+    fn press(&mut self, code: KeyCode) {
+        if let Ok(key) = ReedlineRawEvent::try_from(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))) {
+            let _ = self.inner.parse_event(key);
+        }
+    }
+
+    /// Ctrl-R, and Alt-R, which looks elsewhere. In the normal mode of vi Ctrl-R is another command.
+    fn search(&mut self, event: &Event) -> Option<ReedlineEvent> {
+        let Event::Key(KeyEvent { code: KeyCode::Char('r'), modifiers, .. }) = event else { return None };
+        let name = |scope: usize| HistoryScope::ALL[scope % HistoryScope::ALL.len()].1;
+        match *modifiers {
+            KeyModifiers::CONTROL if !self.is_in_vi_command() => Some(menu(name(self.scope))),
+            KeyModifiers::ALT => {
+                self.scope = (self.scope + 1) % HistoryScope::ALL.len();
+                let next = ReedlineEvent::Menu(name(self.scope).to_owned());
+                Some(ReedlineEvent::Multiple(vec![ReedlineEvent::Esc, next]))
+            }
+            _ => None,
+        }
+    }
 }
 
 impl EditMode for Chords {
@@ -165,6 +200,14 @@ impl EditMode for Chords {
         if held('x') {
             self.pending = true;
             return ReedlineEvent::None;
+        }
+        if held('c') && self.is_in_vi_command() {
+            // The next line begins as every line does.
+            self.press(KeyCode::Esc);
+            self.press(KeyCode::Char('i'));
+        }
+        if let Some(search) = self.search(&event) {
+            return search;
         }
         match ReedlineRawEvent::try_from(event) {
             Ok(event) => self.inner.parse_event(event),

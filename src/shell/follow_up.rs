@@ -39,6 +39,14 @@ pub(super) fn carry_out(
             }
         }
         FollowUp::PreviousSelection => session.select_previous(),
+        FollowUp::ChangeDirectory(to) => {
+            session.change_directory(Some(to))?;
+            if *origin == ScriptOrigin::Words {
+                console.note("the directory is changed for this session only, which ends here");
+            }
+        }
+        FollowUp::ClearScreen => console.clear(),
+        FollowUp::PreviousDirectory => session.change_directory(None)?,
         FollowUp::Set { key, value } => {
             session.settings.values.insert(key, value);
         }

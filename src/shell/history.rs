@@ -11,9 +11,11 @@ use reedline::{
 };
 
 use super::panics;
+use super::snapshot::SharedSnapshot;
 use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};
-use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader};
+use crate::command::Selection;
+use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader, Matching};
 
 /// The most lines that the search shows.
 const MAX_RESULTS: u32 = 200;
@@ -123,11 +125,46 @@ fn sanitize_item(item: HistoryItem) -> HistoryItem {
     HistoryItem { command_line: control::sanitize_input(&item.command_line), ..item }
 }
 
-/// The search of Ctrl-R: lines that contain every typed word, latest first, without duplicates.
-#[derive(Debug)]
+/// Where Ctrl-R looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// All lines.
+    All,
+    /// Those that were typed in the active organization.
+    Org,
+    /// Those that were typed in the active environment.
+    Environment,
+}
+
+impl HistoryScope {
+    /// In the order in which a key walks through them, each with the name of its menu and what is shown before the line.
+    pub const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::All, "history", "(history)> "),
+        (Self::Org, "history-org", "(history of this org)> "),
+        (Self::Environment, "history-env", "(history of this env)> "),
+    ];
+
+    /// How the contexts of its lines begin.
+    fn under(self, selection: &Selection) -> Option<String> {
+        let org = selection.org.as_ref().map_or("-", |org| org.as_str());
+        let env = selection.env.as_ref().map_or("-", |env| env.as_str());
+        match self {
+            Self::All => None,
+            Self::Org => Some(format!("{org}/")),
+            Self::Environment => Some(format!("{org}/{env}/")),
+        }
+    }
+}
+
+/// The search of Ctrl-R: lines that contain every typed word, latest first, without duplicates. If there are none, those that
+/// have the letters of each word in their order.
 pub struct HistorySearch {
     /// The file of the history.
     pub path: PathBuf,
+    /// Where it looks.
+    pub scope: HistoryScope,
+    /// The snapshot of the session.
+    pub snapshot: SharedSnapshot,
 }
 
 impl Completer for HistorySearch {
@@ -141,9 +178,18 @@ impl Completer for HistorySearch {
 
 impl HistorySearch {
     fn suggestions(&self, line: &str) -> Vec<Suggestion> {
-        let holding = line.split_whitespace().map(str::to_owned).collect();
-        let rows = HistoryReader::open(&self.path)
-            .and_then(|reader| reader.entries(&HistoryQuery { limit: MAX_RESULTS, containing: holding, unique: true }));
+        let under = self.scope.under(&self.snapshot.lock().selection);
+        let wanted = |matching| HistoryQuery {
+            limit: MAX_RESULTS,
+            containing: line.split_whitespace().map(str::to_owned).collect(),
+            unique: true,
+            under: under.clone(),
+            matching,
+        };
+        let rows = HistoryReader::open(&self.path).and_then(|reader| {
+            let whole = reader.entries(&wanted(Matching::Whole))?;
+            if whole.is_empty() { reader.entries(&wanted(Matching::Letters)) } else { Ok(whole) }
+        });
         let span = Span::new(0, line.len());
         let suggestion = |row: HistoryEntry| Suggestion {
             description: Some(describe(&row)),
@@ -251,12 +297,13 @@ mod tests {
         for line in ["tsm stop api", "tsm list", "tsm stop web", "tsm stop api"] {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
-        let mut search = HistorySearch { path };
+        let mut search = HistorySearch { path, scope: HistoryScope::All, snapshot: SharedSnapshot::default() };
         let mut values = |line: &str, pos| -> Vec<String> {
             search.complete(line, pos).suggestions().iter().map(|it| it.value.clone()).collect()
         };
         assert_eq!(values("stop", 4), ["tsm stop api", "tsm stop web"]);
         assert_eq!(values("web stop", 99), ["tsm stop web"]);
+        assert_eq!(values("tlst", 4), ["tsm list"], "letters in order, where no line has the word");
         assert_eq!(values("", 7).len(), 3);
     }
 }

@@ -33,3 +33,4 @@ pub mod snapshot;
 pub mod source;
 pub mod stdin;
 mod terminal;
+mod variables;

@@ -1,8 +1,10 @@
 //! The state that lasts from one command to the next.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
 use crate::report::SelectionChange;
@@ -32,6 +34,9 @@ pub struct Session {
     pub processes: SharedOverview,
     choices: SelectionLayers,
     previous: SelectionLayers,
+    previous_directory: Option<PathBuf>,
+    /// The names in the last list, for `$last`.
+    pub(super) last_names: Vec<String>,
     /// The current depth of nested scripts, aliases and `watch` runs.
     pub(super) depth: usize,
 }
@@ -77,6 +82,8 @@ impl Session {
             processes: SharedOverview::default(),
             choices: SelectionLayers::default(),
             previous: SelectionLayers::default(),
+            previous_directory: None,
+            last_names: Vec::new(),
             depth: 0,
         }
     }
@@ -167,6 +174,27 @@ impl Session {
         if self.choices.effective != before.effective {
             self.previous = before;
         }
+    }
+
+    /// Changes the working directory; to the one before if none is given.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is none before, or it cannot be entered.
+    pub(super) fn change_directory(&mut self, to: Option<PathBuf>) -> Result<(), Fault> {
+        let Some(to) = to.or_else(|| self.previous_directory.clone()) else {
+            return Err(Fault::usage("this session has not changed its directory yet"));
+        };
+        let from = self.host.cwd().to_owned();
+        self.host.set_cwd(&to).map_err(|error| {
+            let kind = match error.kind() {
+                ErrorKind::NotFound => FaultKind::NotFound,
+                _ => FaultKind::Failed,
+            };
+            Fault::new(kind, format!("failed to enter `{}`: {error}", to.display()))
+        })?;
+        self.previous_directory = Some(from);
+        Ok(())
     }
 
     /// Resets the nesting depth after a panic.

@@ -38,7 +38,7 @@ pub struct HistoryEntry {
 }
 
 /// What is wanted of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryQuery {
     /// At most so many rows, the latest.
     pub limit: u32,
@@ -46,6 +46,20 @@ pub struct HistoryQuery {
     pub containing: Vec<String>,
     /// The same line only once, at its latest place.
     pub unique: bool,
+    /// Only lines whose context begins so: `acme/`, `acme/dev/`.
+    pub under: Option<String>,
+    /// How a line holds a text.
+    pub matching: Matching,
+}
+
+/// How a line holds a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Matching {
+    /// As it is.
+    #[default]
+    Whole,
+    /// Its letters in order, with others between them.
+    Letters,
 }
 
 /// The history cannot be used.
@@ -173,7 +187,7 @@ impl HistoryReader {
             Some(number)
         };
         let Some(id) = id else { return Ok(None) };
-        let wanted = HistoryQuery { limit: 1, containing: Vec::new(), unique: false };
+        let wanted = HistoryQuery { limit: 1, ..HistoryQuery::default() };
         Ok(select(database, &wanted, Some(id)).map_err(failed)?.pop())
     }
 
@@ -222,6 +236,9 @@ pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
 fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusqlite::Result<Vec<HistoryEntry>> {
     let mut conditions = vec![id.map_or("1".to_owned(), |id| format!("id = {id}"))];
     conditions.extend((1..=wanted.containing.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
+    if wanted.under.is_some() {
+        conditions.push(format!("cwd like ?{} escape '\\'", wanted.containing.len() + 1));
+    }
     let (id, group) = if wanted.unique { ("max(id)", "group by command_line") } else { ("id", "") };
     // SQLite takes the other columns from the row that has the maximum.
     let query = format!(
@@ -230,7 +247,14 @@ fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusq
         conditions.join(" and "),
         wanted.limit
     );
-    let patterns = wanted.containing.iter().map(|text| format!("%{}%", escaped(text)));
+    let pattern = |text: &String| match wanted.matching {
+        Matching::Whole => format!("%{}%", escaped(text)),
+        Matching::Letters => {
+            text.chars().map(|letter| format!("%{}", escaped(&letter.to_string()))).collect::<String>() + "%"
+        }
+    };
+    let under = wanted.under.as_ref().map(|prefix| format!("{}%", escaped(prefix)));
+    let patterns = wanted.containing.iter().map(pattern).chain(under);
     let mut statement = database.prepare_cached(&query)?;
     let mut rows = statement
         .query_map(params_from_iter(patterns), |row| {
@@ -293,7 +317,7 @@ mod tests {
     }
 
     fn latest(rows: u32) -> HistoryQuery {
-        HistoryQuery { limit: rows, containing: Vec::new(), unique: false }
+        HistoryQuery { limit: rows, ..HistoryQuery::default() }
     }
 
     #[test]
@@ -326,6 +350,25 @@ mod tests {
         };
         assert_eq!(lines(&path, &wanted(&["api", "stop"])), ["tsm stop API"]);
         assert_eq!(lines(&path, &wanted(&["100%"])), ["echo 100%"]);
+    }
+
+    #[test]
+    fn finds_letters_in_order_and_lines_of_a_context() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["tsm stop api", "tsm start api", "tsm list"]);
+        let database = Connection::open(&path).unwrap();
+        database.execute("update history set cwd = 'acme/dev/-' where id = 1", []).unwrap();
+        database.execute("update history set cwd = 'acme_x/dev/-' where id = 2", []).unwrap();
+        let wanted = |text: &str, under: Option<&str>| HistoryQuery {
+            containing: vec![text.to_owned()],
+            under: under.map(str::to_owned),
+            matching: Matching::Letters,
+            ..latest(9)
+        };
+        assert_eq!(lines(&path, &wanted("stpi", None)), ["tsm stop api", "tsm start api"]);
+        assert_eq!(lines(&path, &wanted("tst", Some("acme/"))), ["tsm stop api"]);
+        assert_eq!(lines(&path, &wanted("tst", Some("acme_x/dev/"))), ["tsm start api"]);
+        assert_eq!(lines(&path, &wanted("pots", None)), Vec::<String>::new());
     }
 
     #[test]

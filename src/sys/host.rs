@@ -25,6 +25,16 @@ pub trait Host {
     /// The working directory.
     fn cwd(&self) -> &Path;
 
+    /// Changes the working directory.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be entered; nothing is changed then.
+    fn set_cwd(&mut self, path: &Path) -> std::io::Result<()> {
+        let _ = path;
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+
     /// This program itself, to start supervisors with.
     fn program(&self) -> &Path;
 

@@ -97,6 +97,16 @@ impl Host for OsHost {
         &self.cwd
     }
 
+    fn set_cwd(&mut self, path: &Path) -> io::Result<()> {
+        let path = path.canonicalize()?;
+        std::env::set_current_dir(&path)?;
+        if let Some(text) = path.to_str() {
+            self.variables.insert("PWD".to_owned(), text.to_owned());
+        }
+        self.cwd = path;
+        Ok(())
+    }
+
     fn program(&self) -> &Path {
         self.program.get_or_init(|| {
             let link = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tetra"));

@@ -192,7 +192,12 @@ fn with_json_what_is_said_is_data() {
         for (example, statements) in examples(entry).filter(|(example, _)| !follows(example)) {
             let plain = statements.len() == 1 && !example.contains(['|', '>']);
             // The text of a page is what help is; what is completed is read by shells.
-            if !plain || matches!(entry.name, "help" | "tsm help" | "agent" | "complete" | "watch" | "source") {
+            if !plain
+                || matches!(
+                    entry.name,
+                    "help" | "tsm help" | "agent" | "cd" | "clear" | "complete" | "watch" | "source"
+                )
+            {
                 continue;
             }
             let line = format!("--json {example}");
@@ -298,8 +303,10 @@ fn every_command_answers_in_the_shape_of_its_schema() {
     // What changes something comes after what only looks.
     let (reads, others): (Vec<_>, Vec<_>) = COMMANDS.iter().partition(|entry| entry.effect == Effect::Read);
     for entry in reads.into_iter().chain(others) {
-        let is_page =
-            matches!(entry.name, "help" | "tsm help" | "agent" | "complete" | "watch" | "source" | "select" | "use");
+        let is_page = matches!(
+            entry.name,
+            "help" | "tsm help" | "agent" | "cd" | "clear" | "complete" | "watch" | "source" | "select" | "use"
+        );
         if is_page || leads_on(entry) || NOT_RUN.contains(&entry.name) {
             continue;
         }

@@ -25,6 +25,7 @@ mod packaging;
 mod ports;
 mod program;
 mod prompt;
+mod prompt_words;
 mod pty;
 mod random;
 mod readme;

@@ -398,7 +398,7 @@ fn the_history_keeps_no_secrets_and_is_for_the_operator_alone() {
     }
     let reader = tetra::sys::history::HistoryReader::open(&home.path("state/tetra/history.sqlite3"))
         .expect("what the test needs");
-    let wanted = tetra::sys::history::HistoryQuery { limit: 9, containing: Vec::new(), unique: false };
+    let wanted = tetra::sys::history::HistoryQuery { limit: 9, ..Default::default() };
     let rows = reader.entries(&wanted).expect("what the test needs");
     let kept: Vec<_> = rows.iter().map(|row| (row.line.as_str(), row.exit_code, row.context.as_deref())).collect();
     assert_eq!(

@@ -170,8 +170,10 @@ fn check_objects(schema: &Value, place: &str) {
 }
 
 /// Commands without data of their own: they change the session, run other lines, or print a text.
-const WITHOUT_DATA: [&str; 12] = [
+const WITHOUT_DATA: [&str; 14] = [
     "agent",
+    "cd",
+    "clear",
     "complete",
     "daemon sweep",
     "exit",

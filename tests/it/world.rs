@@ -283,6 +283,11 @@ impl Host for FakeHost {
         &self.cwd
     }
 
+    fn set_cwd(&mut self, path: &Path) -> io::Result<()> {
+        self.cwd = path.canonicalize()?;
+        Ok(())
+    }
+
     fn program(&self) -> &Path {
         Path::new(PROGRAM)
     }

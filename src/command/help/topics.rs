@@ -57,7 +57,9 @@ fn lines() -> String {
      COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses;\n\
      \x20                   tables as lines of cells with a tab between them\n\
      COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
-     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\n\
+     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\
+     $org $env $proc     the organization, the environment and the process of the prompt, as bare words at the prompt\n\
+     $? $last            the exit code of the last line there, and the names of the last list; the line that is run is shown\n\n\
      The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
         .to_owned()
 }
@@ -75,7 +77,8 @@ fn prompt() -> String {
     "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
      Tab                  completes, or shows what could stand here; Tab again goes through it\n\
      Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
-     Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word\n\
+     Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word, or else its letters in order\n\
+     Alt-R                looks in all lines, those of this organization, those of this environment\n\
      Alt-Enter            a further line; an open quote or a `\\` at the end goes on by itself\n\
      Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
      Ctrl-C               drops the line, or ends the command; the session goes on\n\

@@ -44,7 +44,8 @@ impl Command for History {
             return remove(cx, self.delete);
         }
         let rows = if self.failed { MAX_LINES } else { self.lines };
-        let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
+        let wanted =
+            HistoryQuery { limit: rows, containing: self.holding, unique: self.once, ..HistoryQuery::default() };
         let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
         if self.failed {
             rows.retain(|row| row.exit_code.is_some_and(|code| code != 0));

@@ -4,6 +4,7 @@ pub mod alias;
 pub mod complete;
 pub mod config;
 pub mod context;
+pub mod directory;
 pub mod exit;
 pub mod help;
 pub mod history;

@@ -1,0 +1,96 @@
+//! Words of the prompt: variables, directories, the search in the history.
+
+use crate::pty::{Terminal, TestHome, current_line};
+use crate::repl::{CTRL_C, leave, run, session, stopped};
+
+const CTRL_R: &str = "\x12";
+const ALT_R: &str = "\x1br";
+
+#[test]
+fn the_directory_holds_for_what_follows() {
+    let home = TestHome::new();
+    home.write("home/work/notes.tetra", "version\n");
+    let mut terminal = session(&home);
+    run(&mut terminal, "cd work", ">");
+    run(&mut terminal, "source notes.tetra", ">");
+    terminal.wait_for("tetra 0.");
+    run(&mut terminal, "!ls > here", ">");
+    run(&mut terminal, "cd -; pwd > there", ">");
+    assert!(home.path("home/work/here").exists() && home.path("home/there").exists());
+    run(&mut terminal, "cd nowhere", "[5] tetra>");
+    leave(terminal);
+}
+
+#[test]
+fn variables_are_shown_as_what_they_are() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    stopped(&home, "web", 1);
+    let mut terminal = session(&home);
+    run(&mut terminal, "tsm info $last", "[2] tetra>");
+    terminal.wait_for("`$last` has no value");
+    run(&mut terminal, "help $?", "[2] tetra>");
+    terminal.wait_for("runs `help 2`");
+    run(&mut terminal, "tsm list all", "tetra>");
+    run(&mut terminal, "tsm delete $last --dry-run", ">");
+    terminal.wait_for("runs `tsm delete api web --dry-run`");
+    run(&mut terminal, "select web", "-/-/web(stopped)>");
+    run(&mut terminal, "info $proc", "-/-/web(stopped)>");
+    terminal.wait_for("runs `tsm info web`");
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "alias '$env'", ">");
+    assert_eq!(terminal.bytes().matches("runs `").count(), 3, "a quoted word stays: {}", terminal.contents());
+    leave(terminal);
+}
+
+/// The prompt line while the history is searched.
+fn searched(terminal: &Terminal, marker: &str) {
+    terminal.wait(marker, |screen| screen.contents().contains(marker).then_some(()));
+}
+
+#[test]
+fn a_key_walks_through_the_places_where_the_history_is_searched() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "help lines", "tetra>");
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "version", "-/dev>");
+    run(&mut terminal, "help guard", "-/dev>");
+    terminal.send(CTRL_R);
+    searched(&terminal, "(history)> ");
+    terminal.wait_for("help lines  ");
+    terminal.send(ALT_R);
+    searched(&terminal, "(history of this org)> ");
+    terminal.send(ALT_R);
+    searched(&terminal, "(history of this env)> ");
+    terminal.wait("only lines of the environment", |screen| {
+        let rows = screen.contents();
+        let below = rows.split("(history of this env)> ").nth(1)?.to_owned();
+        (below.contains("help guard") && !below.contains("help lines")).then_some(())
+    });
+    terminal.send("hgrd");
+    terminal.send("\r");
+    terminal
+        .wait("the line that has these letters", |screen| current_line(screen).ends_with("> help guard").then_some(()));
+    terminal.send(CTRL_C);
+    leave(terminal);
+}
+
+#[test]
+fn in_the_normal_mode_of_vi_control_r_does_again_what_u_undid() {
+    let home = TestHome::new();
+    home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
+    let mut terminal = session(&home);
+    terminal.send("version");
+    terminal.wait_line("> version");
+    terminal.send("\x1b");
+    terminal.wait_line("< version");
+    terminal.send("dd");
+    terminal.wait_gone("< version");
+    terminal.send("u");
+    terminal.wait_line("< version");
+    terminal.send(CTRL_R);
+    terminal.wait_gone("< version");
+    terminal.send(CTRL_C);
+    leave(terminal);
+}
