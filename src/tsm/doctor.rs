@@ -149,6 +149,7 @@ pub fn run_checks(context: &DoctorContext, depth: CheckLevel) -> Result<Vec<Find
         findings.extend(host::disk(context));
         findings.extend(host::limits(context.processes));
         findings.push(unit::unit(context.units, context.ask));
+        findings.extend(unit::ending_at_once(context.units));
         findings.extend(host::clock(context));
     }
     Ok(findings)

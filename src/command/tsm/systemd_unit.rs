@@ -4,6 +4,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
 use crate::command::Cx;
 use crate::report::Report;
+use crate::sys::notify::ServiceManager;
 use crate::sys::signal;
 use crate::sys::systemd::Unit;
 use crate::tsm::exit_text;
@@ -23,6 +24,8 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
         "started `{name}` (PID {}); waiting until it ends, because `{}` ends with its main process",
         process.meta.pid, unit.name
     ));
+    // A unit of `Type=notify` is up once it says so, and is given up otherwise.
+    ServiceManager::find(cx.host).notify(&["READY=1"]);
     let left = cx.operation().with_control(|control| control.wait_foreground(&process))?;
     match left {
         ForegroundEnd::Stopped => {

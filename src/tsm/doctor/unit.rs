@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Finding;
 use super::dirs::entries;
+use crate::disk;
 use crate::sys::kernel;
 use crate::sys::systemd::Unit;
 
@@ -44,6 +45,41 @@ pub fn unit(dirs: &[&Path], ask: impl Fn(&str) -> Option<Unit>) -> Finding {
     }
 }
 
+/// The units whose command returns at once, and with which systemd ends what it started.
+pub fn ending_at_once(dirs: &[&Path]) -> impl Iterator<Item = Finding> {
+    let units = dirs.iter().flat_map(|directory| entries(directory));
+    let units = units.filter(|path| path.extension().is_some_and(|ending| ending == "service"));
+    let short = units.filter(|path| disk::read_to_string(path).is_ok_and(|text| ends_at_once(&text)));
+    short.map(|path| {
+        let message =
+            format!("systemd ends what `{}` starts, for the command of the unit returns at once", path.display());
+        Finding::warning(CHECK, message)
+            .with_advice("use `RemainAfterExit=yes` with `Type=oneshot`, or `tsm daemon install`")
+    })
+}
+
+/// True for a unit that starts processes by a command of tsm that does not stay with them.
+fn ends_at_once(text: &str) -> bool {
+    let text = text.replace("\\\n", " ");
+    let value = |key: &str| {
+        let values =
+            text.lines().filter_map(|line| line.trim_start().strip_prefix(key)?.trim_start().strip_prefix('='));
+        values.map(str::trim).next_back().unwrap_or_default()
+    };
+    let is_on = |key: &str| ["yes", "true", "on", "1"].contains(&value(key).to_ascii_lowercase().as_str());
+    if is_on("RemainAfterExit") || value("Type") == "forking" || ["none", "process"].contains(&value("KillMode")) {
+        return false;
+    }
+    let words = value("ExecStart").split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ';' | '&'));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.windows(2).any(|pair| {
+        let is_tsm = pair[0].rsplit('/').next() == Some("tsm");
+        // A start stays with what it started, but not where the unit is not up before it returns.
+        let returns = ["startup", "up", "restart", "reload", "stack"].contains(&pair[1]);
+        is_tsm && (returns || pair[1] == "start" && value("Type") == "oneshot")
+    })
+}
+
 fn file_name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
@@ -82,6 +118,24 @@ mod tests {
             let state =
                 |name: &str| Some(Unit { name: name.to_owned(), active_state: active.to_owned(), ..Unit::default() });
             assert_eq!(unit(&[dir.path()], state).status, expected, "{active}");
+        }
+    }
+
+    #[test]
+    fn a_unit_whose_command_returns_at_once_is_found() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (text, found) in [
+            ("[Service]\nExecStart=/usr/local/bin/tetra tsm startup\n", true),
+            ("[Service]\nType=oneshot\nExecStart=/bin/bash -c 'source x && tsm start tetra'\n", true),
+            ("[Service]\nType = exec\nExecStart=/usr/local/bin/tsm \\\n  restart api\n", true),
+            ("[Service]\nExecStart=/bin/bash -c 'source x && tsm start tetra'\n", false),
+            ("[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/local/bin/tetra tsm startup\n", false),
+            ("[Service]\nKillMode=process\nExecStart=/usr/local/bin/tetra tsm startup\n", false),
+            ("[Service]\nExecStart=/usr/local/bin/tetra daemon run @dev\n", false),
+            ("[Service]\nExecStart=/bin/sleep 5\n", false),
+        ] {
+            std::fs::write(dir.path().join("shop.service"), text).expect("a unit");
+            assert_eq!(ending_at_once(&[dir.path()]).count(), usize::from(found), "{text}");
         }
     }
 
