@@ -43,6 +43,12 @@ fn outlives_session(uid: u32) -> bool {
     uid == 0 || logind::lingers(uid)
 }
 
+/// True if a limit of memory for all processes together needs that the user lingers.
+#[must_use]
+pub fn memory_needs_linger() -> bool {
+    kernel::runs_systemd() && client::memory_needs_scope() && !outlives_session(process::own_uid())
+}
+
 /// True if what is launched now ends with this login: the machine ends all of it then, and there is no other place for it.
 #[must_use]
 pub fn ends_with_login(paths: &Paths) -> bool {

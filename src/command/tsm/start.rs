@@ -18,6 +18,7 @@ use crate::report::{Message, Report, Tone, Value};
 use crate::supervise::limits::MemoryMethod;
 use crate::sys::net;
 use crate::tsm::exit_text;
+use crate::tsm::launch;
 use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
@@ -232,9 +233,14 @@ fn weaker_limit(plan: &StartPlan, started: &Started, cx: &Cx) -> Option<String> 
     (process.meta.run_state.memory_method == MemoryMethod::Data).then(|| {
         format!(
             "the memory limit of {} holds for each process of `{}` by itself (RLIMIT_DATA), not for all of them together: \
-             no control group can be made here",
+             no control group can be made here{}",
             Size(most),
-            started.name
+            started.name,
+            if launch::memory_needs_linger() {
+                format!("; `loginctl enable-linger {}` allows one", cx.host.user())
+            } else {
+                String::new()
+            }
         )
     })
 }

@@ -52,7 +52,7 @@ fn port(process: &Process) -> Option<PossibleCause> {
 }
 
 /// Last words that tell the cause, in small letters, what they mean, and what to do.
-const WORDS: [(&str, &str, &str); 15] = [
+const WORDS: [(&str, &str, &str); 21] = [
     ("eaddrinuse", "the port is already in use", "run `tsm doctor port N` to see by which process"),
     ("address already in use", "the port is already in use", "run `tsm doctor port N` to see by which process"),
     ("eacces", "permission denied", "check the user, the port (below 1024?) and the modes of its files"),
@@ -61,12 +61,14 @@ const WORDS: [(&str, &str, &str); 15] = [
     ("modulenotfounderror", "a module is missing", "install the dependencies, and check its virtual environment"),
     ("no module named", "a module is missing", "install the dependencies, and check its virtual environment"),
     ("javascript heap out of memory", HEAP_FULL, "raise --max-old-space-size"),
+    ("outofmemoryerror", OUT_OF_MEMORY, CHECK_LIMITS),
     ("memoryerror", OUT_OF_MEMORY, "check `tsm stats` while it is running"),
-    (
-        "cannot allocate memory",
-        NO_MEMORY,
-        "check `tsm stats` and the memory limits of the process (`tsm info`) and of the unit",
-    ),
+    ("out of memory", OUT_OF_MEMORY, CHECK_LIMITS),
+    ("cannot allocate memory", NO_MEMORY, CHECK_LIMITS),
+    ("alloc: cannot allocate", NO_MEMORY, CHECK_LIMITS),
+    ("memory allocation of", NO_MEMORY, CHECK_LIMITS),
+    ("failed to allocate memory", NO_MEMORY, CHECK_LIMITS),
+    ("std::bad_alloc", NO_MEMORY, CHECK_LIMITS),
     ("econnrefused", "a dependency refuses connections", "start the dependency first"),
     ("connection refused", "a dependency refuses connections", "start the dependency first"),
     ("no space left on device", "the disk is full", "free disk space"),
@@ -92,6 +94,7 @@ const MEMORY: [&str; 3] = [OUT_OF_MEMORY, NO_MEMORY, HEAP_FULL];
 const OUT_OF_MEMORY: &str = "out of memory";
 const NO_MEMORY: &str = "a memory allocation failed";
 const HEAP_FULL: &str = "the heap was full";
+const CHECK_LIMITS: &str = "check `tsm stats` and the memory limits of the process (`tsm info`) and of the unit";
 
 fn shown(line: &str) -> String {
     crate::base::redact::text(line.trim())
@@ -237,6 +240,17 @@ mod tests {
             limited.as_deref(),
             Some("out of memory; each of its processes is limited to 50M (RLIMIT_DATA): `MemoryError`")
         );
+        for line in [
+            "eat.sh: xrealloc: cannot allocate 16777344 bytes",
+            "memory allocation of 1024 bytes failed",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+            "fatal error: runtime: out of memory",
+            "java.lang.OutOfMemoryError: Java heap space",
+            "[FATAL] failed to allocate memory",
+        ] {
+            let said = words(Some(50 << 20), &[line.to_owned()]).map(|cause| cause.what);
+            assert!(said.as_ref().is_some_and(|it| it.contains("limited to 50M")), "{line}: {said:?}");
+        }
     }
 
     #[test]
