@@ -81,7 +81,7 @@ impl Environment {
         Ok(environment)
     }
 
-    /// What a login would say of the user; the starter's own session is no business of another's.
+    /// What a login would say of the user; the starter's own session does not belong to another user.
     fn set_user_variables(&mut self, user: &RunAsUser) {
         self.0.retain(|(name, _)| !SESSION.contains(&name.as_slice()));
         self.set(b"HOME", user.home.as_os_str().as_bytes());

@@ -244,7 +244,7 @@ fn wait_at_gate(gate: &mut File) -> MemoryMethod {
 }
 
 /// Null as stdin, and each FIFO opened anew: what an earlier life did to its descriptors died with them. They are reached
-/// through our own ends, so that a removed name is no obstacle.
+/// through our own ends, so that a removed name does no harm.
 fn redirect_stdio(spec: &SpawnSpec<'_>) -> io::Result<()> {
     let reading = !spec.meta.run.write_only_output;
     let fifo = |end: &BorrowedFd<'_>| {

@@ -189,7 +189,7 @@ impl SweepScope<'_> {
         };
         for task in tasks.flatten() {
             let Ok(children) = fs::read_to_string(task.path().join("children")) else {
-                // A thread that ended meanwhile is no loss; a kernel that does not know the file is.
+                // A thread that ended meanwhile is not missed; a kernel that does not know the file is.
                 if task.path().exists() {
                     return false;
                 }

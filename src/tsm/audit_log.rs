@@ -49,7 +49,7 @@ struct AuditOutcome {
 /// So much of the end of the log is read.
 const TAIL_BYTES: u64 = 1 << 20;
 
-/// The latest deeds, oldest first; none if there is no log or it cannot be read.
+/// The latest entries, oldest first; none if there is no log or it cannot be read.
 #[must_use]
 pub fn latest(paths: &Paths) -> Vec<AuditEntry> {
     let Ok(mut log) = disk::own_file().open(paths.audit()) else { return Vec::new() };
@@ -150,7 +150,7 @@ impl AuditEntry {
         verb.is_none_or(|verb| STOP_COMMANDS.contains(&verb))
     }
 
-    /// The verb of `tsm` and its operands, without options and their values, and without what is no target: a count, a signal.
+    /// The verb of `tsm` and its operands, without options and their values, and without what is not a target: a count, a signal.
     /// None for a command of another group.
     fn words(&self) -> Vec<String> {
         let Ok(line) = line::lex(&self.command) else { return Vec::new() };

@@ -29,18 +29,18 @@ impl FromStr for MaxMemoryRestart {
     }
 }
 
-/// A text that is no memory to be restarted above.
+/// A text that is not a size of memory to be restarted above.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMaxMemoryRestart {
     /// Every program uses more.
     #[error("invalid size `{0}`: expected at least 4M (any program uses more)")]
     TooSmall(String),
-    /// It is no size.
+    /// It is not a size.
     #[error(transparent)]
     InvalidSize(#[from] InvalidSize),
 }
 
-/// A text that is no limit of memory.
+/// A text that is not a limit of memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid memory limit `{0}`: expected a size of at least 4M, such as 300M or 2G, or none")]
 pub struct InvalidMemoryMax(pub String);

@@ -203,7 +203,7 @@ mod tests {
         }
         assert!(name("node app.js").ends_with("-app"));
         std::fs::write(dir.path().join("package.json"), "{broken").expect("a file");
-        assert!(name("npm run dev").ends_with("-npm"), "a broken file is no name");
+        assert!(name("npm run dev").ends_with("-npm"), "a broken file does not name it");
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum PortSpec {
 /// Where `auto` begins to look.
 pub const FIRST_AUTO: u16 = 8000;
 
-/// A text that is no port.
+/// A text that is not a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid port `{}`", .0.escape_debug())]
 pub struct InvalidPort(pub String);

@@ -136,7 +136,7 @@ fn literal(text: &str) -> String {
     shown
 }
 
-/// `KEY="value",KEY2='value'`; values may be without quotes. Also the first part that is no such pair.
+/// `KEY="value",KEY2='value'`; values may be without quotes. Also the first part that is not such a pair.
 fn environment(text: &str) -> (Vec<(String, String)>, String) {
     let (mut pairs, mut rest) = (Vec::new(), String::new());
     let (mut quote, mut part) = (None, String::new());

@@ -35,7 +35,7 @@ pub struct Certificate {
 /// A word that must not stand in a site.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSite {
-    /// It is no domain.
+    /// It is not a domain.
     #[error("invalid domain `{}`", .0.escape_debug())]
     Domain(String),
     /// The path could mean something else to nginx.
@@ -161,7 +161,7 @@ pub(super) fn ports_of(text: &str) -> Vec<u16> {
     servers.filter_map(|rest| rest.split(';').next()?.parse().ok()).collect()
 }
 
-/// FNV-1a: tells an edited text from one that was not, and is no protection against anybody.
+/// FNV-1a: tells an edited text from one that was not, and protects against no attack.
 fn checksum(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -20,7 +20,7 @@ pub struct Schedule {
     day_or_weekday: bool,
 }
 
-/// A text that is no schedule.
+/// A text that is not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid schedule `{0}`: expected five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"

@@ -43,7 +43,7 @@ pub enum CheckPort {
     Process,
 }
 
-/// A text that is no check.
+/// A text that is not a check.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid health check `{0}`: expected http://host:port/path, tcp://host:port or exec:command")]
 pub struct InvalidHealthCheck(pub String);

@@ -22,7 +22,7 @@ pub(super) fn take(service: &mut FieldReader, it: &mut Definition) {
     }
 }
 
-/// One number, or two of which the hard one counts; -1 is no limit.
+/// One number, or two of which the hard one counts; -1 means unlimited.
 fn count(limits: &mut FieldReader, key: &str) -> Option<u64> {
     let value = limits.take(key)?;
     let pair = ["soft", "hard"].map(|kind| value.get(kind).and_then(scalar));
