@@ -9,6 +9,7 @@ use super::exit_text;
 use super::logs::{self, LogError, LogSource, StreamKind};
 use super::schedule;
 use super::store::Process;
+use crate::base::redact;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::supervise::meta::{ExitStatus, ProcessState};
 use crate::sys::paths::Paths;
@@ -188,7 +189,7 @@ fn last_lines(process: &Process) -> Result<Vec<String>, LogError> {
     let source = |stream, log| LogSource { process: process.name.clone(), stream, log };
     let sources = [source(StreamKind::Out, process.out_log()), source(StreamKind::Err, process.err_log())];
     let lines = logs::select(&sources, &logs::Query::last(TAIL_LINES))?;
-    Ok(lines.iter().map(|line| shortened(&String::from_utf8_lossy(&line.bytes))).collect())
+    Ok(lines.iter().map(|line| redact::text(&shortened(&String::from_utf8_lossy(&line.bytes)))).collect())
 }
 
 /// The longest line that is shown, in characters. `tsm logs` shows it whole.

@@ -195,3 +195,16 @@ fn the_record_keeps_what_the_flags_say() {
     let run = sandbox.meta("k").run;
     assert_eq!((run.max_restarts, run.kill_timeout_ms, run.log_size, run.log_keep), (3, 60_000, 100 << 30, 2));
 }
+
+#[test]
+fn a_secret_is_shown_neither_in_a_plan_nor_as_last_words() {
+    let sandbox = StartSandbox::new();
+    let plan =
+        sandbox.tsm(&["start", "--dry-run", "--name", "x", "--pre-hook", "login --password hunter2", "sleep", "5"]);
+    assert!(plan.code == 0 && plan.out.contains("--password ***") && !plan.out.contains("hunter2"), "{}", plan.out);
+    sandbox.tsm(&["start", "--name", "y", "--no-wait", "--", "sh", "-c", "echo url pg://u:hunter2@h/db >&2; exit 3"]);
+    let log = sandbox.dir("y").join("current.err");
+    eventually("it is written", || fs::read_to_string(&log).is_ok_and(|text| text.contains("hunter2")));
+    let why = sandbox.tsm(&["why", "y"]);
+    assert!(why.out.contains("pg://u:***@h/db") && !why.out.contains("hunter2"), "{}", why.out);
+}

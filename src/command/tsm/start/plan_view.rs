@@ -52,7 +52,7 @@ fn fields(plan: &StartPlan, placement: &Allocation) -> Fields {
         )
         .with("secrets_file", path(plan.secrets.as_ref()))
         .with("set", list(redact::redact(set)))
-        .with("pre_hook", Value::from(Some(plan.pre_hook.clone()).filter(|it| !it.is_empty())))
+        .with("pre_hook", Value::from(Some(redact::text(&plan.pre_hook)).filter(|it| !it.is_empty())))
         .with("service", path(plan.service.as_ref()))
         .with("instances", plan.instances)
         .json_only("needs", Value::from(plan.settings.deps.clone()))
