@@ -139,6 +139,10 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<tkm::host_rekey::HostRekey>(),
     spec::<tkm::host_rm::HostRm>(),
     spec::<tkm::host_import::HostImport>(),
+    spec::<tkm::remote_list::RemoteList>(),
+    spec::<tkm::remote_audit::RemoteAudit>(),
+    spec::<tkm::remote_diff::RemoteDiff>(),
+    spec::<tkm::remote_sync::RemoteSync>(),
     spec::<tkm::config::Config>(),
     spec::<tkm::audit::Audit>(),
     spec::<tkm::log::Log>(),
@@ -189,6 +193,7 @@ pub const SUBGROUPS: &[(&str, &str)] = &[
     ("env toml", "Show and check tetra.toml"),
     ("tsm nginx", "Put nginx in front of a process"),
     ("tkm host", "List, add, pin and remove hosts"),
+    ("tkm remote", "Compare the keys that hosts let in with those of the store"),
     ("tkm deploy", "List what can be deployed, and test the way there"),
 ];
 

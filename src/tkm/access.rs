@@ -153,13 +153,13 @@ pub fn install(connection: &Connection, install: &Install) -> Result<Installatio
 }
 
 /// What was written, and what was there before.
-struct Undo<'a> {
-    written: KeysFile,
-    before: &'a [u8],
+pub(super) struct Undo<'a> {
+    pub(super) written: KeysFile,
+    pub(super) before: &'a [u8],
 }
 
 /// Puts the file back, and says whether that worked.
-fn restore(connection: &Connection, by: &Login, undo: Undo, cause: &TkmError) -> TkmError {
+pub(super) fn restore(connection: &Connection, by: &Login, undo: Undo, cause: &TkmError) -> TkmError {
     let name = connection.host.name.clone();
     let is_restored = remote::write_keys(connection, by, &undo.written, undo.before).is_ok();
     let why = match cause.kind() {

@@ -29,6 +29,17 @@ impl ManagedBlock {
         String::from_utf8_lossy(inside).lines().map(str::to_owned).collect()
     }
 
+    /// True if what begins at a place of the file is a line of the block.
+    #[must_use]
+    pub fn contains(&self, file: &[u8], at: usize) -> bool {
+        self.split(file).is_some_and(|(before, inside, after)| {
+            let end = file.len() - after.len();
+            let begin =
+                before.len() + file[before.len()..end].iter().position(|byte| *byte == b'\n').map_or(0, |it| it + 1);
+            (begin..begin + inside.len()).contains(&at)
+        })
+    }
+
     /// The file with these lines in the block. Without lines the block goes away; a block that is not there is added at the end.
     #[must_use]
     pub fn replace(&self, file: &[u8], lines: &[String]) -> Vec<u8> {
@@ -49,10 +60,14 @@ impl ManagedBlock {
         [file, gap, &block].concat()
     }
 
-    /// What is before the block, in it, and after it. A block without its end is not one: nothing after it is ours.
+    /// What is before the block, in it, and after it. A block without its end is not one: nothing after it is ours, up to the
+    /// beginning of one that has an end.
     fn split<'a>(&self, file: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
-        let (begin, inside) = line_range(file, self.begin.as_bytes(), 0)?;
+        let (mut begin, mut inside) = line_range(file, self.begin.as_bytes(), 0)?;
         let (end, after) = line_range(file, self.end.as_bytes(), inside)?;
+        while let Some((later, within)) = line_range(&file[..end], self.begin.as_bytes(), inside) {
+            (begin, inside) = (later, within);
+        }
         Some((&file[..begin], &file[inside..end], &file[after..]))
     }
 }
@@ -157,7 +172,10 @@ mod tests {
     fn a_block_without_its_end_is_not_ours() {
         let file = b"# >>> tetra acme/dev >>>\nssh-ed25519 mine\n";
         assert_eq!(block().lines(file), Vec::<String>::new());
-        assert!(block().replace(file, &["new".to_owned()]).starts_with(file));
+        let with_block = block().replace(file, &["new".to_owned()]);
+        assert!(with_block.starts_with(file));
+        assert_eq!(block().lines(&with_block), ["new"]);
+        assert_eq!(block().replace(&with_block, &[]), file);
     }
 
     #[test]

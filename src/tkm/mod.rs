@@ -14,6 +14,7 @@
 //! bootstrap        the first key of a host
 //! rotate           a key replaced on its hosts, step by step
 //! revoke, krl      a key taken away from its hosts; the list of revoked keys, here and on hosts that read it
+//! examine, sync    the lines of a host beside what the store says, and ours brought to it
 //! audit            what was done, each line with the hash of the one before
 //! import           hosts that are written down elsewhere: [`imported`] is what was found, [`inventory`] reads Ansible's files
 //! check            what is worth a look, without a connection
@@ -47,6 +48,7 @@ pub mod check;
 pub mod client_config;
 mod control;
 pub mod error;
+pub mod examine;
 pub mod host;
 pub mod host_key;
 pub mod import;
@@ -65,3 +67,4 @@ mod sharing;
 pub mod ssh;
 pub mod state;
 pub mod store;
+pub mod sync;

@@ -53,12 +53,8 @@ impl Revocation<'_> {
     pub fn other_way(&self, connection: &Connection, given: &Login) -> Result<Login, TkmError> {
         let name = &connection.host.name;
         let state = self.store.state()?;
-        let is_kept = |key: &&Key| {
-            matches!(key.status, KeyStatus::Active | KeyStatus::Grace)
-                && key.hosts.contains(name)
-                && self.keys.iter().all(|gone| gone.fingerprint != key.fingerprint)
-        };
-        for key in state.keys.iter().rev().filter(is_kept) {
+        let is_kept = |key: &&Key| self.keys.iter().all(|gone| gone.fingerprint != key.fingerprint);
+        for key in state.let_in(name).filter(is_kept) {
             let login = access::login_of(self.store, key)?;
             if self.opens(connection, &login)? {
                 return Ok(login);

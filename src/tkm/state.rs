@@ -131,6 +131,13 @@ impl Key {
             && self.purpose == id.purpose
     }
 
+    /// Whose it is; none if the file of the store was changed by hand.
+    #[must_use]
+    pub fn id(&self) -> Option<KeyId> {
+        let org = self.org.as_deref().map(str::parse).transpose().ok()?;
+        Some(KeyId { org, env: self.env.parse().ok()?, purpose: self.purpose })
+    }
+
     /// Its public half; none if the file of the store was changed by hand.
     #[must_use]
     pub fn public_key(&self) -> Option<PublicKey> {
@@ -176,6 +183,12 @@ impl State {
             self.keys.iter().rev().find(|key| key.is_of(id) && key.status == status && key.hosts.contains(host))
         };
         accepts(KeyStatus::Active).or_else(|| accepts(KeyStatus::Grace)).or_else(|| self.active(id))
+    }
+
+    /// The keys that a host accepts, as far as was seen, the newest first.
+    pub fn let_in<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a Key> {
+        let is_used = |key: &&Key| matches!(key.status, KeyStatus::Active | KeyStatus::Grace);
+        self.keys.iter().rev().filter(is_used).filter(|key| key.hosts.contains(host))
     }
 
     /// The key that is being replaced.

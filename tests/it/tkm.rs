@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 mod agent;
 mod bad_input;
 mod many;
+mod remote;
 mod revoke;
 
 use crate::beds::skipped;
