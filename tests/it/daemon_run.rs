@@ -297,6 +297,21 @@ fn an_enabled_service_that_crashes_is_started_again() {
 }
 
 #[test]
+fn a_crash_brings_the_next_round_of_patrol_forward() {
+    let sandbox = Sandbox::new();
+    enable(&sandbox, "web", "TSM_COMMAND='sleep 1000'\nTSM_RESTART=never");
+    sandbox.run(&["tsm", "startup"]);
+    let output = File::create(sandbox.path("output")).expect("a file");
+    let mut patrol = sandbox.command(&["tsm", "patrol", "-n", "1h"]).stdout(output).spawn().expect("tetra runs");
+    eventually("the first round", || fs::read_to_string(sandbox.path("output")).is_ok_and(|text| !text.is_empty()));
+    let pid = sandbox.read("web").pid;
+    kill_hard(pid);
+    eventually("it runs again", || is_online(&sandbox, "web") && sandbox.read("web").pid != pid);
+    signal(patrol.id(), Signal::SIGTERM);
+    assert_eq!(patrol.wait().expect("it is ours").code(), Some(143));
+}
+
+#[test]
 fn what_could_not_be_started_is_started_once_it_can_be() {
     let sandbox = Sandbox::new();
     let holder = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");

@@ -136,6 +136,17 @@ fn a_filter_and_another_size_change_what_is_shown() {
 }
 
 #[test]
+fn what_happens_to_a_process_is_shown_before_the_next_refresh() {
+    let home = two();
+    let mut terminal = monitor(&home, &["tsm", "monitor", "-n", "1h"]);
+    terminal.wait_for("api is up");
+    done(&home, &["tsm", "stop", "api"]);
+    terminal.wait_for("stopped");
+    terminal.send("q");
+    is_left(&mut terminal, 0);
+}
+
+#[test]
 fn a_signal_ends_it_with_the_terminal_as_it_was() {
     let home = two();
     let mut command = home.tetra();

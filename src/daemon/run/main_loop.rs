@@ -197,11 +197,11 @@ impl Daemon<'_> {
                     }
                     Phase::Running | Phase::Stopping => self.manager.notify(&[&status]),
                 }
-                if matches!(*phase, Phase::Starting | Phase::Reloading) {
-                    // Most of what a start uses of the program is not used again.
+                *phase = Phase::Running;
+                if self.worker.busy_since().is_none() {
+                    // Until the next round only this loop runs.
                     code_pages::release();
                 }
-                *phase = Phase::Running;
             }
         }
         None
