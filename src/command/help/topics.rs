@@ -99,6 +99,7 @@ fn guard() -> String {
      staging      runs    asks\n\
      prod         asks    asks for the organization's name\n\n\
      The strictest counts: the environment of the command, of the context, or of the process itself.\n\
+     A process is also in the environment that its env file is named after: prod with `env/prod.env`.\n\
      An environment of your own counts as its type says, and as prod if it says nothing.\n\
      `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
         .to_owned()
