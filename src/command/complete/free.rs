@@ -13,7 +13,7 @@ use crate::base::time_spec::TimeSpec;
 use crate::command::tsm::events::sessions::SessionsOption;
 use crate::ops::scale::TargetCount;
 use crate::report::Until;
-use crate::tkm::host::Address;
+use crate::tkm::host::{Address, FromPatterns};
 use crate::tsm::options::OPTIONS;
 use crate::tsm::port::PortSpec;
 
@@ -53,6 +53,10 @@ const EXAMPLES: &[Examples] = &[
             ("root@10.0.0.5:22", "with user and port"),
             ("[2001:db8::1]:22", "IPv6 with a port"),
         ],
+    ),
+    (
+        TypeId::of::<FromPatterns>,
+        &[("10.0.0.0/8", "a network"), ("10.0.0.5,*.example.org", "several"), ("10.0.0.*,!10.0.0.9", "all but one")],
     ),
     (
         TypeId::of::<std::net::IpAddr>,
@@ -130,11 +134,8 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("org rollback", "steps", "how many is for the operator to say"),
     ("env init", "set", "a name and a value"),
     ("tkm generate", "days", "how many is for the operator to say"),
-    ("tkm bootstrap", "from", "any addresses of the operator's"),
+    ("*", "expires", "how many days is for the operator to say"),
     ("tkm ssh", "command", "a command line for the host"),
     ("history", "holding", "any text"),
     ("watch", "count", "how many is for the operator to say"),
-    ("complete", "breaks", "for completion functions of shells"),
-    ("complete", "line", "for completion functions of shells"),
-    ("complete", "words", "for completion functions of shells"),
 ];
