@@ -138,7 +138,11 @@ impl AuditEntry {
                 || !group.is_empty() && word == group
         };
         match self.words().as_slice() {
-            [verb, target] if verb == "start" => target == name && !self.command.contains("--name"),
+            [verb, operands @ ..] if verb == "start" => match self.chosen_name() {
+                Some(chosen) => chosen == name,
+                // A service; what is behind a program is its own.
+                None => matches!(operands, [target] if target == name),
+            },
             [verb, rest @ ..] => TARGETED_COMMANDS.contains(&verb.as_str()) && rest.iter().any(names),
             [] => false,
         }
@@ -153,11 +157,9 @@ impl AuditEntry {
     /// The verb of `tsm` and its operands, without options and their values, and without what is not a target: a count, a signal.
     /// None for a command of another group.
     fn words(&self) -> Vec<String> {
-        let Ok(line) = line::lex(&self.command) else { return Vec::new() };
-        let words = line.statements.iter().flat_map(|it| &it.words).map(|word| word.text.clone());
         let mut operands: Vec<String> = Vec::new();
         let mut is_value = false;
-        for word in words.skip_while(|word| word != "tsm").skip(1) {
+        for word in self.all_words() {
             if !is_value && !word.starts_with('-') {
                 operands.push(word.clone());
             }
@@ -166,6 +168,22 @@ impl AuditEntry {
         let has_one_target = operands.first().is_some_and(|verb| ["scale", "signal"].contains(&verb.as_str()));
         operands.truncate(if has_one_target { 2 } else { operands.len() });
         operands
+    }
+
+    /// The value of `--name`.
+    fn chosen_name(&self) -> Option<String> {
+        let mut words = self.all_words().into_iter().take_while(|word| word != "--");
+        words.find_map(|word| word.strip_prefix("--name").map(str::to_owned)).and_then(|rest| match rest.as_str() {
+            "" => words.next(),
+            rest => rest.strip_prefix('=').map(str::to_owned),
+        })
+    }
+
+    /// All words behind `tsm`.
+    fn all_words(&self) -> Vec<String> {
+        let Ok(line) = line::lex(&self.command) else { return Vec::new() };
+        let words = line.statements.iter().flat_map(|it| &it.words).map(|word| word.text.clone());
+        words.skip_while(|word| word != "tsm").skip(1).collect()
     }
 }
 
