@@ -46,11 +46,16 @@ impl Repetition {
             let title = self.title(number, &pace, session, console);
             let mut is_reached = false;
             match self.watch {
-                Some(watch) => {
-                    outcome = match self.run_recorded(session, console, run, (&title, &mut outputs)) {
+                // Without a terminal nothing is drawn over, and errors stay on stderr.
+                Some(watch) if console.is_terminal() || watch.until == Some(Until::Change) => {
+                    outcome = match self.run_recorded(session, console, run, &title, &mut outputs) {
                         Ok(outcome) => outcome,
                         Err(ended) => return ended,
                     };
+                    is_reached = outputs.reach(watch.until, outcome);
+                }
+                Some(watch) => {
+                    outcome = run_line(session, console, &self.line, "watch", run);
                     is_reached = outputs.reach(watch.until, outcome);
                 }
                 None => {
@@ -90,7 +95,8 @@ impl Repetition {
         session: &mut Session,
         console: &mut dyn Console,
         run: RunNested,
-        (title, outputs): (&str, &mut Outputs),
+        title: &str,
+        outputs: &mut Outputs,
     ) -> Result<LineOutcome, LineOutcome> {
         let written = Rc::new(RefCell::new(Vec::new()));
         let mut recorder = console.to_sink(Box::new(MemorySink(Rc::clone(&written))), Reader::Operator);
