@@ -20,7 +20,7 @@ pub struct PipedCommand {
 pub enum PipedOutput {
     /// To the operator.
     Inherited,
-    /// Into memory, as far as [`MAX_KEPT`].
+    /// Into memory, at most 1 MiB of it.
     Kept,
 }
 

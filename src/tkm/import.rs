@@ -21,7 +21,7 @@ pub fn infrastructure(project: &Path) -> Result<Vec<Host>, TkmError> {
     Ok(toml_if_exists(&project.join("tetra.toml"))?.hosts)
 }
 
-/// The same as [`toml`] for a file that need not be there.
+/// The same as [`toml()`] for a file that need not be there.
 ///
 /// # Errors
 ///
