@@ -169,8 +169,10 @@ impl Terminal {
         let pump = std::thread::spawn(move || {
             let mut buffer = [0_u8; 4096];
             while feed.wait_readable(&reader) {
+                let mut state = feed.state.lock().expect("a terminal for the test");
                 let Ok(count @ 1..) = reader.read(&mut buffer) else { break };
-                let replies = feed.state.lock().expect("a terminal for the test").take(&buffer[..count]);
+                let replies = state.take(&buffer[..count]);
+                drop(state);
                 feed.changed.notify_all();
                 if manners == TerminalBehavior::Answers {
                     for reply in replies {
@@ -301,12 +303,20 @@ impl Terminal {
     pub(crate) fn end(&mut self) -> u32 {
         let until = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a terminal for the test") {
+            if let Some(status) = self.child.try_wait().expect("a terminal for the test")
+                && self.is_drained()
+            {
                 return status.exit_code();
             }
             assert!(Instant::now() < until, "it did not end; the screen is:\n{}", self.contents());
             crate::waiting::pause();
         }
+    }
+
+    /// All that was written is in [`Self::bytes`]: its reader holds the lock until then.
+    fn is_drained(&self) -> bool {
+        let _state = self.state();
+        !self.writer.as_ref().is_some_and(is_readable)
     }
 
     /// The terminal takes whole lines and shows what is typed, as a shell expects it.
@@ -353,13 +363,22 @@ impl SharedState {
     fn wait_readable(&self, end: &File) -> bool {
         const LOOK_AGAIN: u16 = 20;
         while !self.closing.load(Ordering::Acquire) {
-            let door = nix::poll::PollFd::new(end.as_fd(), nix::poll::PollFlags::POLLIN);
-            if nix::poll::poll(&mut [door], LOOK_AGAIN).unwrap_or(1) > 0 {
+            if is_readable_within(end, LOOK_AGAIN) {
                 return true;
             }
         }
         false
     }
+}
+
+fn is_readable(end: &File) -> bool {
+    is_readable_within(end, 0)
+}
+
+/// `limit` is in milliseconds.
+fn is_readable_within(end: &File, limit: u16) -> bool {
+    let door = nix::poll::PollFd::new(end.as_fd(), nix::poll::PollFlags::POLLIN);
+    nix::poll::poll(&mut [door], limit).unwrap_or(1) > 0
 }
 
 impl State {
