@@ -7,8 +7,10 @@ use std::process::Stdio;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tetra::supervise::meta::{self, Meta};
+use tetra::sys::host::Host;
+use tetra::sys::os_host::OsHost;
 
-use super::{acme_of_user, change, read};
+use super::{acme_of_user, change, made, read};
 use crate::ports::free_ports;
 use crate::sandbox::signal;
 use crate::schema::{misfits, schema};
@@ -24,7 +26,10 @@ struct Live {
 impl Live {
     /// The services of `text`, promoted, applied and started.
     fn with(text: &str) -> Self {
-        let (world, environments) = acme_of_user();
+        // Root may apply what an ordinary user runs; another user only what is their own.
+        let real = OsHost::new();
+        let user = if nix::unistd::geteuid().is_root() { "operator" } else { real.user() };
+        let (world, environments) = made("org init acme", &[("USER", user)]);
         let local = environments.join("local.toml");
         let whole = read(&local);
         let (from, to) = (whole.find("[services.tetra]").expect("there"), whole.find("[resources]").expect("there"));
