@@ -284,7 +284,7 @@ impl UserFacingError for TkmError {
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::Key(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
             Self::Program { .. } => return None,
-            Self::Unreachable { name, .. } => format!("check the address: `tkm host show {name}`"),
+            Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
             Self::Refused { name, .. } => {
                 format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
             }

@@ -19,7 +19,7 @@ use crate::base::environment::EnvName;
 use crate::disk;
 use crate::sys::capture::{Capture, Captured};
 use crate::sys::child::ChildExit;
-use crate::sys::file::{self, FileError};
+use crate::sys::file::{self, Access, FileError};
 use crate::sys::{kernel, signal};
 
 /// How long a call may take.
@@ -257,7 +257,12 @@ impl<'a> Connection<'a> {
     }
 
     pub(super) fn read_log(&self, path: &Path) -> Result<String, TkmError> {
-        Ok(String::from_utf8_lossy(&self.read(path)?).into_owned())
+        let log = String::from_utf8_lossy(&self.read(path)?).into_owned();
+        if log.is_empty() {
+            // ssh always writes what it does: it could not. What keeps it from writing keeps us from it too.
+            file::append(path, b"\n", Access::Private)?;
+        }
+        Ok(log)
     }
 
     /// Fails unless there was a login, with the key that was meant.

@@ -5,6 +5,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 
 use super::{bootstrap, contents, has_servers, tkm_dir, world_of};
+use crate::fault_injection::SmallDisk;
+use crate::ports::free_port;
 use crate::program::script;
 use crate::sshd::Server;
 use crate::world::World;
@@ -53,6 +55,25 @@ fn keys_of_every_kind_are_met() {
         let now = (fs::read(server.authorized_keys()).expect("there"), contents(&tkm_dir(&world)));
         assert!(now == before, "{name}: nothing is changed");
     }
+}
+
+#[test]
+fn a_full_disk_is_not_taken_for_a_host_that_is_down() {
+    let Some(disk) = SmallDisk::new() else { return };
+    let world = World::new();
+    let run = |words: &[&str]| {
+        let done = disk.run(&world, (words, ""));
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    assert_eq!(run(&["tkm", "init"]).0, Some(0));
+    let address = format!("127.0.0.1:{}", free_port());
+    let add = ["tkm", "host", "add", "down", &address, "--env", "dev"];
+    disk.fill();
+    let (code, said) = run(&add);
+    assert!(code == Some(1) && said.contains("free disk space"), "{code:?} {said}");
+    disk.empty();
+    let (code, said) = run(&add);
+    assert!(code == Some(11) && said.contains("Connection refused"), "{code:?} {said}");
 }
 
 #[test]
