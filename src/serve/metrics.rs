@@ -126,7 +126,9 @@ impl Exposition<'_> {
     fn each<V: std::fmt::Display>(
         &self,
         out: &mut Text,
-        (name, kind, help): (&str, Kind, &str),
+        name: &str,
+        kind: Kind,
+        help: &str,
         value: impl Fn(&Measurement) -> Option<V>,
     ) {
         out.family(name, kind, help);
@@ -161,21 +163,21 @@ impl Exposition<'_> {
             let labels = [("name", it.process.name.as_str()), ("state", it.process.live.state.as_str())];
             out.sample(state, &labels, 1);
         }
-        self.each(out, ("tetra_process_up", Kind::Gauge, "Whether a process runs (1) or not (0)."), |it| {
+        self.each(out, "tetra_process_up", Kind::Gauge, "Whether a process runs (1) or not (0).", |it| {
             Some(u8::from(it.process.is_running()))
         });
         let help = "How often a process was started again, by an operator or by itself.";
-        self.each(out, ("tetra_process_restarts_total", Kind::Counter, help), |it| Some(it.process.meta.restarts));
+        self.each(out, "tetra_process_restarts_total", Kind::Counter, help, |it| Some(it.process.meta.restarts));
         let help = "Whether a process restarts again and again (1) or not (0).";
-        self.each(out, ("tetra_process_crash_loop", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_crash_loop", Kind::Gauge, help, |it| {
             Some(u8::from(it.process.is_crash_looping(self.now)))
         });
         let help = "Start of a process that runs, in seconds since 1970.";
-        self.each(out, ("tetra_process_start_time_seconds", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_start_time_seconds", Kind::Gauge, help, |it| {
             it.process.pid().map(|_| seconds(it.process.meta.run_state.started_ms))
         });
         let help = "How long a process has run, in seconds.";
-        self.each(out, ("tetra_process_uptime_seconds", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_uptime_seconds", Kind::Gauge, help, |it| {
             it.process.uptime(self.now).map(|uptime| uptime.as_secs_f64())
         });
         let exits = "tetra_process_exits_total";
@@ -184,7 +186,7 @@ impl Exposition<'_> {
             out.sample(exits, &[("name", name), ("reason", reason)], count);
         }
         let help = "When a process ended last, in seconds since 1970.";
-        self.each(out, ("tetra_process_last_exit_time_seconds", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_last_exit_time_seconds", Kind::Gauge, help, |it| {
             it.process.meta.last_exit.as_ref().map(|exit| seconds(exit.at_ms))
         });
     }
@@ -192,37 +194,37 @@ impl Exposition<'_> {
     fn usage(&self, out: &mut Text, counters: &Counters) {
         let running = |it: &Measurement| it.tree > 0;
         let help = "Processor time that a process and all below it used since its start, in seconds.";
-        self.each(out, ("tetra_process_cpu_seconds_total", Kind::Counter, help), |it| {
+        self.each(out, "tetra_process_cpu_seconds_total", Kind::Counter, help, |it| {
             running(it).then(|| counters.cpu(it))
         });
         let help = "Resident memory of a process and all below it, in bytes.";
-        self.each(out, ("tetra_process_resident_memory_bytes", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_resident_memory_bytes", Kind::Gauge, help, |it| {
             running(it).then_some(it.memory_bytes)
         });
         let help = "Open file descriptors of a process and all below it.";
-        self.each(out, ("tetra_process_open_fds", Kind::Gauge, help), |it| it.descriptors.filter(|_| running(it)));
+        self.each(out, "tetra_process_open_fds", Kind::Gauge, help, |it| it.descriptors.filter(|_| running(it)));
         let help = "Threads of a process and all below it.";
-        self.each(out, ("tetra_process_threads", Kind::Gauge, help), |it| running(it).then_some(it.threads));
+        self.each(out, "tetra_process_threads", Kind::Gauge, help, |it| running(it).then_some(it.threads));
         let help = "How many processes there are in the tree of a process.";
-        self.each(out, ("tetra_process_tree_processes", Kind::Gauge, help), |it| running(it).then_some(it.tree));
+        self.each(out, "tetra_process_tree_processes", Kind::Gauge, help, |it| running(it).then_some(it.tree));
     }
 
     fn health(&self, out: &mut Text) {
         let checked = |health: &&Health| health.checked_ms > 0;
         let help = "Whether the health check of a process succeeds (1) or not (0).";
-        self.each(out, ("tetra_process_healthy", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_healthy", Kind::Gauge, help, |it| {
             it.health.as_ref().map(|health| u8::from(health.status == HealthStatus::Healthy))
         });
         let help = "How many health checks in a row have failed.";
-        self.each(out, ("tetra_process_health_check_failures", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_health_check_failures", Kind::Gauge, help, |it| {
             it.health.as_ref().map(|health| health.failures)
         });
         let help = "How long the last health check took, in seconds.";
-        self.each(out, ("tetra_process_health_check_duration_seconds", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_health_check_duration_seconds", Kind::Gauge, help, |it| {
             it.health.as_ref().filter(checked).map(|health| Duration::from_micros(health.took_us).as_secs_f64())
         });
         let help = "When the health was checked last, in seconds since 1970.";
-        self.each(out, ("tetra_process_health_check_time_seconds", Kind::Gauge, help), |it| {
+        self.each(out, "tetra_process_health_check_time_seconds", Kind::Gauge, help, |it| {
             it.health.as_ref().filter(checked).map(|health| seconds(health.checked_ms))
         });
     }
@@ -242,7 +244,7 @@ impl Exposition<'_> {
             }
         }
         let help = "Bytes of a process that were not written to its logs because the disk stayed full.";
-        self.each(out, ("tetra_process_log_discarded_bytes_total", Kind::Counter, help), |it| {
+        self.each(out, "tetra_process_log_discarded_bytes_total", Kind::Counter, help, |it| {
             Some(it.process.meta.run_state.discarded_bytes)
         });
     }

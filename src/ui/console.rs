@@ -361,8 +361,8 @@ impl Console for Terminal {
         if !self.streams.output_is_terminal || self.is_dumb() || self.json {
             return self.write(frame);
         }
-        let size = (self.width(), (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT));
-        self.write(frame::screen(title, frame, before, size))
+        let rows = (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT);
+        self.write(frame::screen(title, frame, before, self.width(), rows))
     }
 
     fn is_recorded(&self) -> bool {

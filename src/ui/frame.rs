@@ -15,10 +15,9 @@ pub(super) fn visible_width(line: &str) -> usize {
     sanitize::width(&sanitize::colored(line, Styler::Plain))
 }
 
-/// A screen with a title and as much of `frame` as there is room for; `size` is columns and rows. Written over the screen before,
+/// A screen with a title and as much of `frame` as there is room for. Written over the screen before,
 /// so that nothing flickers.
-pub(super) fn screen(title: &str, frame: &[u8], before: Option<&[u8]>, size: (usize, usize)) -> String {
-    let (columns, rows) = size;
+pub(super) fn screen(title: &str, frame: &[u8], before: Option<&[u8]>, columns: usize, rows: usize) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (now, before) = (text(frame), before.map(text));
     let old: Option<Vec<&str>> = before.as_deref().map(|it| it.lines().collect());
@@ -77,18 +76,18 @@ mod tests {
     #[test]
     fn what_differs_is_in_reverse_and_the_rest_keeps_its_colors() {
         let now = b"\x1b[32mup\x1b[0m\nn 12\nnew\n";
-        let shown = screen("t", now, Some(b"\x1b[32mup\x1b[0m\nn 13\n"), (20, 10));
+        let shown = screen("t", now, Some(b"\x1b[32mup\x1b[0m\nn 13\n"), 20, 10);
         assert_eq!(
             shown,
             "\x1b[Ht\x1b[K\n\x1b[32mup\x1b[0m\x1b[K\nn 1\x1b[7m2\x1b[27m\x1b[K\n\x1b[7mnew\x1b[27m\x1b[K\n\x1b[J"
         );
-        assert!(!screen("t", now, None, (20, 10)).contains("[7m"), "nothing is new in the first one");
+        assert!(!screen("t", now, None, 20, 10).contains("[7m"), "nothing is new in the first one");
     }
 
     #[test]
     fn a_screen_is_never_longer_or_wider_than_the_terminal() {
         let long: String = (0..50).map(|number| format!("line {number} of many\n")).collect();
-        let shown = screen("a long title", long.as_bytes(), None, (8, 10));
+        let shown = screen("a long title", long.as_bytes(), None, 8, 10);
         assert_eq!(shown.lines().count(), 10, "{shown}");
         assert!(shown.contains("… 43 more lines"), "{shown}");
         for line in shown.lines().take(8) {

@@ -287,7 +287,7 @@ fn what_was_confirmed_is_what_is_written() {
     world.answers_yes_after(move || change(&edited, "tetra = 4444 ", "tetra = 6000 "));
     let said = world.run("org promote @prod").failed(25);
     assert!(said.contains("was changed after the plan was made") && !prod.exists(), "{said}");
-    // A comment is no change of the plan.
+    // A comment does not change the plan.
     let edited = local.clone();
     world.answers_yes_after(move || change(&edited, "# the same everywhere", "# the main port"));
     world.run("org promote @prod").done();

@@ -345,10 +345,8 @@ fn keys_are_distinguished_from_other_text() {
                 "{name}, {length} bytes of it"
             );
         }
-        assert!(
-            IdentityKey::parse_ssh(&format!("\n{}\r\n# more\n", text.trim_end().replace('\n', "\r\n"))).is_ok(),
-            "{name}"
-        );
+        let crlf = format!("\n{}\r\n# more\n", text.trim_end().replace('\n', "\r\n"));
+        assert!(IdentityKey::parse_ssh(&crlf).is_ok(), "{name}");
         let public = keys.public(name);
         let (kind, key) = public.split_once(' ').expect("two words");
         let key = key.split(' ').next().expect("a word");

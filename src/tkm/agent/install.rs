@@ -87,7 +87,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// Fails as the login does. That the host cannot have it is no failure.
+    /// Fails as the login does. That the host cannot have it is not a failure.
     pub fn install(&self, connection: &Connection, by: &Login) -> Result<Installed, TkmError> {
         let facts = format!(
             "machine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
