@@ -157,6 +157,22 @@ pub const SETTINGS: &[Setting] = &[
         accepts: Accepts::Switch,
         help: "on: `!cmd` is allowed in scripts and after -c",
     },
+    Setting {
+        name: "terminal-marks",
+        default: "auto",
+        accepts: Accepts::Words(&[
+            ("auto", "for terminals that are known to understand them"),
+            ("on", "for this terminal too"),
+            ("off", "never"),
+        ]),
+        help: "whether the terminal gets a title, and marks where prompts and output begin (OSC 133)",
+    },
+    Setting {
+        name: "transient-prompt",
+        default: "on",
+        accepts: Accepts::Switch,
+        help: "off: the prompt keeps its text when a line is run, not only from staging on",
+    },
 ];
 
 /// The setting of a name.

@@ -10,6 +10,7 @@ use crate::ops::environments;
 use crate::report::{Answer, Console, Question, Reader, Report};
 
 use super::redirect::MemorySink;
+use super::session::Consent;
 
 /// The answer that an effect needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,13 +77,19 @@ fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> 
 /// Asks for confirmation where the effect and the environment need it.
 ///
 /// The strictest environment decides: that of the session (whatever the options of the command say), that of the command with its
-/// options, and those that it touches. The plan is shown before the question. With `--yes` nothing is asked; without a terminal the
-/// command is refused.
+/// options, and those that it touches. The plan is shown before the question. With `--yes` nothing is asked, with a prompt's consent
+/// nothing outside production; without a terminal the command is refused.
 ///
 /// # Errors
 ///
 /// Fails with [`FaultKind::Refused`], or if the command cannot be planned.
-pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<(), Fault> {
+pub fn confirm(
+    name: &str,
+    prepared: &Prepared,
+    session: &Selection,
+    consent: Consent,
+    cx: &mut Cx,
+) -> Result<(), Fault> {
     let effect = prepared.effect();
     if effect == Effect::Read {
         return Ok(());
@@ -97,7 +104,7 @@ pub fn confirm(name: &str, prepared: &Prepared, session: &Selection, cx: &mut Cx
         (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
         (Tier::Prod, Effect::Destroy) => Confirmation::TypedWord,
     };
-    if need == Confirmation::NotNeeded {
+    if need == Confirmation::NotNeeded || (consent == Consent::BelowProduction && rung != Tier::Prod) {
         return Ok(());
     }
     if !cx.console.is_interactive() {
@@ -235,7 +242,7 @@ mod tests {
         };
         let prepared = deed.prepared(&cx);
         let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit("tsm stop", deed.0, &session, &cx) };
-        let done = admitted.and_then(|()| confirm("tsm stop", &prepared, &session, &mut cx));
+        let done = admitted.and_then(|()| confirm("tsm stop", &prepared, &session, Consent::None, &mut cx));
         let code = done.map_or_else(|fault| fault.kind.code(), |()| 0);
         (code, console.asked)
     }

@@ -60,7 +60,7 @@ impl Execution<'_> {
         let mut began = session.host.now();
         let result = match panics::catch(|| ready.prepare(&mut cx)).unwrap_or_else(Err) {
             Ok(prepared) => {
-                confirm::confirm(self.spec.name, &prepared, &session.context()?, &mut cx)?;
+                confirm::confirm(self.spec.name, &prepared, &session.context()?, session.consent, &mut cx)?;
                 began = session.host.now();
                 panics::catch(|| prepared.run(&mut cx)).unwrap_or_else(Err)
             }

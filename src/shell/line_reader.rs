@@ -13,6 +13,7 @@ use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
 
 use super::cursor::CursorReports;
 use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig};
+use super::marks::TerminalMarks;
 use super::outcome::LineOutcome;
 use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
@@ -121,7 +122,7 @@ impl LineReader {
         console: &mut dyn Console,
         shown: &ContextPrompt,
     ) -> Result<ReadResult, Fault> {
-        self.refresh(session, &shown.selection);
+        self.refresh(session, shown);
         if let Some(quick) = self.last_was_quick {
             self.cursor_reports.resync(quick);
         }
@@ -167,7 +168,8 @@ impl LineReader {
     }
 
     /// Updates the editor with the state of the session.
-    fn refresh(&mut self, session: &Session, selection: &Selection) {
+    fn refresh(&mut self, session: &Session, shown: &ContextPrompt) {
+        let selection = &shown.selection;
         self.pulse.refresh(session);
         self.is_private.store(session.settings.is_on("private"), Ordering::Release);
         *self.snapshot.lock() = disk_source(session, selection.clone());
@@ -177,7 +179,11 @@ impl LineReader {
             self.keys = edit_keys(session);
             editor = editor.with_edit_mode(editor::edit_mode(self.keys));
         }
-        self.editor = editor.with_cwd(Some(context_key(selection))).with_immediately_accept(whole);
+        self.editor = editor
+            .with_semantic_markers(TerminalMarks::of(session).of_editor())
+            .with_transient_prompt(shown.after_enter())
+            .with_cwd(Some(context_key(selection)))
+            .with_immediately_accept(whole);
     }
 
     /// Restores the terminal and replaces the editor after a panic in it.

@@ -14,6 +14,7 @@ pub mod highlight;
 pub mod hint;
 pub mod history;
 pub mod line_reader;
+mod marks;
 pub mod monitor;
 pub mod nesting;
 pub mod outcome;

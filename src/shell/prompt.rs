@@ -8,7 +8,7 @@ use nu_ansi_term::{Color, Style};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
 
 use super::overview::SharedOverview;
-use super::session::Session;
+use super::session::{Consent, Session};
 use super::terminal;
 use crate::base::environment::Tier;
 use crate::base::fault::Fault;
@@ -35,8 +35,12 @@ pub struct ContextPrompt {
     pub is_readonly: bool,
     /// No line is kept in the history.
     pub is_private: bool,
+    /// Changes are not asked about.
+    pub asks_nothing: bool,
     /// The processes.
     pub processes: SharedOverview,
+    /// It shrinks when its line is run.
+    pub shrinks: bool,
     /// Whether colors are used.
     pub colors: bool,
     /// The time of the first draw.
@@ -61,13 +65,15 @@ impl ContextPrompt {
         let is_readonly = || selection.environment().is_some_and(|it| environments::is_readonly(&session.paths, &it));
         Self {
             is_readonly: session.settings.is_on("readonly") || is_readonly(),
-            tier,
             selection,
             code: session.last_code,
             took: session.last_duration,
             is_private: session.settings.is_on("private"),
+            asks_nothing: session.consent == Consent::BelowProduction && tier != Some(Tier::Prod),
             processes: session.processes.clone(),
+            shrinks: session.settings.is_on("transient-prompt"),
             colors: terminal::colors(session),
+            tier,
             first_drawn: OnceCell::new(),
         }
     }
@@ -79,12 +85,31 @@ impl ContextPrompt {
         format!("{}> ", plain.context())
     }
 
-    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only private`; an unselected part is `-`, an unselected process and all that is
+    /// Where a command would act, for the title of the window.
+    pub(super) fn title(&self) -> String {
+        let plain =
+            Self { colors: false, code: 0, took: Duration::ZERO, processes: SharedOverview::default(), ..self.clone() };
+        plain.context()
+    }
+
+    /// What is left of the prompt when its line is run: from staging on everything, so that what is scrolled back to says where a
+    /// command acted.
+    pub(super) fn after_enter(&self) -> Box<dyn Prompt> {
+        if self.shrinks && !matches!(self.tier, Some(Tier::Staging | Tier::Prod)) {
+            Box::new(Shrunk)
+        } else {
+            Box::new(self.clone())
+        }
+    }
+
+    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only private asks nothing`; an unselected part is `-`, an unselected process and all that is
     /// as usual is left out. `tetra` without any selection.
     fn context(&self) -> String {
         let marks = [self.failure(), self.duration(), self.counts()].concat();
         let mark = |is: bool, text: &str| if is { self.styled(Color::Yellow.normal(), text) } else { String::new() };
-        let modes = mark(self.is_readonly, " read-only") + &mark(self.is_private, " private");
+        let modes =
+            [(self.is_readonly, " read-only"), (self.is_private, " private"), (self.asks_nothing, " asks nothing")];
+        let modes: String = modes.iter().map(|(is, text)| mark(*is, text)).collect();
         if self.selection == Selection::default() {
             return format!("{marks}{}{modes}", self.styled(Color::Blue.bold(), "tetra"));
         }
@@ -191,6 +216,43 @@ impl Prompt for ContextPrompt {
     }
 }
 
+/// A prompt that has only its mark.
+struct Shrunk;
+
+impl Prompt for Shrunk {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
+        "> ".into()
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        "... ".into()
+    }
+
+    fn render_prompt_history_search_indicator(&self, _: PromptHistorySearch) -> Cow<'_, str> {
+        "> ".into()
+    }
+
+    fn get_prompt_color(&self) -> Color {
+        Color::Default
+    }
+
+    fn get_prompt_multiline_color(&self) -> Color {
+        Color::Default
+    }
+
+    fn get_indicator_color(&self) -> Color {
+        Color::Default
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +270,9 @@ mod tests {
             took: Duration::ZERO,
             is_readonly: false,
             is_private: false,
+            asks_nothing: false,
             processes: SharedOverview::default(),
+            shrinks: true,
             colors: false,
             first_drawn: OnceCell::new(),
         }
@@ -242,5 +306,7 @@ mod tests {
         assert_eq!(acme.plain(), "[1] 1m 15s acme/dev read-only> ");
         acme.is_private = true;
         assert_eq!(acme.plain(), "[1] 1m 15s acme/dev read-only private> ");
+        (acme.took, acme.code, acme.is_readonly, acme.asks_nothing) = (Duration::ZERO, 0, false, true);
+        assert_eq!(acme.plain(), "acme/dev private asks nothing> ");
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::line_reader::{LineReader, ReadResult};
+use super::marks::{SavedTitle, TerminalMarks};
 use super::outcome::LineOutcome;
 use super::prompt::{ContextPrompt, warn};
-use super::session::Session;
+use super::session::{Consent, Session};
 use super::source::{ScriptOrigin, ScriptText};
 use super::{panics, plain_prompt, runner, terminal};
 use crate::base::fault::Fault;
@@ -23,7 +24,8 @@ use crate::sys::{signal, tty};
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     session.start_prompt();
     if std::mem::take(&mut session.globals.yes) {
-        console.note("`--yes` is ignored at the prompt: pass it to each command (`COMMAND --yes`)");
+        session.consent = Consent::BelowProduction;
+        console.note("this session asks nothing outside production; there `--yes` is passed to each command");
     }
     main_loop(session, console).unwrap_or_else(|fault| {
         console.error(&fault);
@@ -46,17 +48,22 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     }
     let mut reader = LineReader::new(session, console, modes, give_up);
     let mut present = Selection::default();
+    let _title = SavedTitle::save(TerminalMarks::of(session));
     loop {
         if let Some(number) = signal::termination_signal() {
             return Ok(u8::try_from(128 + number).unwrap_or(u8::MAX));
         }
         forget_removed(session, console, &mut present);
         let shown = ContextPrompt::of(session, console);
+        let marks = TerminalMarks::of(session);
+        marks.set_title(&shown.title());
         match reader.read_line(session, console, &shown)? {
             ReadResult::Line(line) => {
                 let began = session.host.now();
+                marks.begin_output(&shown.title(), &line);
                 let outcome = run_line(session, console, &line);
                 session.last_duration = session.host.now().since(began);
+                marks.end_output(outcome.code);
                 reader.update_history(session, began, &shown.selection, outcome);
                 if outcome.exits() {
                     return Ok(outcome.code);

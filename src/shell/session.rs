@@ -30,6 +30,8 @@ pub struct Session {
     pub last_code: u8,
     /// How long the last line of the prompt ran.
     pub last_duration: Duration,
+    /// Which questions of this prompt are answered by its start.
+    pub consent: Consent,
     /// The processes that the prompt shows.
     pub processes: SharedOverview,
     choices: SelectionLayers,
@@ -48,6 +50,15 @@ pub enum SessionMode {
     Interactive,
     /// A command line, a script or a pipe.
     Batch,
+}
+
+/// What `--yes` at the start of a prompt answers: it must not turn the questions of production off for a whole session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Nothing.
+    None,
+    /// Every question but those of production.
+    BelowProduction,
 }
 
 /// The selection with and without options.
@@ -79,6 +90,7 @@ impl Session {
             globals: Globals::default(),
             last_code: 0,
             last_duration: Duration::ZERO,
+            consent: Consent::None,
             processes: SharedOverview::default(),
             choices: SelectionLayers::default(),
             previous: SelectionLayers::default(),

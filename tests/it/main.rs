@@ -34,6 +34,7 @@ mod rights;
 mod robustness;
 mod sandbox;
 mod schema;
+mod screen;
 mod serve;
 mod services;
 mod setup;

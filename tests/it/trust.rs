@@ -41,7 +41,7 @@ fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
     run(&mut terminal, "use @local", "-/local>");
     terminal.wait("everything in its order", |screen| {
         let text = screen.contents();
-        let places = ["tetra> use @dev", "-/dev> version", "-/dev> use @staging", "-/staging> use @local", "-/local>"];
+        let places = ["> use @dev", "> version", "> use @staging", "-/staging> use @local", "-/local>"];
         let places: Vec<_> = places.iter().map(|line| text.find(line)).collect::<Option<_>>()?;
         (places.is_sorted() && current_line(screen).trim_end() == "-/local>").then_some(())
     });
@@ -146,7 +146,7 @@ fn yes_at_the_start_is_not_an_answer_for_a_whole_session() {
     let mut command = home.tetra();
     command.arg("-y");
     let mut terminal = Terminal::start(command);
-    terminal.wait_for("`--yes` is ignored at the prompt");
+    terminal.wait_for("asks nothing outside production");
     terminal.wait_line("acme/PROD>");
     terminal.send("tsm delete api\r");
     terminal.wait_for("continue?");
