@@ -143,6 +143,10 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<tkm::remote_audit::RemoteAudit>(),
     spec::<tkm::remote_diff::RemoteDiff>(),
     spec::<tkm::remote_sync::RemoteSync>(),
+    spec::<tkm::ca_init::CaInit>(),
+    spec::<tkm::ca_sign::CaSign>(),
+    spec::<tkm::ca_list::CaList>(),
+    spec::<tkm::ca_revoke::CaRevoke>(),
     spec::<tkm::config::Config>(),
     spec::<tkm::audit::Audit>(),
     spec::<tkm::log::Log>(),
@@ -193,6 +197,7 @@ pub const SUBGROUPS: &[(&str, &str)] = &[
     ("env toml", "Show and check tetra.toml"),
     ("tsm nginx", "Put nginx in front of a process"),
     ("tkm host", "List, add, pin and remove hosts"),
+    ("tkm ca", "Sign keys for a while, and have hosts let in what was signed"),
     ("tkm remote", "Compare the keys that hosts let in with those of the store"),
     ("tkm deploy", "List what can be deployed, and test the way there"),
 ];

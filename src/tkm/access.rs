@@ -10,7 +10,7 @@ use super::key::{PublicKey, needs_passphrase};
 use super::keygen::{self, Call, public_path};
 use super::remote::{self, KeysFile};
 use super::ssh::{Connection, Login};
-use super::state::Key;
+use super::state::{Key, Purpose};
 use super::store::Store;
 use crate::base::fault::FaultKind;
 use crate::base::fault::UserFacingError;
@@ -18,32 +18,6 @@ use crate::disk;
 use crate::sys::child::ChildExit;
 use crate::sys::file;
 use crate::sys::process;
-
-/// What a line of ours allows, beside the login.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LineOptions {
-    /// `from="…"`: addresses that may use the key.
-    pub from: Option<String>,
-    /// `expiry-time="…"`: `YYYYMMDDHHMMZ`.
-    pub expiry: Option<String>,
-    /// A terminal may be asked for.
-    pub has_terminal: bool,
-    /// `command="…"`: what runs instead of anything else.
-    pub command: Option<String>,
-}
-
-impl LineOptions {
-    /// The line of `authorized_keys`.
-    #[must_use]
-    pub fn line(&self, key: &PublicKey) -> String {
-        let mut words = vec!["restrict".to_owned()];
-        words.extend(self.has_terminal.then(|| "pty".to_owned()));
-        words.extend(self.command.iter().map(|command| format!("command=\"{command}\"")));
-        words.extend(self.from.iter().map(|from| format!("from=\"{from}\"")));
-        words.extend(self.expiry.iter().map(|expiry| format!("expiry-time=\"{expiry}\"")));
-        format!("{} {}", words.join(","), key.line())
-    }
-}
 
 /// What became of a key on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +28,39 @@ pub enum Installation {
     Present,
 }
 
-/// The login with a key of the store: by the file, or by the agent if the file has a passphrase.
+/// The login with a key of the store: by the file, or by the agent if the file has a passphrase. That of a key which signs
+/// certificates is the login with the last of them.
+///
+/// # Errors
+///
+/// Fails if the private key is missing, or open to others; also if there is no certificate.
+pub fn login_of(store: &Store, key: &Key) -> Result<Login, TkmError> {
+    if key.purpose != Purpose::Ca {
+        return private_login(store, key);
+    }
+    let no_certificate = || TkmError::NoCertificate { env: key.env.clone() };
+    let state = store.state()?;
+    let (certified, certificate) = state.certificate_of(key).ok_or_else(no_certificate)?;
+    let file = certificate.file.as_ref().ok_or_else(no_certificate)?;
+    let by = private_login(store, certified)?;
+    Ok(Login::Certificate { by: Box::new(by), file: store.dir().join(file) })
+}
+
+/// The same; none for a key that signs, and has signed nothing that is here.
 ///
 /// # Errors
 ///
 /// Fails if the private key is missing, or open to others.
-pub fn login_of(store: &Store, key: &Key) -> Result<Login, TkmError> {
+pub fn way_of(store: &Store, key: &Key) -> Result<Option<Login>, TkmError> {
+    match login_of(store, key) {
+        Ok(login) => Ok(Some(login)),
+        Err(TkmError::NoCertificate { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The login with the private half of a key of the store, whatever it is for.
+pub(super) fn private_login(store: &Store, key: &Key) -> Result<Login, TkmError> {
     let path = store.dir().join(&key.file);
     let bytes = private_bytes(&path)?;
     Ok(if needs_passphrase(&bytes) == Some(true) { Login::AgentKey(public_path(&path)) } else { Login::Key(path) })
@@ -80,14 +81,54 @@ pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<L
     let found = keygen::call(&Call { arguments: &arguments, variables, input: b"" })?;
     let public: PathBuf = public_path(path);
     if found.exit == ChildExit::Code(0) {
-        PublicKey::parse(&String::from_utf8_lossy(&found.stdout))?.check_strength()?;
+        let public = PublicKey::parse(&String::from_utf8_lossy(&found.stdout))?;
+        public.check_strength().map_err(|why| TkmError::KeyFile { path: path.to_owned(), why })?;
         return Ok(Login::Key(path.to_owned()));
     }
     if needs_passphrase(&bytes) == Some(true) && public.exists() {
-        keygen::read_public(&public)?.check_strength()?;
+        let found = keygen::read_public(&public)?;
+        found.check_strength().map_err(|why| TkmError::KeyFile { path: public.clone(), why })?;
         return Ok(Login::AgentKey(public));
     }
-    Err(keygen::failure("ssh-keygen -y", &found.stderr))
+    Err(unreadable(path, &bytes).unwrap_or_else(|| keygen::failure("ssh-keygen -y", &found.stderr)))
+}
+
+/// Why ssh reads no private key in a file; none if that is not seen from the outside.
+fn unreadable(path: &Path, bytes: &[u8]) -> Option<TkmError> {
+    let fail = |why, advice: String| Some(TkmError::PrivateKeyFile { path: path.to_owned(), why, advice });
+    let shown = path.display();
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return fail(
+            "is not a private key: it is not text",
+            "name the file without `.pub` that `ssh-keygen` made".to_owned(),
+        );
+    };
+    if PublicKey::parse(text.lines().next().unwrap_or_default()).is_ok() {
+        let private = path.with_extension("").display().to_string();
+        return fail("is a public key", format!("name the private one: `--identity {private}`"));
+    }
+    if !text.trim_start().starts_with("-----BEGIN ") {
+        return fail(
+            "is not a private key: it does not begin with `-----BEGIN`",
+            "name the file without `.pub` that `ssh-keygen` made".to_owned(),
+        );
+    }
+    if text.contains('\r') {
+        return fail(
+            "has lines that end with CR LF, which ssh does not read as a private key",
+            format!("write them anew: `sed -i 's/\\r$//' {shown}`"),
+        );
+    }
+    if !text.contains("-----END ") {
+        return fail("is cut off: it has no line with `-----END`", "copy the file again, as a whole".to_owned());
+    }
+    (needs_passphrase(bytes) == Some(true)).then(|| TkmError::PrivateKeyFile {
+        path: path.to_owned(),
+        why: "has a passphrase, and its public half is not beside it",
+        advice: format!(
+            "run `ssh-keygen -y -f {shown} > {shown}.pub`, and add the key to your agent with `ssh-add {shown}`"
+        ),
+    })
 }
 
 fn private_bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TkmError> {

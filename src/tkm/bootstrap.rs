@@ -2,16 +2,14 @@
 
 use std::path::Path;
 
-use super::access::{self, Install, Installation, LineOptions};
+use super::access::{self, Install, Installation};
 use super::agent::install::{Installed, Program};
-use super::agent::words;
 use super::audit::{self, Actor, AuditEvent};
-use super::authorized_keys::ManagedBlock;
+use super::authority::{self, Authority};
 use super::error::TkmError;
-use super::host::Host;
+use super::line::{block_of, is_bound, options};
 use super::ssh::{Connection, Login};
 use super::state::{Key, KeyId};
-use crate::base::environment::{EnvName, EnvRef, Tier};
 
 /// What a bootstrap is asked to do.
 #[derive(Debug, Clone)]
@@ -69,7 +67,9 @@ pub fn run(connection: &Connection, actor: Actor, wanted: &Bootstrap) -> Result<
         key.hosts.push(connection.host.name.clone());
     }
     let way = match wanted.by {
-        Login::Key(path) | Login::AgentKey(path) => format!("{} with {}", connection.route.user, path.display()),
+        Login::Key(path) | Login::AgentKey(path) | Login::Certificate { file: path, .. } => {
+            format!("{} with {}", connection.route.user, path.display())
+        }
         Login::Nothing | Login::Operator => format!("{} with the operator's own keys", connection.route.user),
     };
     state.break_glass.insert(host.name.clone(), way);
@@ -79,41 +79,9 @@ pub fn run(connection: &Connection, actor: Actor, wanted: &Bootstrap) -> Result<
     let event =
         AuditEvent { event: "key-install", host: Some(connection.host.name.as_str()), key: Some(&key.fingerprint) };
     audit::record(store, actor, event)?;
-    Ok(Bootstrapped { fingerprint: key.fingerprint, installation, agent })
-}
-
-/// What the line of a key allows.
-pub(super) fn options(host: &Host, id: &KeyId, key: &Key) -> LineOptions {
-    let of_host = host.rules.expires_days.map(|days| key.created.saturating_add(u64::from(days) * 86_400_000));
-    let program = host.rules.agent.as_ref().filter(|_| is_bound(&id.env));
-    LineOptions {
-        from: host.rules.from.as_ref().map(ToString::to_string),
-        expiry: key.expires.into_iter().chain(of_host).min().map(expiry_time),
-        has_terminal: !is_bound(&id.env),
-        command: program.map(|program| format!("{program} {}", words(&env_of(id)))),
+    if let Some(authority) = Authority::find(&state, wanted.id)? {
+        authority.trust(connection, actor.now, wanted.by)?;
+        authority::written(store, actor, &host.name, &authority.key.fingerprint)?;
     }
-}
-
-/// A person works in dev. In staging and prod a key does what the agent does; anything else is for the operator's own key.
-#[must_use]
-pub fn is_bound(env: &EnvName) -> bool {
-    env.tier().is_some_and(|tier| tier > Tier::Dev)
-}
-
-fn env_of(id: &KeyId) -> EnvRef {
-    EnvRef { org: id.org.clone(), env: id.env.clone() }
-}
-
-/// Where the lines of a key are.
-pub(super) fn block_of(id: &KeyId) -> ManagedBlock {
-    ManagedBlock::of(&env_of(id))
-}
-
-/// `YYYYMMDDHHMMZ`, as `expiry-time` takes it.
-fn expiry_time(at: u64) -> String {
-    let point = i64::try_from(at)
-        .ok()
-        .and_then(|at| jiff::Timestamp::from_millisecond(at).ok())
-        .unwrap_or(jiff::Timestamp::MAX);
-    point.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%d%H%MZ").to_string()
+    Ok(Bootstrapped { fingerprint: key.fingerprint, installation, agent })
 }

@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use super::error::TkmError;
+use super::host::HostName;
 use super::pins;
 use super::revoke;
-use super::state::{Key, KeyStatus};
+use super::state::{Key, KeyStatus, Purpose, State};
 use super::store::Store;
 use crate::base::time::Timestamp;
 
@@ -47,12 +48,13 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
             advice: "tkm revoke --resume".to_owned(),
         });
     }
+    found.extend(about_certificates(&state, now));
     for host in store.hosts()? {
         let mut add = |what: &str, advice: String| {
             found.push(Concern { about: format!("host {}", host.name), what: what.to_owned(), advice });
         };
         if pins::pinned(&known_hosts, &host.name).is_empty() {
-            add("its key is not pinned", super::ssh::first_add_line(&host));
+            add("its key is not pinned", pins::first_add_line(&host));
         } else if !state.keys.iter().any(|key| key.hosts.contains(&host.name)) {
             add("no key of the store is installed", format!("tkm bootstrap {}", host.name));
         }
@@ -64,6 +66,22 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
         }
     }
     Ok(found)
+}
+
+/// Hosts that let in certificates alone are not entered without one.
+fn about_certificates(state: &State, now: Timestamp) -> Vec<Concern> {
+    let authorities = state.keys.iter().filter(|key| key.purpose == Purpose::Ca && key.status == KeyStatus::Active);
+    let concern = |authority: &Key| {
+        let is_only_way = |host: &&HostName| state.let_in(host).all(|key| key.purpose == Purpose::Ca);
+        let hosts: Vec<&str> = authority.hosts.iter().filter(is_only_way).map(HostName::as_str).collect();
+        let valid = state.certificate_of(authority).is_some_and(|(_, certificate)| certificate.expires > now.0);
+        (!hosts.is_empty() && !valid).then(|| Concern {
+            about: format!("certificates of {}", authority.env),
+            what: format!("none is valid, and {} accepts nothing else", hosts.join(", ")),
+            advice: format!("tkm ca sign {}", authority.env),
+        })
+    };
+    authorities.filter_map(concern).collect()
 }
 
 fn about_key(store: &Store, key: &Key, now: Timestamp) -> Vec<Concern> {

@@ -29,6 +29,12 @@ pub fn render(store: &Store, org: Option<&OrgName>) -> Result<String, TkmError> 
         let id = KeyId { org: org.cloned(), env, purpose: Purpose::Deploy };
         if let Some(key) = state.active(&id) {
             text += &format!("    IdentityFile {}\n", quoted(&store.dir().join(&key.file)));
+            let certified = state.active(&id.authority()).filter(|key| key.hosts.contains(&name));
+            if let Some((_, certificate)) = certified.and_then(|key| state.certificate_of(key))
+                && let Some(file) = &certificate.file
+            {
+                text += &format!("    CertificateFile {}\n", quoted(&store.dir().join(file)));
+            }
         }
         text += &format!(
             "    IdentitiesOnly yes\n    ForwardAgent no\n    StrictHostKeyChecking yes\n    UpdateHostKeys no\n    \

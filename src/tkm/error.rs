@@ -108,6 +108,31 @@ pub enum TkmError {
         /// Its file.
         path: PathBuf,
     },
+    /// There is none, or it was revoked.
+    #[error("`@{env}` has no certificate")]
+    NoCertificate {
+        /// The environment.
+        env: String,
+    },
+    /// There is none that could sign.
+    #[error("`@{env}` has no key that signs certificates")]
+    NoAuthority {
+        /// The environment.
+        env: String,
+    },
+    /// No such certificate.
+    #[error("certificate {0} does not exist")]
+    NoSuchCertificate(u64),
+    /// The host did not let a certificate in.
+    #[error("`{name}` does not accept the certificate of {login}")]
+    CertificateRefused {
+        /// The host.
+        name: HostName,
+        /// The user and the file.
+        login: String,
+        /// The environment.
+        env: String,
+    },
     /// There is one already.
     #[error("`@{env}` already has the key {fingerprint}")]
     KeyExists {
@@ -115,6 +140,24 @@ pub enum TkmError {
         env: String,
         /// The key.
         fingerprint: Fingerprint,
+    },
+    /// A file holds no public key, or one that is too weak.
+    #[error("`{}`: {why}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: InvalidKey,
+    },
+    /// A file holds no private key that ssh reads.
+    #[error("`{}` {why}", path.display())]
+    PrivateKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: &'static str,
+        /// What to do.
+        advice: String,
     },
     /// A key is not one, or is too weak.
     #[error(transparent)]
@@ -234,9 +277,10 @@ impl UserFacingError for TkmError {
             Self::Read(error) => error.kind(),
             Self::Document(error) => error.kind(),
             Self::Name(error) => error.kind(),
-            Self::Key(_) | Self::NoEnvironment => FaultKind::Usage,
+            Self::Key(_) | Self::KeyFile { .. } | Self::NoEnvironment => FaultKind::Usage,
+            Self::PrivateKeyFile { .. } => FaultKind::Failed,
             Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
-            Self::NoHost(_) => FaultKind::NotFound,
+            Self::NoHost(_) | Self::NoSuchCertificate(_) => FaultKind::NotFound,
             Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) | Self::Bound { .. } => {
                 FaultKind::Refused
             }
@@ -244,10 +288,12 @@ impl UserFacingError for TkmError {
             | Self::HostKeyChanged { .. }
             | Self::FingerprintMismatch { .. }
             | Self::Unconfirmed { .. } => FaultKind::HostKey,
-            Self::NoKey { .. } | Self::NoPrivateKey { .. } => FaultKind::SecretMissing,
+            Self::NoKey { .. } | Self::NoPrivateKey { .. } | Self::NoCertificate { .. } | Self::NoAuthority { .. } => {
+                FaultKind::SecretMissing
+            }
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
             Self::Unreachable { .. } => FaultKind::Unreachable,
-            Self::Refused { .. } => FaultKind::Auth,
+            Self::Refused { .. } | Self::CertificateRefused { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => FaultKind::Preflight,
             Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
             Self::Interrupted { .. } => FaultKind::Interrupted,
@@ -258,6 +304,10 @@ impl UserFacingError for TkmError {
 
     fn advice(&self) -> Option<String> {
         Some(match self {
+            Self::NoCertificate { .. }
+            | Self::NoAuthority { .. }
+            | Self::NoSuchCertificate(_)
+            | Self::CertificateRefused { .. } => return self.advice_on_certificates(),
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
             Self::Document(error) => return error.advice(),
@@ -282,7 +332,8 @@ impl UserFacingError for TkmError {
             Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
             Self::ForeignKey { .. } => "use a key of your own, or run it as the owner of the key".to_owned(),
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
-            Self::Key(_) => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
+            Self::PrivateKeyFile { advice, .. } => advice.clone(),
+            Self::Key(_) | Self::KeyFile { .. } => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
             Self::Program { .. } => return None,
             Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
             Self::Refused { name, .. } => {
@@ -311,6 +362,21 @@ impl UserFacingError for TkmError {
                 format!("the old keys are still in the file; remove the lines of tetra on `{name}` by hand")
             }
             Self::LastWayIn(_) => "add another way to log in first".to_owned(),
+        })
+    }
+}
+
+impl TkmError {
+    fn advice_on_certificates(&self) -> Option<String> {
+        Some(match self {
+            Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
+            Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
+            Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),
+            Self::CertificateRefused { env, .. } => format!(
+                "`tkm ca list` shows until when it is valid, and `tkm ca sign {env}` makes another; the line of its key in \
+                 `authorized_keys` may be bound to another program or address by now, or the key was revoked"
+            ),
+            _ => return None,
         })
     }
 }

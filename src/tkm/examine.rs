@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::authorized_keys::has_key;
-use super::bootstrap::{block_of, options};
 use super::host::Host;
 use super::key::{PublicKey, is_algorithm};
+use super::line::{block_of, options};
 use super::state::{Key, KeyId, KeyStatus, State};
 
 /// What a line of a file of keys is, beside what the store says.

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::error::TkmError;
 use super::key::{Fingerprint, PublicKey};
 use super::keygen::{self, Call};
-use super::ssh::{Connection, add_line};
+use super::pins::add_line;
+use super::ssh::Connection;
 
 /// Why a host key is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -144,7 +144,9 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
 ///
 /// Fails if it cannot be read, or is not a key.
 pub fn read_public(path: &Path) -> Result<PublicKey, TkmError> {
-    Ok(PublicKey::parse(read::text(path)?.lines().next().unwrap_or_default())?)
+    let text = read::text(path)?;
+    let key = PublicKey::parse(text.lines().next().unwrap_or_default());
+    key.map_err(|why| TkmError::KeyFile { path: path.to_owned(), why })
 }
 
 /// The file of the public half.

@@ -47,10 +47,12 @@ case $f in */tetra_revoked_keys) ;; *) echo unused; exit 0;; esac
 if [ -L "$f" ] || [ ! -f "$f" ]; then echo 'the file of RevokedKeys is not a regular file'; exit 3; fi
 umask 022
 t=${f%/*}/.tetra-krl-$$; r=$HOME/.ssh/.tetra-restore-krl-$$
-trap 'rm -f "$t" "$t.keys"' EXIT
+trap 'rm -f "$t" "$t.keys" "$t.ca"' EXIT
 cp -p "$f" "$t" && cat >"$t.keys" && [ "$(cksum <"$t.keys")" = "$sum" ] || { echo disk; exit 3; }
 if [ -s "$t" ]; then u=-u; else u=; fi
-ssh-keygen -q -k $u -f "$t" "$t.keys" 2>&1 || exit 3
+set --
+if [ -n "$signer" ]; then echo "$signer" >"$t.ca"; set -- -s "$t.ca"; fi
+ssh-keygen -q -k $u "$@" -f "$t" "$t.keys" 2>&1 || exit 3
 ssh-keygen -Q -l -f "$t" >/dev/null 2>&1 || { echo 'ssh-keygen made a list that it cannot read'; exit 3; }
 (umask 077; mkdir -p "$HOME/.ssh")
 cp -p "$f" "$r" || { echo disk; exit 3; }
@@ -64,12 +66,44 @@ mv -f "$t" "$f" || exit 3
 echo updated
 "#;
 
-/// Adds keys to the list of the store. The caller holds the lock.
+/// What goes on a list.
+#[derive(Debug, Clone)]
+pub enum Entries {
+    /// Keys, with every certificate of them, and that they signed.
+    Keys(Vec<PublicKey>),
+    /// One certificate.
+    Certificate {
+        /// What signed it.
+        authority: PublicKey,
+        /// Its number.
+        serial: u64,
+    },
+}
+
+impl Entries {
+    /// As `ssh-keygen -k` reads them.
+    fn lines(&self) -> String {
+        match self {
+            Self::Keys(keys) => keys.iter().map(|key| format!("{}\n", key.body())).collect(),
+            Self::Certificate { serial, .. } => format!("serial: {serial}\n"),
+        }
+    }
+
+    /// The key that `ssh-keygen -s` has to know; empty for none.
+    fn authority(&self) -> String {
+        match self {
+            Self::Keys(_) => String::new(),
+            Self::Certificate { authority, .. } => authority.body(),
+        }
+    }
+}
+
+/// Adds to the list of the store. The caller holds the lock.
 ///
 /// # Errors
 ///
 /// Fails if `ssh-keygen` does, or the file cannot be written.
-pub fn add(store: &Store, keys: &[PublicKey], variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
+pub fn add(store: &Store, entries: &Entries, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
     let path = store.revoked_keys();
     let scratch = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(store.dir());
     let scratch = scratch.map_err(FileError::io("write in", store.dir()))?;
@@ -78,8 +112,14 @@ pub fn add(store: &Store, keys: &[PublicKey], variables: &BTreeMap<String, Strin
         file::write(scratch.path(), &file::read_private(&path)?.bytes, Access::Private)?;
         arguments.push("-u".to_owned());
     }
+    let signer = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(store.dir());
+    let signer = signer.map_err(FileError::io("write in", store.dir()))?;
+    if let Entries::Certificate { authority, .. } = entries {
+        file::write(signer.path(), format!("{}\n", authority.body()).as_bytes(), Access::Private)?;
+        arguments.extend(["-s".to_owned(), signer.path().display().to_string()]);
+    }
     arguments.extend(["-f".to_owned(), scratch.path().display().to_string(), "-".to_owned()]);
-    let done = keygen::call(&Call { arguments: &arguments, variables, input: lines(keys).as_bytes() })?;
+    let done = keygen::call(&Call { arguments: &arguments, variables, input: entries.lines().as_bytes() })?;
     if done.exit != ChildExit::Code(0) {
         return Err(keygen::failure("ssh-keygen -k", &done.stderr));
     }
@@ -87,18 +127,18 @@ pub fn add(store: &Store, keys: &[PublicKey], variables: &BTreeMap<String, Strin
     Ok(file::write(&path, &made, Access::Private)?)
 }
 
-/// Adds keys to the list of a host, if its sshd reads one. Until [`remote::disarm`] the host is ready to put the old one back.
+/// Adds to the list of a host, if its sshd reads one. Until [`remote::disarm`] the host is ready to put the old one back.
 ///
 /// # Errors
 ///
 /// Fails if it could not be replaced; it is then as it was.
-pub fn push(connection: &Connection, by: &Login, keys: &[PublicKey]) -> Result<HostList, TkmError> {
+pub fn push(connection: &Connection, by: &Login, entries: &Entries) -> Result<HostList, TkmError> {
     if connection.agent(by).is_some() {
         return Ok(HostList::RootOnly);
     }
-    let lines = lines(keys);
+    let (lines, signer) = (entries.lines(), entries.authority());
     let sum = remote::cksum(lines.as_bytes());
-    let script = format!("sum='{sum}'\nseconds={}\n{UPDATE}", remote::RESTORE_AFTER);
+    let script = format!("sum='{sum}'\nsigner='{signer}'\nseconds={}\n{UPDATE}", remote::RESTORE_AFTER);
     let answer = connection.run(by, &script, lines.as_bytes())?;
     let said = String::from_utf8_lossy(&answer.output).trim().to_owned();
     match (answer.status, said.as_str()) {
@@ -112,8 +152,4 @@ pub fn push(connection: &Connection, by: &Login, keys: &[PublicKey]) -> Result<H
 
 fn failure(connection: &Connection, why: String) -> TkmError {
     TkmError::AuthorizedKeys { name: connection.host.name.clone(), why }
-}
-
-fn lines(keys: &[PublicKey]) -> String {
-    keys.iter().map(|key| format!("{}\n", key.body())).collect()
 }

@@ -6,13 +6,16 @@
 //! host, route      names and addresses; the way to a host, as ~/.ssh/config says
 //! pins, host_key   the host keys that are expected, and what speaks for one
 //! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
+//! log              what ssh itself wrote of a call
 //! sharing, control several calls over one connection, by a control socket of ssh
 //! authorized_keys  that file as text, edited in place
 //! remote           that file on a host: read, and replaced if nothing else changed it
 //! agent            what keys of staging and prod are bound to on their hosts
+//! line             the line of a key on a host: what it allows, and between which marks it is
 //! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
 //! bootstrap        the first key of a host
 //! rotate           a key replaced on its hosts, step by step
+//! certificate, authority  what a key of an environment signs; such a key let in on hosts
 //! revoke, krl      a key taken away from its hosts; the list of revoked keys, here and on hosts that read it
 //! examine, sync    the lines of a host beside what the store says, and ours brought to it
 //! audit            what was done, each line with the hash of the one before
@@ -42,8 +45,10 @@
 pub mod access;
 pub mod agent;
 pub mod audit;
+pub mod authority;
 pub mod authorized_keys;
 pub mod bootstrap;
+pub mod certificate;
 pub mod check;
 pub mod client_config;
 mod control;
@@ -57,6 +62,8 @@ pub mod inventory;
 pub mod key;
 pub mod keygen;
 pub mod krl;
+pub mod line;
+mod log;
 pub mod many;
 pub mod pins;
 pub mod remote;

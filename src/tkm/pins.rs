@@ -2,8 +2,9 @@
 //!
 //! Lines that are not of a host that is changed stay as they are.
 
-use super::host::HostName;
-use super::key::PublicKey;
+use super::host::{Host, HostName};
+use super::key::{Fingerprint, PublicKey};
+use crate::base::environment::EnvName;
 
 const REVOKED: &str = "@revoked ";
 
@@ -50,6 +51,21 @@ pub fn replace(known_hosts: &str, name: &HostName, key: &PublicKey) -> String {
 pub fn forget(known_hosts: &str, name: &HostName) -> String {
     let is_its = |line: &&str| key_of(line.strip_prefix(REVOKED).unwrap_or(line), name).is_some();
     known_hosts.lines().filter(|line| !is_its(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// The line that adds a host with the fingerprint of its key.
+#[must_use]
+pub fn add_line(host: &Host, fingerprint: Option<&Fingerprint>) -> String {
+    format!("{} --fingerprint {}", first_add_line(host), fingerprint.map_or("SHA256:…", Fingerprint::as_str))
+}
+
+/// The line that adds a host whose key is to be looked at.
+#[must_use]
+pub fn first_add_line(host: &Host) -> String {
+    let Host { name, address, env, .. } = host;
+    let is_named = name.as_str().parse::<EnvName>().is_ok_and(|named| named == *env);
+    let env = if is_named { String::new() } else { format!(" --env {env}") };
+    format!("tkm host add {name} {address}{env}")
 }
 
 /// The key of a line, if it is one of this host alone.

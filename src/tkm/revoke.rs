@@ -14,7 +14,7 @@ use super::authorized_keys::without_keys;
 use super::error::TkmError;
 use super::host::HostName;
 use super::key::PublicKey;
-use super::krl::{self, HostList};
+use super::krl::{self, Entries, HostList};
 use super::remote;
 use super::ssh::{Connection, Login};
 use super::state::{Key, KeyStatus, State};
@@ -55,7 +55,7 @@ impl Revocation<'_> {
         let state = self.store.state()?;
         let is_kept = |key: &&Key| self.keys.iter().all(|gone| gone.fingerprint != key.fingerprint);
         for key in state.let_in(name).filter(is_kept) {
-            let login = access::login_of(self.store, key)?;
+            let Some(login) = access::way_of(self.store, key)? else { continue };
             if self.opens(connection, &login)? {
                 return Ok(login);
             }
@@ -98,7 +98,7 @@ impl Revocation<'_> {
             }
         }
         self.store.write_state(&state)?;
-        krl::add(self.store, &self.public_keys(), variables)
+        krl::add(self.store, &Entries::Keys(self.public_keys()), variables)
     }
 
     /// Takes the keys away from a host, by a login that was seen to work.
@@ -116,7 +116,7 @@ impl Revocation<'_> {
             remote::write_keys(connection, by, &before, &after)?;
         }
         let list = match self.extent {
-            Extent::Everywhere => krl::push(connection, by, &keys)?,
+            Extent::Everywhere => krl::push(connection, by, &Entries::Keys(keys))?,
             Extent::Hosts => HostList::Unused,
         };
         if after != before.bytes || list == HostList::Updated {

@@ -12,10 +12,10 @@ use super::control::{Control, Sharing, quoted};
 use super::error::TkmError;
 use super::host::Host;
 use super::key::{Fingerprint, PublicKey};
+use super::log::{self, is_authenticated, is_by_certificate, is_host_key_failure, offered};
 use super::pins;
 use super::route::{Route, last_line};
 use super::store::Store;
-use crate::base::environment::EnvName;
 use crate::disk;
 use crate::sys::capture::{Capture, Captured};
 use crate::sys::child::ChildExit;
@@ -37,8 +37,27 @@ pub enum Login {
     Key(PathBuf),
     /// The key whose public half this is; the agent holds the private one.
     AgentKey(PathBuf),
+    /// A certificate of a key.
+    Certificate {
+        /// The login with the key.
+        by: Box<Login>,
+        /// Its certificate.
+        file: PathBuf,
+    },
     /// What the operator uses without tetra: the agent, and the keys of `~/.ssh`.
     Operator,
+}
+
+impl Login {
+    /// The file of the key, or of its public half; none for what is not one key.
+    #[must_use]
+    pub fn key_file(&self) -> Option<&Path> {
+        match self {
+            Self::Key(path) | Self::AgentKey(path) => Some(path),
+            Self::Certificate { by, .. } => by.key_file(),
+            Self::Nothing | Self::Operator => None,
+        }
+    }
 }
 
 /// A host with the way to it and the means to call it.
@@ -77,10 +96,9 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The fingerprint of the key that was let in: `debug1: Server accepts key: PATH ED25519 SHA256:… agent`.
+    /// The fingerprint of the key that was let in.
     pub(super) fn accepted(&self) -> Option<Fingerprint> {
-        let line = self.said.lines().rev().find_map(|line| line.strip_prefix("debug1: Server accepts key: "))?;
-        line.split_whitespace().rev().find_map(|word| word.parse().ok())
+        log::accepted(&self.said)
     }
 }
 
@@ -93,7 +111,7 @@ impl<'a> Connection<'a> {
     pub fn open(store: &'a Store, host: &'a Host, variables: &'a BTreeMap<String, String>) -> Result<Self, TkmError> {
         let connection = Self::unpinned(store, host, variables)?;
         if pins::pinned(&store.pins()?, &host.name).is_empty() {
-            return Err(TkmError::NotPinned { name: host.name.clone(), add: add_line(host, None) });
+            return Err(TkmError::NotPinned { name: host.name.clone(), add: pins::add_line(host, None) });
         }
         Ok(connection)
     }
@@ -218,9 +236,16 @@ impl<'a> Connection<'a> {
                 ["IdentitiesOnly=yes", "IdentityAgent=none"].map(str::to_owned).into_iter().for_each(&mut set)
             }
             Login::AgentKey(_) => set("IdentitiesOnly=yes".to_owned()),
+            Login::Certificate { by, file } => {
+                let agent = matches!(**by, Login::Key(_)).then(|| "IdentityAgent=none".to_owned());
+                agent.into_iter().for_each(&mut set);
+                set("IdentitiesOnly=yes".to_owned());
+                // ssh offers it before the key itself.
+                set(format!("CertificateFile={}", quoted(file)));
+            }
             Login::Operator => {}
         }
-        if let Login::Key(path) | Login::AgentKey(path) = login {
+        if let Some(path) = login.key_file() {
             words.extend(["-i".to_owned(), path.display().to_string()]);
         }
         // The operator's file is read by `Route`; here it could add keys.
@@ -268,7 +293,10 @@ impl<'a> Connection<'a> {
     /// Fails unless there was a login, with the key that was meant.
     pub(super) fn check(&self, login: &Login, log: &str, exit: ChildExit) -> Result<(), TkmError> {
         if is_authenticated(log) {
-            return Ok(());
+            return match login {
+                Login::Certificate { .. } if !is_by_certificate(log) => Err(self.certificate_refused(login)),
+                _ => Ok(()),
+            };
         }
         if signal::interrupted() {
             return Err(TkmError::Interrupted { name: self.host.name.clone() });
@@ -278,6 +306,7 @@ impl<'a> Connection<'a> {
             return Err(TkmError::Unreachable { name: self.host.name.clone(), why });
         }
         Err(match self.failure(log) {
+            TkmError::Refused { .. } if matches!(login, Login::Certificate { .. }) => self.certificate_refused(login),
             TkmError::Refused { name, why, .. } => TkmError::Refused { name, login: self.describe(login), why },
             other => other,
         })
@@ -286,9 +315,16 @@ impl<'a> Connection<'a> {
     fn describe(&self, login: &Login) -> String {
         let user = &self.route.user;
         match login {
-            Login::Key(path) | Login::AgentKey(path) => format!("user {user} with {}", path.display()),
+            Login::Key(path) | Login::AgentKey(path) | Login::Certificate { file: path, .. } => {
+                format!("user {user} with {}", path.display())
+            }
             Login::Nothing | Login::Operator => format!("user {user} with your own keys"),
         }
+    }
+
+    fn certificate_refused(&self, login: &Login) -> TkmError {
+        let Host { name, env, .. } = self.host;
+        TkmError::CertificateRefused { name: name.clone(), login: self.describe(login), env: env.to_string() }
     }
 
     /// What a log without a login means.
@@ -337,38 +373,6 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// The line that adds a host with the fingerprint of its key.
-#[must_use]
-pub fn add_line(host: &Host, fingerprint: Option<&Fingerprint>) -> String {
-    format!("{} --fingerprint {}", first_add_line(host), fingerprint.map_or("SHA256:…", Fingerprint::as_str))
-}
-
-/// The line that adds a host whose key is to be looked at.
-#[must_use]
-pub fn first_add_line(host: &Host) -> String {
-    let Host { name, address, env, .. } = host;
-    let is_named = name.as_str().parse::<EnvName>().is_ok_and(|named| named == *env);
-    let env = if is_named { String::new() } else { format!(" --env {env}") };
-    format!("tkm host add {name} {address}{env}")
-}
-
-fn is_authenticated(log: &str) -> bool {
-    log.lines().any(|line| line.starts_with("Authenticated to "))
-}
-
-fn is_host_key_failure(line: &str) -> bool {
-    !line.starts_with("debug")
-        && ["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED", "REVOKED HOST KEY DETECTED"]
-            .iter()
-            .any(|text| line.contains(text))
-}
-
-/// The fingerprint that the host showed: `debug1: Server host key: ssh-ed25519 SHA256:…`.
-fn offered(log: &str) -> Option<Fingerprint> {
-    let line = log.lines().find_map(|line| line.strip_prefix("debug1: Server host key: "))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
 /// A word that a host cannot know before.
 pub(super) fn mark() -> String {
     format!("{}{}", kernel::random_token(), kernel::random_token())
@@ -395,13 +399,5 @@ mod tests {
         for cut in [&said[..said.len() - 20], b"end-x 0", b"begin-x\n\nend-x ", b""] {
             assert_eq!(frame(cut, "x"), None);
         }
-    }
-
-    #[test]
-    fn a_login_is_what_ssh_itself_says() {
-        assert!(is_authenticated("debug1: x\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\n"));
-        assert!(!is_authenticated("debug1: Remote: Authenticated to x\n"));
-        assert!(is_host_key_failure("Host key verification failed."));
-        assert!(!is_host_key_failure("debug1: Remote: Host key verification failed."));
     }
 }

@@ -25,6 +25,8 @@ pub enum Purpose {
     Admin,
     /// Trying out.
     Test,
+    /// Signing certificates.
+    Ca,
 }
 
 impl Purpose {
@@ -35,6 +37,7 @@ impl Purpose {
             Self::Deploy => "deploy",
             Self::Admin => "admin",
             Self::Test => "test",
+            Self::Ca => "ca",
         }
     }
 }
@@ -55,6 +58,18 @@ impl KeyId {
     #[must_use]
     pub fn directory(&self) -> String {
         format!("{}/{}", self.org.as_ref().map_or("_", OrgName::as_str), self.env)
+    }
+
+    /// What certificates of the environment are made out to.
+    #[must_use]
+    pub fn principal(&self) -> String {
+        format!("tetra:{}", self.directory().trim_start_matches("_/"))
+    }
+
+    /// The key that signs certificates for the same environment.
+    #[must_use]
+    pub fn authority(&self) -> Self {
+        Self { purpose: Purpose::Ca, ..self.clone() }
     }
 }
 
@@ -151,6 +166,30 @@ impl Key {
     }
 }
 
+/// A certificate that was made on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Its number, which no other of this machine has.
+    pub serial: u64,
+    /// The fingerprint of the key that signed it.
+    pub authority: String,
+    /// The fingerprint of the key that it is of.
+    pub key: String,
+    /// What sshd writes in its log.
+    pub identity: String,
+    /// What it is made out to.
+    pub principal: String,
+    /// When it was made, in milliseconds since 1970.
+    pub created: u64,
+    /// When it ends, in milliseconds since 1970.
+    pub expires: u64,
+    /// Where it is, below the store; none if it was made for a key of someone else.
+    pub file: Option<String>,
+    /// It is on the list of revoked keys.
+    #[serde(default)]
+    pub is_revoked: bool,
+}
+
 /// All keys, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -161,11 +200,14 @@ pub struct State {
     /// How a host is entered without a key of the store: as `bootstrap` did.
     #[serde(default)]
     pub break_glass: BTreeMap<HostName, String>,
+    /// What the keys for certificates signed, oldest first. Those that ended long ago are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { version: FORMAT, keys: Vec::new(), break_glass: BTreeMap::new() }
+        Self { version: FORMAT, keys: Vec::new(), break_glass: BTreeMap::new(), certificates: Vec::new() }
     }
 }
 
@@ -176,25 +218,43 @@ impl State {
         self.keys.iter().rev().find(|key| key.is_of(id) && key.status == KeyStatus::Active)
     }
 
-    /// The key that a host accepts: while a key is being replaced, that of a host which was not reached is the old one.
+    /// The key that a host accepts: while a key is being replaced, that of a host which was not reached is the old one. It is that
+    /// which signs certificates where the host accepts nothing else.
     #[must_use]
     pub fn accepted(&self, id: &KeyId, host: &HostName) -> Option<&Key> {
         let accepts = |status| {
             self.keys.iter().rev().find(|key| key.is_of(id) && key.status == status && key.hosts.contains(host))
         };
-        accepts(KeyStatus::Active).or_else(|| accepts(KeyStatus::Grace)).or_else(|| self.active(id))
+        accepts(KeyStatus::Active)
+            .or_else(|| accepts(KeyStatus::Grace))
+            .or_else(|| self.active(&id.authority()).filter(|ca| ca.hosts.contains(host)))
+            .or_else(|| self.active(id))
     }
 
-    /// The keys that a host accepts, as far as was seen, the newest first.
+    /// The keys that a host accepts, as far as was seen, the newest first; those that sign certificates last.
     pub fn let_in<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a Key> {
         let is_used = |key: &&Key| matches!(key.status, KeyStatus::Active | KeyStatus::Grace);
-        self.keys.iter().rev().filter(is_used).filter(|key| key.hosts.contains(host))
+        let of = move |is_authority: bool| {
+            let all = self.keys.iter().rev().filter(is_used).filter(|key| key.hosts.contains(host));
+            all.filter(move |key| (key.purpose == Purpose::Ca) == is_authority)
+        };
+        of(false).chain(of(true))
     }
 
     /// The key that is being replaced.
     #[must_use]
     pub fn outgoing(&self, id: &KeyId) -> Option<&Key> {
         self.keys.iter().find(|key| key.is_of(id) && key.status == KeyStatus::Grace)
+    }
+
+    /// The last certificate that a key made, with the key of the store that it is of.
+    #[must_use]
+    pub fn certificate_of(&self, authority: &Key) -> Option<(&Key, &Certificate)> {
+        let is_its = |known: &&Certificate| known.authority == authority.fingerprint && !known.is_revoked;
+        self.certificates.iter().rev().filter(is_its).find_map(|known| {
+            known.file.as_ref()?;
+            Some((self.keys.iter().find(|key| key.fingerprint == known.key)?, known))
+        })
     }
 
     /// A key by its fingerprint, to be changed.

@@ -54,8 +54,9 @@ impl Look {
             why: error.to_string(),
         })?;
         for key in &self.found.mended {
-            let verified = access::login_of(connection.store, key).and_then(|login| access::verify(connection, &login));
-            if let Err(error) = verified {
+            let tried = access::way_of(connection.store, key)
+                .and_then(|way| way.map_or(Ok(()), |login| access::verify(connection, &login)));
+            if let Err(error) = tried {
                 let undo = Undo { written, before: &self.before.bytes };
                 return Err(restore(connection, &self.by, undo, &error));
             }
@@ -66,7 +67,7 @@ impl Look {
 
 fn read(connection: &Connection, state: &State, given: &Login) -> Result<(Login, KeysFile), TkmError> {
     for key in state.let_in(&connection.host.name) {
-        let login = access::login_of(connection.store, key)?;
+        let Some(login) = access::way_of(connection.store, key)? else { continue };
         match remote::read_keys(connection, &login) {
             Ok(file) => return Ok((login, file)),
             Err(error) if error.kind() == FaultKind::Auth => {}

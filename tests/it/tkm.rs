@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 mod agent;
 mod bad_input;
+mod certificates;
 mod many;
 mod remote;
 mod revoke;

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::context::{actor, find, key_id, not_initialized};
+use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef, Tier};
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
-use crate::tkm::keygen::{self, NewKey, Passphrase};
+use crate::tkm::keygen::{self, NewKey};
 use crate::tkm::state::{Key, KeyId, Purpose};
 use crate::tkm::store::Store;
 
@@ -99,21 +100,14 @@ impl Generate {
         Ok(vec![self.env.clone()])
     }
 
-    fn passphrase(&self, cx: &Cx, env: &EnvName) -> Result<Passphrase, Fault> {
-        let wanted = self.passphrase || (env.tier() == Some(Tier::Prod) && !self.no_passphrase && !self.fido);
-        if wanted && !cx.console.is_interactive() {
-            return Err(Fault::new(
-                FaultKind::Refused,
-                format!("the key of `@{env}` takes a passphrase, and stdin is not a terminal"),
-            )
-            .with_advice(format!("run `tkm generate {env}` at a terminal, or add `--no-passphrase`")));
-        }
-        Ok(if wanted { Passphrase::Ask } else { Passphrase::None })
-    }
-
     fn generate(&self, cx: &Cx, store: &Store, env: &EnvName) -> Result<Key, Fault> {
         let id: KeyId = key_id(cx, env, self.purpose.into());
-        let passphrase = self.passphrase(cx, env)?;
+        let wish = match (self.passphrase, self.no_passphrase || self.fido) {
+            (true, _) => Wish::Always,
+            (false, true) => Wish::Never,
+            (false, false) => Wish::AsUsual,
+        };
+        let passphrase = of_new_key(cx, env, wish, &format!("tkm generate {env}"))?;
         let _lock = store.lock()?;
         let mut state = store.state()?;
         if let Some(key) = state.active(&id).and_then(Key::public_key) {

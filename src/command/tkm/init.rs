@@ -4,6 +4,7 @@ use super::initialize::{Initialized, initialize};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
+use crate::tkm::pins;
 use crate::tkm::store::Creation;
 
 /// Set up SSH keys and server connections
@@ -32,7 +33,7 @@ impl Command for Init {
             .with("keys", keys)
             .with("hosts", hosts);
         let next = match store.hosts()?.first() {
-            Some(host) => format!("next: `{}`", crate::tkm::ssh::first_add_line(host)),
+            Some(host) => format!("next: `{}`", pins::first_add_line(host)),
             None => "next: `tkm host add dev ADDRESS`, then `tkm bootstrap dev`".to_owned(),
         };
         Ok(Report::of(message).note(next))

@@ -2,6 +2,10 @@
 
 pub mod audit;
 pub mod bootstrap;
+pub mod ca_init;
+pub mod ca_list;
+pub mod ca_revoke;
+pub mod ca_sign;
 pub mod config;
 mod context;
 pub mod deploy_list;
@@ -17,6 +21,7 @@ mod initialize;
 mod line_limits;
 pub mod list;
 pub mod log;
+mod passphrase;
 mod remote;
 pub mod remote_audit;
 pub mod remote_diff;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::context::{actor, find, key_id, not_initialized, on_each};
 use super::line_limits::LineLimits;
-use crate::base::environment::{EnvName, EnvRef, Tier};
+use super::passphrase::{Wish, of_new_key};
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
@@ -13,7 +14,7 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
-use crate::tkm::keygen::{self, NewKey, Passphrase};
+use crate::tkm::keygen::{self, NewKey};
 use crate::tkm::rotate::{self, Accepted, Action, Grace, Rotation};
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose};
@@ -100,12 +101,8 @@ impl Rotate {
         }
         let no_key = || TkmError::NoKey { env: self.env.to_string() };
         let old = state.active(id).ok_or_else(no_key)?.fingerprint.clone();
-        let wants = self.env.tier() == Some(Tier::Prod) && !self.no_passphrase;
-        if wants && !cx.console.is_interactive() {
-            let message = format!("the key of `@{}` takes a passphrase, and stdin is not a terminal", self.env);
-            return Err(Fault::new(FaultKind::Refused, message).with_advice("add `--no-passphrase`"));
-        }
-        let passphrase = if wants { Passphrase::Ask } else { Passphrase::None };
+        let wish = if self.no_passphrase { Wish::Never } else { Wish::AsUsual };
+        let passphrase = of_new_key(cx, &self.env, wish, &format!("tkm rotate @{}", self.env))?;
         let new = NewKey { id, passphrase, algorithm: "ed25519", expires: None };
         let key = keygen::generate(store, cx.host, actor(cx), &new)?;
         Ok(rotate::begin(store, actor(cx), &old, key)?)

@@ -8,9 +8,9 @@ use crate::report::Report;
 use crate::sys::host::Invocation;
 use crate::tkm::access;
 use crate::tkm::agent::protocol::Request;
-use crate::tkm::bootstrap::is_bound;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::HostName;
+use crate::tkm::line::is_bound;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::Purpose;
 

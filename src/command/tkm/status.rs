@@ -3,6 +3,7 @@
 use super::context::{find, key_id, not_initialized};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::state::{Key, Purpose};
@@ -41,13 +42,20 @@ impl Command for Status {
             ("pinned", "PINNED"),
             ("installed", "INSTALLED"),
             ("pending", "PENDING"),
+            ("certificate", "CERTIFICATE UNTIL"),
             ("next", "NEXT"),
         ]);
         for env in envs.into_iter().filter(|env| self.env.as_ref().is_none_or(|wanted| wanted == env)) {
             let key = state.active(&key_id(cx, &env, Purpose::Deploy));
             let own: Vec<_> = hosts.iter().filter(|host| host.env == env).collect();
             let unpinned = own.iter().find(|host| pins::pinned(&known_hosts, &host.name).is_empty());
-            let is_installed = |name| key.is_some_and(|key: &Key| key.hosts.contains(name));
+            let id = key_id(cx, &env, Purpose::Deploy);
+            let signer = state.active(&id.authority());
+            let lets_in = |key: Option<&Key>, name| key.is_some_and(|key| key.hosts.contains(name));
+            let is_installed = |name| lets_in(key, name) || lets_in(signer, name);
+            let ends = signer.and_then(|key| Some(state.certificate_of(key)?.1.expires));
+            let is_signed = ends.is_some_and(|at| at > cx.host.now().0);
+            let certified_only = own.iter().any(|host| lets_in(signer, &host.name) && !lets_in(key, &host.name));
             let missing = own.iter().find(|host| !is_installed(&host.name));
             let accepts_revoked = |key: &&Key| key.env == env.as_str();
             let pending: usize = revoke::pending(&state).filter(accepts_revoked).map(|key| key.hosts.len()).sum();
@@ -55,7 +63,8 @@ impl Command for Status {
                 _ if pending > 0 => Some("tkm revoke --resume".to_owned()),
                 (None, ..) => Some(format!("tkm generate {env}")),
                 (_, true, ..) => Some(format!("tkm host add {env} ADDRESS")),
-                (_, _, Some(host), _) => Some(crate::tkm::ssh::first_add_line(host)),
+                (_, _, Some(host), _) => Some(pins::first_add_line(host)),
+                _ if certified_only && !is_signed => Some(format!("tkm ca sign {env}")),
                 (.., Some(host)) => Some(format!("tkm bootstrap {}", host.name)),
                 _ => None,
             };
@@ -67,6 +76,7 @@ impl Command for Status {
                 pinned.into(),
                 own.iter().filter(|host| is_installed(&host.name)).count().into(),
                 pending.into(),
+                Value::from(ends.map(Timestamp)).into(),
                 Cell::from(Value::from(next)).tone(Tone::Warn),
             ]);
         }

@@ -37,9 +37,8 @@ impl Connection<'_> {
 
     /// What a login with a key of the store runs on this host; none if its keys are not bound.
     pub(in crate::tkm) fn agent(&self, login: &Login) -> Option<(&RemotePath, EnvRef)> {
-        let (Login::Key(path) | Login::AgentKey(path)) = login else { return None };
         // `ORG/ENV/FILE`, with `_` for no organization.
-        let below = path.strip_prefix(self.store.keys_dir()).ok()?;
+        let below = login.key_file()?.strip_prefix(self.store.keys_dir()).ok()?;
         let org = below.components().next()?.as_os_str().to_str()?;
         let env = EnvRef { org: org.parse().ok().filter(|_| org != "_"), env: self.host.env.clone() };
         Some((self.host.rules.agent.as_ref()?, env))

@@ -110,7 +110,8 @@ fn check_change(block: &ManagedBlock, now: &[u8], wanted: &[u8]) -> Result<(), &
     if lines.iter().all(is_allowed) { Ok(()) } else { Err("a new line would allow more than this key may") }
 }
 
-/// True if a line is bound to the same command as another, with no other option than `from=` and `expiry-time=`.
+/// True if a line is bound to the same command as another, with no other option than `from=` and `expiry-time=`, and those of a key
+/// that signs certificates: what it signs is bound to the command too.
 fn allows_no_more(new: &str, old: &str) -> bool {
     let (Some(new), Some(old)) = (BoundLine::parse(new), BoundLine::parse(old)) else { return false };
     new.command == old.command && (old.from.is_none() || new.from == old.from)
@@ -129,16 +130,20 @@ impl<'a> BoundLine<'a> {
         let (options, key) = split_unquoted(line, b' ')?;
         PublicKey::parse(key).ok()?.check_strength().ok()?;
         let mut rest = options.strip_prefix("restrict,")?;
-        let (mut command, mut from, mut expiry) = (None, None, None);
+        let (mut command, mut from, mut expiry, mut principals) = (None, None, None, None);
         while !rest.is_empty() {
             let (option, after) = split_unquoted(rest, b',').unwrap_or((rest, ""));
             rest = after;
+            if option == "cert-authority" {
+                continue;
+            }
             let (name, value) = option.split_once('=')?;
             let value = value.strip_prefix('"')?.strip_suffix('"')?;
             let place = match name {
                 "command" => &mut command,
                 "from" => &mut from,
                 "expiry-time" => &mut expiry,
+                "principals" => &mut principals,
                 _ => return None,
             };
             // A quote inside would end the value for sshd, or not, by its version.

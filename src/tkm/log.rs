@@ -1,0 +1,48 @@
+//! What ssh itself wrote of a call (`-E`), apart from what the host said.
+
+use super::key::Fingerprint;
+
+/// `debug1: Server accepts key: PATH ED25519 SHA256:… agent`, without its beginning.
+fn last_accepted(log: &str) -> Option<&str> {
+    log.lines().rev().find_map(|line| line.strip_prefix("debug1: Server accepts key: "))
+}
+
+/// The fingerprint of the key that was let in.
+pub(super) fn accepted(log: &str) -> Option<Fingerprint> {
+    last_accepted(log)?.split_whitespace().rev().find_map(|word| word.parse().ok())
+}
+
+pub(super) fn is_authenticated(log: &str) -> bool {
+    log.lines().any(|line| line.starts_with("Authenticated to "))
+}
+
+/// True if the key that was let in last was a certificate.
+pub(super) fn is_by_certificate(log: &str) -> bool {
+    last_accepted(log).is_some_and(|line| line.split_whitespace().any(|word| word.ends_with("-CERT")))
+}
+
+pub(super) fn is_host_key_failure(line: &str) -> bool {
+    !line.starts_with("debug")
+        && ["Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED", "REVOKED HOST KEY DETECTED"]
+            .iter()
+            .any(|text| line.contains(text))
+}
+
+/// The fingerprint that the host showed: `debug1: Server host key: ssh-ed25519 SHA256:…`.
+pub(super) fn offered(log: &str) -> Option<Fingerprint> {
+    let line = log.lines().find_map(|line| line.strip_prefix("debug1: Server host key: "))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_what_ssh_itself_says() {
+        assert!(is_authenticated("debug1: x\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\n"));
+        assert!(!is_authenticated("debug1: Remote: Authenticated to x\n"));
+        assert!(is_host_key_failure("Host key verification failed."));
+        assert!(!is_host_key_failure("debug1: Remote: Host key verification failed."));
+    }
+}
