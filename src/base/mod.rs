@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod dotenv;
 pub mod environment;
 pub mod fault;
+pub mod glob;
 pub mod line;
 pub mod location;
 pub mod name;

@@ -191,6 +191,16 @@ pub fn append(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError
     }
 }
 
+/// Waits until everything that was written to the file system of a directory is on its disk: one wait for many files.
+///
+/// # Errors
+///
+/// Fails if the directory cannot be opened, or if the disk could not take it.
+pub fn sync_file_system(dir: &Path) -> Result<(), FileError> {
+    let opened = disk::user_file().directory().open(dir);
+    opened.and_then(|dir| Ok(rustix::fs::syncfs(dir)?)).map_err(FileError::io("write", dir))
+}
+
 /// Takes away what was being written in a directory when the program or the machine stopped. The holder of the lock under which
 /// files are written there may call it: no other process is writing then. What cannot be removed stays, and does no harm.
 pub fn remove_stale_temporaries(dir: &Path) {

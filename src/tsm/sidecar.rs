@@ -10,7 +10,6 @@
 pub mod cron;
 mod cron_timer;
 mod file_watch;
-pub mod glob;
 pub mod health;
 mod health_probe;
 mod http;

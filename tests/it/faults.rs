@@ -71,7 +71,7 @@
 
 mod chaos;
 mod crashes;
-mod disks;
+pub(crate) mod disks;
 mod halves;
 mod identity;
 mod kills;

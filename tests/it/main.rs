@@ -29,6 +29,7 @@ mod prompt_words;
 mod pty;
 mod random;
 mod readme;
+mod releases;
 mod repl;
 mod rights;
 mod robustness;

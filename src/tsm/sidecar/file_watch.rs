@@ -5,10 +5,10 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::base::glob::matches;
 use crate::supervise::meta::Meta;
 use crate::sys::tree_watch::TreeWatcher;
 
-use super::glob::matches;
 use super::health::Health;
 use super::watcher::{Now, RestartReason, Watcher};
 

@@ -13,10 +13,10 @@ use super::note;
 use crate::waiting::eventually;
 
 /// A small file system of its own; `None`, with a word, where none can be mounted.
-struct Disk(tempfile::TempDir);
+pub(crate) struct Disk(tempfile::TempDir);
 
 impl Disk {
-    fn of(mebibytes: u32) -> Option<Self> {
+    pub(crate) fn of(mebibytes: u32) -> Option<Self> {
         let disk = Self(tempfile::Builder::new().prefix("tetra-disk-").tempdir().expect("a directory"));
         let size = format!("size={mebibytes}m");
         if !mount(&["-t", "tmpfs", "-o", &size, "none"], disk.0.path()) {
@@ -30,7 +30,7 @@ impl Disk {
         assert!(mount(&["-o", &format!("remount,{how}")], self.0.path()), "remounted {how}");
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }
