@@ -1,9 +1,11 @@
 //! What a command is given: the active choices and the surroundings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::name::{OrgName, ProcessName};
+use crate::base::time::HumanDuration;
 use crate::ops::OpContext;
 use crate::report::Console;
 use crate::sys::host::Host;
@@ -54,7 +56,7 @@ impl Setting {
     pub fn meaning(&self) -> String {
         match self.accepts {
             Accepts::Words(_) => format!("{}: {}", self.help, self.accepts.expected()),
-            Accepts::Switch | Accepts::Number(_) => self.help.to_owned(),
+            Accepts::Switch | Accepts::Number(_) | Accepts::Time => self.help.to_owned(),
         }
     }
 }
@@ -68,6 +70,8 @@ pub enum Accepts {
     Words(&'static [(&'static str, &'static str)]),
     /// A whole number of these.
     Number(&'static str),
+    /// A time such as `15m`, or `off`.
+    Time,
 }
 
 impl Accepts {
@@ -84,6 +88,7 @@ impl Accepts {
                 }
             }
             Self::Number(unit) => format!("a whole number of {unit}"),
+            Self::Time => "a time with its unit, or off".to_owned(),
         }
     }
 
@@ -94,6 +99,7 @@ impl Accepts {
             Self::Switch => vec![("on", ""), ("off", "")],
             Self::Words(words) => words.to_vec(),
             Self::Number(_) => Vec::new(),
+            Self::Time => vec![("off", ""), ("15m", ""), ("1h", "")],
         }
     }
 
@@ -102,12 +108,25 @@ impl Accepts {
         match self {
             Self::Switch | Self::Words(_) => self.words().iter().any(|(word, _)| *word == value),
             Self::Number(_) => value.parse::<u32>().is_ok(),
+            Self::Time => value == "off" || value.parse::<HumanDuration>().is_ok_and(|it| it.0 >= SHORTEST_TIME),
         }
     }
 }
 
+/// A shorter time of [`Accepts::Time`] cannot be meant.
+const SHORTEST_TIME: Duration = Duration::from_secs(1);
+
 /// All settings, by name. Completion, `set`, the page of `config.toml` and its errors follow from the row.
 pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "confirm",
+        default: "type",
+        accepts: Accepts::Words(&[
+            ("type", "the name of the organization is typed before something in prod is stopped or removed"),
+            ("yes", "a y is enough for every question"),
+        ]),
+        help: "how questions are answered",
+    },
     Setting {
         name: "edit-mode",
         default: "emacs",
@@ -119,6 +138,12 @@ pub const SETTINGS: &[Setting] = &[
         default: "20000",
         accepts: Accepts::Number("lines"),
         help: "how many lines the prompt keeps; read at its start, 0: none",
+    },
+    Setting {
+        name: "idle",
+        default: "off",
+        accepts: Accepts::Time,
+        help: "a prompt in prod that is left alone for so long returns to the default environment",
     },
     Setting {
         name: "keep-going",
@@ -206,6 +231,12 @@ impl Settings {
     pub fn get(&self, key: &str) -> &str {
         let default = || setting(key).map_or("", |setting| setting.default);
         self.values.get(key).map_or_else(default, String::as_str)
+    }
+
+    /// The time of a setting that takes one; none if it is `off`.
+    #[must_use]
+    pub fn time(&self, key: &str) -> Option<Duration> {
+        self.get(key).parse::<HumanDuration>().ok().map(|it| it.0)
     }
 
     /// True if a setting is `on`.

@@ -1,10 +1,12 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
+mod at_cursor;
 mod purposes;
 mod search;
 pub mod services;
 mod topics;
 
+pub use at_cursor::at_cursor;
 pub use purposes::{PURPOSES, Purpose};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, topic};

@@ -35,17 +35,9 @@ impl Completer for CommandCompleter {
 
 impl CommandCompleter {
     fn candidates(&self, line: &str, pos: usize) -> Vec<Candidate> {
-        let words: Vec<&str> = line.get(..pos).unwrap_or_default().split_whitespace().collect();
         let snapshot = self.snapshot.lock();
-        let context = CompletionContext::full(&*snapshot);
-        if line.starts_with(char::is_whitespace)
-            || words.len() + usize::from(line[..pos].ends_with(' ')) < 2
-            || !short_form::is_short(&words)
-        {
-            return complete(line, pos, &context);
-        }
-        let before = short_form::GROUP.len() + 1;
-        let mut candidates = complete(&format!("{} {line}", short_form::GROUP), pos + before, &context);
+        let (text, before) = short_form::lengthen(line, pos);
+        let mut candidates = complete(&text, pos + before, &CompletionContext::full(&*snapshot));
         candidates.retain(|candidate| candidate.span.start >= before);
         for candidate in &mut candidates {
             candidate.span = candidate.span.start - before..candidate.span.end - before;

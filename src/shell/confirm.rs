@@ -102,6 +102,7 @@ pub fn confirm(
     let need = match (rung, effect) {
         (Tier::Local | Tier::Dev, _) | (_, Effect::Read) | (Tier::Staging, Effect::Write) => Confirmation::NotNeeded,
         (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
+        (Tier::Prod, Effect::Destroy) if cx.settings.get("confirm") == "yes" => Confirmation::YesOrNo,
         (Tier::Prod, Effect::Destroy) => Confirmation::TypedWord,
     };
     if need == Confirmation::NotNeeded || (consent == Consent::BelowProduction && rung != Tier::Prod) {

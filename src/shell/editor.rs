@@ -18,6 +18,7 @@ use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
 use super::hint::HistoryHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
+use super::idle::LastKey;
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -25,6 +26,9 @@ use crate::sys::tty;
 
 /// The host command of the key that opens the external editor.
 pub const EDIT_EXTERNALLY: &str = "edit";
+
+/// The host command of the key that shows the help of what the cursor is on.
+pub const HELP: &str = "help";
 
 const COMPLETIONS: &str = "completions";
 
@@ -53,6 +57,8 @@ pub struct EditorConfig {
     pub redact: Redact,
     /// The key bindings.
     pub keys: EditKeys,
+    /// Gets to know when a key is pressed.
+    pub last_key: LastKey,
     /// Whether colors are used.
     pub colors: bool,
     /// Aborts the current line when set.
@@ -75,7 +81,7 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_hinter(Box::new(HistoryHinter::default()))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
-        .with_edit_mode(edit_mode(parts.keys))
+        .with_edit_mode(edit_mode(parts.keys, parts.last_key))
         .with_break_signal(parts.give_up)
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
@@ -112,7 +118,7 @@ fn style_menu(menu: ColumnarMenu) -> ColumnarMenu {
 
 /// The key bindings, with tetra's own.
 #[must_use]
-pub fn edit_mode(keys: EditKeys) -> Box<dyn EditMode> {
+pub fn edit_mode(keys: EditKeys, last_key: LastKey) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
         EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
@@ -128,7 +134,7 @@ pub fn edit_mode(keys: EditKeys) -> Box<dyn EditMode> {
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    Box::new(Chords { inner, pending: false, scope: 0 })
+    Box::new(Chords { inner, last_key, pending: false, scope: 0 })
 }
 
 fn bind(bindings: &mut Keybindings) {
@@ -136,6 +142,8 @@ fn bind(bindings: &mut Keybindings) {
     bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
     bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), external_edit_event());
+    let help = ReedlineEvent::ExecuteHostCommand(HELP.to_owned());
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::F(1), help);
 }
 
 /// Opens a menu, or goes on in it.
@@ -150,6 +158,7 @@ fn external_edit_event() -> ReedlineEvent {
 /// Keys after Ctrl-X, for reedline has no chords, and the search in the history, which remembers where it looked.
 struct Chords {
     inner: Box<dyn EditMode>,
+    last_key: LastKey,
     pending: bool,
     /// Where Ctrl-R looks, as an index of [`HistoryScope::ALL`].
     scope: usize,
@@ -186,6 +195,7 @@ impl Chords {
 impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
         tty::wake_reader();
+        self.last_key.touch();
         let event = match Event::from(event) {
             Event::Paste(text) => Event::Paste(control::sanitize_input(&text)),
             Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_terminal_control(c) => {
@@ -247,7 +257,7 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = edit_mode(EditKeys::Emacs);
+        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default());
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))

@@ -12,21 +12,23 @@ use std::time::{Duration, Instant};
 use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
 
 use super::cursor::CursorReports;
-use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig};
+use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig, HELP};
+use super::idle::{self, IdleWatch, LastKey};
 use super::marks::TerminalMarks;
 use super::outcome::LineOutcome;
 use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
-use super::{external_editor, history, panics, terminal};
+use super::{external_editor, history, panics, short_form, terminal};
 use crate::base::control;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
-use crate::command::complete::DiskSource;
-use crate::report::Console;
+use crate::command::complete::{CompletionContext, DiskSource};
+use crate::command::help;
+use crate::report::{Console, Report};
 use crate::sys::sigcont::TerminalRestore;
 use crate::sys::{self, signal, tty};
 
@@ -46,6 +48,8 @@ pub enum ReadResult {
     Line(String),
     /// No line: dropped, empty, or opened in the external editor.
     Nothing,
+    /// Nothing was typed in production for as long as a session may be left alone there.
+    Idle,
     /// End of input (Ctrl-D).
     Eof,
     /// The editor panicked too often.
@@ -70,6 +74,7 @@ pub struct LineReader {
     cursor_reports: CursorReports,
     pulse: Pulse,
     is_private: Arc<AtomicBool>,
+    last_key: LastKey,
 }
 
 impl LineReader {
@@ -94,6 +99,7 @@ impl LineReader {
             cursor_reports: CursorReports::default(),
             pulse: Pulse::default(),
             is_private: Arc::default(),
+            last_key: LastKey::default(),
         };
         typing.editor = typing.new_editor(session, console);
         typing
@@ -106,6 +112,7 @@ impl LineReader {
             redact: history::redact_line,
             is_private: Arc::clone(&self.is_private),
             keys: self.keys,
+            last_key: self.last_key.clone(),
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
         }))
@@ -128,8 +135,11 @@ impl LineReader {
         }
         let asked = Instant::now();
         let needed = self.need.install().map_err(terminal::unusable)?;
+        let idle = idle::limit(session, shown.tier)
+            .and_then(|limit| IdleWatch::start(limit, self.last_key.clone(), Arc::clone(&self.give_up)).ok());
         let answer = panics::catch(|| self.editor.read_line(shown));
         drop(needed);
+        let is_idle = idle.is_some_and(|watch| watch.has_expired());
         let took = shown.first_drawn.get().map(|drawn| drawn.duration_since(asked));
         self.last_was_quick = Some(took.is_some_and(|took| took < SLOW_PROMPT));
         self.warn_if_slow(took, console);
@@ -162,6 +172,14 @@ impl LineReader {
                 self.edit_externally(session, console);
                 ReadResult::Nothing
             }
+            Signal::HostCommand(what) if what == HELP => {
+                self.help(console);
+                ReadResult::Nothing
+            }
+            Signal::ExternalBreak(_) if is_idle => {
+                terminal::leave_line();
+                ReadResult::Idle
+            }
             // Dropped with Ctrl-C, or aborted because the session ends.
             _ => ReadResult::Nothing,
         })
@@ -177,7 +195,7 @@ impl LineReader {
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
         if self.keys != edit_keys(session) {
             self.keys = edit_keys(session);
-            editor = editor.with_edit_mode(editor::edit_mode(self.keys));
+            editor = editor.with_edit_mode(editor::edit_mode(self.keys, self.last_key.clone()));
         }
         self.editor = editor
             .with_semantic_markers(TerminalMarks::of(session).of_editor())
@@ -232,6 +250,20 @@ impl LineReader {
                 .run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::sanitize_input(&line))]),
             Err(fault) => console.error(&fault),
         }
+        self.modes.set();
+    }
+
+    /// Shows the help of what the cursor is on; the line stays as it is.
+    fn help(&mut self, console: &mut dyn Console) {
+        let (line, cursor) = (self.editor.current_buffer_contents(), self.editor.current_insertion_point());
+        let (text, before) = short_form::lengthen(line, cursor);
+        let shown = {
+            let snapshot = self.snapshot.lock();
+            help::at_cursor(&text, cursor + before, &CompletionContext::full(&*snapshot), console.width())
+        };
+        terminal::leave_line();
+        // A terminal that takes no text is found by the next prompt.
+        let _ = console.show(Report::of(shown));
         self.modes.set();
     }
 

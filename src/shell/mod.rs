@@ -13,6 +13,7 @@ mod follow_up;
 pub mod highlight;
 pub mod hint;
 pub mod history;
+pub mod idle;
 pub mod line_reader;
 mod marks;
 pub mod monitor;

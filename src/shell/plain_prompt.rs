@@ -1,11 +1,12 @@
 //! The prompt without line editing: for dumb terminals, screen readers, and on request.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
 use super::prompt::ContextPrompt;
 use super::session::Session;
 use super::source::ScriptOrigin;
-use super::{runner, terminal};
+use super::{idle, runner, terminal};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
@@ -23,13 +24,18 @@ pub fn is_enabled(session: &Session) -> bool {
 /// Reads lines in canonical mode and runs them; returns the exit code of the program. Keeps no history.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     loop {
-        let prompt = ContextPrompt::of(session, console).plain();
-        let typed = read_statement(&prompt);
+        let prompt = ContextPrompt::of(session, console);
+        let shown_at = Instant::now();
+        let typed = read_statement(&prompt.plain());
         if let Some(number) = signal::termination_signal() {
             return u8::try_from(128 + number).unwrap_or(u8::MAX);
         }
         match typed {
             Ok(LineInput::Line(line)) if line.trim().is_empty() => {}
+            Ok(LineInput::Line(_)) if idle::limit(session, prompt.tier).is_some_and(|it| shown_at.elapsed() >= it) => {
+                idle::leave_production(session, console);
+                console.note("the line was not run");
+            }
             Ok(LineInput::Line(line)) => {
                 let outcome = runner::run_line(session, console, &line, &ScriptOrigin::Prompt);
                 if outcome.exits() {

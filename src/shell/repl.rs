@@ -9,7 +9,7 @@ use super::outcome::LineOutcome;
 use super::prompt::{ContextPrompt, warn};
 use super::session::{Consent, Session};
 use super::source::{ScriptOrigin, ScriptText};
-use super::{panics, plain_prompt, runner, terminal};
+use super::{idle, panics, plain_prompt, runner, terminal};
 use crate::base::fault::Fault;
 use crate::base::name::{OrgName, ProcessName};
 use crate::command::{Selection, settings_file};
@@ -70,6 +70,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
                 }
             }
             ReadResult::Nothing => {}
+            ReadResult::Idle => idle::leave_production(session, console),
             ReadResult::Eof => return Ok(0),
             ReadResult::EditorFailed => return Ok(plain_prompt::run(session, console)),
         }

@@ -1,6 +1,8 @@
 //! What is understood at the prompt beyond the commands themselves. Scripts and `-c` are strict: there a line means the same
 //! today and after the next version.
 
+use std::borrow::Cow;
+
 use crate::base::line::Word;
 use crate::command::registry::{self, CommandMatch};
 
@@ -14,6 +16,20 @@ pub fn is_short<S: AsRef<str>>(words: &[S]) -> bool {
     matches!(registry::resolve(&[first]), CommandMatch::Nothing)
         && matches!(registry::resolve(words), CommandMatch::Nothing)
         && !matches!(registry::resolve(&[GROUP, first]), CommandMatch::Nothing | CommandMatch::Group(_, 1))
+}
+
+/// The text that a line of the prompt is short for, up to `cursor` judged, with the number of bytes that are put in front.
+#[must_use]
+pub fn lengthen(line: &str, cursor: usize) -> (Cow<'_, str>, usize) {
+    let before = line.get(..cursor).unwrap_or_default();
+    let words: Vec<&str> = before.split_whitespace().collect();
+    if line.starts_with(char::is_whitespace)
+        || words.len() + usize::from(before.ends_with(' ')) < 2
+        || !is_short(&words)
+    {
+        return (line.into(), 0);
+    }
+    (format!("{GROUP} {line}").into(), GROUP.len() + 1)
 }
 
 /// The words of a line from the prompt as a command is written elsewhere: `logs api` is `tsm logs api`, `tsm stop ?` is

@@ -1,6 +1,6 @@
 //! What the terminal of a session can do.
 
-use std::io;
+use std::io::{self, Write};
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Color;
@@ -19,6 +19,13 @@ pub(super) fn colors(session: &Session) -> bool {
         Some(Color::Never) => false,
         Some(Color::Auto) | None => session.host.variable("NO_COLOR").is_none(),
     }
+}
+
+/// Goes below a line that is still being edited: what is shown next would be written into it.
+pub(super) fn leave_line() {
+    let mut output = io::stdout();
+    // The next output reports an error.
+    let _ = output.write_all(b"\r\n\x1b[J").and_then(|()| output.flush());
 }
 
 /// The error of a terminal that cannot be used.

@@ -47,5 +47,6 @@ mod tidy;
 mod tkm;
 mod transcript;
 mod trust;
+mod typing;
 mod waiting;
 mod world;

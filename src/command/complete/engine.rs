@@ -46,7 +46,7 @@ pub(super) fn complete_line(
 }
 
 /// The command of the words: the longest name wins.
-fn command(known: &CompletionContext<'_>, words: &[String]) -> Option<(&'static CommandSpec, usize)> {
+pub(super) fn command(known: &CompletionContext<'_>, words: &[String]) -> Option<(&'static CommandSpec, usize)> {
     (1..=words.len().min(MAX_NAME_WORDS)).rev().find_map(|count| {
         let name = words[..count].join(" ");
         let entry = known.commands.iter().find(|entry| entry.name == name || entry.aliases.contains(&name.as_str()))?;
@@ -55,7 +55,7 @@ fn command(known: &CompletionContext<'_>, words: &[String]) -> Option<(&'static 
 }
 
 /// The words without `tsm` before a group that is also available below `tsm`.
-fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [String] {
+pub(super) fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [String] {
     match words {
         [tsm, group, ..]
             if tsm == "tsm"
@@ -69,7 +69,7 @@ fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [Str
 }
 
 /// Expands an alias at the start of the words.
-fn expand(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>> {
+pub(super) fn expand(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
     if command(known, words).is_some() || known.groups.iter().any(|(group, _)| group == first) {
         return None;
@@ -81,14 +81,14 @@ fn expand(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>
 }
 
 /// The state of the line after its leading global options.
-enum AfterGlobals<'a> {
+pub(super) enum AfterGlobals<'a> {
     /// The words of a command.
     Words(&'a [String]),
     /// A global option whose value is missing.
     Value(&'a Arg),
 }
 
-fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> AfterGlobals<'a> {
+pub(super) fn skip_globals<'a>(globals: &'a clap::Command, words: &'a [String]) -> AfterGlobals<'a> {
     let mut start = 0;
     while let Some(word) = words.get(start).filter(|word| word.starts_with('-')) {
         start += 1;
@@ -259,7 +259,7 @@ fn is<T: 'static>(arg: &Arg) -> bool {
     arg.get_value_parser().type_id() == TypeId::of::<T>()
 }
 
-fn built(mut parser: clap::Command) -> clap::Command {
+pub(super) fn built(mut parser: clap::Command) -> clap::Command {
     parser.build();
     parser
 }

@@ -13,6 +13,7 @@ mod org_names;
 mod rank;
 mod shells;
 mod sources;
+mod under_cursor;
 mod values;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use std::ops::Range;
 pub use name_kind::NameKind;
 pub use shells::{CompletionShell, for_shell};
 pub use sources::{CandidateSource, DiskSource, ListedFile};
+pub use under_cursor::{UnderCursor, under_cursor};
 
 use super::{CommandSpec, registry};
 use crate::base::line::{self, Token, TokenKind};

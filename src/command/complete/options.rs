@@ -107,6 +107,18 @@ fn read_shorts<'a>(parser: &'a clap::Command, letters: &str, used: &mut Vec<&'a 
     None
 }
 
+/// The option that a word names: `--port`, `--port=1`, the last letter of `-it`.
+pub(super) fn named<'a>(parser: &'a clap::Command, word: &str) -> Option<&'a Arg> {
+    match word.strip_prefix("--") {
+        Some(long) => by_long(parser, long.split_once('=').map_or(long, |(name, _)| name)),
+        None => {
+            let mut used = Vec::new();
+            read_shorts(parser, word.strip_prefix('-')?, &mut used);
+            used.pop()
+        }
+    }
+}
+
 /// The option with a long name or alias.
 pub(super) fn by_long<'a>(parser: &'a clap::Command, name: &str) -> Option<&'a Arg> {
     parser

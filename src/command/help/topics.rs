@@ -81,6 +81,7 @@ fn prompt() -> String {
      Alt-R                looks in all lines, those of this organization, those of this environment\n\
      Alt-Enter            a further line; an open quote or a `\\` at the end goes on by itself\n\
      Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
+     F1                   the help of the command, the option or the value that the cursor is on; the line stays\n\
      Ctrl-C               drops the line, or ends the command; the session goes on\n\
      Ctrl-D               leaves, on an empty line\n\
      Ctrl-Z               takes the last change of the line back\n\n\
@@ -101,6 +102,8 @@ fn guard() -> String {
      The strictest counts: the environment of the command, of the context, or of the process itself.\n\
      A process is also in the environment that its env file is named after: prod with `env/prod.env`.\n\
      An environment of your own counts as its type says, and as prod if it says nothing.\n\
+     `set confirm yes` takes a y for every question. What was typed before a question is not its answer.\n\
+     `set idle 15m` leaves prod for the default environment when no key was pressed for so long.\n\
      `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
         .to_owned()
 }

@@ -1,0 +1,119 @@
+//! What is typed at the prompt: help on the way, what questions take, a session that is left alone.
+
+use std::time::{Duration, Instant};
+
+use crate::pty::{Terminal, TestHome, current_line};
+use crate::repl::{leave, run, session, stopped};
+use crate::waiting::eventually;
+
+const F1: &str = "\x1bOP";
+const LEFT: &str = "\x1b[D";
+
+#[test]
+fn f1_shows_the_help_of_what_the_cursor_is_on_and_keeps_the_line() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("logs api --lines 5");
+    terminal.wait_line("> logs api --lines 5");
+    terminal.send(&LEFT.repeat(2));
+    terminal.send(F1);
+    terminal.wait_for("`tsm logs --help` shows the whole command");
+    assert!(terminal.contents().contains("-n, --lines"), "{}", terminal.contents());
+    terminal.wait_line("> logs api --lines 5");
+    // The cursor is where it was.
+    terminal.send("=");
+    terminal.wait_line("> logs api --lines= 5");
+    terminal.send("\x03");
+    terminal.wait_line("tetra>");
+    terminal.send("use @de");
+    terminal.wait_line("> use @de");
+    terminal.send("\x15use");
+    terminal.wait_line("> use");
+    terminal.send(F1);
+    terminal.wait_for("Usage: use [OPTIONS]");
+    terminal.wait_line("> use");
+    terminal.send(" @dev\r");
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+/// A production environment, and one more.
+fn production(home: &TestHome, settings: &str) {
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    home.write("config/tetra/config.toml", settings);
+}
+
+#[test]
+fn a_session_that_is_left_alone_in_production_returns_to_the_default_environment() {
+    let home = TestHome::new();
+    production(&home, "idle = \"1s\"\n");
+    let mut terminal = session(&home);
+    terminal.send("use @prod\r");
+    terminal.wait_for("this session has left acme/prod for no environment; `use @prod` returns");
+    terminal.wait_line("acme/->");
+    // What is typed stays.
+    terminal.send("set idle off; use @prod\r");
+    terminal.wait_line("acme/PROD>");
+    terminal.send("set idle 1s\r");
+    terminal.wait("the default environment", |screen| current_line(screen).starts_with("acme/->").then_some(()));
+    run(&mut terminal, "set idle 15x", "[2] acme/->");
+    terminal.wait_for("invalid value `15x` for `idle`");
+    leave(terminal);
+}
+
+#[test]
+fn where_production_is_the_default_a_session_left_alone_goes_to_local_and_keeps_its_line() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    home.write("config/tetra/config.toml", "idle = \"2s\"\n");
+    let mut terminal = Terminal::start(home.tetra());
+    terminal.wait_line("acme/PROD>");
+    terminal.send("version");
+    terminal.wait_for("this session has left acme/prod for acme/local");
+    terminal.wait_line("acme/local> version");
+    terminal.send("\r");
+    terminal.wait_for("tetra 0.");
+    leave(terminal);
+}
+
+#[test]
+fn a_plain_prompt_left_alone_in_production_does_not_run_the_line() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    home.write("config/tetra/config.toml", "idle = \"1s\"\n");
+    stopped(&home, "api", 0);
+    let mut command = home.tetra();
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("acme/PROD>");
+    let shown = Instant::now();
+    eventually("the time passes", || shown.elapsed() > Duration::from_secs(1));
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("the line was not run");
+    terminal.wait_line("acme/local>");
+    assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+    terminal.send("\x04");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+}
+
+#[test]
+fn how_questions_are_answered_can_be_set() {
+    let home = TestHome::new();
+    production(&home, "");
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @prod", "acme/PROD>");
+    terminal.send("tsm delete api\r");
+    terminal.wait_for("continue?");
+    terminal.send("y\r");
+    terminal.wait_line("[4] acme/PROD>");
+    run(&mut terminal, "set confirm yes", "acme/PROD>");
+    terminal.send("tsm delete api\r");
+    terminal.wait("a second question", |screen| (screen.contents().matches("continue?").count() == 2).then_some(()));
+    terminal.send("y\r");
+    terminal.wait_for("deleted api");
+    assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
+    run(&mut terminal, "set confirm no", "[2] acme/PROD>");
+    leave(terminal);
+}
