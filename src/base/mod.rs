@@ -6,6 +6,7 @@ pub mod dotenv;
 pub mod environment;
 pub mod fault;
 pub mod glob;
+pub mod key_filter;
 pub mod line;
 pub mod location;
 pub mod name;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +28,7 @@ use crate::command::Selection;
 use crate::command::complete::{CompletionContext, DiskSource};
 use crate::command::help;
 use crate::report::{Console, Report};
+use crate::sys::key_input::KeyInput;
 use crate::sys::sigcont::TerminalRestore;
 use crate::sys::{self, signal, tty};
 
@@ -72,6 +72,7 @@ pub struct LineReader {
     /// Whether the last prompt appeared without delay; none before the first.
     last_was_quick: Option<bool>,
     cursor_reports: CursorReports,
+    input: &'static KeyInput,
     pulse: Pulse,
     is_private: Arc<AtomicBool>,
     last_key: LastKey,
@@ -79,12 +80,17 @@ pub struct LineReader {
 
 impl LineReader {
     /// An editor for this session, which aborts its line when `give_up` is set. `modes` are the terminal modes for commands.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are no more descriptors.
     pub fn new(
         session: &Session,
         console: &mut dyn Console,
         modes: tty::TerminalModes,
         give_up: Arc<AtomicBool>,
-    ) -> Self {
+    ) -> io::Result<Self> {
+        let input = KeyInput::of_stdin()?;
         let mut typing = Self {
             editor: Reedline::create(),
             keys: edit_keys(session),
@@ -94,15 +100,16 @@ impl LineReader {
             typeahead: Typeahead::default(),
             panics: 0,
             warned_slow: false,
-            need: TerminalRestore::new(io::stdin().as_fd(), &modes.to_raw(), BRACKETED_PASTE_ON),
+            need: TerminalRestore::new(input.terminal(), &modes.to_raw(), BRACKETED_PASTE_ON),
             last_was_quick: None,
             cursor_reports: CursorReports::default(),
+            input,
             pulse: Pulse::default(),
             is_private: Arc::default(),
             last_key: LastKey::default(),
         };
         typing.editor = typing.new_editor(session, console);
-        typing
+        Ok(typing)
     }
 
     fn new_editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
@@ -130,6 +137,7 @@ impl LineReader {
         shown: &ContextPrompt,
     ) -> Result<ReadResult, Fault> {
         self.refresh(session, shown);
+        let keys = self.input.attach(self.modes).map_err(terminal::unusable)?;
         if let Some(quick) = self.last_was_quick {
             self.cursor_reports.resync(quick);
         }
@@ -139,6 +147,7 @@ impl LineReader {
             .and_then(|limit| IdleWatch::start(limit, self.last_key.clone(), Arc::clone(&self.give_up)).ok());
         let answer = panics::catch(|| self.editor.read_line(shown));
         drop(needed);
+        drop(keys);
         let is_idle = idle.is_some_and(|watch| watch.has_expired());
         let took = shown.first_drawn.get().map(|drawn| drawn.duration_since(asked));
         self.last_was_quick = Some(took.is_some_and(|took| took < SLOW_PROMPT));

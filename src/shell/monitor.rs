@@ -24,6 +24,7 @@ use super::terminal::{is_dumb, unusable};
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
 use crate::report::screen::{Screen, Snapshot};
+use crate::sys::key_input::{AttachedKeys, KeyInput};
 use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{poll, signal, tty};
 use draw::MonitorView;
@@ -52,7 +53,7 @@ pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, ru
     let watch =
         (session.mode != SessionMode::Interactive).then(|| tty::watch_hangup(modes, Arc::new(AtomicBool::new(false))));
     let _watch = watch.transpose().map_err(unusable)?;
-    let mut stage = AlternateScreen::new(modes);
+    let mut stage = AlternateScreen::new(modes).map_err(unusable)?;
     let mut showing = MonitorState { screen, view: MonitorView::default(), next_refresh: Instant::now() };
     let shown = panics::catch(|| showing.event_loop(session, console, &mut stage, run)).unwrap_or_else(Err);
     stage.leave();
@@ -222,6 +223,9 @@ struct AlternateScreen {
     need: &'static TerminalRestore,
     /// Held while the view is shown.
     needed: Option<TerminalRestoreGuard>,
+    input: &'static KeyInput,
+    /// Held while the view is shown.
+    keys: Option<AttachedKeys>,
     terminal: Option<Terminal<CrosstermBackend<Stdout>>>,
 }
 
@@ -229,12 +233,14 @@ struct AlternateScreen {
 const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l";
 
 impl AlternateScreen {
-    fn new(modes: tty::TerminalModes) -> Self {
-        let need = TerminalRestore::new(io::stdin().as_fd(), &modes.to_raw(), ENTER_SEQUENCE);
-        Self { modes, need, needed: None, terminal: None }
+    fn new(modes: tty::TerminalModes) -> io::Result<Self> {
+        let input = KeyInput::of_stdin()?;
+        let need = TerminalRestore::new(input.terminal(), &modes.to_raw(), ENTER_SEQUENCE);
+        Ok(Self { modes, need, needed: None, input, keys: None, terminal: None })
     }
 
     fn enter(&mut self) -> io::Result<()> {
+        self.keys = Some(self.input.attach(self.modes)?);
         terminal::enable_raw_mode()?;
         self.needed = Some(self.need.install()?);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
@@ -267,7 +273,7 @@ impl AlternateScreen {
         }
         self.needed = None;
         let _ = terminal::disable_raw_mode();
-        self.modes.set();
+        self.keys = None;
     }
 }
 

@@ -18,6 +18,7 @@ pub mod install;
 pub mod interruption;
 pub mod journal;
 pub mod kernel;
+pub mod key_input;
 pub mod launch_socket;
 pub mod line_stream;
 pub mod listen_socket;

@@ -4,7 +4,7 @@
 //! the orderly end does it by itself; a thread sees to it that there is an orderly end, and does without one if there is none.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,13 +36,17 @@ impl TerminalModes {
         Ok(Self(tcgetattr(io::stdin())?.into()))
     }
 
-    /// Brings these modes back. A terminal that is gone needs none.
+    /// Brings these modes back to the terminal on the standard input. A terminal that is gone needs none.
     pub fn set(&self) {
+        self.set_on(io::stdin().as_fd());
+    }
+
+    fn set_on(&self, terminal: BorrowedFd) {
         let mut stop = SigSet::empty();
         stop.add(Signal::SIGTTOU);
         // From the background this would stop the program instead.
         let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
-        let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &Termios::from(self.0));
+        let _ = tcsetattr(terminal, SetArg::TCSADRAIN, &Termios::from(self.0));
         if let Ok(before) = before {
             let _ = before.thread_set_mask();
         }
@@ -65,7 +69,11 @@ impl TerminalModes {
 
     /// Brings these modes back, and what an editor changes with escape codes.
     pub fn restore(&self) {
-        self.set();
+        self.restore_on(io::stdin().as_fd());
+    }
+
+    fn restore_on(&self, terminal: BorrowedFd) {
+        self.set_on(terminal);
         let mut output = io::stdout();
         let _ = output.write_all(RESET_SEQUENCE).and_then(|()| output.flush());
     }
@@ -165,8 +173,13 @@ pub fn typeahead() -> Option<String> {
 /// The terminal on the standard input is gone: there will be nothing to read any more.
 #[must_use]
 pub fn is_hung_up() -> bool {
-    let input = io::stdin();
-    let mut fds = [PollFd::new(input.as_fd(), PollFlags::empty())];
+    is_gone(io::stdin().as_fd())
+}
+
+/// This terminal is gone.
+#[must_use]
+pub fn is_gone(terminal: BorrowedFd) -> bool {
+    let mut fds = [PollFd::new(terminal, PollFlags::empty())];
     let _ = poll(&mut fds, PollTimeout::ZERO);
     fds[0].any().unwrap_or(false)
 }
@@ -185,14 +198,15 @@ pub struct HangupWatcher {
 /// Fails if the signal handlers are not installed ([`signal::install_handlers`]) or no thread can be made.
 pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Result<HangupWatcher> {
     let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signal handlers are not installed"))?;
+    // While keys are read the standard input is another terminal.
+    let terminal = io::stdin().as_fd().try_clone_to_owned()?;
     let over = Arc::new((Mutex::new(false), Condvar::new()));
     let ended = Arc::clone(&over);
     std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
         // Signals are for the thread that works: they end its waiting.
         let _ = SigSet::all().thread_block();
-        let input = io::stdin();
         while signal::termination_signal().is_none() {
-            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(input.as_fd(), PollFlags::empty())];
+            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(terminal.as_fd(), PollFlags::empty())];
             let _ = poll(&mut doors, PollTimeout::NONE);
             // The hang-up of a terminal is reported even though no event is asked for.
             if doors[1].any().unwrap_or(false) {
@@ -201,7 +215,7 @@ pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Resul
         }
         give_up.store(true, Ordering::Release);
         if !finishes_within(&ended, EXIT_TIMEOUT) {
-            modes.restore();
+            modes.restore_on(terminal.as_fd());
             // SAFETY: ends the process without running anything of it.
             unsafe { libc::_exit(128 + signal::termination_signal().unwrap_or(libc::SIGHUP)) }
         }

@@ -48,6 +48,28 @@ fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
     leave(terminal);
 }
 
+/// What is typed after the begin of a report or of a paste is typed: also Ctrl-C and Enter.
+#[test]
+fn a_sequence_without_an_end_takes_no_keys_with_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    for begin in ["\x1b[?", "\x1b[?1;2", "\x1b[<0;3", "\x1b[", "\x1bO", "\x1b[200~one\rtwo"] {
+        // The next key may belong to it.
+        terminal.send(begin);
+        terminal.send(" ");
+        if begin.contains("two") {
+            // It is shown when it is over.
+            terminal.wait_for("two");
+        }
+        let written = terminal.written();
+        terminal.send(CTRL_C);
+        terminal.wait_beyond("another prompt", written, |text| text.contains("> ").then_some(()));
+        run(&mut terminal, "use @dev", "-/dev>");
+        run(&mut terminal, "use @staging", "-/staging>");
+    }
+    leave(terminal);
+}
+
 #[test]
 fn reports_of_places_that_do_not_exist_end_nothing() {
     let home = TestHome::new();

@@ -1,0 +1,192 @@
+//! The keys of the terminal, for the parser behind the line editor and the monitor.
+//!
+//! That parser (crossterm) reads the standard input and nothing else, and waits in a read for the end of a sequence. So while keys
+//! are wanted the standard input is another terminal, which belongs to this program: a thread reads the operator's and gives on
+//! whole keys ([`KeyFilter`]). A command that runs has the operator's terminal.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::stat::Mode;
+use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+use super::tty::TerminalModes;
+use super::{signal, tty};
+use crate::base::key_filter::KeyFilter;
+
+/// The most that is read at once.
+const CHUNK: usize = 1024;
+
+/// After an error that may pass: the terminal is another's while this program is in the background.
+const RETRY: Duration = Duration::from_millis(100);
+
+const STDIN: &str = "/proc/self/fd/0";
+
+/// How terminals are opened here.
+const TERMINAL: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
+
+static INPUT: OnceLock<KeyInput> = OnceLock::new();
+
+/// The terminal of the operator, and the one that the parser reads.
+#[derive(Debug)]
+pub struct KeyInput {
+    terminal: OwnedFd,
+    /// None where no terminals can be made: the parser gets the operator's.
+    own: Option<OwnTerminal>,
+}
+
+#[derive(Debug)]
+struct OwnTerminal {
+    keyboard: PtyMaster,
+    input: OwnedFd,
+    flow: Mutex<Flow>,
+}
+
+/// What is on its way.
+#[derive(Debug, Default)]
+struct Flow {
+    filter: KeyFilter,
+    /// Whole keys that had no room yet.
+    keys: Vec<u8>,
+}
+
+impl KeyInput {
+    /// The keys of the terminal that was the standard input at the first call.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are no more descriptors.
+    pub fn of_stdin() -> io::Result<&'static Self> {
+        if let Some(input) = INPUT.get() {
+            return Ok(input);
+        }
+        // Opened anew, so that its reads need not wait; a terminal of another user (`su`) cannot be opened, but is there.
+        let terminal = open(STDIN, TERMINAL, Mode::empty()).or_else(|_| io::stdin().as_fd().try_clone_to_owned())?;
+        Ok(INPUT.get_or_init(|| Self { terminal, own: OwnTerminal::open().ok() }))
+    }
+
+    /// The operator's terminal, also while keys are read.
+    #[must_use]
+    pub fn terminal(&self) -> BorrowedFd<'_> {
+        self.terminal.as_fd()
+    }
+
+    /// From now on the terminal is in the modes of an editor, and keys can be read from the standard input, until what is returned
+    /// is dropped; the terminal has `modes` then.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the thread cannot be made.
+    pub fn attach(&'static self, modes: TerminalModes) -> io::Result<AttachedKeys> {
+        modes.to_raw().set();
+        let mut attached = AttachedKeys { terminal: self.terminal(), modes, pump: None };
+        if let Some(own) = &self.own {
+            let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+            let heard = stop.as_fd().try_clone_to_owned()?;
+            let thread = std::thread::Builder::new().name("keys".to_owned());
+            let thread = thread.spawn(move || own.pump(self.terminal(), heard.as_fd()))?;
+            attached.pump = Some((stop, thread));
+            nix::unistd::dup2_stdin(&own.input)?;
+        }
+        Ok(attached)
+    }
+}
+
+/// While it lives, the standard input gives keys.
+#[derive(Debug)]
+pub struct AttachedKeys {
+    terminal: BorrowedFd<'static>,
+    modes: TerminalModes,
+    pump: Option<(EventFd, JoinHandle<()>)>,
+}
+
+impl Drop for AttachedKeys {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.pump.take() {
+            // A counter of 0 can always be raised, and the thread ends then.
+            let _ = stop.write(1);
+            let _ = thread.join();
+            let _ = nix::unistd::dup2_stdin(self.terminal);
+        }
+        self.modes.set();
+    }
+}
+
+impl OwnTerminal {
+    fn open() -> io::Result<Self> {
+        let keyboard = posix_openpt(TERMINAL)?;
+        grantpt(&keyboard)?;
+        unlockpt(&keyboard)?;
+        // A parser that finds nothing whole must not wait in a read: no limit of time ends that.
+        let input = open(ptsname_r(&keyboard)?.as_str(), TERMINAL, Mode::empty())?;
+        let mut modes = tcgetattr(&input)?;
+        cfmakeraw(&mut modes);
+        tcsetattr(&input, SetArg::TCSANOW, &modes)?;
+        Ok(Self { keyboard, input, flow: Mutex::default() })
+    }
+
+    /// Gives on keys until `stop` can be read or the terminal is gone.
+    fn pump(&self, terminal: BorrowedFd, stop: BorrowedFd) {
+        signal::block_except_job_control();
+        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = false;
+        loop {
+            let next = match flow.keys[..] {
+                _ if failed => None,
+                [] => Some(PollFd::new(terminal, PollFlags::POLLIN)),
+                _ => Some(PollFd::new(self.keyboard.as_fd(), PollFlags::POLLOUT)),
+            };
+            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
+            fds.extend(next);
+            let patience = if failed { Some(RETRY) } else { flow.filter.patience() };
+            let patience = patience.and_then(|it| PollTimeout::try_from(it).ok()).unwrap_or(PollTimeout::NONE);
+            match poll(&mut fds, patience) {
+                Ok(_) if fds[0].any() == Some(true) => return,
+                Ok(0) if !failed => flow.give_up(),
+                Ok(ready) if ready > 0 && flow.keys.is_empty() => match flow.read(terminal) {
+                    Ok(true) => {}
+                    Ok(false) => return signal::mark_hangup(),
+                    Err(_) => {
+                        failed = true;
+                        continue;
+                    }
+                },
+                Ok(_) | Err(_) => {}
+            }
+            failed = false;
+            if let Ok(count) = nix::unistd::write(&self.keyboard, &flow.keys) {
+                flow.keys.drain(..count);
+            }
+        }
+    }
+}
+
+impl Flow {
+    /// Nothing came for long enough.
+    fn give_up(&mut self) {
+        self.filter.give_up(&mut self.keys);
+    }
+
+    /// Takes what was typed; false if the terminal is gone.
+    fn read(&mut self, terminal: BorrowedFd) -> io::Result<bool> {
+        let mut chunk = [0; CHUNK];
+        match nix::unistd::read(terminal, &mut chunk) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                self.filter.feed(&chunk[..count], count == CHUNK, &mut self.keys);
+                Ok(true)
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(true),
+            Err(_) if tty::is_gone(terminal) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
