@@ -28,6 +28,7 @@ mod prompt;
 mod prompt_words;
 mod pty;
 mod random;
+mod random_keys;
 mod readme;
 mod releases;
 mod repl;

@@ -193,6 +193,19 @@ impl Terminal {
         writer.flush().expect("a terminal for the test");
     }
 
+    /// Types, unless the program has ended.
+    pub(crate) fn try_send(&mut self, keys: &str) -> bool {
+        self.writer.as_mut().is_some_and(|writer| writer.write_all(keys.as_bytes()).is_ok())
+    }
+
+    /// Waits a while for the end of the program.
+    pub(crate) fn ends_soon(&mut self) -> bool {
+        (0..20).any(|_| {
+            crate::waiting::pause();
+            self.child.try_wait().is_ok_and(|status| status.is_some())
+        })
+    }
+
     /// Waits until the screen is as wanted and gives what `look` found on it.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut(&vt100::Screen) -> Option<T>) -> T {
         self.wait_state(what, |state| look(state.screen.screen()))

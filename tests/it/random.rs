@@ -21,6 +21,11 @@ impl Rng {
         Self(first)
     }
 
+    /// The numbers of a seed, the same in every run.
+    pub(crate) fn of(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
     /// The next number below a limit.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
