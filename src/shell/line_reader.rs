@@ -306,11 +306,12 @@ impl Typeahead {
     /// Inserts the next one into the editor; true if it is a complete line.
     fn next(&mut self, editor: &mut Reedline) -> bool {
         self.0.extend(std::iter::from_fn(tty::typeahead));
-        let mut text = String::new();
+        let (mut text, mut is_ended) = (String::new(), false);
         let is_open = |text: &str| matches!(lex(text), Err(LexError::Incomplete { .. }));
         while let Some(line) = self.0.pop_front() {
             text.push_str(control::sanitize_input(&line).trim_end_matches('\n'));
-            if !is_open(&text) {
+            is_ended = line.ends_with('\n');
+            if !is_ended || !is_open(&text) {
                 break;
             }
             text.push('\n');
@@ -318,7 +319,7 @@ impl Typeahead {
         if text.trim().is_empty() {
             return false;
         }
-        let whole = !is_open(&text);
+        let whole = is_ended && !is_open(&text);
         editor.run_edit_commands(&[EditCommand::MoveToEnd { select: false }, EditCommand::InsertString(text)]);
         whole
     }

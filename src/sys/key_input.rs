@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -32,6 +32,9 @@ const STDIN: &str = "/proc/self/fd/0";
 
 /// How terminals are opened here.
 const TERMINAL: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK).union(OFlag::O_CLOEXEC);
+
+/// How long keys may lie unread before the parser is woken: it forgets them if the terminal is resized at the same moment.
+const WAKE: Duration = Duration::from_millis(20);
 
 static INPUT: OnceLock<KeyInput> = OnceLock::new();
 
@@ -137,7 +140,7 @@ impl OwnTerminal {
     fn pump(&self, terminal: BorrowedFd, stop: BorrowedFd) {
         signal::block_except_job_control();
         let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut failed = false;
+        let (mut failed, mut last, mut is_read) = (false, Instant::now(), false);
         loop {
             let next = match flow.keys[..] {
                 _ if failed => None,
@@ -146,27 +149,40 @@ impl OwnTerminal {
             };
             let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
             fds.extend(next);
-            let patience = if failed { Some(RETRY) } else { flow.filter.patience() };
-            let patience = patience.and_then(|it| PollTimeout::try_from(it).ok()).unwrap_or(PollTimeout::NONE);
-            match poll(&mut fds, patience) {
+            let patience = flow.filter.patience().map(|patience| patience.saturating_sub(last.elapsed()));
+            let limits = [failed.then_some(RETRY), patience, (!is_read).then_some(WAKE)];
+            match poll(&mut fds, limits.into_iter().flatten().min().map_or(PollTimeout::NONE, timeout)) {
                 Ok(_) if fds[0].any() == Some(true) => return,
-                Ok(0) if !failed => flow.give_up(),
-                Ok(ready) if ready > 0 && flow.keys.is_empty() => match flow.read(terminal) {
-                    Ok(true) => {}
-                    Ok(false) => return signal::mark_hangup(),
-                    Err(_) => {
-                        failed = true;
-                        continue;
+                Ok(ready) if ready > 0 && flow.keys.is_empty() => {
+                    last = Instant::now();
+                    match flow.read(terminal) {
+                        Ok(true) => failed = false,
+                        Ok(false) => return signal::mark_hangup(),
+                        Err(_) => failed = true,
                     }
-                },
+                }
+                Ok(0) => {
+                    failed = false;
+                    if flow.filter.patience().is_some_and(|patience| patience <= last.elapsed()) {
+                        flow.give_up();
+                    }
+                    is_read = !tty::wake_reader_of(self.input.as_fd());
+                }
                 Ok(_) | Err(_) => {}
             }
-            failed = false;
-            if let Ok(count) = nix::unistd::write(&self.keyboard, &flow.keys) {
+            if let Ok(count) = nix::unistd::write(&self.keyboard, &flow.keys)
+                && count > 0
+            {
                 flow.keys.drain(..count);
+                is_read = false;
             }
         }
     }
+}
+
+/// Rounded up, so that it does not spin in the last millisecond.
+fn timeout(limit: Duration) -> PollTimeout {
+    PollTimeout::try_from(limit + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
 }
 
 impl Flow {

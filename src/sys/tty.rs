@@ -4,7 +4,7 @@
 //! the orderly end does it by itself; a thread sees to it that there is an orderly end, and does without one if there is none.
 
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -88,13 +88,20 @@ impl From<Termios> for TerminalModes {
 /// Wakes a reader that waits for something new to be typed though there is something already: it has read a part of what came
 /// at once (a long paste) and gets no event for the rest.
 pub fn wake_reader() {
+    wake_reader_of(io::stdin().as_fd());
+}
+
+/// The same for any terminal; false if there is nothing to read.
+pub fn wake_reader_of(terminal: BorrowedFd) -> bool {
     let mut waiting: libc::c_int = 0;
     // SAFETY: the request writes a number to the pointer it is given, which points to one.
-    let answer = unsafe { libc::ioctl(libc::STDIN_FILENO, libc::FIONREAD, &raw mut waiting) };
-    if answer == 0 && waiting > 0 {
-        // Any change of its modes, also to the same ones, makes a terminal tell again what it has.
-        let _ = tcgetattr(io::stdin()).and_then(|modes| tcsetattr(io::stdin(), SetArg::TCSANOW, &modes));
+    let answer = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
+    if answer != 0 || waiting == 0 {
+        return false;
     }
+    // Any change of its modes, also to the same ones, makes a terminal tell again what it has.
+    let _ = tcgetattr(terminal).and_then(|modes| tcsetattr(terminal, SetArg::TCSANOW, &modes));
+    true
 }
 
 /// Runs something whose output must not be shown.
@@ -154,20 +161,26 @@ pub fn read_line() -> io::Result<LineInput> {
     Ok(LineInput::Line(String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// A whole line that was typed before anybody asked for one, if there is one. The terminal has to be in a mode in which it
-/// gives whole lines.
+/// What was typed before it was asked for: a line with its end, or what was typed in the moment in which the terminal began to
+/// give whole lines. The terminal has to be in that mode.
 #[must_use]
 pub fn typeahead() -> Option<String> {
-    let input = io::stdin();
-    let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-    let _ = poll(&mut fds, PollTimeout::ZERO);
-    if fds[0].revents() != Some(PollFlags::POLLIN) {
-        return None;
+    let (input, mut line) = (io::stdin(), Vec::new());
+    let mut buffer = [0_u8; 1];
+    loop {
+        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, PollTimeout::ZERO);
+        if fds[0].revents() != Some(PollFlags::POLLIN) || nix::unistd::read(&input, &mut buffer) != Ok(1) {
+            break;
+        }
+        // Enter, as it arrives where lines are not yet given whole.
+        let is_end = matches!(buffer, [b'\n' | b'\r']);
+        line.push(if is_end { b'\n' } else { buffer[0] });
+        if is_end {
+            break;
+        }
     }
-    match read_line() {
-        Ok(LineInput::Line(line)) => Some(line),
-        _ => None,
-    }
+    (!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned())
 }
 
 /// The terminal on the standard input is gone: there will be nothing to read any more.
