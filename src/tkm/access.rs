@@ -8,8 +8,9 @@ use super::authorized_keys::{ManagedBlock, has_key};
 use super::error::TkmError;
 use super::key::{PublicKey, needs_passphrase};
 use super::keygen::{self, Call, public_path};
+use super::login::Login;
 use super::remote::{self, KeysFile};
-use super::ssh::{Connection, Login};
+use super::ssh::Connection;
 use super::state::{Key, Purpose};
 use super::store::Store;
 use crate::base::fault::FaultKind;
@@ -178,7 +179,7 @@ pub fn install(connection: &Connection, install: &Install) -> Result<Installatio
     let old = remote::read_keys(connection, install.by)?;
     let mut lines = install.block.lines(&old.bytes);
     lines.retain(|line| !has_key(line, install.key));
-    lines.push(install.line.clone());
+    lines.push(install.line.clone().into_bytes());
     let wanted = install.block.replace(&old.bytes, &lines);
     if wanted == old.bytes {
         verify(connection, install.new)?;

@@ -22,11 +22,12 @@ impl ManagedBlock {
         Self { begin: format!("# >>> tetra {env} >>>"), end: format!("# <<< tetra {env} <<<") }
     }
 
-    /// The lines of the block, without the marks.
+    /// The lines of the block, without the marks and the ends of lines; byte for byte, whatever others put there.
     #[must_use]
-    pub fn lines(&self, file: &[u8]) -> Vec<String> {
+    pub fn lines(&self, file: &[u8]) -> Vec<Vec<u8>> {
         let Some((_, inside, _)) = self.split(file) else { return Vec::new() };
-        String::from_utf8_lossy(inside).lines().map(str::to_owned).collect()
+        let lines = inside.split_inclusive(|byte| *byte == b'\n');
+        lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line).to_vec()).collect()
     }
 
     /// True if what begins at a place of the file is a line of the block.
@@ -42,11 +43,12 @@ impl ManagedBlock {
 
     /// The file with these lines in the block. Without lines the block goes away; a block that is not there is added at the end.
     #[must_use]
-    pub fn replace(&self, file: &[u8], lines: &[String]) -> Vec<u8> {
+    pub fn replace(&self, file: &[u8], lines: &[Vec<u8>]) -> Vec<u8> {
         let mut block = Vec::new();
         if !lines.is_empty() {
-            for line in [&self.begin].into_iter().chain(lines).chain([&self.end]) {
-                block.extend_from_slice(line.as_bytes());
+            let inside = lines.iter().map(Vec::as_slice);
+            for line in [self.begin.as_bytes()].into_iter().chain(inside).chain([self.end.as_bytes()]) {
+                block.extend_from_slice(line);
                 block.push(b'\n');
             }
         }
@@ -87,14 +89,14 @@ fn line_range(file: &[u8], wanted: &[u8], from: usize) -> Option<(usize, usize)>
 
 /// True if a line lets this key in, whatever its options.
 #[must_use]
-pub fn has_key(line: &str, key: &PublicKey) -> bool {
-    !line.trim_start().starts_with('#') && line.contains(&key.body())
+pub fn has_key(line: &[u8], key: &PublicKey) -> bool {
+    !line.trim_ascii_start().starts_with(b"#") && memchr::memmem::find(line, key.body().as_bytes()).is_some()
 }
 
 /// The file without the lines that let one of these keys in, wherever they are. A block of ours that has none left goes with them.
 #[must_use]
 pub fn without_keys(file: &[u8], keys: &[PublicKey]) -> Vec<u8> {
-    let lets_in = |line: &[u8]| keys.iter().any(|key| has_key(&String::from_utf8_lossy(line), key));
+    let lets_in = |line: &[u8]| keys.iter().any(|key| has_key(line, key));
     let all: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
     let kept: Vec<&[u8]> = all.iter().copied().filter(|line| !lets_in(line)).collect();
     if kept.len() == all.len() {
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_stays_byte_for_byte() {
-        let lines = |names: &[&str]| names.iter().map(|name| format!("ssh-ed25519 {name}")).collect::<Vec<_>>();
+        let lines =
+            |names: &[&str]| names.iter().map(|name| format!("ssh-ed25519 {name}").into_bytes()).collect::<Vec<_>>();
         for foreign in [&b""[..], b"a\n", b"a\r\n\r\n# x\n", b"\xff\xfe\n\0b\n", b"  ssh-rsa x  \n\n\n"] {
             let once = block().replace(foreign, &lines(&["one"]));
             assert!(once.starts_with(foreign));
@@ -153,13 +156,21 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_others_in_the_block_stays_byte_for_byte() {
+        let odd = [&b"ssh-rsa \xff\xfe"[..], b"# caf\xe9\r", b"", b"\0"].map(<[u8]>::to_vec);
+        let file = block().replace(b"first\n", &odd);
+        assert_eq!(block().lines(&file), odd);
+        assert_eq!(block().replace(&file, &block().lines(&file)), file);
+    }
+
+    #[test]
     fn a_key_goes_from_all_its_lines_and_from_no_other() {
         let key = |byte: char| {
             let blob = format!("AAAAC3NzaC1lZDI1NTE5AAAAI{}", byte.to_string().repeat(43));
             PublicKey::parse(&format!("ssh-ed25519 {blob} me")).expect("a key")
         };
         let (gone, kept) = (key('A'), key('E'));
-        let file = block().replace(b"\xff\r\n", &[format!("restrict {}", gone.line())]);
+        let file = block().replace(b"\xff\r\n", &[format!("restrict {}", gone.line()).into_bytes()]);
         let file = [&file[..], format!("{}\n# {}\n", kept.line(), gone.line()).as_bytes()].concat();
         let file = [&file[..], format!("no-pty {}", gone.body()).as_bytes()].concat();
         let expected = format!("{}\n# {}\n", kept.line(), gone.line());
@@ -171,18 +182,18 @@ mod tests {
     #[test]
     fn a_block_without_its_end_is_not_ours() {
         let file = b"# >>> tetra acme/dev >>>\nssh-ed25519 mine\n";
-        assert_eq!(block().lines(file), Vec::<String>::new());
-        let with_block = block().replace(file, &["new".to_owned()]);
+        assert_eq!(block().lines(file), Vec::<Vec<u8>>::new());
+        let with_block = block().replace(file, &[b"new".to_vec()]);
         assert!(with_block.starts_with(file));
-        assert_eq!(block().lines(&with_block), ["new"]);
+        assert_eq!(block().lines(&with_block), [b"new".to_vec()]);
         assert_eq!(block().replace(&with_block, &[]), file);
     }
 
     #[test]
     fn another_environment_has_a_block_of_its_own() {
         let other = ManagedBlock::of(&"acme/prod".parse().expect("an environment"));
-        let file = block().replace(&other.replace(b"", &["p".to_owned()]), &["d".to_owned()]);
-        assert_eq!((block().lines(&file), other.lines(&file)), (vec!["d".to_owned()], vec!["p".to_owned()]));
+        let file = block().replace(&other.replace(b"", &[b"p".to_vec()]), &[b"d".to_vec()]);
+        assert_eq!((block().lines(&file), other.lines(&file)), (vec![b"d".to_vec()], vec![b"p".to_vec()]));
         assert_eq!(entry_count(&file), 2);
     }
 }

@@ -14,7 +14,7 @@ use super::access;
 use super::error::TkmError;
 use super::key::PublicKey;
 use super::keygen::{self, Call, public_path};
-use super::ssh::Login;
+use super::login::Login;
 use super::state::{Certificate, Key, State};
 use super::store::Store;
 use crate::base::time::Timestamp;

@@ -220,6 +220,14 @@ pub enum TkmError {
         /// What ssh said.
         why: String,
     },
+    /// A user or a file of root could not be made on a host.
+    #[error("`{name}`: {why}")]
+    Setup {
+        /// The host.
+        name: HostName,
+        /// What it said.
+        why: String,
+    },
     /// The file of keys on a host is not one that is changed.
     #[error("`{name}`: {why}")]
     AuthorizedKeys {
@@ -294,7 +302,9 @@ impl UserFacingError for TkmError {
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } | Self::CertificateRefused { .. } => FaultKind::Auth,
-            Self::NoCommand { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => FaultKind::Preflight,
+            Self::NoCommand { .. } | Self::Setup { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => {
+                FaultKind::Preflight
+            }
             Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
             Self::Interrupted { .. } => FaultKind::Interrupted,
             Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
@@ -307,7 +317,8 @@ impl UserFacingError for TkmError {
             Self::NoCertificate { .. }
             | Self::NoAuthority { .. }
             | Self::NoSuchCertificate(_)
-            | Self::CertificateRefused { .. } => return self.advice_on_certificates(),
+            | Self::Setup { .. }
+            | Self::CertificateRefused { .. } => return self.further_advice(),
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
             Self::Document(error) => return error.advice(),
@@ -334,7 +345,7 @@ impl UserFacingError for TkmError {
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::PrivateKeyFile { advice, .. } => advice.clone(),
             Self::Key(_) | Self::KeyFile { .. } => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
-            Self::Program { .. } => return None,
+            Self::Program { .. } | Self::Interrupted { .. } => return None,
             Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
             Self::Refused { name, .. } => {
                 format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
@@ -350,7 +361,6 @@ impl UserFacingError for TkmError {
                  shows which keys of yours there are"
             ),
             Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
-            Self::Interrupted { .. } => return None,
             Self::Armed { name, .. } => format!("then run `tkm test {name}` and rotate again"),
             Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),
             Self::Verification { is_restored: true, .. } => {
@@ -367,7 +377,7 @@ impl UserFacingError for TkmError {
 }
 
 impl TkmError {
-    fn advice_on_certificates(&self) -> Option<String> {
+    fn further_advice(&self) -> Option<String> {
         Some(match self {
             Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
             Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
@@ -376,6 +386,9 @@ impl TkmError {
                 "`tkm ca list` shows until when it is valid, and `tkm ca sign {env}` makes another; the line of its key in \
                  `authorized_keys` may be bound to another program or address by now, or the key was revoked"
             ),
+            Self::Setup { .. } => {
+                "what was done before stays, and is not done twice: solve it, and run the line again".to_owned()
+            }
             _ => return None,
         })
     }

@@ -103,7 +103,7 @@ pub fn examine(state: &State, host: &Host, file: &[u8]) -> Examination {
         let (start, text) = (at, String::from_utf8_lossy(bytes));
         at += bytes.len();
         let is_entry = !text.trim().is_empty() && !text.trim_start().starts_with('#');
-        let mine = own.iter().find(|own| has_key(&text, &own.public));
+        let mine = own.iter().find(|own| has_key(bytes, &own.public));
         let state = match mine {
             Some(own) if block_of(&own.id).contains(file, start) => own.state(text.trim_end(), &mut seen),
             Some(_) => LineState::Outside,
@@ -127,7 +127,7 @@ pub fn examine(state: &State, host: &Host, file: &[u8]) -> Examination {
     for own in own.iter().filter(|own| own.is_expected && !seen.contains(own.key.fingerprint.as_str())) {
         let block = block_of(&own.id);
         let mut lines = block.lines(&found.wanted);
-        lines.push(own.line.clone());
+        lines.push(own.line.clone().into_bytes());
         found.wanted = block.replace(&found.wanted, &lines);
         found.mended.push(own.key.clone());
         found.lines.push(FoundLine { number: None, ..FoundLine::of(0, LineState::Missing, &own.line, Some(own)) });

@@ -6,6 +6,7 @@
 //! host, route      names and addresses; the way to a host, as ~/.ssh/config says
 //! pins, host_key   the host keys that are expected, and what speaks for one
 //! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
+//! login            what a login is made with, and whose it is
 //! log              what ssh itself wrote of a call
 //! sharing, control several calls over one connection, by a control socket of ssh
 //! authorized_keys  that file as text, edited in place
@@ -14,6 +15,7 @@
 //! line             the line of a key on a host: what it allows, and between which marks it is
 //! access           a key let in on a host: added, verified on a fresh connection, put back if that fails
 //! bootstrap        the first key of a host
+//! host_user        a user made on a host for the keys of an environment, and what that user may do as root
 //! rotate           a key replaced on its hosts, step by step
 //! certificate, authority  what a key of an environment signs; such a key let in on hosts
 //! revoke, krl      a key taken away from its hosts; the list of revoked keys, here and on hosts that read it
@@ -56,6 +58,7 @@ pub mod error;
 pub mod examine;
 pub mod host;
 pub mod host_key;
+pub mod host_user;
 pub mod import;
 pub mod imported;
 pub mod inventory;
@@ -64,6 +67,7 @@ pub mod keygen;
 pub mod krl;
 pub mod line;
 mod log;
+pub mod login;
 pub mod many;
 pub mod pins;
 pub mod remote;

@@ -3,7 +3,8 @@
 use super::agent::protocol::{Blob, Request};
 use super::authorized_keys::MAX_KEYS_FILE;
 use super::error::TkmError;
-use super::ssh::{Answer, Connection, Login};
+use super::login::Login;
+use super::ssh::{Answer, Connection};
 
 /// The file of keys of a user on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]

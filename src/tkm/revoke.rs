@@ -15,8 +15,9 @@ use super::error::TkmError;
 use super::host::HostName;
 use super::key::PublicKey;
 use super::krl::{self, Entries, HostList};
+use super::login::Login;
 use super::remote;
-use super::ssh::{Connection, Login};
+use super::ssh::Connection;
 use super::state::{Key, KeyStatus, State};
 use super::store::Store;
 use crate::base::fault::{FaultKind, UserFacingError};
@@ -28,6 +29,17 @@ pub enum Extent {
     Everywhere,
     /// From hosts; elsewhere it is used on.
     Hosts,
+}
+
+impl Extent {
+    /// The word for a host that does not let the keys in any more.
+    #[must_use]
+    pub fn gone(self) -> &'static str {
+        match self {
+            Self::Everywhere => "revoked",
+            Self::Hosts => "removed",
+        }
+    }
 }
 
 /// Keys to be taken away, from several hosts at the same time.
@@ -125,7 +137,7 @@ impl Revocation<'_> {
                 seconds: remote::RESTORE_AFTER,
                 why,
             };
-            match self.opens(connection, by) {
+            match self.opens(connection.on_fresh_connection(by), by) {
                 Ok(true) => {}
                 Ok(false) => return Err(fail("the other way in is refused".to_owned())),
                 Err(error) => return Err(fail(error.to_string())),

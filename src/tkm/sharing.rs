@@ -4,7 +4,8 @@
 
 use super::control::{Control, Shared, Sharing, free_socket};
 use super::error::TkmError;
-use super::ssh::{Connection, LIMIT, Login};
+use super::login::Login;
+use super::ssh::{Connection, LIMIT};
 use crate::sys::attached::{Attached, Readiness};
 use crate::sys::child::ChildExit;
 
@@ -63,6 +64,6 @@ impl Connection<'_> {
     }
 
     fn who(&self, login: &Login) -> String {
-        format!("{} {login:?}", self.route.user)
+        format!("{} {:?}", self.user_of(login), login.inner())
     }
 }

@@ -4,7 +4,7 @@
 //! says (`-E`), and what a host answers is between two marks that hold a random word.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::agent::protocol;
@@ -13,6 +13,7 @@ use super::error::TkmError;
 use super::host::Host;
 use super::key::{Fingerprint, PublicKey};
 use super::log::{self, is_authenticated, is_by_certificate, is_host_key_failure, offered};
+use super::login::Login;
 use super::pins;
 use super::route::{Route, last_line};
 use super::store::Store;
@@ -27,38 +28,6 @@ pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// The most that is read of what a host says. A file of keys may have [`MAX_KEYS_FILE`](super::authorized_keys::MAX_KEYS_FILE) bytes.
 const MAX_OUTPUT: u64 = 4 << 20;
-
-/// What a login is made with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// Nothing: only the host key is looked at.
-    Nothing,
-    /// This key and no other.
-    Key(PathBuf),
-    /// The key whose public half this is; the agent holds the private one.
-    AgentKey(PathBuf),
-    /// A certificate of a key.
-    Certificate {
-        /// The login with the key.
-        by: Box<Login>,
-        /// Its certificate.
-        file: PathBuf,
-    },
-    /// What the operator uses without tetra: the agent, and the keys of `~/.ssh`.
-    Operator,
-}
-
-impl Login {
-    /// The file of the key, or of its public half; none for what is not one key.
-    #[must_use]
-    pub fn key_file(&self) -> Option<&Path> {
-        match self {
-            Self::Key(path) | Self::AgentKey(path) => Some(path),
-            Self::Certificate { by, .. } => by.key_file(),
-            Self::Nothing | Self::Operator => None,
-        }
-    }
-}
 
 /// A host with the way to it and the means to call it.
 #[derive(Debug, Clone)]
@@ -132,13 +101,6 @@ impl<'a> Connection<'a> {
         Ok(Self { store, host, route: Route::find(host, variables)?, variables, sharing: None })
     }
 
-    /// The same as another user.
-    #[must_use]
-    pub fn with_user(mut self, user: &str) -> Self {
-        user.clone_into(&mut self.route.user);
-        self
-    }
-
     /// Runs a script on the host, which may read `input`.
     ///
     /// # Errors
@@ -149,7 +111,7 @@ impl<'a> Connection<'a> {
         let script =
             format!("printf '%s\\n' 'begin-{mark}'\n(\n{script}\n)\nprintf '\\n%s %s\\n' 'end-{mark}' \"$?\"\n");
         // Small and the same for every call: POSIX shells, fish and csh read it alike, and nothing of it is private.
-        let command = format!("exec sh -c 'eval \"$(dd bs=1 count={} 2>/dev/null)\"'", script.len());
+        let command = login.shell(&format!("eval \"$(dd bs=1 count={} 2>/dev/null)\"", script.len()));
         let exchanged = self.exchange(login, command, &[script.as_bytes(), input].concat())?;
         let answer = frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))?;
         Ok(Answer { accepted: exchanged.accepted(), ..answer })
@@ -194,7 +156,7 @@ impl<'a> Connection<'a> {
 
     /// What ssh is called with. For the operator's own login it is what was given, for which there may be lines in `~/.ssh/config`.
     pub(super) fn target(&self, login: &Login) -> String {
-        if *login == Login::Operator { self.host.address.host.clone() } else { self.route.hostname.clone() }
+        if *login.inner() == Login::Operator { self.host.address.host.clone() } else { self.route.hostname.clone() }
     }
 
     pub(super) fn words(&self, login: &Login, known_hosts: &Path, log: &Path, control: Control) -> Vec<String> {
@@ -230,7 +192,7 @@ impl<'a> Connection<'a> {
             set(option.to_owned());
         }
         control.options().into_iter().for_each(&mut set);
-        match login {
+        match login.inner() {
             Login::Nothing => set("PubkeyAuthentication=no".to_owned()),
             Login::Key(_) => {
                 ["IdentitiesOnly=yes", "IdentityAgent=none"].map(str::to_owned).into_iter().for_each(&mut set)
@@ -243,20 +205,20 @@ impl<'a> Connection<'a> {
                 // ssh offers it before the key itself.
                 set(format!("CertificateFile={}", quoted(file)));
             }
-            Login::Operator => {}
+            Login::Operator | Login::Become { .. } => {}
         }
         if let Some(path) = login.key_file() {
             words.extend(["-i".to_owned(), path.display().to_string()]);
         }
         // The operator's file is read by `Route`; here it could add keys.
-        if *login != Login::Operator {
+        if *login.inner() != Login::Operator {
             words.extend(["-F".to_owned(), "none".to_owned()]);
             words.extend(self.route.words());
         }
         if !log.as_os_str().is_empty() {
             words.extend(["-v".to_owned(), "-T".to_owned(), "-E".to_owned(), log.display().to_string()]);
         }
-        words.extend(["-l".to_owned(), self.route.user.clone(), "-p".to_owned(), self.route.port.to_string()]);
+        words.extend(["-l".to_owned(), self.user_of(login).to_owned(), "-p".to_owned(), self.route.port.to_string()]);
         words
     }
 
@@ -312,14 +274,15 @@ impl<'a> Connection<'a> {
         })
     }
 
+    /// Who logs in.
+    pub(super) fn user_of<'b>(&'b self, login: &'b Login) -> &'b str {
+        if let Login::Become { login, .. } = login { login } else { &self.route.user }
+    }
+
     fn describe(&self, login: &Login) -> String {
-        let user = &self.route.user;
-        match login {
-            Login::Key(path) | Login::AgentKey(path) | Login::Certificate { file: path, .. } => {
-                format!("user {user} with {}", path.display())
-            }
-            Login::Nothing | Login::Operator => format!("user {user} with your own keys"),
-        }
+        let file = login.certificate().or_else(|| login.key_file());
+        let with = file.map_or_else(|| "your own keys".to_owned(), |path| path.display().to_string());
+        format!("user {} with {with}", self.user_of(login))
     }
 
     fn certificate_refused(&self, login: &Login) -> TkmError {

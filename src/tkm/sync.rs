@@ -3,8 +3,9 @@
 use super::access::{self, Undo, restore};
 use super::error::TkmError;
 use super::examine::{Examination, examine};
+use super::login::Login;
 use super::remote::{self, KeysFile};
-use super::ssh::{Connection, Login};
+use super::ssh::Connection;
 use super::state::State;
 use crate::base::fault::{FaultKind, UserFacingError};
 
@@ -35,6 +36,12 @@ impl Look {
         (only_in(&self.before.bytes, &self.found.wanted), only_in(&self.found.wanted, &self.before.bytes))
     }
 
+    /// True if the file is another than it should be.
+    #[must_use]
+    pub fn is_to_be_mended(&self) -> bool {
+        self.found.wanted != self.before.bytes
+    }
+
     /// Makes the file as it should be, with the host ready to put it back, and tries the login and every key of which the line is
     /// another on fresh connections.
     ///
@@ -43,8 +50,9 @@ impl Look {
     /// Fails if it was not changed, was put back, or is put back by the host; the error says which.
     pub fn mend(&self, connection: &Connection) -> Result<(), TkmError> {
         let wanted = &self.found.wanted;
-        if *wanted == self.before.bytes {
-            return Ok(());
+        if !self.is_to_be_mended() {
+            // An earlier run may have ended before it said so.
+            return remote::disarm(connection, &self.by);
         }
         remote::arm(connection, &self.by, wanted)?;
         let written = remote::write_keys(connection, &self.by, &self.before, wanted)?;

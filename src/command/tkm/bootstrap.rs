@@ -13,7 +13,10 @@ use crate::report::{Message, Report};
 use crate::tkm::access::{self, Installation};
 use crate::tkm::agent::install::Installed;
 use crate::tkm::host::{Address, HostName};
-use crate::tkm::ssh::{Connection, Login};
+use crate::tkm::host_user::{HostUser, NewUser, Sudo};
+use crate::tkm::line::is_bound;
+use crate::tkm::login::Login;
+use crate::tkm::ssh::Connection;
 use crate::tkm::state::Purpose;
 use crate::tkm::{bootstrap, client_config};
 
@@ -22,17 +25,23 @@ use crate::tkm::{bootstrap, client_config};
 /// Logs in with the keys that you use already, or with --identity, adds the key to ~/.ssh/authorized_keys of that user, and
 /// verifies it on a fresh connection. If that fails, the file is put back. The way in that was used stays, and is noted as
 /// break-glass. A key of staging or prod is bound to `tetra agent`: this program is put on the host, in ~/.local/lib/tetra, if it
-/// runs there.
+/// runs there. For a user who is made it is in /usr/local/lib/tetra, where root alone can change it.
 #[derive(Debug, clap::Args)]
 pub struct Bootstrap {
     /// The host
     host: HostName,
-    /// The user to log in as, and whose key it becomes
+    /// The user to log in as, and whose key it becomes, unless --create-user names another
     #[arg(long = "as", value_name = "USER")]
     user: Option<UserName>,
     /// A private key that the host accepts already
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
+    /// Make this user, unless there is one, and let the key in there; the login is that of root, or of one with `sudo`
+    #[arg(long, value_name = "USER")]
+    create_user: Option<HostUser>,
+    /// Let the user run `tetra agent` of the environment as root, and nothing else: a line in /etc/sudoers.d
+    #[arg(long, requires = "create_user")]
+    sudo: bool,
     #[command(flatten)]
     limits: LineLimits,
 }
@@ -40,8 +49,11 @@ pub struct Bootstrap {
 impl Command for Bootstrap {
     const NAME: &'static str = "tkm bootstrap";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] =
-        &["tkm bootstrap dev", "tkm bootstrap prod --as root --identity ~/.ssh/id_ed25519"];
+    const EXAMPLES: &'static [&'static str] = &[
+        "tkm bootstrap dev",
+        "tkm bootstrap prod --as root --identity ~/.ssh/id_ed25519",
+        "tkm bootstrap prod --as root --create-user tetra-deploy --sudo",
+    ];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         environments_of(cx, &self.host)
@@ -54,16 +66,37 @@ impl Command for Bootstrap {
             // Checked as the address of which it becomes a part.
             host.address = format!("{user}@{}", Address { user: None, ..host.address }).parse::<Address>()?;
         }
+        if self.sudo && !is_bound(&host.env) {
+            return Err(Fault::usage(
+                "`--sudo` is for keys that are bound to `tetra agent`: those of staging and prod",
+            ));
+        }
         self.limits.apply(&mut host.rules);
         let variables = cx.host.variables();
         let by = match &self.identity {
             Some(path) => access::login_with(&cx.host.cwd().join(path), variables)?,
             None => Login::Operator,
         };
+        let login = Connection::open(&store, &host, variables)?.route.user;
+        let by = match &self.create_user {
+            Some(user) => Login::Become { by: Box::new(by), login, user: user.to_string() },
+            None => by,
+        };
+        if let Some(user) = &self.create_user {
+            host.address.user = Some(user.to_string());
+        }
         let connection = Connection::open(&store, &host, variables)?.shared();
+        let sudo = if self.sudo { Sudo::Agent } else { Sudo::Nothing };
+        let user = self.create_user.map(|name| NewUser { name, sudo });
         let id = key_id(cx, &host.env, Purpose::Deploy);
         let _lock = store.lock()?;
-        let wanted = bootstrap::Bootstrap { by: &by, id: &id, program: cx.host.program(), version: VERSION };
+        let wanted = bootstrap::Bootstrap {
+            by: &by,
+            id: &id,
+            program: cx.host.program(),
+            version: VERSION,
+            user: user.as_ref(),
+        };
         let done = bootstrap::run(&connection, actor(cx), &wanted)?;
         client_config::write(&store, cx.selection.org.as_ref())?;
         let user = &connection.route.user;
@@ -82,7 +115,8 @@ impl Command for Bootstrap {
             .with("added", done.installation == Installation::Added);
         let report = match done.agent {
             Some(Installed::Impossible(why)) => Report::of(message).note(format!(
-                "the key has `restrict` only and is not bound to `tetra agent`: {why}; it can run any command"
+                "the key has `restrict` only and is not bound to `tetra agent`: {why}; it can run any command{}",
+                if self.sudo { ", and no line of sudo was written" } else { "" }
             )),
             Some(Installed::Ready(_)) | None => Report::of(message),
         };

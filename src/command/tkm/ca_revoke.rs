@@ -11,7 +11,8 @@ use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::krl::{self, Entries, HostList};
-use crate::tkm::ssh::{Connection, Login};
+use crate::tkm::login::Login;
+use crate::tkm::ssh::Connection;
 use crate::tkm::state::{Key, State};
 use crate::tkm::{access, client_config, remote};
 

@@ -42,13 +42,22 @@ pub(super) fn record_host(cx: &Cx, store: &Store, event: &str, host: &HostName) 
 }
 
 /// Does the same on several hosts at a time, and shows where each is. The results are in their order.
-pub(super) fn on_each<R: Send>(cx: &mut Cx, hosts: &[Host], work: impl Fn(&Host, &dyn Fn(&str)) -> R + Sync) -> Vec<R> {
+pub(super) fn on_each<'h, R: Send>(
+    cx: &mut Cx,
+    hosts: &'h [Host],
+    work: impl Fn(&'h Host, &dyn Fn(&str)) -> R + Sync,
+) -> Vec<R> {
     let waiting = |host: &Host| TargetState { name: host.name.to_string(), state: "waiting".to_owned() };
     let mut targets: Vec<TargetState> = hosts.iter().map(waiting).collect();
-    let results = many::each(hosts, work, |index, text| {
-        text.clone_into(&mut targets[index].state);
-        cx.console.progress(&targets, index);
-    });
+    let all: Vec<&Host> = hosts.iter().collect();
+    let results = many::each(
+        &all,
+        |host, say| work(host, say),
+        |index, text| {
+            text.clone_into(&mut targets[index].state);
+            cx.console.progress(&targets, index);
+        },
+    );
     cx.console.end_progress();
     results
 }

@@ -2,26 +2,29 @@
 
 use super::context::{environments_of, find, not_initialized, record_host};
 use crate::base::environment::EnvRef;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::host::HostName;
-use crate::tkm::{client_config, pins};
+use crate::tkm::{client_config, pins, revoke};
 
 /// Remove a host from the list, with its pin
 ///
-/// Nothing is changed on the host: the keys that it accepts stay.
+/// Nothing is changed on the host: the keys that it accepts stay. One that may still let in a revoked key is not removed.
 #[derive(Debug, clap::Args)]
 pub struct HostRm {
     /// The host
     host: HostName,
+    /// The host does not exist any more: forget also that it may let in revoked keys
+    #[arg(long)]
+    gone: bool,
 }
 
 impl Command for HostRm {
     const NAME: &'static str = "tkm host rm";
     const ALIASES: &'static [&'static str] = &["tkm host remove"];
     const EFFECT: Effect = Effect::Destroy;
-    const EXAMPLES: &'static [&'static str] = &["tkm host rm dev"];
+    const EXAMPLES: &'static [&'static str] = &["tkm host rm dev", "tkm host rm web1 --gone"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         environments_of(cx, &self.host)
@@ -32,6 +35,13 @@ impl Command for HostRm {
         let _lock = store.lock()?;
         let host = store.host(&self.host)?;
         let mut state = store.state()?;
+        let pending = revoke::pending(&state).filter(|key| key.hosts.contains(&host.name)).count();
+        if pending > 0 && !self.gone {
+            let message = format!("`{}` may still let in revoked keys: {pending}", host.name);
+            return Err(Fault::new(FaultKind::Refused, message).with_advice(
+                "`tkm revoke --resume` takes them away; if the host does not exist any more, add `--gone`",
+            ));
+        }
         let accepts = state.keys.iter().filter(|key| key.hosts.contains(&host.name)).count();
         state.keys.iter_mut().for_each(|key| key.hosts.retain(|name| *name != host.name));
         state.break_glass.remove(&host.name);

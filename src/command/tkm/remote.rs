@@ -12,7 +12,8 @@ use crate::tkm::access;
 use crate::tkm::error::TkmError;
 use crate::tkm::examine::{FoundLine, LineState};
 use crate::tkm::host::{Host, HostName};
-use crate::tkm::ssh::{Connection, Login};
+use crate::tkm::login::Login;
+use crate::tkm::ssh::Connection;
 use crate::tkm::state::State;
 use crate::tkm::store::Store;
 use crate::tkm::sync::Look;
@@ -48,8 +49,12 @@ impl RemoteHosts {
             None => Login::Operator,
         };
         let (state, hosts) = (store.state()?, chosen(&store, &self.hosts, cx.selection.env.as_ref())?);
-        let looks =
-            on_each(cx, &hosts, |host, _| Look::take(&Connection::open(&store, host, variables)?, &state, &given));
+        let looks = on_each(cx, &hosts, |host, say| {
+            say("reading authorized_keys");
+            let look = Connection::open(&store, host, variables).and_then(|it| Look::take(&it, &state, &given));
+            say(if look.is_ok() { "read" } else { "failed" });
+            look
+        });
         Ok(Some(Survey { store, state, hosts, looks }))
     }
 }

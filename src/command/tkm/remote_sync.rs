@@ -1,14 +1,15 @@
 //! `tkm remote sync`
 
-use super::context::{actor, not_initialized};
+use std::collections::BTreeMap;
+
+use super::context::{actor, not_initialized, on_each};
 use super::remote::{RemoteHosts, Survey};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::error::TkmError;
-use crate::tkm::host::Host;
-use crate::tkm::many;
+use crate::tkm::host::HostName;
 use crate::tkm::ssh::Connection;
 use crate::tkm::sync::Look;
 
@@ -55,12 +56,19 @@ fn run(survey: Option<Survey>, cx: &mut Cx) -> Result<Report, Fault> {
         return Err(fault.with_advice("run it again"));
     }
     let variables = cx.host.variables();
-    let mend = |(host, look): &(&Host, &Result<Look, TkmError>)| match look {
-        Ok(look) => look.mend(&Connection::open(&store, host, variables)?),
-        Err(_) => Ok(()),
-    };
-    let pairs: Vec<_> = hosts.iter().zip(&looks).collect();
-    let done = many::each(&pairs, |pair, _| mend(pair), |_, _| {});
+    let found: BTreeMap<&HostName, &Look> =
+        hosts.iter().zip(&looks).filter_map(|(host, look)| Some((&host.name, look.as_ref().ok()?))).collect();
+    let done = on_each(cx, &hosts, |host, say| {
+        let Some(look) = found.get(&host.name) else { return Ok(()) };
+        let (doing, done) = match look.is_to_be_mended() {
+            true => ("mending the lines, and trying the keys", "mended"),
+            false => ("seeing that nothing is put back", "unchanged"),
+        };
+        say(doing);
+        let result = Connection::open(&store, host, variables).and_then(|it| look.mend(&it.shared()));
+        say(if result.is_ok() { done } else { "failed" });
+        result
+    });
     let mut state = state;
     let mut report = Report::default();
     let columns = [("host", "HOST"), ("state", "STATE"), ("removed", "REMOVED"), ("added", "ADDED"), ("why", "WHY")];

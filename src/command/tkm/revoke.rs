@@ -1,9 +1,10 @@
 //! `tkm revoke`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::context::{actor, find, not_initialized};
+use super::context::{actor, find, not_initialized, on_each};
 use super::target::{Choice, KeySelector, KeyTarget, Wanted, accepting, choose};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
@@ -12,10 +13,11 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::krl::HostList;
+use crate::tkm::login::Login;
 use crate::tkm::revoke::{self, Extent, Revocation};
-use crate::tkm::ssh::{Connection, Login};
+use crate::tkm::ssh::Connection;
 use crate::tkm::store::Store;
-use crate::tkm::{access, client_config, many};
+use crate::tkm::{access, client_config};
 
 /// Take a key away from its hosts, for good
 ///
@@ -64,24 +66,28 @@ impl Command for Revoke {
         let _lock = store.lock()?;
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let revocation = Revocation { store: &store, keys, extent, actor: actor(cx), turn: Mutex::new(()) };
-        let all: Vec<&Host> = hosts.iter().collect();
-        let ways = many::each(
-            &all,
-            |host, _| {
-                let connection = Connection::open(&store, host, variables)?;
-                let way = revocation.other_way(&connection, &given)?;
-                Ok((connection, way))
-            },
-            |_, _| {},
-        );
+        let ways = on_each(cx, &hosts, |host, say| {
+            say("looking for another way in");
+            let connection = Connection::open(&store, host, variables)?.shared();
+            let way = revocation.other_way(&connection, &given)?;
+            Ok((connection, way))
+        });
         if let Some(fault) = last_way_in(&hosts, &ways) {
             return Err(fault);
         }
         revocation.begin(variables)?;
-        let run = |way: &Result<(Connection, Login), TkmError>| {
-            way.as_ref().ok().map(|(connection, by)| revocation.run(connection, by))
-        };
-        let done = many::each(&ways, |way, _| run(way), |_, _| {});
+        let found: BTreeMap<&HostName, &(Connection, Login)> =
+            hosts.iter().zip(&ways).filter_map(|(host, way)| Some((&host.name, way.as_ref().ok()?))).collect();
+        let done = on_each(cx, &hosts, |host, say| {
+            let Some((connection, by)) = found.get(&host.name) else {
+                say("failed");
+                return None;
+            };
+            say("removing the key, and trying the other way in");
+            let result = revocation.run(connection, by);
+            say(if result.is_ok() { extent.gone() } else { "failed" });
+            Some(result)
+        });
         let results = ways.into_iter().zip(done).filter_map(|(way, done)| match way {
             Ok(_) => done,
             Err(error) => Some(Err(error)),
@@ -125,10 +131,8 @@ fn table(extent: Extent, hosts: &[Host], results: Vec<Result<HostList, TkmError>
     let mut report = Report::default();
     let columns = [("host", "HOST"), ("env", "ENV"), ("state", "STATE"), ("krl", "KRL"), ("why", "WHY")];
     let mut table = Table::new(&columns).when_empty("no host accepts the key");
-    let (gone, kept) = match extent {
-        Extent::Everywhere => ("revoked", "pending"),
-        Extent::Hosts => ("removed", "failed"),
-    };
+    let gone = extent.gone();
+    let kept = if extent == Extent::Everywhere { "pending" } else { "failed" };
     for (host, result) in hosts.iter().zip(results) {
         let (state, list, why) = match result {
             Ok(list) => (Cell::from(gone).tone(Tone::Good), Value::from(list.word()), Value::Null),

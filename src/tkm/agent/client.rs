@@ -5,8 +5,9 @@ use crate::base::environment::EnvRef;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
 use crate::tkm::key::Fingerprint;
+use crate::tkm::login::Login;
 use crate::tkm::remote;
-use crate::tkm::ssh::{self, Answer, Connection, Login};
+use crate::tkm::ssh::{self, Answer, Connection};
 
 impl Connection<'_> {
     /// Has something done on the host: by the agent where the key of the login is bound to it, else by a script.

@@ -106,14 +106,15 @@ fn check_change(block: &ManagedBlock, now: &[u8], wanted: &[u8]) -> Result<(), &
     if block.replace(now, &lines) != wanted {
         return Err("it changes lines of `authorized_keys` that are not of this environment");
     }
-    let is_allowed = |line: &String| present.contains(line) || present.iter().any(|old| allows_no_more(line, old));
+    let is_allowed = |line: &Vec<u8>| present.contains(line) || present.iter().any(|old| allows_no_more(line, old));
     if lines.iter().all(is_allowed) { Ok(()) } else { Err("a new line would allow more than this key may") }
 }
 
 /// True if a line is bound to the same command as another, with no other option than `from=` and `expiry-time=`, and those of a key
 /// that signs certificates: what it signs is bound to the command too.
-fn allows_no_more(new: &str, old: &str) -> bool {
-    let (Some(new), Some(old)) = (BoundLine::parse(new), BoundLine::parse(old)) else { return false };
+fn allows_no_more(new: &[u8], old: &[u8]) -> bool {
+    let parse = |line| BoundLine::parse(std::str::from_utf8(line).ok()?);
+    let (Some(new), Some(old)) = (parse(new), parse(old)) else { return false };
     new.command == old.command && (old.from.is_none() || new.from == old.from)
 }
 
@@ -175,7 +176,7 @@ mod tests {
     fn check(now: &[&str], wanted: &[&str]) -> Result<(), &'static str> {
         let block = ManagedBlock::of(&"prod".parse().expect("an environment"));
         let file = |lines: &[&str]| {
-            let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            let lines: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
             block.replace(b"ssh-rsa foreign\n", &lines)
         };
         check_change(&block, &file(now), &file(wanted))

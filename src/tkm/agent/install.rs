@@ -8,8 +8,9 @@ use crate::sys::digest;
 use crate::sys::file::FileError;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
+use crate::tkm::login::Login;
 use crate::tkm::route::last_line;
-use crate::tkm::ssh::{Connection, Login};
+use crate::tkm::ssh::Connection;
 
 /// The largest program that is sent, in bytes.
 const MAX_PROGRAM: u64 = 512 << 20;
@@ -30,16 +31,27 @@ pub enum Installed {
     Impossible(String),
 }
 
+/// Where a program is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Below the home directory of the user who logs in.
+    OfUser,
+    /// `/usr/local/lib/tetra`, which root alone can write: another user can be let run it as root.
+    OfRoot,
+}
+
 /// Says where the program would be, and whether it is there. No directory on the way may be writable for another user.
 const LOOK: &str = r#"
 umask 077
+mode=700; d=$HOME/.local/lib/tetra
+set -- "$HOME" "$HOME/.local" "$HOME/.local/lib" "$d"
+if [ "$place" = root ]; then umask 022; mode=755; d=/usr/local/lib/tetra; set -- /usr /usr/local /usr/local/lib "$d"; fi
 if [ "$(uname -sm)" != "$machine" ]; then echo "the host is $(uname -sm), and this program is $machine"; exit 3; fi
 for tool in sha256sum mkdir mv ls; do
     command -v "$tool" >/dev/null || { echo "\`$tool\` does not exist there"; exit 3; }
 done
-d=$HOME/.local/lib/tetra
 mkdir -p "$d" 2>/dev/null || { echo "\`$d\` cannot be made"; exit 3; }
-for p in "$HOME" "$HOME/.local" "$HOME/.local/lib" "$d"; do
+for p in "$@"; do
     [ -O "$p" ] || { echo "\`$p\` belongs to another user"; exit 3; }
     case $(ls -Lld "$p") in ?????w*|????????w*) echo "\`$p\` can be written by other users"; exit 3;; esac
 done
@@ -58,10 +70,25 @@ const RECEIVE: &str = r#"
 new=$d/.tetra-$$
 trap 'rm -f "$new"' EXIT
 cat >"$new" || { echo "no space is left for \`$d\`"; exit 3; }
-chmod 700 "$new" && { sync "$new" 2>/dev/null || sync; }
+chmod "$mode" "$new" && { sync "$new" 2>/dev/null || sync; }
 [ "$(sha256sum <"$new" | cut -c1-64)" = "$sum" ] || { echo "the program did not arrive as a whole"; exit 3; }
 mv -f "$new" "$t" || { echo "\`$t\` cannot be written"; exit 3; }
 trap - EXIT
+"#;
+
+/// Removes programs of earlier versions but the last, and those that a line of `authorized_keys` or sudo names still.
+const PRUNE: &str = r#"
+cd "$d" || exit 3
+kept=0
+for f in $(ls -t); do
+    case $f in tetra-????????????????) ;; *) continue;; esac
+    case ${f#tetra-} in *[!0-9a-f]*) continue;; esac
+    [ "$d/$f" != "$t" ] || continue
+    grep -qF "$d/$f " "$keys" /etc/sudoers.d/tetra-* 2>/dev/null && continue
+    kept=$((kept + 1))
+    [ "$kept" -le 1 ] || rm -f "$f"
+done
+echo pruned
 "#;
 
 impl Program {
@@ -88,9 +115,10 @@ impl Program {
     /// # Errors
     ///
     /// Fails as the login does. That the host cannot have it is not a failure.
-    pub fn install(&self, connection: &Connection, by: &Login) -> Result<Installed, TkmError> {
+    pub fn install(&self, connection: &Connection, by: &Login, place: Place) -> Result<Installed, TkmError> {
         let facts = format!(
-            "machine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
+            "place={}\nmachine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
+            place.word(),
             machine(),
             self.sha256,
             &self.sha256[..16],
@@ -108,6 +136,29 @@ impl Program {
             _ => Installed::Impossible(said),
         })
     }
+}
+
+impl Place {
+    fn word(self) -> &'static str {
+        match self {
+            Self::OfUser => "user",
+            Self::OfRoot => "root",
+        }
+    }
+}
+
+/// Removes programs of earlier versions but one. `user` is whose lines name them.
+///
+/// # Errors
+///
+/// Fails as the login does. One that stays is not a failure.
+pub fn prune(connection: &Connection, by: &Login, current: &RemotePath) -> Result<(), TkmError> {
+    let user = &connection.route.user;
+    let facts = format!(
+        "t='{current}'\nd=${{t%/*}}\nkeys=$(getent passwd '{user}' | cut -d: -f6)/.ssh/authorized_keys\n\
+         [ -e \"$keys\" ] || keys=$HOME/.ssh/authorized_keys\n"
+    );
+    connection.run(by, &format!("{facts}{PRUNE}"), b"").map(|_| ())
 }
 
 /// What `uname -sm` prints where this program runs.

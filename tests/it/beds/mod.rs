@@ -23,6 +23,7 @@
 mod daemon;
 mod daemon_run;
 mod documents;
+mod keys;
 mod serve;
 
 use std::io::Write;

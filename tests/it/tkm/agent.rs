@@ -153,3 +153,35 @@ fn a_host_that_cannot_have_the_program_has_a_key_with_restrict_alone() {
     assert!(own_lines(&server)[0].starts_with("restrict,command="), "{:?}", own_lines(&server));
     world.run("tkm test prod").done();
 }
+
+#[test]
+fn programs_of_earlier_versions_go_but_one_and_those_that_a_line_names() {
+    if !has_servers("programs_of_earlier_versions_go_but_one_and_those_that_a_line_names") {
+        return;
+    }
+    let server = Server::start("prod");
+    let mut world = bound_world(&server);
+    let dir = server.root().join(".local/lib/tetra");
+    let program = fs::read_dir(&dir).expect("there").flatten().next().expect("a program").file_name();
+    let names =
+        ["tetra-00000000000000a1", "tetra-00000000000000a2", "tetra-00000000000000a3", "tetra-of-others", "tetra-0"];
+    for (age, name) in (1..).zip(names) {
+        let file = fs::File::create(dir.join(name)).expect("ours");
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - age);
+        file.set_modified(time).expect("ours");
+    }
+    let text = fs::read_to_string(server.authorized_keys()).expect("there");
+    let named = "command=\"/root/.local/lib/tetra/tetra-00000000000000a3 agent staging\" ssh-ed25519 AAAA other\n";
+    fs::write(server.authorized_keys(), format!("{named}{text}")).expect("ours");
+    world.run(&bootstrap(&server)).done();
+    let mut left: Vec<String> = fs::read_dir(&dir)
+        .expect("there")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    let mut expected: Vec<String> = [names[0], names[2], names[3], names[4]].map(str::to_owned).to_vec();
+    expected.push(program.to_string_lossy().into_owned());
+    expected.sort();
+    assert_eq!(left, expected);
+}

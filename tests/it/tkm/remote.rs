@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use super::{bootstrap, has_servers, mode, own_lines, tkm_dir, world_of};
+use super::{Killer, bootstrap, has_servers, mode, own_lines, tkm_dir, world_of};
 use crate::sshd::Server;
+use crate::world::World;
 
 #[test]
 fn lines_of_ours_are_mended_and_those_of_others_stay() {
@@ -100,4 +101,102 @@ fn files_of_keys_that_cannot_be_changed_are_left_as_they_are() {
     assert_eq!(world.run("tkm remote audit dev").code, 18);
     server.stop();
     assert_eq!(world.run("tkm remote list dev").code, 11);
+}
+
+/// The files by which a server would put its old keys back.
+fn armed(server: &Server) -> Vec<Vec<u8>> {
+    let all = fs::read_dir(server.root().join(".ssh")).expect("there").flatten();
+    let armed = all.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tetra-restore-"));
+    armed.map(|entry| fs::read(entry.path()).expect("readable")).collect()
+}
+
+#[test]
+fn a_mend_that_is_killed_at_any_step_is_ended_by_another() {
+    if !has_servers("a_mend_that_is_killed_at_any_step_is_ended_by_another") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let whole = fs::read_to_string(server.authorized_keys()).expect("there");
+    let right = own_lines(&server).remove(0);
+    let broken = whole.replace(&right, right.trim_start_matches("restrict,pty "));
+    let killer = Killer::new(&world);
+    // A look; a connection, arm, write; a fresh connection with its check, for the way in and for the key; disarm.
+    let points: Vec<_> = (1..=9).map(|at| (at, "before")).chain([(9, "after")]).collect();
+    let mut killed = 0;
+    for (at, when) in &points {
+        fs::write(server.authorized_keys(), &broken).expect("ours");
+        killed += usize::from(!killer.run(&world, "tkm remote sync dev", &format!("{at} {when}")));
+        world.run("tkm test dev").done();
+        world.run("tkm remote sync dev").done();
+        assert_eq!(fs::read_to_string(server.authorized_keys()).expect("there"), whole, "{at} {when}");
+        assert!(armed(&server).is_empty(), "nothing puts the old lines back ({at} {when})");
+        world.run("tkm test dev").done();
+    }
+    assert_eq!(killed, points.len());
+}
+
+#[test]
+fn a_mend_that_would_not_let_in_is_put_back() {
+    if !has_servers("a_mend_that_would_not_let_in_is_put_back") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let whole = fs::read_to_string(server.authorized_keys()).expect("there");
+    let right = own_lines(&server).remove(0);
+    let missing = whole.replace(&format!("{right}\n"), "");
+    let identity = format!("--identity {}", server.identity().display());
+    // The private key of the store is another one than its line: the host does not let it in.
+    let private = tkm_dir(&world).join("keys/_/dev/id_ed25519");
+    let good = fs::read(&private).expect("there");
+    fs::write(&private, fs::read(server.root().join(".ssh/host_key")).expect("there")).expect("ours");
+    fs::write(server.authorized_keys(), &missing).expect("ours");
+    let found = world.run(&format!("tkm remote sync dev {identity}"));
+    assert_eq!(found.code, 14, "{found:?}");
+    assert_eq!(fs::read_to_string(server.authorized_keys()).expect("there"), missing);
+    fs::write(&private, good).expect("ours");
+    world.run(&format!("tkm remote sync dev {identity}")).done();
+    assert_eq!(fs::read_to_string(server.authorized_keys()).expect("there"), whole);
+    // The way in goes with the line that is mended: the host puts its file back by itself.
+    let old = private.with_file_name("old");
+    fs::copy(&private, &old).expect("ours");
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o600)).expect("ours");
+    world.run("tkm rotate dev --now").done();
+    let text = fs::read_to_string(server.authorized_keys()).expect("there");
+    let new = own_lines(&server).remove(0);
+    let stray = text.replace(&new, &right);
+    fs::write(server.authorized_keys(), &stray).expect("ours");
+    let found = world.run(&format!("tkm remote sync dev --identity {}", old.display()));
+    assert!(found.code == 17 && found.stderr.contains("puts its old keys back"), "{found:?}");
+    assert_eq!(armed(&server), [stray.into_bytes()]);
+}
+
+#[test]
+fn lines_of_bound_keys_are_mended_by_bound_keys() {
+    if !has_servers("lines_of_bound_keys_are_mended_by_bound_keys") {
+        return;
+    }
+    let server = Server::start("staging");
+    let mut world = World::new();
+    world.run("tkm init").done();
+    let (port, fingerprint) = (server.port(), server.fingerprint());
+    world.run(&format!("tkm host add staging root@127.0.0.1:{port} --fingerprint {fingerprint}")).done();
+    world.run(&format!("tkm bootstrap staging --identity {}", server.identity().display())).done();
+    world.run("tkm rotate staging").done();
+    let whole = fs::read_to_string(server.authorized_keys()).expect("there");
+    let lines = own_lines(&server);
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.contains("agent staging")), "{lines:?}");
+    // No key but those of the store is let in, and only the old one of them.
+    let (_, ours) = whole.split_once("# >>>").expect("a block");
+    let ours = format!("# >>>{ours}");
+    fs::write(server.authorized_keys(), ours.replace(&format!("{}\n", lines[1]), "")).expect("ours");
+    let said = world.run("tkm remote sync staging").done();
+    assert!(said.contains("mended"), "{said}");
+    assert_eq!(fs::read_to_string(server.authorized_keys()).expect("there"), ours);
+    assert!(armed(&server).is_empty());
+    world.run("tkm rotate staging --resume --now").done();
+    assert_eq!(own_lines(&server).len(), 1);
 }

@@ -180,6 +180,25 @@ fn a_host_that_is_down_stays_pending_until_it_is_reached() {
 }
 
 #[test]
+fn a_host_that_may_let_in_a_revoked_key_is_not_removed() {
+    if !has_servers("a_host_that_may_let_in_a_revoked_key_is_not_removed") {
+        return;
+    }
+    let mut server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    server.stop();
+    assert_eq!(world.run(&revoke(&server, "@dev --yes")).code, 11);
+    let before = fs::read(tkm_dir(&world).join("state.json")).expect("there");
+    let said = world.run("tkm host rm dev --yes").failed(4);
+    assert!(said.contains("tkm revoke --resume"), "{said}");
+    assert_eq!(fs::read(tkm_dir(&world).join("state.json")).expect("there"), before);
+    assert!(world.run("tkm host list").done().contains("dev"));
+    world.run("tkm host rm dev --gone --yes").done();
+    assert!(!world.run("tkm host list").done().contains("127.0.0.1"));
+}
+
+#[test]
 fn from_a_host_that_is_named_the_key_goes_there_only() {
     if !has_servers("from_a_host_that_is_named_the_key_goes_there_only") {
         return;
@@ -210,10 +229,12 @@ fn a_revocation_that_is_killed_at_any_step_is_ended_by_another() {
     let mut world = world_of(&server);
     let killer = super::Killer::new(&world);
     let mut killed = 0;
-    // The other way in is tried, the file read, the host armed, both files written, the way tried again, the host disarmed.
-    for at in 1..=7 {
+    // A connection, and the other way in is tried; the file read, the host armed, both files written; a fresh connection, and the way
+    // tried again; the host disarmed.
+    let points: Vec<_> = (1..=9).map(|at| (at, "before")).chain([(9, "after")]).collect();
+    for (at, when) in &points {
         world.run(&bootstrap(&server)).done();
-        let ended = killer.run(&world, &revoke(&server, "@dev --yes"), &format!("{at} after"));
+        let ended = killer.run(&world, &revoke(&server, "@dev --yes"), &format!("{at} {when}"));
         killed += usize::from(!ended);
         let resumed = world.run(&revoke(&server, "--resume --yes"));
         if resumed.code == 5 {
@@ -221,12 +242,15 @@ fn a_revocation_that_is_killed_at_any_step_is_ended_by_another() {
         } else {
             resumed.done();
         }
-        assert_eq!(fs::read(server.authorized_keys()).expect("there"), foreign, "{at}");
+        assert_eq!(fs::read(server.authorized_keys()).expect("there"), foreign, "{at} {when}");
         let left: Vec<_> = fs::read_dir(server.root().join(".ssh")).expect("there").flatten().collect();
-        assert!(!left.iter().any(|it| it.file_name().to_string_lossy().starts_with(".tetra-")), "{at}: {left:?}");
+        assert!(
+            !left.iter().any(|it| it.file_name().to_string_lossy().starts_with(".tetra-")),
+            "{at} {when}: {left:?}"
+        );
         world.run("tkm generate dev").done();
     }
-    assert_eq!(killed, 7);
+    assert_eq!(killed, points.len());
 }
 
 #[test]
