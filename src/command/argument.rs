@@ -44,6 +44,8 @@ texts! {
     SettingValue;
     /// An alias, alone or as `NAME=LINE`; completed with aliases, and the line as one.
     AliasDefinition;
+    /// An abbreviation, alone or as `NAME=LINE`; completed with abbreviations, and the line as one.
+    AbbreviationDefinition;
     /// A name that has a port; completed with those of the registry and of processes.
     PortName;
     /// The range of an environment; completed with environments and `proxy`.

@@ -7,7 +7,7 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::name::{OrgName, ProcessName};
 use crate::base::time::HumanDuration;
 use crate::ops::OpContext;
-use crate::report::Console;
+use crate::report::{Console, ShorthandKind};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::progress::Progress;
@@ -213,6 +213,8 @@ pub struct Settings {
     pub values: BTreeMap<String, String>,
     /// Lines with a name of their own.
     pub aliases: BTreeMap<String, String>,
+    /// Words that are written out while they are typed.
+    pub abbreviations: BTreeMap<String, String>,
 }
 
 /// What to do about a setting that does not exist or does not take `value`; none if it is valid.
@@ -237,6 +239,23 @@ impl Settings {
     #[must_use]
     pub fn time(&self, key: &str) -> Option<Duration> {
         self.get(key).parse::<HumanDuration>().ok().map(|it| it.0)
+    }
+
+    /// The lines of a kind, by name.
+    #[must_use]
+    pub fn lines(&self, kind: ShorthandKind) -> &BTreeMap<String, String> {
+        match kind {
+            ShorthandKind::Alias => &self.aliases,
+            ShorthandKind::Abbreviation => &self.abbreviations,
+        }
+    }
+
+    /// The same, to change them.
+    pub fn lines_mut(&mut self, kind: ShorthandKind) -> &mut BTreeMap<String, String> {
+        match kind {
+            ShorthandKind::Alias => &mut self.aliases,
+            ShorthandKind::Abbreviation => &mut self.abbreviations,
+        }
     }
 
     /// True if a setting is `on`.

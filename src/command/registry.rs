@@ -165,6 +165,8 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<own::source::Source>(),
     spec::<own::watch::Watch>(),
     spec::<own::alias::Alias>(),
+    spec::<own::alias::Unalias>(),
+    spec::<own::abbr::Abbr>(),
     spec::<own::set::Set>(),
     spec::<own::config::Show>(),
     spec::<own::config::ConfigPath>(),

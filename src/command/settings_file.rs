@@ -12,7 +12,12 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::AliasName;
 use crate::base::suggest::closest_match;
 use crate::config::document::{Document, Leaf};
+use crate::config::edits::{Edits, NewEntry};
+use crate::config::path::KeyPath;
 use crate::disk;
+use crate::report::ShorthandKind;
+use crate::sys::file::{self, Access};
+use crate::sys::paths::Paths;
 
 /// What the file says.
 #[derive(Debug, Default)]
@@ -50,9 +55,9 @@ fn parse(path: &Path, text: &str) -> SettingsFile {
                 match read_leaf(leaf, &document) {
                     Ok((key, value)) => {
                         file.lines.insert(leaf.path.keys().join("."), document.line(leaf.key.start));
-                        match leaf.path.keys() {
-                            [_] => file.settings.values.insert(key, value),
-                            _ => file.settings.aliases.insert(key, value),
+                        match shorthand_of(leaf) {
+                            None => file.settings.values.insert(key, value),
+                            Some((kind, _)) => file.settings.lines_mut(kind).insert(key, value),
                         };
                     }
                     Err(wrong) => {
@@ -60,7 +65,7 @@ fn parse(path: &Path, text: &str) -> SettingsFile {
                         // A table is wrong once.
                         let first = leaf.path.keys().first();
                         while leaf.path.keys().len() > 1
-                            && first.is_some_and(|first| first != "aliases")
+                            && shorthand_of(leaf).is_none()
                             && leaves.next_if(|next| next.path.keys().first() == first).is_some()
                         {
                         }
@@ -88,12 +93,15 @@ fn read_leaf(leaf: &Leaf, document: &Document) -> Result<(String, String), Box<D
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    if let Some((kind, name)) = shorthand_of(leaf) {
+        let kind = kind.word();
+        return match (name.parse::<AliasName>(), &leaf.value) {
+            (Err(error), _) => Err(wrong(format!("invalid {kind} name `{name}`"), error.to_string())),
+            (Ok(_), Value::String(_)) => Ok((name.to_owned(), value)),
+            (Ok(_), _) => Err(wrong(format!("invalid value for the {kind} `{name}`"), "expected a string".to_owned())),
+        };
+    }
     match leaf.path.keys() {
-        [aliases, alias] if aliases == "aliases" => match (alias.parse::<AliasName>(), &leaf.value) {
-            (Err(error), _) => Err(wrong(format!("invalid alias name `{alias}`"), error.to_string())),
-            (Ok(_), Value::String(_)) => Ok((alias.clone(), value)),
-            (Ok(_), _) => Err(wrong(format!("invalid value for the alias `{alias}`"), "expected a string".to_owned())),
-        },
         [key] => match (setting(key), validation_error(key, &value)) {
             (Some(setting), Some(_)) => {
                 let title = format!("invalid value for `{key}`");
@@ -109,9 +117,49 @@ fn read_leaf(leaf: &Leaf, document: &Document) -> Result<(String, String), Box<D
         },
         path => Err(wrong(
             format!("unknown key `{}`", path.join(".")),
-            "expected a setting or a table [aliases]".to_owned(),
+            "expected a setting or a table [aliases] or [abbreviations]".to_owned(),
         )),
     }
+}
+
+/// The alias or abbreviation that a key defines.
+fn shorthand_of(leaf: &Leaf) -> Option<(ShorthandKind, &str)> {
+    let [table, name] = leaf.path.keys() else { return None };
+    ShorthandKind::ALL.into_iter().find(|kind| kind.table() == table).map(|kind| (kind, name.as_str()))
+}
+
+/// Writes an alias or abbreviation into the file, or removes it without a line. Everything else in the file stays as it is,
+/// also where the file is a link.
+///
+/// # Errors
+///
+/// Fails if the file is not TOML, or cannot be written.
+pub fn save_line(paths: &Paths, kind: ShorthandKind, name: &str, line: Option<&str>) -> Result<(), Fault> {
+    let path = paths.config();
+    let path = path.canonicalize().unwrap_or(path);
+    file::create_dir(path.parent().unwrap_or(&path))?;
+    let change = |old: &[u8]| -> Result<Vec<u8>, Fault> {
+        let shown = path.display().to_string();
+        let text = std::str::from_utf8(old)
+            .map_err(|_| Fault::usage(format!("`{shown}` is not UTF-8")).with_advice("`config edit` opens it"))?;
+        let document = Document::parse(&shown, text).map_err(|wrong| {
+            Fault::usage(format!("`{shown}` is not TOML; nothing was saved"))
+                .with_advice("`config edit` opens it")
+                .with_diagnostics(wrong)
+        })?;
+        let table = KeyPath::of(&[kind.table()]);
+        let key = table.join(name);
+        let value = line.map(|line| Value::String(line.to_owned()).to_string());
+        let mut edits = Edits::new(&document);
+        match (document.leaf(&key), &value) {
+            (Some(leaf), Some(value)) => edits.value(leaf, value),
+            (Some(leaf), None) => edits.remove(leaf),
+            (None, Some(value)) => edits.add(NewEntry { path: &key, table: &table, value, comment: None }),
+            (None, None) => {}
+        }
+        Ok(edits.finish().into_bytes())
+    };
+    file::update(&path, Access::Private, change)
 }
 
 /// The file with every key, each with its default, unit and meaning, all commented out.
@@ -123,7 +171,8 @@ pub fn template() -> String {
             if it.default.parse::<u32>().is_ok() { it.default.to_owned() } else { format!("\"{}\"", it.default) };
         text.push_str(&format!("# {}\n# {}\n#{} = {value}\n\n", it.help, it.accepts.expected(), it.name));
     }
-    text + "# Lines with a name of their own:\n#[aliases]\n#down = \"tsm stop all\"\n"
+    text + "# Lines with a name of their own:\n#[aliases]\n#down = \"tsm stop all\"\n\n\
+            # Words that are written out while they are typed:\n#[abbreviations]\n#lf = \"tsm logs -f\"\n"
 }
 
 #[cfg(test)]

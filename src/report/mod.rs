@@ -93,8 +93,10 @@ pub enum FollowUp {
     PreviousDirectory,
     /// Start the prompt.
     StartPrompt,
-    /// Define an alias; remove it if `line` is none.
-    Alias {
+    /// Define an alias or an abbreviation; remove it if `line` is none.
+    Shorthand {
+        /// Which of them.
+        kind: ShorthandKind,
         /// The name.
         name: String,
         /// The line.
@@ -107,6 +109,47 @@ pub enum FollowUp {
         /// Its new value.
         value: String,
     },
+}
+
+/// A line with a name of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShorthandKind {
+    /// Is read as its line when it is run.
+    Alias,
+    /// Is written out while it is typed.
+    Abbreviation,
+}
+
+impl ShorthandKind {
+    /// In this order.
+    pub const ALL: [Self; 2] = [Self::Alias, Self::Abbreviation];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Alias => "alias",
+            Self::Abbreviation => "abbreviation",
+        }
+    }
+
+    /// The command that defines it.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Alias => "alias",
+            Self::Abbreviation => "abbr",
+        }
+    }
+
+    /// Its table in `config.toml`.
+    #[must_use]
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Alias => "aliases",
+            Self::Abbreviation => "abbreviations",
+        }
+    }
 }
 
 /// How runs of a line are watched.

@@ -220,7 +220,13 @@ impl EditMode for Chords {
             return search;
         }
         match ReedlineRawEvent::try_from(event) {
-            Ok(event) => self.inner.parse_event(event),
+            Ok(event) => match self.inner.parse_event(event) {
+                // Keys that arrive together are one edit, in which the editor would not see the blank after an abbreviation.
+                ReedlineEvent::Edit(edits) if edits == [EditCommand::InsertChar(' ')] => {
+                    ReedlineEvent::Multiple(vec![ReedlineEvent::Edit(edits)])
+                }
+                other => other,
+            },
             Err(()) => ReedlineEvent::None,
         }
     }

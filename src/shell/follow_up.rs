@@ -50,11 +50,11 @@ pub(super) fn carry_out(
         FollowUp::Set { key, value } => {
             session.settings.values.insert(key, value);
         }
-        FollowUp::Alias { name, line: Some(line) } => {
-            session.settings.aliases.insert(name, line);
+        FollowUp::Shorthand { kind, name, line: Some(line) } => {
+            session.settings.lines_mut(kind).insert(name, line);
         }
-        FollowUp::Alias { name, line: None } => {
-            session.settings.aliases.remove(&name);
+        FollowUp::Shorthand { kind, name, line: None } => {
+            session.settings.lines_mut(kind).remove(&name);
         }
         FollowUp::Exit => return Ok(LineOutcome { code: 0, then: Then::Exit }),
         FollowUp::StartPrompt => return start_prompt(session, console),

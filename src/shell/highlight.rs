@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use nu_ansi_term::{Color, Style};
-use reedline::{Highlighter, StyledText};
+use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
-use super::panics;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
+use super::{abbreviations, panics};
 use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
 use crate::command::complete::{CandidateSource, NameKind};
@@ -49,6 +49,13 @@ impl Highlighter for CommandHighlighter {
         }
         text.push((Style::new(), line[done..].to_owned()));
         text
+    }
+
+    /// The editor forgets none of its abbreviations, so those of this moment are asked.
+    fn should_expand_abbr(&self, line: &str, cursor: usize, _: AbbrExpandContext) -> bool {
+        let word = line[cursor..].split(char::is_whitespace).next().unwrap_or_default();
+        let is_known = self.snapshot.lock().abbreviations.iter().any(|(name, _)| name == word);
+        is_known && panics::catch_or(false, || abbreviations::is_expanded_at(line, cursor))
     }
 }
 

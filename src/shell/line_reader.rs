@@ -209,6 +209,7 @@ impl LineReader {
         self.editor = editor
             .with_semantic_markers(TerminalMarks::of(session).of_editor())
             .with_transient_prompt(shown.after_enter())
+            .with_abbreviations(session.settings.abbreviations.clone().into_iter().collect())
             .with_cwd(Some(context_key(selection)))
             .with_immediately_accept(whole);
     }
@@ -362,6 +363,7 @@ fn disk_source(session: &Session, selection: Selection) -> DiskSource {
         cwd: session.host.cwd().to_owned(),
         home: PathBuf::from(session.host.variable("HOME").unwrap_or("/")),
         aliases: session.settings.aliases.clone().into_iter().collect(),
+        abbreviations: session.settings.abbreviations.clone().into_iter().collect(),
         programs: session.host.variable("PATH").unwrap_or_default().to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The shell: sources of lines, confirmation, execution, the prompt.
 
+pub mod abbreviations;
 pub mod audit;
 pub mod complete;
 pub mod confirm;

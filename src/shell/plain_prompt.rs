@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::prompt::ContextPrompt;
 use super::session::Session;
 use super::source::ScriptOrigin;
-use super::{idle, runner, terminal};
+use super::{abbreviations, idle, runner, terminal};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
@@ -37,6 +37,11 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
                 console.note("the line was not run");
             }
             Ok(LineInput::Line(line)) => {
+                let expanded = abbreviations::expand(&session.settings.abbreviations, &line);
+                if let Some(line) = &expanded {
+                    console.note(&format!("runs `{}`", line.trim_end()));
+                }
+                let line = expanded.unwrap_or(line);
                 let outcome = runner::run_line(session, console, &line, &ScriptOrigin::Prompt);
                 if outcome.exits() {
                     return outcome.code;

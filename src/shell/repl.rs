@@ -89,6 +89,7 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
             let given = std::mem::replace(&mut session.settings, file.settings);
             session.settings.values.extend(given.values);
             session.settings.aliases.extend(given.aliases);
+            session.settings.abbreviations.extend(given.abbreviations);
         }
         Ok(None) => {}
         Err(fault) => warn(console, &fault),

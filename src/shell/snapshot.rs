@@ -31,6 +31,7 @@ impl Default for SharedSnapshot {
             cwd: nowhere.clone(),
             home: nowhere,
             aliases: Vec::new(),
+            abbreviations: Vec::new(),
             programs: String::new(),
         })
     }

@@ -261,7 +261,7 @@ fn schemas_of(command: &str) -> Vec<(String, serde_json::Value)> {
 fn misfits_of_answer(entry: &CommandSpec, line: &str, ran: &crate::world::LineResult) -> Vec<String> {
     let mut found = Vec::new();
     // What changes the session says nothing, as in a shell.
-    if ran.output.trim().is_empty() && ran.code == 0 && !matches!(entry.name, "alias" | "set") {
+    if ran.output.trim().is_empty() && ran.code == 0 && !matches!(entry.name, "alias" | "unalias" | "abbr" | "set") {
         found.push(format!("`{line}` printed nothing: {}", ran.stderr));
     }
     if ran.code != 0 && !ran.stderr.trim().is_empty() {

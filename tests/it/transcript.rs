@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # Prose: lines with `#` before a step.
-//! > tsm stop api                 a line of tetra; `use`, `select`, `@env`, `set` and `alias` hold for the lines after it
+//! > tsm stop api                 a line of tetra; `use`, `select`, `@env`, `set`, `alias`, `unalias` and `abbr` hold for the lines after it
 //! error: …                       what it says, output and talk in their order
 //! [5]                            its exit code, if not 0
 //! $ tetra -c 'tsm list' | wc -l  a line of bash, with tetra, tsm, tkm and org in PATH
@@ -194,7 +194,8 @@ impl SessionHome {
         let said = said.strip_prefix(&spoken).unwrap_or(&said);
         let said = said.replace(&format!("at -c:{}:", self.session.len() + 1), "at -c:1:");
         let word = line.split_whitespace().next().unwrap_or_default();
-        if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias"].contains(&word)) {
+        if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias", "unalias", "abbr"].contains(&word))
+        {
             self.session.push((line.to_owned(), said.clone()));
         }
         (said, code)

@@ -30,8 +30,9 @@ fn f1_shows_the_help_of_what_the_cursor_is_on_and_keeps_the_line() {
     terminal.send("\x15use");
     terminal.wait_line("> use");
     terminal.send(F1);
-    terminal.wait_for("Usage: use [OPTIONS]");
+    terminal.wait_for("Effect: only looks");
     terminal.wait_line("> use");
+    assert!(terminal.bytes().contains("Usage: use [OPTIONS]"), "{}", terminal.bytes());
     terminal.send(" @dev\r");
     terminal.wait_line("-/dev>");
     leave(terminal);
@@ -116,4 +117,85 @@ fn how_questions_are_answered_can_be_set() {
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
     run(&mut terminal, "set confirm no", "[2] acme/PROD>");
     leave(terminal);
+}
+
+const CTRL_Z: &str = "\x1a";
+
+#[test]
+fn an_abbreviation_is_written_out_at_a_blank_and_undo_gives_the_word_back() {
+    let home = TestHome::new();
+    home.write("config/tetra/config.toml", "[abbreviations]\nhl = 'help lines'\n");
+    let mut terminal = session(&home);
+    terminal.send("hl ");
+    terminal.wait_line("> help lines");
+    terminal.send(CTRL_Z);
+    terminal.wait("the word that was typed", |screen| current_line(screen).trim_end().ends_with("> hl").then_some(()));
+    terminal.send("\x03");
+    terminal.wait_line("tetra>");
+    run(&mut terminal, "abbr ud='use @dev'", "tetra>");
+    // In quotes, and as an argument, it is a word like others.
+    terminal.send("help 'ud x' ud ud");
+    terminal.wait_line("> help 'ud x' ud ud");
+    terminal.send("\x03");
+    terminal.wait_line("tetra>");
+    terminal.send("version; ud");
+    terminal.wait_line("> version; ud");
+    terminal.send("\r");
+    terminal.wait_line("-/dev>");
+    run(&mut terminal, "history -n 1", "-/dev>");
+    terminal.wait_for("version; use @dev");
+    run(&mut terminal, "abbr --remove ud", "-/dev>");
+    terminal.send("ud\r");
+    terminal.wait_line("[2] -/dev>");
+    run(&mut terminal, "abbr cd=version", "[2] -/dev>");
+    terminal.wait_for("`cd` is a command");
+    leave(terminal);
+}
+
+#[test]
+fn aliases_and_abbreviations_that_are_saved_are_there_in_the_next_session() {
+    let home = TestHome::new();
+    let config =
+        home.write("config/tetra/config.toml", "# mine\nplain = false # as it is\n[aliases]\nold = \"version\"\n");
+    let mut terminal = session(&home);
+    run(&mut terminal, "alias --save d='use @dev'", "tetra>");
+    run(&mut terminal, "abbr --save us='use @staging'", "tetra>");
+    run(&mut terminal, "alias here=version", "tetra>");
+    terminal.send("alias\r");
+    terminal.wait_for("config.toml:5");
+    terminal.wait_for("this session");
+    leave(terminal);
+    let text = std::fs::read_to_string(&config).expect("what the test needs");
+    assert!(text.starts_with("# mine\nplain = false # as it is\n[aliases]\nold = \"version\"\n"), "{text}");
+    let mut terminal = session(&home);
+    run(&mut terminal, "d", "-/dev>");
+    terminal.send("us\r");
+    terminal.wait_line("-/staging>");
+    run(&mut terminal, "unalias here", "[5] -/staging>");
+    run(&mut terminal, "unalias old", "-/staging>");
+    terminal.wait_for("it is back at the next start");
+    run(&mut terminal, "unalias --save old", "-/staging>");
+    run(&mut terminal, "unalias --save d", "-/staging>");
+    run(&mut terminal, "abbr --save --remove us", "-/staging>");
+    leave(terminal);
+    let text = std::fs::read_to_string(&config).expect("what the test needs");
+    assert!(!["old", "@dev", "@staging"].iter().any(|gone| text.contains(gone)), "{text}");
+    assert!(text.starts_with("# mine\nplain = false # as it is\n"), "{text}");
+    let terminal = session(&home);
+    leave(terminal);
+}
+
+#[test]
+fn a_plain_prompt_shows_what_an_abbreviation_is() {
+    let home = TestHome::new();
+    home.write("config/tetra/config.toml", "[abbreviations]\nud = 'use @dev'\n");
+    let mut command = home.tetra();
+    command.env("TERM", "dumb");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("tetra>");
+    terminal.send("ud\r");
+    terminal.wait_for("runs `use @dev`");
+    terminal.wait_line("-/dev>");
+    terminal.send("\x04");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
 }

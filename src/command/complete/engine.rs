@@ -9,7 +9,7 @@ use super::options::{self, Expected};
 use super::sources::CandidateSource;
 use super::values::{at_environments, choose, setting_values, topics, values};
 use super::{CompletionContext, RawCandidate, files};
-use crate::command::argument::{AliasDefinition, CommandWord, SettingValue, StartWord};
+use crate::command::argument::{AbbreviationDefinition, AliasDefinition, CommandWord, SettingValue, StartWord};
 use crate::command::{CommandSpec, registry};
 
 /// The most words of a command name.
@@ -188,7 +188,9 @@ fn arguments(
         Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<SettingValue>(arg) => {
             setting_values(words, arg, typed)
         }
-        Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<AliasDefinition>(arg) => {
+        Expected::Positional(arg) | Expected::OnlyPositional(arg)
+            if is::<AliasDefinition>(arg) || is::<AbbreviationDefinition>(arg) =>
+        {
             match typed.split_once('=') {
                 Some((name, line)) => nested_line(known, &format!("{name}="), line, depth),
                 None => values(arg, typed, known.source),

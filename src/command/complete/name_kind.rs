@@ -13,6 +13,8 @@ pub enum NameKind {
     Env,
     /// Aliases.
     Alias,
+    /// Abbreviations.
+    Abbreviation,
     /// Programs of the system.
     Program,
     /// Users of the system.

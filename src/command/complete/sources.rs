@@ -52,6 +52,8 @@ pub struct DiskSource {
     pub home: PathBuf,
     /// Aliases and their lines.
     pub aliases: Vec<(String, String)>,
+    /// Abbreviations and their lines.
+    pub abbreviations: Vec<(String, String)>,
     /// The value of `PATH`.
     pub programs: String,
 }
@@ -64,6 +66,7 @@ impl CandidateSource for DiskSource {
             NameKind::Org => subdirectories(&self.paths.orgs()),
             NameKind::Env => self.environments(),
             NameKind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            NameKind::Abbreviation => self.abbreviations.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::User => crate::sys::passwd::names(),
             NameKind::Host => self.hosts().into_iter().map(|host| host.name.to_string()).collect(),
             NameKind::Program => {
@@ -85,7 +88,8 @@ impl CandidateSource for DiskSource {
             NameKind::Org => Some("organization".to_owned()),
             NameKind::Program | NameKind::User => None,
             NameKind::Env => self.environment_description(name),
-            NameKind::Alias => self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, line)| line.clone()),
+            NameKind::Alias => line_of(&self.aliases, name),
+            NameKind::Abbreviation => line_of(&self.abbreviations, name),
             NameKind::Host => {
                 let host = self.hosts().into_iter().find(|host| host.name.as_str() == name)?;
                 Some(format!("{} of {}", host.address, host.env))
@@ -114,6 +118,10 @@ impl CandidateSource for DiskSource {
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         listed
     }
+}
+
+fn line_of(lines: &[(String, String)], name: &str) -> Option<String> {
+    lines.iter().find(|(known, _)| known == name).map(|(_, line)| line.clone())
 }
 
 impl DiskSource {
@@ -215,6 +223,7 @@ mod tests {
             cwd: directory.join("cwd"),
             home: directory.join("home"),
             aliases: vec![("d".to_owned(), "use @dev".to_owned())],
+            abbreviations: Vec::new(),
             programs: format!("{0}/cwd:{0}/nowhere:{0}/cwd", directory.display()),
         }
     }

@@ -12,9 +12,9 @@ use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
 use crate::command::argument::{
-    AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord, ProcessId, ProcessPid,
-    ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord, TomlAssignment, TomlTable,
-    UsedPort, UserName, VariableName, VersionId,
+    AbbreviationDefinition, AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord,
+    ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord,
+    TomlAssignment, TomlTable, UsedPort, UserName, VariableName, VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
@@ -77,6 +77,7 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<StackName>, |typed, live| listed(typed, live, NameKind::Stack)),
     (TypeId::of::<OrgName>, |typed, live| things(typed, live, NameKind::Org)),
     (TypeId::of::<AliasName>, |typed, live| things(typed, live, NameKind::Alias)),
+    (TypeId::of::<AbbreviationDefinition>, |typed, live| things(typed, live, NameKind::Abbreviation)),
     (TypeId::of::<AliasDefinition>, |typed, live| things(typed, live, NameKind::Alias)),
     (TypeId::of::<EnvName>, environments),
     (TypeId::of::<ProfileWord>, |typed, live| listed(typed, live, NameKind::Profile)),

@@ -49,6 +49,7 @@ mod tests {
             selection: Selection::default(),
             cwd: home.path().to_owned(),
             home: home.path().to_owned(),
+            abbreviations: Vec::new(),
             aliases: [("down".to_owned(), "tsm stop".to_owned())].into(),
             programs: String::new(),
         };

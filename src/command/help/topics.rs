@@ -87,8 +87,9 @@ fn prompt() -> String {
      Ctrl-Z               takes the last change of the line back\n\n\
      Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept.\n\
      What is longer than the screen is shown by $TETRA_PAGER, $PAGER or less; TETRA_PAGER=cat shows it at once.\n\
-     `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and a table `aliases`; the\n\
-     lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
+     `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and tables\n\
+     `aliases` and `abbreviations`; an abbreviation is written out at a blank or Enter, Ctrl-Z gives it back.\n\
+     The lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
      give a prompt without an editor, for screen readers and poor terminals.\n"
         .to_owned()
 }

@@ -1,17 +1,16 @@
-//! `alias`
+//! `alias`, `unalias`
 
+use super::shorthand::{self, Definition};
 use crate::base::fault::Fault;
-use crate::base::line;
 use crate::base::name::AliasName;
 use crate::command::argument::{AliasDefinition, CommandWord};
-use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{FollowUp, Report, Table};
+use crate::report::{Report, ShorthandKind};
 
 /// Define or show aliases
 ///
-/// The words after the alias are appended to its line. Aliases last for this session; put them into `rc.tetra` to define them at
-/// the start of every prompt. Without arguments it lists the aliases.
+/// The words after the alias are appended to its line. Aliases last for this session; `--save` keeps them in `config.toml` for the
+/// sessions to come. Without arguments it lists the aliases, and where each is from.
 #[derive(Debug, clap::Args)]
 pub struct Alias {
     /// The alias, alone or as NAME=LINE
@@ -20,6 +19,9 @@ pub struct Alias {
     /// The line
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub line: Vec<CommandWord>,
+    /// Keep the alias in `config.toml`
+    #[arg(long, requires = "name")]
+    pub save: bool,
     /// Remove the alias
     #[arg(long, requires = "name", conflicts_with = "line")]
     pub remove: bool,
@@ -27,39 +29,46 @@ pub struct Alias {
 
 impl Command for Alias {
     const NAME: &'static str = "alias";
-    const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["alias", "alias ctx=context", "alias j='context --json'"];
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["alias", "alias ctx=context", "alias j='context --json'", "alias --save failed='history --failed'"];
+
+    fn effect(&self) -> Effect {
+        if self.save { Effect::Write } else { Effect::Read }
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Some(AliasDefinition(given)) = self.name else { return Ok(list(cx, None)) };
-        let (name, first) = match given.split_once('=') {
-            Some((name, first)) => (name, Some(first.to_owned())),
-            None => (given.as_str(), None),
-        };
-        let name: AliasName = name.parse()?;
-        if self.remove {
-            return Ok(Report::then(FollowUp::Alias { name: name.to_string(), line: None }));
+        match (self.remove, &self.name) {
+            (true, Some(AliasDefinition(name))) => {
+                shorthand::remove(ShorthandKind::Alias, &name.parse()?, self.save, cx)
+            }
+            _ => Definition { kind: ShorthandKind::Alias, name: self.name, line: self.line, save: self.save }.run(cx),
         }
-        let rest = match &self.line[..] {
-            [line] => line.0.clone(),
-            words => line::join(words.iter().map(|word| &word.0)),
-        };
-        let text = [first.unwrap_or_default(), rest].join(" ").trim().to_owned();
-        if text.is_empty() {
-            return Ok(list(cx, Some(name.as_str())));
-        }
-        if !matches!(registry::resolve(&[name.as_str()]), CommandMatch::Nothing) {
-            return Err(Fault::usage(format!("`{name}` is a command")).with_advice("choose another name"));
-        }
-        line::lex(&text)?;
-        Ok(Report::then(FollowUp::Alias { name: name.to_string(), line: Some(text) }))
     }
 }
 
-fn list(cx: &Cx, only: Option<&str>) -> Report {
-    let mut table = Table::new(&[("name", "NAME"), ("line", "LINE")]).when_empty("no aliases");
-    for (name, line) in cx.settings.aliases.iter().filter(|(name, _)| only.is_none_or(|only| only == name.as_str())) {
-        table.row(vec![name.into(), line.into()]);
+/// Remove an alias
+///
+/// For this session; `--save` also removes it from `config.toml`.
+#[derive(Debug, clap::Args)]
+pub struct Unalias {
+    /// The alias
+    pub name: AliasName,
+    /// Remove it from `config.toml` too
+    #[arg(long)]
+    pub save: bool,
+}
+
+impl Command for Unalias {
+    const NAME: &'static str = "unalias";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["alias ctx=context; unalias ctx"];
+
+    fn effect(&self) -> Effect {
+        if self.save { Effect::Write } else { Effect::Read }
     }
-    Report::of(table)
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        shorthand::remove(ShorthandKind::Alias, &self.name, self.save, cx)
+    }
 }

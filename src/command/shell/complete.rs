@@ -41,6 +41,7 @@ impl Command for Complete {
             cwd: cx.host.cwd().to_owned(),
             home: PathBuf::from(cx.host.variable("HOME").unwrap_or("/")),
             aliases: Vec::new(),
+            abbreviations: Vec::new(),
             programs: cx.host.variable("PATH").unwrap_or_default().to_owned(),
         };
         let answer = for_shell(self.shell, &line, &self.breaks, &CompletionContext::full(&live));

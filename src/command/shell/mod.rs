@@ -1,5 +1,6 @@
 //! The shell's own commands.
 
+pub mod abbr;
 pub mod alias;
 pub mod complete;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod repl;
 pub mod select;
 pub mod set;
 pub mod setup;
+mod shorthand;
 pub mod source;
 pub mod use_cmd;
 pub mod version;

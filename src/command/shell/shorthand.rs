@@ -1,0 +1,101 @@
+//! What `alias` and `abbr` share: lines with a name of their own, for this session or kept in `config.toml`.
+
+use std::collections::BTreeSet;
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::line;
+use crate::base::name::AliasName;
+use crate::base::suggest::closest_match;
+use crate::command::argument::{AliasDefinition, CommandWord};
+use crate::command::registry::{self, CommandMatch};
+use crate::command::{Cx, settings_file};
+use crate::report::{FollowUp, Report, ShorthandKind, Table};
+
+/// What is to be defined, or shown.
+pub(super) struct Definition {
+    pub kind: ShorthandKind,
+    pub name: Option<AliasDefinition>,
+    pub line: Vec<CommandWord>,
+    /// Also for later sessions.
+    pub save: bool,
+}
+
+impl Definition {
+    /// Defines it if a line is given, else shows what there is.
+    pub(super) fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let Some(AliasDefinition(given)) = self.name else { return list(self.kind, cx, None) };
+        let (name, first) = match given.split_once('=') {
+            Some((name, first)) => (name, Some(first.to_owned())),
+            None => (given.as_str(), None),
+        };
+        let name: AliasName = name.parse()?;
+        let rest = match &self.line[..] {
+            [line] => line.0.clone(),
+            words => line::join(words.iter().map(|word| &word.0)),
+        };
+        let mut text = [first.unwrap_or_default(), rest].join(" ").trim().to_owned();
+        if text.is_empty() {
+            match cx.settings.lines(self.kind).get(name.as_str()).filter(|_| self.save) {
+                Some(known) => text.clone_from(known),
+                None => return list(self.kind, cx, Some(name.as_str())),
+            }
+        }
+        if !matches!(registry::resolve(&[name.as_str()]), CommandMatch::Nothing) {
+            return Err(Fault::usage(format!("`{name}` is a command")).with_advice("choose another name"));
+        }
+        line::lex(&text)?;
+        if self.save {
+            settings_file::save_line(cx.paths, self.kind, name.as_str(), Some(&text))?;
+            note_saved(self.kind, name.as_str(), cx);
+        }
+        Ok(Report::then(FollowUp::Shorthand { kind: self.kind, name: name.to_string(), line: Some(text) }))
+    }
+}
+
+fn note_saved(kind: ShorthandKind, name: &str, cx: &mut Cx) {
+    cx.console.note(&format!("saved {} {name} in {}", kind.word(), cx.paths.config().display()));
+}
+
+/// Removes one of this session, and with `save` that of `config.toml` too.
+pub(super) fn remove(kind: ShorthandKind, name: &AliasName, save: bool, cx: &mut Cx) -> Result<Report, Fault> {
+    let file = settings_file::read(&cx.paths.config())?.unwrap_or_default();
+    let is_kept = file.settings.lines(kind).contains_key(name.as_str());
+    let lines = cx.settings.lines(kind);
+    if !(lines.contains_key(name.as_str()) || save && is_kept) {
+        let fault = Fault::new(FaultKind::NotFound, format!("{} `{name}` does not exist", kind.word()));
+        return Err(match closest_match(name.as_str(), lines.keys().map(String::as_str)) {
+            Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+            None => fault.with_advice(format!("`{}` lists those that exist", kind.command())),
+        });
+    }
+    let config = cx.paths.config();
+    if save && is_kept {
+        settings_file::save_line(cx.paths, kind, name.as_str(), None)?;
+        cx.console.note(&format!("removed {} {name} from {}", kind.word(), config.display()));
+    } else if is_kept {
+        let text =
+            format!("it is back at the next start: `{}` has it; `--save` removes it there too", config.display());
+        cx.console.note(&text);
+    }
+    Ok(Report::then(FollowUp::Shorthand { kind, name: name.to_string(), line: None }))
+}
+
+fn list(kind: ShorthandKind, cx: &Cx, only: Option<&str>) -> Result<Report, Fault> {
+    let file = settings_file::read(&cx.paths.config())?.unwrap_or_default();
+    let columns = [("name", "NAME"), ("line", "LINE"), ("origin", "ORIGIN")];
+    let mut table = Table::new(&columns).when_empty(format!("no {}", kind.table()));
+    let (here, kept) = (cx.settings.lines(kind), file.settings.lines(kind));
+    let names: BTreeSet<&String> = here.keys().chain(kept.keys()).collect();
+    for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name.as_str())) {
+        let place = file.lines.get(&format!("{}.{name}", kind.table()));
+        let place = place.map(|line| format!("config.toml:{line}")).unwrap_or_default();
+        let (line, origin) = match (here.get(name), kept.get(name)) {
+            (Some(line), kept) if kept == Some(line) => (line, place),
+            (Some(line), _) => (line, "this session".to_owned()),
+            (None, Some(line)) => (line, format!("{place}, from the next start of the prompt on")),
+            (None, None) => continue,
+        };
+        table.row(vec![name.into(), line.into(), origin.into()]);
+    }
+    Ok(Report::of(table))
+}
