@@ -1,5 +1,6 @@
 //! Words that everyone speaks: names, environments, times, faults. No input or output, no clap, no terminal.
 
+pub mod columns;
 pub mod control;
 pub mod diagnostic;
 pub mod dotenv;

@@ -193,6 +193,18 @@ pub const SETTINGS: &[Setting] = &[
         help: "whether the terminal gets a title, and marks where prompts and output begin (OSC 133)",
     },
     Setting {
+        name: "theme",
+        default: "default",
+        accepts: Accepts::Words(&[
+            ("default", "the colors of the terminal"),
+            ("light", "for a light background"),
+            ("contrast", "bright colors, nothing dim"),
+            ("blue-orange", "without red and green"),
+            ("mono", "without colors"),
+        ]),
+        help: "the colors of the prompt and of what is shown at it; no theme says anything by color alone",
+    },
+    Setting {
         name: "transient-prompt",
         default: "on",
         accepts: Accepts::Switch,

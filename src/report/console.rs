@@ -1,5 +1,6 @@
 //! The console as an interface: output, notes, questions.
 
+use super::theme::Theme;
 use std::io::Write;
 
 use jiff::tz::TimeZone;
@@ -104,6 +105,8 @@ pub struct OutputOptions {
     pub unpaged: bool,
     /// With or without colors.
     pub color: Option<Color>,
+    /// Another theme.
+    pub theme: Option<Theme>,
 }
 
 /// When to use colors.

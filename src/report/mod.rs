@@ -10,6 +10,7 @@ pub mod json;
 pub mod read;
 pub mod row;
 pub mod screen;
+pub mod theme;
 pub mod value;
 
 pub use block::{Block, Column, Field, Fields, Message, Table, Visibility};

@@ -37,7 +37,7 @@ impl CommandCompleter {
     fn candidates(&self, line: &str, pos: usize) -> Vec<Candidate> {
         let snapshot = self.snapshot.lock();
         let (text, before) = short_form::lengthen(line, pos);
-        let mut candidates = complete(&text, pos + before, &CompletionContext::full(&*snapshot));
+        let mut candidates = complete(&text, pos + before, &CompletionContext::full(&**snapshot));
         candidates.retain(|candidate| candidate.span.start >= before);
         for candidate in &mut candidates {
             candidate.span = candidate.span.start - before..candidate.span.end - before;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use crate::base::fault::Fault;
 use crate::base::line::Word;
 use crate::command::global::Globals;
+use crate::report::theme::Theme;
 use crate::report::{Console, FollowUp, OutputOptions, Report};
 
 use super::execute::Execution;
@@ -49,7 +50,8 @@ pub(super) fn run_command(
     let parsed = parse(&texts, &mut globals, console.width());
     let mut with_options = {
         // A script goes on by itself.
-        let output = OutputOptions { unpaged: at.source.origin.is_script(), ..globals.output };
+        let theme = Some(session.theme()).filter(|theme| *theme != Theme::default());
+        let output = OutputOptions { unpaged: at.source.origin.is_script(), theme, ..globals.output };
         (output != OutputOptions::default()).then(|| console.with_options(&output))
     };
     let console: &mut dyn Console = match &mut with_options {

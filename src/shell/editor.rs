@@ -6,19 +6,19 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEvent};
-use nu_ansi_term::{Color, Style};
 use reedline::{
-    ColumnarMenu, EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder,
-    PromptEditMode, PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory,
-    ValidationResult, Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings,
-    default_vi_normal_keybindings, default_vi_visual_keybindings,
+    EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder, PromptEditMode,
+    PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory, ValidationResult,
+    Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
+    default_vi_visual_keybindings,
 };
 
 use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
-use super::hint::HistoryHinter;
+use super::hint::LineHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::idle::LastKey;
+use super::menu::HalfScreenMenu;
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -74,11 +74,11 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub fn build(parts: EditorConfig) -> Reedline {
     let mut editor = Reedline::create()
         .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone() }))
-        .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu())))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))
         .with_quick_completions(true)
         .with_partial_completions(true)
         .with_highlighter(Box::new(CommandHighlighter { snapshot: parts.snapshot.clone() }))
-        .with_hinter(Box::new(HistoryHinter::default()))
+        .with_hinter(Box::new(LineHinter::new(parts.snapshot.clone())))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
         .with_edit_mode(edit_mode(parts.keys, parts.last_key))
@@ -89,31 +89,20 @@ pub fn build(parts: EditorConfig) -> Reedline {
         editor = editor.with_history(Box::new(RedactedHistory::new(history, parts.redact, parts.is_private)));
         for (scope, name, marker) in HistoryScope::ALL {
             let search = HistorySearch { path: path.clone(), scope, snapshot: parts.snapshot.clone() };
-            let menu = Box::new(history_menu(name, marker));
+            let menu = Box::new(history_menu(parts.snapshot.clone(), name, marker));
             editor = editor.with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(search) });
         }
     }
     editor
 }
 
-fn completion_menu() -> ColumnarMenu {
-    style_menu(ColumnarMenu::default()).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
+fn completion_menu(snapshot: SharedSnapshot) -> HalfScreenMenu {
+    HalfScreenMenu::new(snapshot).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
 }
 
-fn history_menu(name: &str, marker: &str) -> ColumnarMenu {
-    style_menu(ColumnarMenu::default())
-        .with_name(name)
-        .with_marker(marker)
-        .with_columns(1)
-        .with_input_mode(InputMode::FullBuffer)
-}
-
-fn style_menu(menu: ColumnarMenu) -> ColumnarMenu {
-    menu.with_text_style(Style::new())
-        .with_selected_text_style(Style::new().reverse())
-        .with_match_text_style(Style::new().bold())
-        .with_selected_match_text_style(Style::new().bold().reverse())
-        .with_description_text_style(Color::DarkGray.normal())
+fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScreenMenu {
+    let menu = HalfScreenMenu::new(snapshot).in_rows();
+    menu.with_name(name).with_marker(marker).with_input_mode(InputMode::FullBuffer)
 }
 
 /// The key bindings, with tetra's own.

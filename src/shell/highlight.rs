@@ -2,16 +2,19 @@
 
 use std::ops::Range;
 
-use nu_ansi_term::{Color, Style};
+use nu_ansi_term::Style;
 use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
 use super::short_form;
 use super::snapshot::SharedSnapshot;
-use super::{abbreviations, panics};
+use super::{abbreviations, paint, panics};
 use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
-use crate::command::complete::{CandidateSource, NameKind};
+use crate::command::CommandSpec;
+use crate::command::complete::{ArgumentClass, CandidateSource, NameKind, judge};
 use crate::command::registry::{self, COMMANDS, GROUPS};
+use crate::report::Tone;
+use crate::report::theme::{Role, Theme};
 
 /// The class of a part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,8 @@ enum TokenClass {
     /// Not the beginning of any command.
     Unknown,
     Option,
+    /// The name of something that exists, or one of several values.
+    Name,
     Quoted,
     Operator,
     Comment,
@@ -28,6 +33,7 @@ enum TokenClass {
     Environment,
     /// A production environment.
     Production,
+    /// An option or a value that is not taken.
     Invalid,
     Plain,
 }
@@ -42,9 +48,10 @@ impl Highlighter for CommandHighlighter {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
         let mut text = StyledText::new();
         let mut done = 0;
+        let theme = self.snapshot.lock().theme;
         for (span, part) in panics::catch_or(Vec::new(), || classify(line, cursor, &self.snapshot)) {
             text.push((Style::new(), line[done..span.start].to_owned()));
-            text.push((style(part), line[span.clone()].to_owned()));
+            text.push((style(theme, part), line[span.clone()].to_owned()));
             done = span.end;
         }
         text.push((Style::new(), line[done..].to_owned()));
@@ -59,19 +66,20 @@ impl Highlighter for CommandHighlighter {
     }
 }
 
-fn style(part: TokenClass) -> Style {
-    match part {
-        TokenClass::Command => Color::Green.normal(),
-        TokenClass::Unknown | TokenClass::Invalid => Color::Red.normal(),
-        TokenClass::Option => Color::Cyan.normal(),
-        TokenClass::Quoted => Color::Yellow.normal(),
-        TokenClass::Operator => Color::Purple.bold(),
-        TokenClass::Comment => Color::DarkGray.normal(),
-        TokenClass::Shell => Style::new().italic(),
-        TokenClass::Environment => Color::Blue.normal(),
-        TokenClass::Production => Color::Red.bold(),
-        TokenClass::Plain => Style::new(),
-    }
+fn style(theme: Theme, part: TokenClass) -> Style {
+    let role = match part {
+        TokenClass::Command => Role::Command,
+        TokenClass::Unknown | TokenClass::Invalid => Role::Invalid,
+        TokenClass::Option => Role::Option,
+        TokenClass::Name | TokenClass::Environment => Role::Name,
+        TokenClass::Quoted => Role::Quoted,
+        TokenClass::Operator => Role::Operator,
+        TokenClass::Comment => Role::Hint,
+        TokenClass::Shell => Role::Shell,
+        TokenClass::Production => Role::ProductionWord,
+        TokenClass::Plain => Role::Output(Tone::Plain),
+    };
+    paint::style(theme, role)
 }
 
 /// The parts of a line in order; the gaps are blanks.
@@ -85,8 +93,8 @@ fn classify(text: &str, cursor: usize, glimpse: &SharedSnapshot) -> Vec<(Range<u
             let part = match &token.kind {
                 TokenKind::Word { text, quoted, .. } => {
                     place += 1;
-                    let other = || if *quoted { TokenClass::Quoted } else { classify_argument(text) };
-                    named.get(place - 1).copied().unwrap_or_else(other)
+                    let judged = named.get(place - 1).copied().unwrap_or_else(|| classify_argument(text));
+                    if *quoted && judged == TokenClass::Plain { TokenClass::Quoted } else { judged }
                 }
                 TokenKind::Program => TokenClass::Command,
                 TokenKind::Semicolon | TokenKind::Newline | TokenKind::Pipe | TokenKind::Redirect => {
@@ -125,7 +133,10 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
     let Some(first) = words.get(options) else { return parts };
     let names: Vec<&str> = words[options..].iter().map(|word| word.text).collect();
     match registry::resolve(&names) {
-        registry::CommandMatch::Command(_, count) => parts.extend(vec![TokenClass::Command; count]),
+        registry::CommandMatch::Command(entry, count) => {
+            parts.extend(vec![TokenClass::Command; count]);
+            parts.extend(classify_arguments(entry, &words[options + count..], glimpse));
+        }
         registry::CommandMatch::Group(group, depth) => {
             parts.extend(vec![TokenClass::Command; depth]);
             let rest = &words[options + depth..];
@@ -136,12 +147,41 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
             }
         }
         registry::CommandMatch::Nothing if first.text.starts_with('@') => parts.push(classify_argument(first.text)),
-        registry::CommandMatch::Nothing if short_form::is_short(&names) => parts.push(TokenClass::Command),
+        registry::CommandMatch::Nothing if short_form::is_short(&names) => {
+            let long = [&[short_form::GROUP], &names[..]].concat();
+            if let registry::CommandMatch::Command(entry, count) = registry::resolve(&long) {
+                parts.extend(vec![TokenClass::Command; count - 1]);
+                parts.extend(classify_arguments(entry, &words[options + count - 1..], glimpse));
+            } else {
+                parts.push(TokenClass::Command);
+            }
+        }
         // It may be the value of an option.
         registry::CommandMatch::Nothing if options > 0 => {}
         registry::CommandMatch::Nothing => parts.push(classify_unknown(first, glimpse)),
     }
     parts
+}
+
+/// The words after a command, as its parser takes them.
+fn classify_arguments(entry: &CommandSpec, words: &[NameWord], glimpse: &SharedSnapshot) -> Vec<TokenClass> {
+    let texts: Vec<String> = words.iter().map(|word| word.text.to_owned()).collect();
+    let typing = words.iter().position(|word| word.is_being_typed);
+    let is_name = |kind, name: &str| glimpse.lock().is_name(kind, name);
+    let classes = judge(entry, &texts, typing, &is_name);
+    let class = |(class, word): (ArgumentClass, &NameWord)| match class {
+        ArgumentClass::Option => TokenClass::Option,
+        ArgumentClass::Invalid => TokenClass::Invalid,
+        ArgumentClass::Known => TokenClass::Name,
+        ArgumentClass::Environment => TokenClass::Environment,
+        ArgumentClass::Production => TokenClass::Production,
+        // An option that is not finished, and `@prod`.
+        ArgumentClass::Other => match classify_argument(word.text) {
+            TokenClass::Option => TokenClass::Plain,
+            other => other,
+        },
+    };
+    classes.into_iter().zip(words).map(class).collect()
 }
 
 /// The word after a group.

@@ -1,33 +1,71 @@
-//! Hints: the rest of the latest history line with the typed beginning; lines of the same context come first.
+//! Hints behind the cursor: the rest of the latest history line with the typed beginning, lines of the same context first; where there
+//! is none, what the command still takes.
 
-use nu_ansi_term::{Color, Style};
+use crossterm::terminal;
 use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
 
-use super::panics;
+use super::snapshot::SharedSnapshot;
+use super::{paint, panics, short_form};
+use crate::base::columns::{truncate, width};
+use crate::command::complete::{CompletionContext, usage};
+use crate::report::theme::Role;
 
 /// The number of history rows that are searched at each key press.
 const MAX_LOOKBACK: i64 = 5000;
 
-/// Suggests from the history.
-#[derive(Debug, Default)]
-pub struct HistoryHinter {
+/// The width that is assumed where the terminal does not say it.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// What begins the further rows of a line.
+const CONTINUATION_COLUMNS: usize = 4;
+
+/// Suggests from the history, and shows what a command takes.
+pub struct LineHinter {
+    snapshot: SharedSnapshot,
+    /// What a key puts into the line; empty for a usage.
     hint: String,
 }
 
-impl Hinter for HistoryHinter {
-    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, use_ansi_coloring: bool, cwd: &str) -> String {
-        let at_end = pos >= line.len();
-        self.hint = if line.trim().is_empty() || !at_end {
-            String::new()
-        } else {
-            panics::catch_or(String::new(), || find_hint(line, history, cwd))
+impl LineHinter {
+    /// A hinter with the snapshot of the session.
+    pub fn new(snapshot: SharedSnapshot) -> Self {
+        Self { snapshot, hint: String::new() }
+    }
+
+    fn usage(&self, line: &str) -> String {
+        let (line, _) = short_form::lengthen(line, line.len());
+        usage(&line, &CompletionContext::full(&**self.snapshot.lock()))
+    }
+
+    /// What is shown of a hint: what fits into the row of the cursor, so that no hint makes the terminal scroll.
+    fn cut(&self, line: &str, hint: &str) -> String {
+        let (first, rest) = hint.split_once('\n').map_or((hint, None), |(first, rest)| (first, Some(rest)));
+        let first = if rest.is_some() { format!("{first}…") } else { first.to_owned() };
+        let columns = terminal::size().map_or(DEFAULT_COLUMNS, |(columns, _)| columns.into());
+        let before = match line.rsplit_once('\n') {
+            Some((_, last)) => CONTINUATION_COLUMNS + width(last),
+            None => self.snapshot.lock().prompt.as_ref().map_or(0, |prompt| prompt.width()) + width(line),
         };
-        if use_ansi_coloring && !self.hint.is_empty() {
-            Style::new().fg(Color::DarkGray).paint(&self.hint).to_string()
-        } else {
-            // Without color a hint cannot be distinguished from typed text.
-            String::new()
+        // The last column stays free: a terminal may go on in the next row.
+        truncate(&first, columns.saturating_sub(before % columns.max(1) + 1)).into_owned()
+    }
+}
+
+impl Hinter for LineHinter {
+    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, use_ansi_coloring: bool, cwd: &str) -> String {
+        self.hint = String::new();
+        // Without color a hint cannot be distinguished from typed text.
+        if line.trim().is_empty() || pos < line.len() || !use_ansi_coloring {
+            return String::new();
         }
+        self.hint = panics::catch_or(String::new(), || find_hint(line, history, cwd));
+        let usage =
+            if self.hint.is_empty() { panics::catch_or(String::new(), || self.usage(line)) } else { String::new() };
+        let shown = self.cut(line, if self.hint.is_empty() { &usage } else { &self.hint });
+        if shown.is_empty() {
+            return shown;
+        }
+        paint::style(self.snapshot.lock().theme, Role::Hint).paint(shown).to_string()
     }
 
     fn complete_hint(&self) -> String {
@@ -79,7 +117,7 @@ mod tests {
             item.cwd = Some(context.to_owned());
             history.save(item).expect("saved");
         }
-        let mut ghost = HistoryHinter::default();
+        let mut ghost = LineHinter::new(SharedSnapshot::default());
         let mut hint = |line: &str, context: &str| {
             ghost.handle(line, line.len(), &history, true, context);
             ghost.complete_hint()
@@ -94,9 +132,9 @@ mod tests {
 
     #[test]
     fn one_word_is_taken_at_a_time() {
-        let ghost = HistoryHinter { hint: "op api now".to_owned() };
+        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: "op api now".to_owned() };
         assert_eq!(ghost.next_hint_token(), "op");
-        let ghost = HistoryHinter { hint: " api now".to_owned() };
+        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: " api now".to_owned() };
         assert_eq!(ghost.next_hint_token(), " api");
     }
 }

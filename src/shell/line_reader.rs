@@ -19,7 +19,7 @@ use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
-use super::{external_editor, history, panics, short_form, terminal};
+use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
 use crate::base::control;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{LexError, lex};
@@ -65,8 +65,6 @@ pub struct LineReader {
     modes: tty::TerminalModes,
     typeahead: Typeahead,
     panics: u8,
-    /// The warning about a slow terminal was shown.
-    warned_slow: bool,
     /// The terminal modes while a line is edited.
     need: &'static TerminalRestore,
     /// Whether the last prompt appeared without delay; none before the first.
@@ -99,7 +97,6 @@ impl LineReader {
             modes,
             typeahead: Typeahead::default(),
             panics: 0,
-            warned_slow: false,
             need: TerminalRestore::new(input.terminal(), &modes.to_raw(), BRACKETED_PASTE_ON),
             last_was_quick: None,
             cursor_reports: CursorReports::default(),
@@ -151,7 +148,7 @@ impl LineReader {
         let is_idle = idle.is_some_and(|watch| watch.has_expired());
         let took = shown.first_drawn.get().map(|drawn| drawn.duration_since(asked));
         self.last_was_quick = Some(took.is_some_and(|took| took < SLOW_PROMPT));
-        self.warn_if_slow(took, console);
+        self.warn_if_slow(session, took, console);
         let signal = match answer {
             Ok(Ok(signal)) => signal,
             Ok(Err(error)) => {
@@ -199,7 +196,7 @@ impl LineReader {
         let selection = &shown.selection;
         self.pulse.refresh(session);
         self.is_private.store(session.settings.is_on("private"), Ordering::Release);
-        *self.snapshot.lock() = disk_source(session, selection.clone());
+        self.snapshot.replace(disk_source(session, selection.clone()), session.theme(), shown.clone());
         let whole = self.typeahead.next(&mut self.editor);
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
         if self.keys != edit_keys(session) {
@@ -226,14 +223,11 @@ impl LineReader {
         ReadResult::Nothing
     }
 
-    /// Warns once about a terminal that does not report its cursor position.
-    fn warn_if_slow(&mut self, took: Option<Duration>, console: &mut dyn Console) {
-        if !self.warned_slow && took.is_some_and(|took| took >= SLOW_PROMPT) {
-            self.warned_slow = true;
-            console.note(
-                "this terminal does not report its cursor position, which delays each prompt by seconds; \
-                 `--plain` or TETRA_PLAIN=1 avoids it",
-            );
+    /// Offers the prompt without an editor on a terminal that does not report its cursor position.
+    fn warn_if_slow(&mut self, session: &Session, took: Option<Duration>, console: &mut dyn Console) {
+        if took.is_some_and(|took| took >= SLOW_PROMPT) {
+            let why = "this terminal does not report its cursor position, which delays each prompt by seconds";
+            plain_prompt::offer_once(session, console, why);
         }
     }
 
@@ -269,7 +263,7 @@ impl LineReader {
         let (text, before) = short_form::lengthen(line, cursor);
         let shown = {
             let snapshot = self.snapshot.lock();
-            help::at_cursor(&text, cursor + before, &CompletionContext::full(&*snapshot), console.width())
+            help::at_cursor(&text, cursor + before, &CompletionContext::full(&**snapshot), console.width())
         };
         terminal::leave_line();
         // A terminal that takes no text is found by the next prompt.

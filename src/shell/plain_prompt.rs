@@ -10,6 +10,7 @@ use super::{abbreviations, idle, runner, terminal};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
+use crate::sys::file::{self, Access, FileError};
 use crate::sys::signal;
 use crate::sys::tty::{self, LineInput};
 
@@ -19,6 +20,35 @@ pub fn is_enabled(session: &Session) -> bool {
     session.settings.is_on("plain")
         || session.host.variable("TETRA_PLAIN").is_some_and(|value| value != "0")
         || terminal::is_dumb(session)
+}
+
+/// Variables that desktops set to 1 for sessions with a screen reader.
+const READER_VARIABLES: [&str; 2] = ["ACCESSIBILITY_ENABLED", "GNOME_ACCESSIBILITY"];
+
+/// Offers this prompt where a screen reader may be at work.
+pub(super) fn offer_to_screen_reader(session: &Session, console: &mut dyn Console) {
+    if READER_VARIABLES.iter().any(|name| session.host.variable(name) == Some("1")) {
+        offer_once(session, console, "a screen reader reads a prompt that redraws its line badly");
+    }
+}
+
+/// Offers this prompt for a reason, once for each user.
+pub(super) fn offer_once(session: &Session, console: &mut dyn Console, why: &str) {
+    let path = session.paths.plain_offered();
+    let offer = || -> Result<bool, FileError> {
+        file::create_dir(path.parent().unwrap_or(&path))?;
+        let is_new = !path.exists();
+        if is_new {
+            file::write(&path, b"", Access::Private)?;
+        }
+        Ok(is_new)
+    };
+    // Where it cannot be stored, it is offered again.
+    if offer().unwrap_or(true) {
+        console.note(&format!(
+            "{why}: `tetra --plain`, TETRA_PLAIN=1 or `plain = true` in config.toml gives a prompt without an editor"
+        ));
+    }
 }
 
 /// Reads lines in canonical mode and runs them; returns the exit code of the program. Keeps no history.

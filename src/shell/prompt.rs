@@ -4,18 +4,21 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
-use nu_ansi_term::{Color, Style};
+use nu_ansi_term::Color;
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, PromptHistorySearchStatus, PromptViMode};
 
 use super::overview::SharedOverview;
+use super::paint;
 use super::session::{Consent, Session};
 use super::terminal;
+use crate::base::columns;
 use crate::base::environment::Tier;
 use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
 use crate::command::Selection;
 use crate::ops::environments;
-use crate::report::Console;
+use crate::report::theme::{Role, Theme};
+use crate::report::{Console, Tone};
 
 /// A command that took longer is followed by its duration.
 const LONG_COMMAND: Duration = Duration::from_secs(10);
@@ -41,6 +44,8 @@ pub struct ContextPrompt {
     pub processes: SharedOverview,
     /// It shrinks when its line is run.
     pub shrinks: bool,
+    /// The theme.
+    pub theme: Theme,
     /// Whether colors are used.
     pub colors: bool,
     /// The time of the first draw.
@@ -72,6 +77,7 @@ impl ContextPrompt {
             asks_nothing: session.consent == Consent::BelowProduction && tier != Some(Tier::Prod),
             processes: session.processes.clone(),
             shrinks: session.settings.is_on("transient-prompt"),
+            theme: session.theme(),
             colors: terminal::colors(session),
             tier,
             first_drawn: OnceCell::new(),
@@ -83,6 +89,11 @@ impl ContextPrompt {
     pub fn plain(&self) -> String {
         let plain = Self { colors: false, ..self.clone() };
         format!("{}> ", plain.context())
+    }
+
+    /// The columns that the prompt takes.
+    pub(super) fn width(&self) -> usize {
+        columns::width(&self.plain())
     }
 
     /// Where a command would act, for the title of the window.
@@ -106,22 +117,22 @@ impl ContextPrompt {
     /// as usual is left out. `tetra` without any selection.
     fn context(&self) -> String {
         let marks = [self.failure(), self.duration(), self.counts()].concat();
-        let mark = |is: bool, text: &str| if is { self.styled(Color::Yellow.normal(), text) } else { String::new() };
+        let mark = |is: bool, text: &str| if is { self.styled(Role::Output(Tone::Warn), text) } else { String::new() };
         let modes =
             [(self.is_readonly, " read-only"), (self.is_private, " private"), (self.asks_nothing, " asks nothing")];
         let modes: String = modes.iter().map(|(is, text)| mark(*is, text)).collect();
         if self.selection == Selection::default() {
-            return format!("{marks}{}{modes}", self.styled(Color::Blue.bold(), "tetra"));
+            return format!("{marks}{}{modes}", self.styled(Role::Org, "tetra"));
         }
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
-        let org = self.styled(Color::Blue.bold(), org);
+        let org = self.styled(Role::Org, org);
         format!("{marks}{org}/{}{}{modes}", self.environment(), self.process())
     }
 
     fn failure(&self) -> String {
         match self.code {
             0 => String::new(),
-            code => self.styled(Color::Red.normal(), &format!("[{code}] ")),
+            code => self.styled(Role::Output(Tone::Bad), &format!("[{code}] ")),
         }
     }
 
@@ -130,17 +141,17 @@ impl ContextPrompt {
             return String::new();
         }
         let text = HumanDuration(Duration::from_secs(self.took.as_secs())).to_string();
-        self.styled(Color::DarkGray.normal(), &format!("{text} "))
+        self.styled(Role::Hint, &format!("{text} "))
     }
 
     /// The processes of the active environment; of all, if none is active.
     fn counts(&self) -> String {
         let counts = self.processes.with(|all| all.counts(self.selection.environment().as_ref()));
-        let count = |number: usize, sign: char, color: Color| match number {
+        let count = |number: usize, sign: char, tone: Tone| match number {
             0 => String::new(),
-            number => self.styled(color.normal(), &format!("{number}{sign} ")),
+            number => self.styled(Role::Output(tone), &format!("{number}{sign} ")),
         };
-        count(counts.up, '↑', Color::Green) + &count(counts.failed, '✗', Color::Red)
+        count(counts.up, '↑', Tone::Good) + &count(counts.failed, '✗', Tone::Bad)
     }
 
     /// The selected process with its state.
@@ -148,10 +159,10 @@ impl ContextPrompt {
         let Some(name) = &self.selection.process else { return String::new() };
         let state = self.processes.with(|all| all.state(name.as_str()));
         let state = state.map(|it| {
-            let color = if it.has_failed { Color::Red } else { Color::DarkGray };
-            self.styled(color.normal(), &format!("({})", it.state))
+            let role = if it.has_failed { Role::Output(Tone::Bad) } else { Role::Hint };
+            self.styled(role, &format!("({})", it.state))
         });
-        format!("/{}{}", self.styled(Color::Cyan.normal(), name.as_str()), state.unwrap_or_default())
+        format!("/{}{}", self.styled(Role::Option, name.as_str()), state.unwrap_or_default())
     }
 
     /// Production is red and in upper case, so that it is visible without colors.
@@ -160,16 +171,16 @@ impl ContextPrompt {
         match self.tier {
             Some(Tier::Prod) => {
                 let text = if name == "prod" { "PROD".to_owned() } else { format!("{name}(PROD)") };
-                self.styled(Color::White.bold().on(Color::Red), &text)
+                self.styled(Role::Production, &text)
             }
-            Some(Tier::Staging) => self.styled(Color::Yellow.bold(), name),
-            Some(Tier::Dev) => self.styled(Color::Green.normal(), name),
+            Some(Tier::Staging) => self.styled(Role::Staging, name),
+            Some(Tier::Dev) => self.styled(Role::Environment, name),
             Some(Tier::Local) | None => name.to_owned(),
         }
     }
 
-    fn styled(&self, style: Style, text: &str) -> String {
-        if self.colors { style.paint(text).to_string() } else { text.to_owned() }
+    fn styled(&self, role: Role, text: &str) -> String {
+        if self.colors { paint::style(self.theme, role).paint(text).to_string() } else { text.to_owned() }
     }
 }
 
@@ -211,6 +222,10 @@ impl Prompt for ContextPrompt {
         Color::Default
     }
 
+    fn get_prompt_right_color(&self) -> Color {
+        Color::Default
+    }
+
     fn get_indicator_color(&self) -> Color {
         Color::Default
     }
@@ -248,6 +263,10 @@ impl Prompt for Shrunk {
         Color::Default
     }
 
+    fn get_prompt_right_color(&self) -> Color {
+        Color::Default
+    }
+
     fn get_indicator_color(&self) -> Color {
         Color::Default
     }
@@ -273,6 +292,7 @@ mod tests {
             asks_nothing: false,
             processes: SharedOverview::default(),
             shrinks: true,
+            theme: Theme::default(),
             colors: false,
             first_drawn: OnceCell::new(),
         }
@@ -293,7 +313,10 @@ mod tests {
         let mut prod = prompt(Some("acme"), Some("prod"), Some(Tier::Prod));
         assert_eq!(prod.plain(), "acme/PROD> ");
         prod.colors = true;
-        assert!(prod.render_prompt_left().contains(&Color::White.bold().on(Color::Red).paint("PROD").to_string()));
+        assert!(
+            prod.render_prompt_left()
+                .contains(&paint::style(Theme::Default, Role::Production).paint("PROD").to_string())
+        );
         assert_eq!(prompt(Some("acme"), Some("eu"), Some(Tier::Prod)).plain(), "acme/eu(PROD)> ");
     }
 

@@ -46,6 +46,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     if plain_prompt::is_enabled(session) {
         return Ok(plain_prompt::run(session, console));
     }
+    plain_prompt::offer_to_screen_reader(session, console);
     let mut reader = LineReader::new(session, console, modes, give_up).map_err(terminal::unusable)?;
     let mut present = Selection::default();
     let _title = SavedTitle::save(TerminalMarks::of(session));

@@ -8,6 +8,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
 use crate::report::SelectionChange;
+use crate::report::theme::Theme;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
@@ -207,6 +208,11 @@ impl Session {
         })?;
         self.previous_directory = Some(from);
         Ok(())
+    }
+
+    /// The theme of the output and of the prompt.
+    pub(super) fn theme(&self) -> Theme {
+        Theme::of(self.settings.get("theme"))
     }
 
     /// Resets the nesting depth after a panic.

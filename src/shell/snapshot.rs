@@ -1,23 +1,67 @@
 //! The state of the session that the parts of the editor read.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::command::complete::DiskSource;
+use super::prompt::ContextPrompt;
+use crate::command::complete::{CandidateSource, DiskSource, NameKind};
+use crate::report::theme::Theme;
 
 /// A snapshot of the session for completion, highlighting and hints; replaced before every prompt.
 #[derive(Debug, Clone)]
-pub struct SharedSnapshot(Arc<Mutex<DiskSource>>);
+pub struct SharedSnapshot(Arc<Mutex<Snapshot>>);
+
+/// The state of the session at its last prompt.
+#[derive(Debug)]
+pub struct Snapshot {
+    source: DiskSource,
+    /// The theme.
+    pub theme: Theme,
+    /// The prompt that is shown; none before the first.
+    pub prompt: Option<ContextPrompt>,
+    /// The names of each kind that was asked for, read once for each prompt: highlighting asks at every key.
+    names: BTreeMap<NameKind, BTreeSet<String>>,
+}
 
 impl SharedSnapshot {
     /// A snapshot of this state.
     #[must_use]
-    pub fn new(disk: DiskSource) -> Self {
-        Self(Arc::new(Mutex::new(disk)))
+    pub fn new(source: DiskSource) -> Self {
+        let names = BTreeMap::new();
+        Self(Arc::new(Mutex::new(Snapshot { source, theme: Theme::default(), prompt: None, names })))
     }
 
     /// The current state. The lock of a thread that panicked is taken over.
-    pub fn lock(&self) -> MutexGuard<'_, DiskSource> {
+    pub fn lock(&self) -> MutexGuard<'_, Snapshot> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the state.
+    pub(super) fn replace(&self, source: DiskSource, theme: Theme, prompt: ContextPrompt) {
+        *self.lock() = Snapshot { source, theme, prompt: Some(prompt), names: BTreeMap::new() };
+    }
+}
+
+impl Snapshot {
+    /// True for a name that existed when one of its kind was first asked for at this prompt.
+    pub(super) fn is_name(&mut self, kind: NameKind, name: &str) -> bool {
+        let source = &self.source;
+        self.names.entry(kind).or_insert_with(|| source.names(kind).into_iter().collect()).contains(name)
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = DiskSource;
+
+    fn deref(&self) -> &DiskSource {
+        &self.source
+    }
+}
+
+impl DerefMut for Snapshot {
+    fn deref_mut(&mut self) -> &mut DiskSource {
+        &mut self.source
     }
 }
 

@@ -125,6 +125,12 @@ impl Paths {
         self.config.join("context")
     }
 
+    /// Says that the prompt without an editor was offered to this user: `plain-offered` beside the history.
+    #[must_use]
+    pub fn plain_offered(&self) -> PathBuf {
+        self.state.join("plain-offered")
+    }
+
     /// The history of the prompt, an SQLite file.
     #[must_use]
     pub fn history(&self) -> PathBuf {

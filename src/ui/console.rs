@@ -15,6 +15,7 @@ use super::render::{self, Chunk, OutputTarget};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::Fault;
+use crate::report::theme::Theme;
 use crate::report::{
     Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, json,
 };
@@ -91,6 +92,7 @@ pub struct Terminal {
     unpaged: bool,
     reader: Option<Reader>,
     color: Color,
+    theme: Theme,
     progress: ProgressRows,
 }
 
@@ -107,6 +109,7 @@ impl Terminal {
             unpaged: false,
             reader: None,
             color: Color::Auto,
+            theme: Theme::default(),
             progress: ProgressRows::default(),
         }
     }
@@ -119,17 +122,18 @@ impl Terminal {
         other.quiet |= options.quiet;
         other.unpaged |= options.unpaged;
         other.color = options.color.unwrap_or(self.color);
+        other.theme = options.theme.unwrap_or(self.theme);
         other
     }
 
     /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
-        style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal)
+        style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal).themed(self.theme)
     }
 
     fn stderr_styler(&self) -> Styler {
-        style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal)
+        style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal).themed(self.theme)
     }
 
     /// The width of the terminal: as it reports, else `COLUMNS`.

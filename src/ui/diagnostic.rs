@@ -8,6 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use super::sanitize;
 use super::style::Styler;
 use crate::base::diagnostic::{Diagnostic, Severity};
+use crate::report::theme::Theme;
 
 /// The default width, in columns: generated TOML has long lines.
 const DEFAULT_WIDTH: usize = 140;
@@ -25,7 +26,9 @@ const DEFAULT_WIDTH: usize = 140;
 /// ```
 #[must_use]
 pub fn render(all: &[Diagnostic], width: Option<usize>, styler: Styler) -> String {
-    let renderer = if styler == Styler::Colors { Renderer::styled() } else { Renderer::plain() };
+    // Its colors are those of a compiler, whatever the theme.
+    let is_colored = !matches!(styler, Styler::Plain | Styler::Colors(Theme::Mono));
+    let renderer = if is_colored { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width.unwrap_or(DEFAULT_WIDTH).max(40));
     let mut out = String::new();
     for one in all {
@@ -131,7 +134,7 @@ mod tests {
     fn colours_are_only_for_those_who_see_them() {
         let text = SourceText::new("f", "a = 1\n");
         let found = [text.error("wrong", 0..1, "")];
-        assert!(render(&found, None, Styler::Colors).contains('\u{1b}'));
+        assert!(render(&found, None, Styler::Colors(Theme::Default)).contains('\u{1b}'));
         assert!(!render(&found, None, Styler::Plain).contains('\u{1b}'));
     }
 

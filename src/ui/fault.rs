@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::style::Styler;
 use super::{diagnostic, sanitize};
+use crate::base::columns;
 use crate::base::fault::{Fault, FaultKind, Location};
 use crate::report::Tone;
 
@@ -55,7 +56,7 @@ fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
         from += 1;
     }
     let line = shown[from..].concat();
-    let line = sanitize::truncate(&line, room);
+    let line = columns::truncate(&line, room);
     let before = display_width(&shown[from..column]);
     let marked = display_width(&shown[column..(column + place.width).min(shown.len())]).max(1);
     let marks = styler.tone(Tone::Bad, &"^".repeat(marked.min(room.saturating_sub(before).max(1))));
@@ -128,7 +129,7 @@ mod tests {
         let text = format!("{} bad {}", "a".repeat(300), "z".repeat(300));
         for width in 24..=200 {
             let shown = snippet(&place(&text, 302, 3), Some(width), Styler::Plain);
-            assert!(shown.lines().all(|line| sanitize::width(line) <= width), "{width}: {shown}");
+            assert!(shown.lines().all(|line| columns::width(line) <= width), "{width}: {shown}");
             let (line, marks) = shown.split_once('\n').expect("two lines");
             let at = marks.find('^').expect("a mark");
             assert_eq!(&line[at..at + 3], "bad", "{width}: {shown}");

@@ -6,13 +6,14 @@ use unicode_width::UnicodeWidthChar;
 
 use super::sanitize;
 use super::style::Styler;
+use crate::base::columns;
 
 /// The rows of a terminal that does not say how many it has.
 pub(super) const DEFAULT_HEIGHT: usize = 24;
 
 /// The columns that a line with colors takes.
 pub(super) fn visible_width(line: &str) -> usize {
-    sanitize::width(&sanitize::colored(line, Styler::Plain))
+    columns::width(&sanitize::colored(line, Styler::Plain))
 }
 
 /// A screen with a title and as much of `frame` as there is room for. Written over the screen before,
@@ -25,7 +26,7 @@ pub(super) fn screen(title: &str, frame: &[u8], before: Option<&[u8]>, columns: 
     // The title, and the row of the cursor.
     let room = rows.saturating_sub(2).max(1);
     let shown = if lines.len() > room { room.saturating_sub(1) } else { lines.len() };
-    let mut out = format!("\x1b[H{}\x1b[K\n", sanitize::truncate(title, columns));
+    let mut out = format!("\x1b[H{}\x1b[K\n", columns::truncate(title, columns));
     for (number, line) in lines.iter().take(shown).enumerate() {
         let old = old.as_ref().map(|lines| lines.get(number).copied().unwrap_or_default());
         let _ = writeln!(out, "{}\x1b[K", marked(line, old, columns));
@@ -43,10 +44,10 @@ fn marked(line: &str, old: Option<&str>, columns: usize) -> String {
     let plain = sanitize::colored(line, Styler::Plain);
     let old = old.map(|old| sanitize::colored(old, Styler::Plain));
     if old.as_ref().is_none_or(|old| *old == plain) {
-        return if sanitize::width(&plain) <= columns {
+        return if columns::width(&plain) <= columns {
             line.to_owned()
         } else {
-            sanitize::truncate(&plain, columns).into()
+            columns::truncate(&plain, columns).into()
         };
     }
     let old: Vec<char> = old.unwrap_or_default().chars().collect();

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{render, sanitize};
+use super::render;
+use crate::base::columns;
 use crate::report::TargetState;
 
 /// More targets than this have lines: the rows would not be on the screen at the same time.
@@ -25,12 +26,12 @@ impl ProgressRows {
 
     /// The rows, in the place of those before.
     fn redraw(&mut self, targets: &[TargetState], width: usize) -> String {
-        let names = targets.iter().map(|target| sanitize::width(&target.name)).max().unwrap_or_default();
+        let names = targets.iter().map(|target| columns::width(&target.name)).max().unwrap_or_default();
         let mut out = self.erase();
         for TargetState { name, state } in targets {
-            let pad = names - sanitize::width(name);
+            let pad = names - columns::width(name);
             let row = format!("{}{:pad$}  {}", render::line(name).trim_end(), "", render::line(state).trim_end());
-            out += &sanitize::truncate(&row, width.saturating_sub(1));
+            out += &columns::truncate(&row, width.saturating_sub(1));
             out.push('\n');
         }
         self.drawn = targets.len();
@@ -71,7 +72,7 @@ mod tests {
         assert_eq!(rows.redraw(&[state("a", "waiting"), state("web", "x\x1b[2J")], 80).lines().count(), 2);
         let again = rows.redraw(&[state("a", "done"), state("web", "a long state")], 10);
         assert!(again.starts_with("\x1b[2A\x1b[Ja    done\n"), "{again:?}");
-        assert!(again.lines().all(|line| sanitize::width(line) < 20), "{again:?}");
+        assert!(again.lines().all(|line| columns::width(line) < 20), "{again:?}");
         assert_eq!(rows.erase(), "\x1b[2A\x1b[J");
         assert_eq!(rows.show(&[state("a", "b")], 0, None), "a: b\n");
         assert_eq!(json(&[state("a", "b")], 0), "{\"target\":\"a\",\"state\":\"b\"}\n");

@@ -4,6 +4,7 @@ use super::style::Styler;
 use super::table::{self, RenderOptions};
 use super::text;
 use super::{diagnostic, sanitize};
+use crate::base::columns;
 use crate::report::{Block, Field, Fields, Message, Row, Tone, Visibility};
 
 /// Rendered text with its line ends.
@@ -87,7 +88,7 @@ fn with_newline(mut text: String) -> String {
 
 fn fields(fields: &Fields, options: &RenderOptions) -> String {
     let shown = || fields.fields.iter().filter(|field| is_visible(field.visibility, options));
-    let widest = shown().map(|field| sanitize::width(&field.title)).max().unwrap_or(0);
+    let widest = shown().map(|field| columns::width(&field.title)).max().unwrap_or(0);
     let mut out = String::new();
     let indent = match &fields.title {
         Some(title) => {
@@ -97,7 +98,7 @@ fn fields(fields: &Fields, options: &RenderOptions) -> String {
         None => "",
     };
     for Field { title, cell, .. } in shown() {
-        let blank = " ".repeat(widest - sanitize::width(title) + 2);
+        let blank = " ".repeat(widest - columns::width(title) + 2);
         let value = options.styler.tone(cell.tone, &text::cell(cell, &options.zone));
         out.push_str(&format!("{indent}{}{blank}{value}\n", options.styler.tone(Tone::Dim, title)));
     }
@@ -117,6 +118,7 @@ fn is_visible(visibility: Visibility, options: &RenderOptions) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::report::theme::Theme;
     use jiff::tz::TimeZone;
 
     use super::*;
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn rows_that_arrive_keep_their_colours_where_there_are_any() {
         let said = Message::new("\u{1b}[32mok");
-        assert_eq!(row(&said, Styler::Colors, OutputTarget::Terminal), b"\x1b[32mok\x1b[0m\n");
+        assert_eq!(row(&said, Styler::Colors(Theme::Default), OutputTarget::Terminal), b"\x1b[32mok\x1b[0m\n");
         assert_eq!(row(&said, Styler::Plain, OutputTarget::Terminal), b"ok\n");
         let rows = Block::from(vec![Message::new(""), Message::new("a\u{1b}[2J")]);
         assert_eq!(block(&rows, &frame(), OutputTarget::NotTerminal), Some(Chunk::Output("\na\u{1b}[2J\n".into())));

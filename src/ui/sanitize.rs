@@ -1,10 +1,9 @@
-//! Escapes control characters of untrusted text, and truncates text to a width.
+//! Escapes control characters of untrusted text.
 
 use std::borrow::Cow;
 
 use super::style::Styler;
 use crate::base::control::is_terminal_control;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Escapes every control character, line ends too: for a cell or a word in a message.
 #[must_use]
@@ -32,7 +31,7 @@ pub fn colored(text: &str, styler: Styler) -> String {
             rest = &sequence[1..];
             continue;
         };
-        if styler == Styler::Colors {
+        if styler != Styler::Plain {
             out.push_str(&sequence[..length]);
             painted = true;
         }
@@ -43,33 +42,6 @@ pub fn colored(text: &str, styler: Styler) -> String {
         out.push_str("\u{1b}[0m");
     }
     out
-}
-
-/// The display width of a text, in columns.
-#[must_use]
-pub fn width(text: &str) -> usize {
-    text.width()
-}
-
-/// The text truncated to `columns`, with a final `…` if it was longer.
-#[must_use]
-pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
-    if width(text) <= columns {
-        return Cow::Borrowed(text);
-    }
-    let mut taken = 0;
-    let mut kept = String::new();
-    for c in text.chars() {
-        taken += c.width().unwrap_or(0);
-        if taken + 1 > columns {
-            break;
-        }
-        kept.push(c);
-    }
-    if columns > 0 {
-        kept.push('…');
-    }
-    Cow::Owned(kept)
 }
 
 /// The length of a color sequence (`ESC [ digits and ; m`) at the start of `text`.
@@ -97,6 +69,7 @@ fn escape(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::theme::Theme;
 
     #[test]
     fn spells_out_what_a_terminal_would_obey() {
@@ -110,16 +83,8 @@ mod tests {
     #[test]
     fn keeps_or_drops_colours_but_nothing_else() {
         let given = "\u{1b}[1;32mok\u{1b}[0m \u{1b}[2Jgone";
-        assert_eq!(colored(given, Styler::Colors), "\u{1b}[1;32mok\u{1b}[0m \\u{1b}[2Jgone\u{1b}[0m");
+        assert_eq!(colored(given, Styler::Colors(Theme::Default)), "\u{1b}[1;32mok\u{1b}[0m \\u{1b}[2Jgone\u{1b}[0m");
         assert_eq!(colored(given, Styler::Plain), "ok \\u{1b}[2Jgone");
-        assert_eq!(colored("\u{1b}[", Styler::Colors), "\\u{1b}[");
-    }
-
-    #[test]
-    fn cuts_by_columns_not_by_bytes() {
-        assert_eq!(truncate("abcdef", 6), "abcdef");
-        assert_eq!(truncate("abcdef", 4), "abc…");
-        assert_eq!(truncate("日本語", 4), "日…");
-        assert_eq!(truncate("abc", 0), "");
+        assert_eq!(colored("\u{1b}[", Styler::Colors(Theme::Default)), "\\u{1b}[");
     }
 }

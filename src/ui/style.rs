@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Color as Paint, Effects, Style};
 
+use crate::report::theme::{Look, Role, Theme};
 use crate::report::{Color, Tone};
 
 /// Whether a stream gets colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Styler {
     /// With escape sequences.
-    Colors,
+    Colors(Theme),
     /// Plain text.
     Plain,
 }
@@ -28,21 +29,30 @@ pub fn choose_styler(asked: Color, variables: &BTreeMap<String, String>, is_term
         Color::Auto if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
         Color::Auto => is_terminal && variable("TERM") != Some("dumb"),
     };
-    if colors { Styler::Colors } else { Styler::Plain }
+    if colors { Styler::Colors(Theme::default()) } else { Styler::Plain }
 }
 
 impl Styler {
+    /// The same in a theme.
+    #[must_use]
+    pub fn themed(self, theme: Theme) -> Self {
+        match self {
+            Self::Colors(_) => Self::Colors(theme),
+            Self::Plain => Self::Plain,
+        }
+    }
+
     /// The text in the color of a tone.
     #[must_use]
     pub fn tone(self, tone: Tone, text: &str) -> String {
-        self.style(style(tone), text)
+        self.style(self.look(tone), text)
     }
 
     /// The bytes in the color of a tone.
     #[must_use]
     pub fn tone_bytes(self, tone: Tone, bytes: &[u8]) -> Vec<u8> {
-        let style = style(tone);
-        if self == Self::Plain || style.is_plain() || bytes.is_empty() {
+        let style = self.look(tone);
+        if style.is_plain() || bytes.is_empty() {
             return bytes.to_owned();
         }
         [style.render().to_string().as_bytes(), bytes, style.render_reset().to_string().as_bytes()].concat()
@@ -54,6 +64,13 @@ impl Styler {
         self.style(Style::new().bold(), text)
     }
 
+    fn look(self, tone: Tone) -> Style {
+        match self {
+            Self::Colors(theme) => style(theme.look(Role::Output(tone))),
+            Self::Plain => Style::new(),
+        }
+    }
+
     fn style(self, style: Style, text: &str) -> String {
         if self == Self::Plain || style.is_plain() || text.is_empty() {
             return text.to_owned();
@@ -62,15 +79,30 @@ impl Styler {
     }
 }
 
-fn style(tone: Tone) -> Style {
-    match tone {
-        Tone::Plain => Style::new(),
-        Tone::Good => AnsiColor::Green.on_default(),
-        Tone::Warn => AnsiColor::Yellow.on_default(),
-        Tone::Bad => AnsiColor::Red.on_default().bold(),
-        Tone::Dim => Style::new().dimmed(),
-        Tone::Strong => Style::new().bold(),
-    }
+fn style(look: Look) -> Style {
+    let effects = [
+        (look.bold, Effects::BOLD),
+        (look.dim, Effects::DIMMED),
+        (look.underline, Effects::UNDERLINE),
+        (look.italic, Effects::ITALIC),
+        (look.reverse, Effects::INVERT),
+    ];
+    let effects = effects.into_iter().filter(|(is, _)| *is).fold(Effects::new(), |all, (_, effect)| all | effect);
+    Style::new().fg_color(look.color.map(color)).bg_color(look.background.map(color)) | effects
+}
+
+fn color(number: u8) -> Paint {
+    const BASIC: [AnsiColor; 8] = [
+        AnsiColor::Black,
+        AnsiColor::Red,
+        AnsiColor::Green,
+        AnsiColor::Yellow,
+        AnsiColor::Blue,
+        AnsiColor::Magenta,
+        AnsiColor::Cyan,
+        AnsiColor::White,
+    ];
+    BASIC.get(usize::from(number)).map_or(Paint::Ansi256(number.into()), |basic| Paint::Ansi(*basic))
 }
 
 #[cfg(test)]
@@ -85,15 +117,15 @@ mod tests {
     fn the_flag_wins_over_variables_and_these_over_the_terminal() {
         let both = [("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")];
         for (asked, given, is_terminal, paint) in [
-            (Color::Always, &both[..1], false, Styler::Colors),
+            (Color::Always, &both[..1], false, Styler::Colors(Theme::Default)),
             (Color::Never, &both[1..], true, Styler::Plain),
             (Color::Auto, &both[..], true, Styler::Plain),
-            (Color::Auto, &both[1..], false, Styler::Colors),
+            (Color::Auto, &both[1..], false, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Styler::Plain),
-            (Color::Auto, &[("NO_COLOR", "")][..], true, Styler::Colors),
+            (Color::Auto, &[("NO_COLOR", "")][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("TERM", "dumb")][..], true, Styler::Plain),
-            (Color::Always, &[("TERM", "dumb")][..], true, Styler::Colors),
-            (Color::Auto, &[][..], true, Styler::Colors),
+            (Color::Always, &[("TERM", "dumb")][..], true, Styler::Colors(Theme::Default)),
+            (Color::Auto, &[][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[][..], false, Styler::Plain),
         ] {
             assert_eq!(
@@ -107,7 +139,7 @@ mod tests {
     #[test]
     fn plain_text_has_no_escape_codes() {
         assert_eq!(Styler::Plain.tone(Tone::Bad, "crashed"), "crashed");
-        assert_eq!(Styler::Colors.tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
-        assert_eq!(Styler::Colors.tone(Tone::Plain, "x"), "x");
+        assert_eq!(Styler::Colors(Theme::Default).tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
+        assert_eq!(Styler::Colors(Theme::Default).tone(Tone::Plain, "x"), "x");
     }
 }

@@ -2,9 +2,9 @@
 
 use jiff::tz::TimeZone;
 
-use super::sanitize;
 use super::style::Styler;
 use super::text;
+use crate::base::columns;
 use crate::report::{Table, Tone, Value, Visibility};
 
 /// The options for rendering.
@@ -74,8 +74,8 @@ fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     {
         let cells: Vec<_> = table.rows.iter().filter_map(|row| row.get(index)).collect();
         let texts: Vec<String> = cells.iter().map(|cell| text::cell(cell, &options.zone)).collect();
-        let heading = sanitize::width(&column.title);
-        let width = texts.iter().map(|text| sanitize::width(text)).max().unwrap_or(0).max(heading);
+        let heading = columns::width(&column.title);
+        let width = texts.iter().map(|text| columns::width(text)).max().unwrap_or(0).max(heading);
         let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_) | Value::Bytes(_));
         let is_text = |value: &Value| matches!(value, Value::Text(_) | Value::List(_) | Value::Record(_));
         let numbers = cells.iter().any(|cell| is_number(&cell.value))
@@ -121,8 +121,8 @@ fn horizontal(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions
 fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[MeasuredColumn], styler: Styler) {
     let mut owed = 0;
     for ((text, tone), column) in cells.into_iter().zip(columns) {
-        let text = sanitize::truncate(text, column.width);
-        let blank = column.width - sanitize::width(&text).min(column.width);
+        let text = columns::truncate(text, column.width);
+        let blank = column.width - columns::width(&text).min(column.width);
         let (before, after) = if column.is_numeric { (blank, 0) } else { (0, blank) };
         if !text.is_empty() {
             out.extend(std::iter::repeat_n(' ', owed + before));
@@ -139,14 +139,14 @@ fn line(out: &mut String, cells: Vec<(&str, Tone)>, columns: &[MeasuredColumn], 
 /// Each row as one value a line, with a blank line between rows.
 fn vertical(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) -> String {
     let title = |column: &MeasuredColumn| &*table.columns[column.index].title;
-    let widest = columns.iter().map(|column| sanitize::width(title(column))).max().unwrap_or(0);
+    let widest = columns.iter().map(|column| columns::width(title(column))).max().unwrap_or(0);
     let mut out = String::new();
     for (number, row) in table.rows.iter().enumerate() {
         if number > 0 {
             out.push('\n');
         }
         for column in columns {
-            let blank = " ".repeat(widest - sanitize::width(title(column)) + COLUMN_GAP);
+            let blank = " ".repeat(widest - columns::width(title(column)) + COLUMN_GAP);
             let title = options.styler.tone(Tone::Strong, title(column));
             let text = options.styler.tone(row[column.index].tone, &column.texts[number]);
             out.push_str(&format!("{title}{blank}{text}\n"));
@@ -159,6 +159,7 @@ fn vertical(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions) 
 mod tests {
     use super::*;
     use crate::report::Cell;
+    use crate::report::theme::Theme;
 
     fn frame(width: impl Into<Option<usize>>) -> RenderOptions {
         RenderOptions { width: width.into(), styler: Styler::Plain, zone: TimeZone::UTC }
@@ -246,7 +247,7 @@ PORT   -
     fn no_line_is_wider_than_the_terminal() {
         for width in 26..=200 {
             for line in render(&processes(), &frame(width)).lines() {
-                assert!(sanitize::width(line) <= width, "{width}: {line}");
+                assert!(columns::width(line) <= width, "{width}: {line}");
                 assert_eq!(line, line.trim_end());
             }
         }
@@ -261,8 +262,8 @@ PORT   -
 
     #[test]
     fn colour_does_not_move_columns() {
-        let colored = render(&processes(), &RenderOptions { styler: Styler::Colors, ..frame(40) });
+        let colored = render(&processes(), &RenderOptions { styler: Styler::Colors(Theme::Default), ..frame(40) });
         assert!(colored.contains("\u{1b}[32monline\u{1b}[0m"), "{colored}");
-        assert_eq!(sanitize::colored(&colored, Styler::Plain), render(&processes(), &frame(40)));
+        assert_eq!(crate::ui::sanitize::colored(&colored, Styler::Plain), render(&processes(), &frame(40)));
     }
 }

@@ -18,6 +18,9 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_p
 /// How long anything may take. Only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The rows that are kept above the screen.
+const SCROLLBACK: usize = 1000;
+
 /// What a terminal is asked: where is the cursor?
 const QUERY: &[u8] = b"\x1b[6n";
 
@@ -154,7 +157,7 @@ impl Terminal {
         let screen = vt100::Parser::new(
             NonZeroU16::new(size.rows).expect("a terminal for the test"),
             NonZeroU16::new(size.cols).expect("a terminal for the test"),
-            0,
+            SCROLLBACK,
         );
         let state = State { screen, bytes: Vec::new(), pending: Vec::new() };
         let seen = Arc::new(SharedState {
@@ -257,10 +260,13 @@ impl Terminal {
         self.wait(&format!("no {text:?}"), |screen| (!screen.contents().contains(text)).then_some(()));
     }
 
-    /// Waits until the line of the cursor ends with `text`, blanks aside.
+    /// Waits until the line of the cursor ends with `text`, blanks aside; what is shown behind the cursor may follow.
     pub(crate) fn wait_line(&self, text: &str) {
         self.wait(&format!("a line that ends with {text:?}"), |screen| {
-            current_line(screen).trim_end().ends_with(text).then_some(())
+            let line = current_line(screen);
+            let (row, column) = screen.cursor_position();
+            let typed = screen.contents_between(row, 0, row, column);
+            (line.trim_end().ends_with(text) || typed.trim_end().ends_with(text)).then_some(())
         });
     }
 
@@ -292,6 +298,35 @@ impl Terminal {
             .expect("a terminal for the test")
             .resize(PtySize { rows, cols, ..PtySize::default() })
             .expect("a terminal for the test");
+    }
+
+    /// Changes the size and waits until the program has asked where its cursor is now, and has painted.
+    pub(crate) fn resize_and_wait(&mut self, rows: u16, cols: u16) {
+        let from = self.written();
+        self.resize(rows, cols);
+        let query = String::from_utf8_lossy(QUERY).into_owned();
+        self.wait_beyond("a question for the cursor and a paint", from, |text| {
+            text.split_once(&query)?.1.contains("\x1b[?25h").then_some(())
+        });
+    }
+
+    /// The rows that scrolled off the screen, and those on it, without blanks at their ends.
+    pub(crate) fn scrolled_and_shown(&self) -> Vec<String> {
+        let mut state = self.state();
+        let screen = state.screen.screen_mut();
+        let (rows, columns) = (usize::from(screen.size().0.get()), screen.size().1.get());
+        screen.set_scrollback(usize::MAX);
+        let mut above = screen.scrollback();
+        let mut all = Vec::new();
+        loop {
+            screen.set_scrollback(above);
+            let take = if above == 0 { rows } else { above.min(rows) };
+            all.extend(screen.rows(0, columns).take(take).map(|row| row.trim_end().to_owned()));
+            if above == 0 {
+                return all;
+            }
+            above -= take;
+        }
     }
 
     /// Closes the terminal as a lost connection does.

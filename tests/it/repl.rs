@@ -328,10 +328,10 @@ fn a_tiny_terminal_is_served_too() {
     });
     drop_line(&mut terminal);
     terminal.send("se\t");
-    terminal.wait("a menu", |screen| screen.contents().contains("select").then_some(()));
+    terminal.wait("a menu", |screen| screen.contents().contains("secrets").then_some(()));
     drop_line(&mut terminal);
     terminal.send("tsm stop a\t");
-    terminal.wait_for("a-process...");
+    terminal.wait_for("a-process-…");
     drop_line(&mut terminal);
     terminal.send("use @dev\r");
     terminal.wait("the prompt", |screen| screen.contents().contains("-/dev>").then_some(()));

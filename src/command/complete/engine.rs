@@ -54,6 +54,26 @@ pub(super) fn command(known: &CompletionContext<'_>, words: &[String]) -> Option
     })
 }
 
+/// The parser of a command with the options of every command.
+pub(super) fn parser(augment: fn(clap::Command) -> clap::Command, entry: &CommandSpec) -> clap::Command {
+    built(augment((entry.parser)()))
+}
+
+/// The command of a line and how many words name it. Without an alias in front: its words are put in its place.
+pub(super) fn command_of(
+    known: &CompletionContext<'_>,
+    words: &mut Vec<String>,
+) -> Option<(&'static CommandSpec, usize)> {
+    let options = words.iter().take_while(|word| word.starts_with('-')).count();
+    words.drain(..options);
+    if let Some(expanded) = expand(known, words) {
+        *words = expanded;
+    }
+    let skipped = words.len() - strip_tsm(known, words).len();
+    words.drain(..skipped);
+    command(known, words)
+}
+
 /// The words without `tsm` before a group that is also available below `tsm`.
 pub(super) fn strip_tsm<'a>(known: &CompletionContext<'_>, words: &'a [String]) -> &'a [String] {
     match words {
@@ -166,7 +186,7 @@ fn arguments(
     typed: &str,
     depth: usize,
 ) -> Vec<RawCandidate> {
-    let parser = built((known.augment)((entry.parser)()));
+    let parser = parser(known.augment, entry);
     let reading = options::parse_args(&parser, words);
     match reading.expected {
         Expected::Value(arg) => values(arg, typed, known.source),

@@ -7,6 +7,7 @@
 mod engine;
 mod files;
 mod free;
+mod judge;
 mod name_kind;
 mod options;
 mod org_names;
@@ -18,6 +19,7 @@ mod values;
 
 use std::ops::Range;
 
+pub use judge::{ArgumentClass, judge, usage};
 pub use name_kind::NameKind;
 pub use shells::{CompletionShell, for_shell};
 pub use sources::{CandidateSource, DiskSource, ListedFile};

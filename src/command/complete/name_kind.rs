@@ -1,7 +1,7 @@
 //! What can be named.
 
 /// A kind of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NameKind {
     /// Processes, running or not.
     Process,

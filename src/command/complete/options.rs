@@ -32,6 +32,21 @@ pub(super) struct ParsedArgs<'a> {
     pub used: Vec<&'a Arg>,
     /// The previous values of the argument at the cursor, if it takes several.
     pub earlier: Vec<String>,
+    /// What each of the words is.
+    pub roles: Vec<WordRole<'a>>,
+    /// The positional arguments that follow, with one that takes several even if it has some.
+    pub left: Vec<&'a Arg>,
+}
+
+/// What a word of a line is.
+#[derive(Clone, Copy)]
+pub(super) enum WordRole<'a> {
+    /// `--`.
+    Separator,
+    /// An option of this name, or of none that there is.
+    Option(Option<&'a Arg>),
+    /// A value, if anything takes one here.
+    Value(Option<&'a Arg>),
 }
 
 /// What a word is.
@@ -49,25 +64,37 @@ pub(super) enum Expected<'a> {
 /// Parses the words before the cursor. Invalid words are skipped: the line is not complete.
 pub(super) fn parse_args<'a>(parser: &'a clap::Command, words: &[String]) -> ParsedArgs<'a> {
     let places: Vec<&Arg> = parser.get_positionals().collect();
-    let mut reading = ParsedArgs { expected: Expected::Options, used: Vec::new(), earlier: Vec::new() };
+    let mut reading = ParsedArgs {
+        expected: Expected::Options,
+        used: Vec::new(),
+        earlier: Vec::new(),
+        roles: Vec::new(),
+        left: Vec::new(),
+    };
     let (mut place, mut only_places) = (0, false);
     let mut waiting: Option<&Arg> = None;
     for word in words {
-        if waiting.take().is_some() {
+        if let Some(arg) = waiting.take() {
+            reading.roles.push(WordRole::Value(Some(arg)));
             continue;
         }
-        match word.as_str() {
-            "--" if !only_places => only_places = true,
+        let role = match word.as_str() {
+            "--" if !only_places => {
+                only_places = true;
+                WordRole::Separator
+            }
             long if long.starts_with("--") && !only_places => {
                 let (name, value) =
                     long[2..].split_once('=').map_or((&long[2..], None), |(name, value)| (name, Some(value)));
-                if let Some(arg) = by_long(parser, name) {
-                    reading.used.push(arg);
-                    waiting = (value.is_none() && needs_value(arg)).then_some(arg);
-                }
+                let arg = by_long(parser, name);
+                reading.used.extend(arg);
+                waiting = arg.filter(|arg| value.is_none() && needs_value(arg));
+                WordRole::Option(arg)
             }
             short if short.len() > 1 && short.starts_with('-') && !only_places && !is_number(short) => {
+                let before = reading.used.len();
                 waiting = read_shorts(parser, &short[1..], &mut reading.used);
+                WordRole::Option(reading.used.get(before..).and_then(<[_]>::last).copied())
             }
             _ => {
                 let arg = positional_at(&places, place);
@@ -76,9 +103,12 @@ pub(super) fn parse_args<'a>(parser: &'a clap::Command, words: &[String]) -> Par
                 }
                 only_places |= arg.is_some_and(Arg::is_trailing_var_arg_set);
                 place += 1;
+                WordRole::Value(arg)
             }
-        }
+        };
+        reading.roles.push(role);
     }
+    reading.left = positional_at(&places, place).into_iter().chain(places.iter().copied().skip(place + 1)).collect();
     reading.expected = match (waiting, positional_at(&places, place)) {
         (Some(arg), _) => Expected::Value(arg),
         (None, Some(arg)) if only_places => Expected::OnlyPositional(arg),

@@ -103,6 +103,21 @@ const SOURCES: &[Source] = &[
     (TypeId::of::<PathBuf>, files::files),
 ];
 
+/// The kind of names that an argument takes, if it takes names of one kind.
+pub(super) fn kind_of(arg: &Arg) -> Option<NameKind> {
+    let kinds: [(TypeId, NameKind); 8] = [
+        (TypeId::of::<ProcessTarget>(), NameKind::Process),
+        (TypeId::of::<ProcessName>(), NameKind::Process),
+        (TypeId::of::<StartWord>(), NameKind::Service),
+        (TypeId::of::<ServiceName>(), NameKind::Service),
+        (TypeId::of::<ServiceWord>(), NameKind::Service),
+        (TypeId::of::<OrgName>(), NameKind::Org),
+        (TypeId::of::<EnvName>(), NameKind::Env),
+        (TypeId::of::<HostName>(), NameKind::Host),
+    ];
+    kinds.into_iter().find(|(of, _)| arg.get_value_parser().type_id() == *of).map(|(_, kind)| kind)
+}
+
 /// Processes by name; by id, pid or port after a digit; and `all`.
 fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut found = things(typed, live, NameKind::Process);
