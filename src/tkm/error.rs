@@ -114,6 +114,19 @@ pub enum TkmError {
         /// The environment.
         env: String,
     },
+    /// The host would have let a key in, and the agent did not sign with it.
+    #[error("`{name}`: your agent did not sign with `{}`: {why}", file.display())]
+    AgentDidNotSign {
+        /// The host.
+        name: HostName,
+        /// The private key.
+        file: PathBuf,
+        /// Why, as far as is known.
+        why: &'static str,
+    },
+    /// There is no token, or it did not make the key.
+    #[error("no FIDO token made the key: {0}")]
+    NoToken(String),
     /// There is none that could sign.
     #[error("`@{env}` has no key that signs certificates")]
     NoAuthority {
@@ -287,7 +300,9 @@ impl UserFacingError for TkmError {
             Self::Name(error) => error.kind(),
             Self::Key(_) | Self::KeyFile { .. } | Self::NoEnvironment => FaultKind::Usage,
             Self::PrivateKeyFile { .. } => FaultKind::Failed,
-            Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } => FaultKind::Failed,
+            Self::BrokenStore { .. } | Self::NewerFormat { .. } | Self::Program { .. } | Self::NoToken(_) => {
+                FaultKind::Failed
+            }
             Self::NoHost(_) | Self::NoSuchCertificate(_) => FaultKind::NotFound,
             Self::HostExists(_) | Self::KeyExists { .. } | Self::LastWayIn(_) | Self::Bound { .. } => {
                 FaultKind::Refused
@@ -301,7 +316,7 @@ impl UserFacingError for TkmError {
             }
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
             Self::Unreachable { .. } => FaultKind::Unreachable,
-            Self::Refused { .. } | Self::CertificateRefused { .. } => FaultKind::Auth,
+            Self::Refused { .. } | Self::CertificateRefused { .. } | Self::AgentDidNotSign { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::Setup { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => {
                 FaultKind::Preflight
             }
@@ -314,11 +329,6 @@ impl UserFacingError for TkmError {
 
     fn advice(&self) -> Option<String> {
         Some(match self {
-            Self::NoCertificate { .. }
-            | Self::NoAuthority { .. }
-            | Self::NoSuchCertificate(_)
-            | Self::Setup { .. }
-            | Self::CertificateRefused { .. } => return self.further_advice(),
             Self::File(error) => return error.advice(),
             Self::Read(error) => return error.advice(),
             Self::Document(error) => return error.advice(),
@@ -345,7 +355,6 @@ impl UserFacingError for TkmError {
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::PrivateKeyFile { advice, .. } => advice.clone(),
             Self::Key(_) | Self::KeyFile { .. } => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
-            Self::Program { .. } | Self::Interrupted { .. } => return None,
             Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
             Self::Refused { name, .. } => {
                 format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
@@ -372,24 +381,7 @@ impl UserFacingError for TkmError {
                 format!("the old keys are still in the file; remove the lines of tetra on `{name}` by hand")
             }
             Self::LastWayIn(_) => "add another way to log in first".to_owned(),
-        })
-    }
-}
-
-impl TkmError {
-    fn further_advice(&self) -> Option<String> {
-        Some(match self {
-            Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
-            Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
-            Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),
-            Self::CertificateRefused { env, .. } => format!(
-                "`tkm ca list` shows until when it is valid, and `tkm ca sign {env}` makes another; the line of its key in \
-                 `authorized_keys` may be bound to another program or address by now, or the key was revoked"
-            ),
-            Self::Setup { .. } => {
-                "what was done before stays, and is not done twice: solve it, and run the line again".to_owned()
-            }
-            _ => return None,
+            other => return other.further_advice(),
         })
     }
 }

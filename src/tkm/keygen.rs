@@ -114,7 +114,11 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
     let done = host.run(&call).map_err(fail)?;
     if done.exit_code != 0 {
         let said = if done.stderr.is_empty() { &done.stdout } else { &done.stderr };
-        return Err(failure("ssh-keygen", said));
+        return Err(if new.algorithm.ends_with("-sk") {
+            TkmError::NoToken(last_line(said))
+        } else {
+            failure("ssh-keygen", said)
+        });
     }
     let public = read_public(&made.with_extension("pub"))?;
     // The private half first: a public one without it would be installed for nothing.

@@ -7,6 +7,15 @@ fn last_accepted(log: &str) -> Option<&str> {
     log.lines().rev().find_map(|line| line.strip_prefix("debug1: Server accepts key: "))
 }
 
+/// Why an agent did not sign with a key that the host would have let in; none if that was not what failed.
+pub(super) fn agent_failure(log: &str) -> Option<&'static str> {
+    if log.lines().any(|line| !line.starts_with("debug") && line.contains("agent refused operation")) {
+        return Some("it refused to sign: nothing confirmed it, or its key is for other hosts");
+    }
+    let is_held = last_accepted(log)?.split_whitespace().any(|word| word == "agent");
+    (!is_held).then_some("it does not hold the key, or is locked")
+}
+
 /// The fingerprint of the key that was let in.
 pub(super) fn accepted(log: &str) -> Option<Fingerprint> {
     last_accepted(log)?.split_whitespace().rev().find_map(|word| word.parse().ok())

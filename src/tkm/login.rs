@@ -42,6 +42,16 @@ impl Login {
         }
     }
 
+    /// The public half of a key that an agent has to sign with.
+    #[must_use]
+    pub(super) fn agent_key(&self) -> Option<&Path> {
+        match self.inner() {
+            Self::AgentKey(path) => Some(path),
+            Self::Certificate { by, .. } => by.agent_key(),
+            _ => None,
+        }
+    }
+
     /// The file of the certificate.
     #[must_use]
     pub fn certificate(&self) -> Option<&Path> {

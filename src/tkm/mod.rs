@@ -45,6 +45,7 @@
 //!   the runner writes the step down before it takes it.
 
 pub mod access;
+mod advice;
 pub mod agent;
 pub mod audit;
 pub mod authority;

@@ -62,7 +62,10 @@ impl Route {
         let fail = |why: String| TkmError::Program { program: "ssh -G", why };
         let found = capture.run().map_err(|error| fail(error.to_string()))?;
         let text = String::from_utf8_lossy(&found.stdout);
-        Self::parse(&text).ok_or_else(|| fail(last_line(&found.stderr)))
+        let said = String::from_utf8_lossy(&found.stderr);
+        // The line before says which option, and where.
+        let lines: Vec<&str> = said.lines().filter(|line| !line.contains(": terminating, ")).collect();
+        Self::parse(&text).ok_or_else(|| fail(last_line(lines.join("\n").as_bytes())))
     }
 
     /// What `ssh -G` printed.

@@ -267,6 +267,9 @@ impl<'a> Connection<'a> {
             let why = format!("no answer within {} s", LIMIT.as_secs());
             return Err(TkmError::Unreachable { name: self.host.name.clone(), why });
         }
+        if let (Some(file), Some(why)) = (login.agent_key(), log::agent_failure(log)) {
+            return Err(TkmError::AgentDidNotSign { name: self.host.name.clone(), file: file.with_extension(""), why });
+        }
         Err(match self.failure(log) {
             TkmError::Refused { .. } if matches!(login, Login::Certificate { .. }) => self.certificate_refused(login),
             TkmError::Refused { name, why, .. } => TkmError::Refused { name, login: self.describe(login), why },

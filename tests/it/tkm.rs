@@ -8,11 +8,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod agent;
+mod agents;
 mod bad_input;
 mod certificates;
 mod many;
 mod remote;
 mod revoke;
+mod rows;
+mod ways;
 
 use crate::beds::skipped;
 use crate::sshd::{self, Server};

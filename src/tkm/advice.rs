@@ -1,0 +1,28 @@
+//! What to do about errors that few commands have: certificates, agents, tokens, and users on hosts.
+
+use super::error::TkmError;
+
+impl TkmError {
+    pub(super) fn further_advice(&self) -> Option<String> {
+        Some(match self {
+            Self::AgentDidNotSign { file, .. } => format!(
+                "`ssh-add {}` gives it the key, `ssh-add -X` unlocks it, and its `SSH_ASKPASS` asks for what has to be confirmed",
+                file.display()
+            ),
+            Self::NoToken(_) => {
+                "plug one in, and touch it when it blinks; without `--fido` the key is a file".to_owned()
+            }
+            Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
+            Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
+            Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),
+            Self::CertificateRefused { env, .. } => format!(
+                "`tkm ca list` shows until when it is valid, and `tkm ca sign {env}` makes another; the line of its key in \
+                 `authorized_keys` may be bound to another program or address by now, or the key was revoked"
+            ),
+            Self::Setup { .. } => {
+                "what was done before stays, and is not done twice: solve it, and run the line again".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
