@@ -86,13 +86,18 @@ fn about_certificates(state: &State, now: Timestamp) -> Vec<Concern> {
 
 fn about_key(store: &Store, key: &Key, now: Timestamp) -> Vec<Concern> {
     let mut found = Vec::new();
-    let rotate = || format!("tkm rotate @{}", key.env);
+    let is_authority = key.purpose == Purpose::Ca;
+    let rotate = || match is_authority {
+        true => format!("tkm revoke --key {}, then tkm ca init {}", key.fingerprint, key.env),
+        false => format!("tkm rotate @{}", key.env),
+    };
     let mut add = |what: String, advice: String| {
         found.push(Concern { about: format!("key of {} ({})", key.env, key.fingerprint), what, advice });
     };
     let path = store.dir().join(&key.file);
+    let renew = if is_authority { rotate() } else { format!("tkm generate {}", key.env) };
     match fs::symlink_metadata(&path) {
-        Err(error) => add(format!("its private half cannot be read: {error}"), format!("tkm generate {}", key.env)),
+        Err(error) => add(format!("its private half cannot be read: {error}"), renew),
         Ok(found) if found.mode() & 0o077 != 0 => {
             add(format!("mode {:04o}: other users can read it", found.mode() & 0o7777), rotate());
         }

@@ -262,3 +262,52 @@ impl State {
         self.keys.iter_mut().find(|key| key.fingerprint == fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(purpose: Purpose, status: KeyStatus, host: Option<&str>) -> Key {
+        Key {
+            org: None,
+            env: "dev".to_owned(),
+            purpose,
+            file: String::new(),
+            public: String::new(),
+            fingerprint: format!("{purpose:?} {status:?}"),
+            created: 0,
+            expires: None,
+            status,
+            hosts: host.map(|name| name.parse().expect("a name")).into_iter().collect(),
+            replaced: None,
+        }
+    }
+
+    #[test]
+    fn a_host_is_entered_by_a_key_that_it_accepts_and_else_by_a_certificate() {
+        use KeyStatus::{Active, Grace, Revoked};
+        let web: HostName = "web".parse().expect("a name");
+        let id = KeyId { org: None, env: "dev".parse().expect("a name"), purpose: Purpose::Deploy };
+        for (keys, expected) in [
+            (vec![(Purpose::Deploy, Active, None)], "Deploy Active"),
+            (vec![(Purpose::Ca, Active, Some("web")), (Purpose::Deploy, Active, Some("web"))], "Deploy Active"),
+            (vec![(Purpose::Ca, Active, Some("web")), (Purpose::Deploy, Active, None)], "Ca Active"),
+            (vec![(Purpose::Ca, Active, Some("other")), (Purpose::Deploy, Active, None)], "Deploy Active"),
+            (vec![(Purpose::Ca, Revoked, Some("web")), (Purpose::Deploy, Active, None)], "Deploy Active"),
+            (
+                vec![
+                    (Purpose::Ca, Active, Some("web")),
+                    (Purpose::Deploy, Grace, Some("web")),
+                    (Purpose::Deploy, Active, None),
+                ],
+                "Deploy Grace",
+            ),
+        ] {
+            let keys = keys.into_iter().map(|(purpose, status, host)| key(purpose, status, host)).collect();
+            let state = State { keys, ..State::default() };
+            assert_eq!(state.accepted(&id, &web).expect("a key").fingerprint, expected);
+            let last = state.let_in(&web).last();
+            assert!(last.is_none_or(|key| key.purpose == Purpose::Ca || state.let_in(&web).count() == 1));
+        }
+    }
+}

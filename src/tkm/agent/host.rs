@@ -187,7 +187,9 @@ mod tests {
         let command = "command=\"/r/tetra agent prod\"";
         let (mine, new) = (format!("restrict,{command} {KEY}"), format!("restrict,{command} {OTHER}"));
         let with = |options: &str| format!("restrict,{command},{options} {OTHER}");
-        for wanted in [&new, &with("from=\"10.0.0.0/8,!10.0.0.1\""), &with("expiry-time=\"202701010000Z\"")] {
+        let authority = with("cert-authority,principals=\"tetra:prod\"");
+        for wanted in [&new, &with("from=\"10.0.0.0/8,!10.0.0.1\""), &with("expiry-time=\"202701010000Z\""), &authority]
+        {
             assert_eq!(check(&[&mine], &[&mine, wanted]), Ok(()), "{wanted}");
             assert_eq!(check(&[&mine, wanted], &[wanted]), Ok(()), "{wanted}");
         }
@@ -201,6 +203,8 @@ mod tests {
             with("port-forwarding"),
             with("command=\"sh\""),
             format!("{command} {OTHER}"),
+            format!("restrict,cert-authority,principals=\"tetra:prod\" {OTHER}"),
+            format!("restrict,pty,{command},cert-authority,principals=\"tetra:prod\" {OTHER}"),
             format!("restrict,command=\"sh\" {OTHER}"),
             format!("restrict,command=\"/r/tetra agent prod\\\" x\" {OTHER}"),
             with("from=\"*\",from=\"10.*\""),
