@@ -1,5 +1,7 @@
 //! `agent`
 
+mod run;
+
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -35,8 +37,9 @@ const MAX_SHOWN: usize = 200;
 /// Answer one request of a key that is bound to this command
 ///
 /// What `command=` in authorized_keys names for the keys of staging and prod. The request comes on standard input in a frame, or is
-/// a word: hello, ping, list, status, health. It reads the state of the environment's processes, and changes the lines of tetra for
-/// this environment in ~/.ssh/authorized_keys. Everything else is refused, and written to logs/agent.log.
+/// a word: hello, ping, list, status, health. It reads the state of the environment's processes, also with the commands that
+/// `--on` and `--host` send, and changes the lines of tetra for this environment in
+/// ~/.ssh/authorized_keys. Everything else is refused, and written to logs/agent.log.
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct AgentCommand {
@@ -97,11 +100,14 @@ impl AgentCommand {
     }
 
     /// What is about processes, without a change of anything.
-    fn of_processes(&self, cx: &Cx, request: &Request) -> Result<Reply, Fault> {
+    fn of_processes(&self, cx: &mut Cx, request: &Request) -> Result<Reply, Fault> {
         let mut all = ProcessStore::open(cx.paths).all()?;
         let EnvRef { org, env } = &self.env;
         let is_own = |found: EnvRef| found.env == *env && (org.is_none() || found.org == *org);
         all.retain(|process| process.environment().is_some_and(is_own));
+        if let Request::Run { words } = request {
+            return Ok(run::run(cx, run::Scope { env: &self.env, own: &all }, words));
+        }
         Ok(Reply::Data(match request {
             Request::List => {
                 let block = process_table(&all, cx.host.now(), &UsageSampler::default().sample()).into();

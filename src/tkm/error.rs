@@ -225,6 +225,12 @@ pub enum TkmError {
         /// The environment.
         env: String,
     },
+    /// There is no program that could run a command.
+    #[error("`{name}` has no `tetra`, neither in a directory of PATH nor in ~/.local/bin")]
+    NoProgram {
+        /// The host.
+        name: HostName,
+    },
     /// The connection broke after the login.
     #[error("lost the connection to `{name}`: {why}")]
     Lost {
@@ -315,6 +321,7 @@ impl UserFacingError for TkmError {
                 FaultKind::SecretMissing
             }
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
+            Self::NoProgram { .. } => FaultKind::NotFound,
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } | Self::CertificateRefused { .. } | Self::AgentDidNotSign { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::Setup { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => {

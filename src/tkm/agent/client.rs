@@ -1,6 +1,7 @@
 //! The operator's side: one request over ssh.
 
-use super::protocol::{self, Blob, Reply, Request};
+use super::command;
+use super::protocol::{self, Blob, CommandOutput, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
@@ -26,7 +27,9 @@ impl Connection<'_> {
                     Err(self.agent_error(format!("it is bound to {found}, not to {env}")))
                 }
                 Reply::Done { status, output: Blob(output) } => Ok(Answer { status, output, accepted }),
-                Reply::Data(_) => Err(self.agent_error("it answered something else than was asked".to_owned())),
+                Reply::Data(_) | Reply::Ran(_) => {
+                    Err(self.agent_error("it answered something else than was asked".to_owned()))
+                }
                 Reply::Error { message, .. } => Err(self.agent_error(message)),
             };
         }
@@ -34,6 +37,32 @@ impl Connection<'_> {
             return Err(self.agent_error(format!("`{}` needs `tetra agent`, which is not installed", request.name())));
         };
         self.run(login, &script, remote::input(request))
+    }
+
+    /// Runs a command of tetra on the host: by the agent where the key of the login is bound to it, which runs what only looks
+    /// at processes of its environment; else the program that is found there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host is not reached, refuses the login, or has no tetra; also if the agent refuses the command.
+    pub fn run_command(&self, login: &Login, words: &[String]) -> Result<CommandOutput, TkmError> {
+        if let Some((program, env)) = self.agent(login) {
+            let request = Request::Run { words: words.to_vec() };
+            return match self.ask(login, &format!("{program} {}", super::words(&env)), &request)?.0 {
+                Reply::Ran(output) => Ok(output),
+                Reply::Error { message, .. } => Err(self.agent_error(message)),
+                _ => Err(self.agent_error("it answered something else than was asked".to_owned())),
+            };
+        }
+        let mark = ssh::mark();
+        let answer = self.run(login, &command::script(words, &mark), b"")?;
+        command::split(&answer.output, &mark)
+            .map(|(output, errors)| CommandOutput {
+                code: u8::try_from(answer.status).unwrap_or(1),
+                output: Blob(output),
+                errors: Blob(errors),
+            })
+            .ok_or_else(|| TkmError::NoProgram { name: self.host.name.clone() })
     }
 
     /// What a login with a key of the store runs on this host; none if its keys are not bound.

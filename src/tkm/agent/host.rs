@@ -30,7 +30,7 @@ impl Agent<'_> {
     #[must_use]
     pub fn answer(&self, request: &Request) -> Option<Reply> {
         match request {
-            Request::List | Request::Status | Request::Health => None,
+            Request::List | Request::Status | Request::Health | Request::Run { .. } => None,
             Request::Hello | Request::Ping => {
                 Some(Reply::Hello { version: self.version.to_owned(), env: self.env.to_string() })
             }

@@ -4,6 +4,7 @@
 //! protocol         a request and its reply, each in one frame with its length and the version
 //! client           the operator's side: one request over ssh
 //! host             the host's side: what is allowed, and what is done
+//! command          a command of tetra run where a key is not bound
 //! install          the program put on a host, by its hash and architecture
 //! ```
 //!
@@ -15,6 +16,7 @@
 use crate::base::environment::EnvRef;
 
 pub mod client;
+pub mod command;
 pub mod host;
 pub mod install;
 pub mod protocol;

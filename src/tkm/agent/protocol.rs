@@ -56,6 +56,11 @@ pub enum Request {
     },
     /// It does not come back.
     Disarm,
+    /// A command of tetra that only looks, for processes of the environment.
+    Run {
+        /// The words of the command, without global options before them.
+        words: Vec<String>,
+    },
 }
 
 impl Request {
@@ -93,6 +98,7 @@ impl Request {
             Self::WriteKeys { .. } => "write-keys",
             Self::Arm { .. } => "arm",
             Self::Disarm => "disarm",
+            Self::Run { .. } => "run",
         }
     }
 }
@@ -117,6 +123,8 @@ pub enum Reply {
     },
     /// Rows or counts.
     Data(serde_json::Value),
+    /// A command was run.
+    Ran(CommandOutput),
     /// Nothing was done.
     Error {
         /// A word for programs.
@@ -124,6 +132,17 @@ pub enum Reply {
         /// Why.
         message: String,
     },
+}
+
+/// What a command of tetra with `--json` printed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandOutput {
+    /// Its exit code.
+    pub code: u8,
+    /// JSON on its standard output.
+    pub output: Blob,
+    /// Faults as JSON, and notes, on its standard error.
+    pub errors: Blob,
 }
 
 /// Why an agent did nothing.
