@@ -9,6 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::suggest;
 use crate::report::{Color, OutputOptions};
+use crate::tkm::host::HostName;
 
 /// One global option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,20 @@ pub const GLOBALS: &[GlobalOption] = &[
         value: Some("DIR"),
         help: "The directory of everything, instead of $TETRA_DIR",
     },
+    GlobalOption {
+        id: "--on",
+        long: "on",
+        short: None,
+        value: Some("@ENV"),
+        help: "Run this command on the hosts of an environment",
+    },
+    GlobalOption {
+        id: "--host",
+        long: "host",
+        short: None,
+        value: Some("HOST,…"),
+        help: "Run this command on these hosts",
+    },
     GlobalOption { id: "--yes", long: "yes", short: Some('y'), value: None, help: "Answer every question with yes" },
     GlobalOption { id: "--quiet", long: "quiet", short: Some('q'), value: None, help: "Print data and errors only" },
     GlobalOption {
@@ -78,6 +93,10 @@ pub struct Globals {
     pub env: Option<EnvName>,
     /// `--dir`.
     pub dir: Option<String>,
+    /// `--on`.
+    pub on: Option<EnvName>,
+    /// `--host`.
+    pub hosts: Vec<HostName>,
     /// `--yes`.
     pub yes: bool,
     /// How often `-v` was given.
@@ -161,6 +180,8 @@ impl Globals {
             "org" => self.org = Some(needed()?.parse()?),
             "env" => self.env = Some(needed()?.parse()?),
             "dir" => self.dir = Some(needed()?),
+            "on" => self.on = Some(needed()?.parse()?),
+            "host" => self.hosts = needed()?.split(',').map(str::parse).collect::<Result<_, _>>()?,
             _ => return Err(unknown(&format!("--{long}"))),
         }
         Ok(())

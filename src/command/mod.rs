@@ -10,6 +10,7 @@ pub mod complete;
 pub mod context;
 pub mod daemon;
 pub mod env;
+pub mod fleet;
 pub mod foreign;
 pub mod global;
 pub mod help;

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod context;
 pub mod environments;
+pub mod fleet;
 pub mod limits;
 pub mod process_feed;
 pub mod reconcile;

@@ -61,7 +61,11 @@ pub(super) fn run_command(
     let result = match parsed {
         Ok(Parsed::Show(report)) => Ok(report),
         Ok(Parsed::Command(spec, command)) => {
-            Execution { spec, words: &texts, globals: &globals }.run(session, console, command)
+            let execution = Execution { spec, words: &texts, globals: &globals };
+            match execution.where_it_runs(session, command) {
+                Ok(command) => execution.run(session, console, command),
+                Err(fault) => Err(fault),
+            }
         }
         Err(error) => {
             let word = error.word.and_then(|index| words.get(index));

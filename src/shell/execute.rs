@@ -2,6 +2,7 @@
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
+use crate::command::fleet;
 use crate::command::global::Globals;
 use crate::command::{CommandSpec, Cx, Effect, ParsedCommand, Selection};
 use crate::report::{Console, Report};
@@ -22,6 +23,26 @@ pub struct Execution<'a> {
 }
 
 impl Execution<'_> {
+    /// The command itself, or the one that has hosts run it. What the options of the session say holds for commands that run
+    /// on hosts; others run here.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the options of the command name hosts, and it does not run there.
+    pub fn where_it_runs(
+        &self,
+        session: &Session,
+        command: Box<dyn ParsedCommand>,
+    ) -> Result<Box<dyn ParsedCommand>, Fault> {
+        let (own, effect) = (self.globals.fleet()?, command.effect());
+        let inherited = || Ok(session.globals.fleet()?.filter(|_| fleet::is_possible(self.spec, effect)));
+        let Some(target) = own.map_or_else(inherited, |own| Ok::<_, Fault>(Some(own)))? else { return Ok(command) };
+        let mut globals = self.globals.clone();
+        globals.output.json |= session.globals.output.json;
+        globals.verbose = globals.verbose.max(session.globals.verbose);
+        Ok(Box::new(fleet::on_hosts(self.spec, effect, target, (self.words, &globals))?))
+    }
+
     /// Asks for confirmation where it is needed, runs the command and writes the audit record.
     ///
     /// # Errors

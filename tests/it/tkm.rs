@@ -11,6 +11,7 @@ mod agent;
 mod agents;
 mod bad_input;
 mod certificates;
+mod fleet;
 mod many;
 mod remote;
 mod revoke;

@@ -6,6 +6,7 @@ use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::command::argument::DirectoryPath;
 use crate::command::global;
+use crate::tkm::host::HostName;
 
 /// Adds the global options, with types that determine the completion of their values.
 pub(super) fn augment(parser: clap::Command) -> clap::Command {
@@ -14,6 +15,8 @@ pub(super) fn augment(parser: clap::Command) -> clap::Command {
     for (id, kind) in [
         ("--org", clap::value_parser!(OrgName).into()),
         ("--env", clap::value_parser!(EnvName).into()),
+        ("--on", clap::value_parser!(EnvName).into()),
+        ("--host", clap::value_parser!(HostName).into()),
         ("--dir", clap::value_parser!(DirectoryPath).into()),
         ("--color", clap::builder::ValueParser::from(["auto", "always", "never"])),
     ] {

@@ -29,6 +29,7 @@ pub const TOPICS: &[Topic] = &[
         text: environments,
     },
     Topic { name: "secrets", summary: "private values: where they are, who reads them", text: secrets },
+    Topic { name: "fleet", summary: "one command on many hosts", text: fleet },
     Topic { name: "boot", summary: "start services when the machine starts", text: boot },
     Topic { name: "logs", summary: "read, rotate, export and remove what processes say", text: logs },
     Topic { name: "from-pm2", summary: "what the commands of PM2 are here", text: from_pm2 },
@@ -150,6 +151,19 @@ fn boot() -> String {
      \x20 daemon install --help\n\n\
      `tsm startup` starts all that is enabled once, in the order of what needs what; a line of cron (`@reboot`) can call it\n\
      without systemd.\n"
+        .to_owned()
+}
+
+fn fleet() -> String {
+    "`--on @ENV` runs a command on all hosts of an environment, `--host NAME[,NAME]` on those that are named. The answers are one\n\
+     table with a column HOST, or lines of JSON with `host`. A host that does not answer is a row with its error.\n\n\
+     \x20 tsm list --on @dev\n\
+     \x20 tsm info web --host web-1,web-2\n\
+     \x20 tsm logs web -f --on @dev\n\
+     \x20 tsm restart web --host web-2\n\
+     \x20 tkm host list\n\n\
+     Commands of tsm, daemon and env that look run there, and those that start and stop processes; these ask for the strictest\n\
+     environment of the hosts. A key of staging or prod that is bound to `tetra agent` runs tsm list, info, why, stats and logs.\n"
         .to_owned()
 }
 

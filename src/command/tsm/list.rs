@@ -81,6 +81,11 @@ fn processes(which: Option<ListFilter>, cx: &Cx) -> Result<Report, Fault> {
     Ok(if which.is_none() && stopped > 0 { report.note(format!("{stopped} stopped: tsm list all")) } else { report })
 }
 
+/// The columns without a row, for what is read from other hosts.
+pub(in crate::command) fn columns(verbose: u8) -> Table {
+    table(verbose)
+}
+
 /// The rows of processes, for whatever shows them elsewhere.
 pub(in crate::command) fn process_table(processes: &[Process], now: Timestamp, usage: &Usage) -> Table {
     let mut table = table(0);

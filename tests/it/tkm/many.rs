@@ -10,7 +10,7 @@ use crate::sshd::Server;
 use crate::world::{PROGRAM, World};
 
 /// A world that knows each server as a host of dev, with its key on it.
-fn world_of(servers: &[(&str, &Server)]) -> World {
+pub(super) fn world_of(servers: &[(&str, &Server)]) -> World {
     let mut world = World::new();
     world.run("tkm init").done();
     for (name, server) in servers {
@@ -22,13 +22,13 @@ fn world_of(servers: &[(&str, &Server)]) -> World {
 }
 
 /// Moves a host of the store to another port.
-fn move_host(world: &World, from: u16, to: u16) {
+pub(super) fn move_host(world: &World, from: u16, to: u16) {
     let path = tkm_dir(world).join("hosts.toml");
     let text = fs::read_to_string(&path).expect("there");
     fs::write(&path, text.replace(&format!(":{from}\""), &format!(":{to}\""))).expect("ours");
 }
 
-fn start(world: &World, line: &str) -> Child {
+pub(super) fn start(world: &World, line: &str) -> Child {
     let mut program = world.program(PROGRAM);
     program.args(["-c", line]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }

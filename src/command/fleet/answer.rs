@@ -1,0 +1,73 @@
+//! What one host answered, read back.
+
+use serde_json::Deserializer;
+
+use crate::base::fault::Fault;
+use crate::report::{Value, read};
+use crate::tkm::agent::protocol::CommandOutput;
+use crate::tkm::error::TkmError;
+
+/// Named values, in their order.
+pub(super) type Record = Vec<(String, Value)>;
+
+/// The answer of a host.
+pub(super) struct HostAnswer {
+    pub(super) host: String,
+    /// What a row, a list of fields or a message was.
+    pub(super) records: Vec<Record>,
+    /// What did not work, there or on the way.
+    pub(super) faults: Vec<Fault>,
+    /// What was said beside.
+    pub(super) notes: Vec<String>,
+    pub(super) code: u8,
+}
+
+impl HostAnswer {
+    pub(super) fn of(host: String, result: Result<CommandOutput, TkmError>) -> Self {
+        let mut answer = Self { host, records: Vec::new(), faults: Vec::new(), notes: Vec::new(), code: 0 };
+        match result.map_err(Fault::from) {
+            Ok(found) => {
+                answer.code = found.code;
+                let said = String::from_utf8_lossy(&found.errors.0).into_owned();
+                answer.faults = read::faults(&said);
+                answer.notes = said.lines().filter(|line| is_note(line)).map(str::to_owned).collect();
+                match records(&found.output.0) {
+                    Ok(records) => answer.records = records,
+                    Err(error) => answer.fail(Fault::from(error)),
+                }
+            }
+            Err(fault) => answer.fail(fault),
+        }
+        answer
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.code = self.code.max(fault.kind.code());
+        self.faults.push(fault);
+    }
+}
+
+/// Everything that is not JSON: faults and progress are.
+fn is_note(line: &str) -> bool {
+    !line.trim().is_empty() && !line.starts_with('{')
+}
+
+/// The objects of all documents; what is none gets the key `value`.
+fn records(json: &[u8]) -> Result<Vec<Record>, read::ReadError> {
+    let mut found = Vec::new();
+    for document in Deserializer::from_slice(json).into_iter::<Value>() {
+        match document? {
+            Value::Null => {}
+            Value::List(items) => found.extend(items.into_iter().map(record)),
+            one => found.push(record(one)),
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn record(value: Value) -> Record {
+    match value {
+        Value::Record(entries) => entries,
+        other => vec![("value".to_owned(), other)],
+    }
+}
