@@ -33,7 +33,7 @@ fn pages() -> Vec<String> {
 }
 
 /// Holds a part of a page to what it has to be; with `UPDATE=1` writes it instead.
-fn hold(name: &str, part: &str, real: &str) {
+pub(crate) fn hold(name: &str, part: &str, real: &str) {
     // Two parts of one page are written one after the other.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,6 +37,7 @@ mod robustness;
 mod sandbox;
 mod schema;
 mod screen;
+mod screens;
 mod serve;
 mod services;
 mod setup;
