@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::answer::{Record, record};
+use super::answer::{HostAnswer, Record, record};
 use super::merge::{log_row, time};
 use crate::base::fault::{Fault, FaultKind};
 use crate::ops::fleet::Fleet;
@@ -29,24 +29,37 @@ struct Arrived {
 pub(super) fn follow(fleet: &Fleet, words: &[String], variables: &BTreeMap<String, String>) -> Result<Report, Fault> {
     let (sender, receiver) = sync_channel(QUEUE);
     let (mut ready, mut lost_any) = (VecDeque::new(), false);
-    for host in fleet.hosts() {
+    for (host, problem) in fleet.hosts().iter().zip(problems(fleet, words, variables)) {
         let name = host.name.to_string();
-        match fleet.session(host, command::stream(words), variables) {
+        let session = || fleet.session(host, command::stream(words), variables).map_err(|error| error.to_string());
+        match problem.map_or_else(session, Err) {
             Ok(words) => {
                 let lines = LineStream::start("ssh", &words)
                     .map_err(|error| Fault::new(FaultKind::Failed, format!("ssh: {error}")))?;
                 let sender = sender.clone();
                 std::thread::spawn(move || pass_on(&name, lines, &sender));
             }
-            Err(error) => {
+            Err(why) => {
                 lost_any = true;
-                ready.push_back(Ok(lost(&name, &error.to_string())));
+                ready.push_back(Ok(lost(&name, &why)));
             }
         }
     }
     Ok(Report::of(RowStream {
         rows: Box::new(Merged { receiver, held: BTreeMap::new(), number: 0, ready, lost: lost_any }),
     }))
+}
+
+/// What keeps each host from going on, in their order: it cannot be reached, or has no process of that name. The same is asked once
+/// without following, for a stream has no place to say it.
+fn problems(fleet: &Fleet, words: &[String], variables: &BTreeMap<String, String>) -> Vec<Option<String>> {
+    let mut once = words.to_vec();
+    let at = once.iter().position(|word| word == "logs").map_or(once.len(), |at| at + 1);
+    once.insert(at, "--nostream".to_owned());
+    let answers = fleet.ask(&once, variables, |_, _| {});
+    let hosts = fleet.hosts().iter().map(|host| host.name.to_string());
+    let problem = |(host, answer)| HostAnswer::of(host, answer).faults.first().map(ToString::to_string);
+    hosts.zip(answers).map(problem).collect()
 }
 
 fn pass_on(host: &str, lines: LineStream, to: &SyncSender<Arrived>) {

@@ -132,6 +132,16 @@ fn logs_of_several_hosts_are_one_in_the_order_of_time() {
     assert_eq!(lines.next(), None, "it ends");
     follow.wait().expect("it ends");
 
+    on_one.start("", "api");
+    let mut follow = start(&world, "tsm logs api -f --on @dev --json");
+    let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let first = rows(&lines.by_ref().take(2).collect::<Vec<_>>().join("\n"));
+    assert_eq!((first[0]["host"].as_str(), first[0]["error"].as_str()), (Some("two"), Some("process 'api' not found")));
+    assert_eq!((first[1]["host"].as_str(), first[1]["line"].as_str()), (Some("one"), Some("api began")));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(follow.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    follow.wait().expect("it ends");
+
     let all = rows(&world.run("tsm logs web --on @dev --json").done());
     let said: Vec<_> = all.iter().map(|row| (row["host"].as_str(), row["line"].as_str())).collect();
     let words = [(Some("two"), Some("word-0")), (Some("one"), Some("word-1")), (Some("two"), Some("word-2"))];
