@@ -182,6 +182,21 @@ impl Fault {
         self
     }
 
+    /// The same without what a text must not show, as `redacted` says where it is.
+    #[must_use]
+    pub fn without_secrets(self, redacted: impl Fn(&str) -> Option<String>) -> Self {
+        let texts: Vec<String> = std::iter::once(self.to_string()).chain(self.causes()).collect();
+        let advice = self.advice.map(|it| redacted(&it).unwrap_or(it));
+        if texts.iter().all(|it| redacted(it).is_none()) {
+            return Self { advice, ..self };
+        }
+        let chain = texts.into_iter().rev().fold(None, |source: Option<Box<RedactedError>>, text| {
+            Some(Box::new(RedactedError { message: redacted(&text).unwrap_or(text), source }))
+        });
+        let error = chain.map_or(self.error, |it| it);
+        Self { error, advice, ..self }
+    }
+
     /// The causes below the message, outermost first.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {
@@ -198,6 +213,25 @@ impl Fault {
     #[must_use]
     pub fn in_full(&self) -> String {
         std::iter::once(self.to_string()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+    }
+}
+
+/// An error of which only its texts are left.
+#[derive(Debug)]
+struct RedactedError {
+    message: String,
+    source: Option<Box<RedactedError>>,
+}
+
+impl fmt::Display for RedactedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for RedactedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|it| it as _)
     }
 }
 

@@ -39,6 +39,36 @@ pub fn text(text: &str) -> String {
     masked(text, in_text(text, 0))
 }
 
+/// Hides the secrets of a command line in texts that speak of it.
+#[derive(Debug)]
+pub struct Redactor(Vec<(String, String)>);
+
+/// A shorter part of a word is not looked for in a text: it is in every other word too.
+const MIN_SECRET: usize = 4;
+
+impl Redactor {
+    /// For texts about these words.
+    #[must_use]
+    pub fn of<S: AsRef<str>>(words: &[S]) -> Self {
+        let words: Vec<ShellWord> = words.iter().map(|word| ShellWord::from_argument(word.as_ref())).collect();
+        let mut hidden_texts = Vec::new();
+        for (word, hidden) in words.iter().zip(in_words(&words, 0)).filter(|(_, hidden)| !hidden.is_empty()) {
+            let parts = hidden.iter().filter_map(|part| word.text.get(part.clone()));
+            hidden_texts.extend(parts.filter(|it| it.len() >= MIN_SECRET).map(|it| (it.to_owned(), MASK.to_owned())));
+            hidden_texts.push((word.text.clone(), masked(&word.text, hidden)));
+        }
+        hidden_texts.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        Self(hidden_texts)
+    }
+
+    /// The text without them; none if it has none.
+    #[must_use]
+    pub fn redacted(&self, text: &str) -> Option<String> {
+        let replaced = |text: String, (secret, shown): &(String, String)| text.replace(secret, shown);
+        self.0.iter().any(|(secret, _)| text.contains(secret)).then(|| self.0.iter().fold(text.to_owned(), replaced))
+    }
+}
+
 /// A variable as it may be shown: a mask for the value of a secret name, else the value without its secrets.
 #[must_use]
 pub fn variable(key: &str, value: &str) -> String {
@@ -155,6 +185,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn texts_about_a_command_do_not_repeat_its_secrets() {
+        let words = ["tsm", "start", "--health", "http://u:hunter2@h:xx/", "--token=abcdef", "-p", "7"];
+        let redactor = Redactor::of(&words);
+        for (text, shown) in [
+            ("invalid value `http://u:hunter2@h:xx/`", Some("invalid value `http://u:***@h:xx/`")),
+            ("invalid value `abcdef`: it is not `hunter2`", Some("invalid value `***`: it is not `***`")),
+            ("unknown option `--token=abcdef`", Some("unknown option `--token=***`")),
+            ("no port 7", None),
+        ] {
+            assert_eq!(redactor.redacted(text).as_deref(), shown, "{text}");
+        }
+    }
 
     /// Lines and what is kept of them, as typed and as words.
     const LINES: [(&str, &str); 98] = [

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use crate::base::fault::Fault;
 use crate::base::line::Word;
+use crate::base::redact::Redactor;
 use crate::command::global::Globals;
 use crate::report::theme::Theme;
 use crate::report::{Console, FollowUp, OutputOptions, Report};
@@ -46,6 +47,8 @@ pub(super) fn run_command(
         Err((number, fault)) => return at.report_fault(console, fault, words.get(number).map(|word| &word.span)),
     };
     let texts: Vec<String> = words.iter().map(|word| expand_tilde(at, session, word)).collect();
+    let redactor = Redactor::of(&texts);
+    let redacted = |fault: Fault| fault.without_secrets(|text| redactor.redacted(text));
     let mut globals = Globals::default();
     let parsed = parse(&texts, &mut globals, console.width());
     let mut with_options = {
@@ -69,8 +72,16 @@ pub(super) fn run_command(
         }
         Err(error) => {
             let word = error.word.and_then(|index| words.get(index));
-            return at.report_fault(console, *error.fault, Some(word.map_or(at.statement, |word| &word.span)));
+            return at.report_fault(
+                console,
+                redacted(*error.fault),
+                Some(word.map_or(at.statement, |word| &word.span)),
+            );
         }
+    };
+    let result = match result {
+        Ok(report) => Ok(Report { faults: report.faults.into_iter().map(redacted).collect(), ..report }),
+        Err(fault) => Err(redacted(fault)),
     };
     match result {
         Ok(report) if report.follow_up.runs_lines() => {

@@ -85,7 +85,7 @@ fn row(file: &Path, name: String, services: &crate::tsm::service::Services, cx: 
             mark,
             port(it.port),
             redact::text(&it.command).into(),
-            Value::from(it.description).into(),
+            Value::from(it.description.map(|it| redact::text(&it))).into(),
             it.cwd.to_string_lossy().into_owned().into(),
             Value::from(it.env_file.or(it.env)).into(),
             deps(it.options.deps.unwrap_or_default()),

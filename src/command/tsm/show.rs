@@ -74,7 +74,7 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: Cell) ->
     let other = it.unknown.into_iter().map(|(key, value)| (key, value.into())).collect::<Vec<_>>();
     let fields = Fields::titled(it.name.as_str())
         .json_only("name", it.name.as_str())
-        .with("description", Value::from(it.description))
+        .with("description", Value::from(it.description.map(|it| redact::text(&it))))
         .with("file", it.file.display().to_string())
         .with("enabled", enabled)
         .with("autostart", it.autostart.unwrap_or(true))

@@ -250,7 +250,8 @@ fn no_place_shows_a_secret_of_a_command_line() {
     sandbox.run(&start);
     let shell = "mysql -phunter2; curl -u me:hunter2 x; exec sleep 600";
     sandbox.ok(&["tsm", "start", "--name", "web", "--pre-hook", "true --token hunter2", "sh", "-c", shell]);
-    sandbox.ok(&["tsm", "save", "web", "kept"]);
+    let about = "see http://me:hunter2@h/ and --token hunter2";
+    sandbox.ok(&["tsm", "save", "web", "kept", "--description", about]);
     let both = sandbox.json_with_schema(&["tsm", "info", "api", "web"], "tsm-info");
     assert_eq!(names(&both), ["api", "web"]);
     let saved = sandbox.json_with_schema(&["tsm", "save", "plain", "sleep", "600"], "tsm-save");
@@ -270,6 +271,18 @@ fn no_place_shows_a_secret_of_a_command_line() {
         "tsm why web",
         "tsm doctor",
         "tsm kill web",
+        // What is wrong is named without them.
+        "tsm start --health http://me:hunter2@h:xx/ sleep 9",
+        "tsm start --health http://me:hunter2@h:80/ --nope sleep 9",
+        "tsm start --max-memory password=hunter2 sleep 9",
+        "tsm start --cron --token=hunter2 sleep 9",
+        "tsm start --cwd /nope/?password=hunter2 sleep 9",
+        "tsm start --token=hunter2",
+        "tsm info http://me:hunter2@h",
+        "tsm stop http://me:hunter2@h --json",
+        "use password=hunter2",
+        "set password=hunter2",
+        "org promote --set db.password=hunter2 --nope",
     ] {
         let ran = sandbox.run(&line.split(' ').collect::<Vec<_>>());
         assert!(!format!("{}{}", ran.out, ran.err).contains("hunter2"), "{line}: {}{}", ran.out, ran.err);

@@ -37,7 +37,7 @@ impl Command for Triggers {
                 trigger.line.into(),
                 trigger.pattern.into(),
                 line::join(redact::redact(&trigger.command)).into(),
-                trigger.description.into(),
+                redact::text(&trigger.description).into(),
                 Cell::from(trigger.enabled).tone(tone),
             ]);
         }
