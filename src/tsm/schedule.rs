@@ -7,11 +7,15 @@ use super::sidecar::zone::Zone;
 use super::store::Process;
 use crate::base::time::Timestamp;
 use crate::supervise::meta::{LastExit, ProcessState};
+use crate::supervise::monitor_spec::MonitorSpec;
 
 /// The schedule of a process and its time zone; none without a schedule.
 #[must_use]
 pub fn of(process: &Process) -> Option<(Schedule, Zone)> {
-    let care = &process.meta.run.monitor;
+    of_care(&process.meta.run.monitor)
+}
+
+fn of_care(care: &MonitorSpec) -> Option<(Schedule, Zone)> {
     let schedule = care.cron.parse().ok()?;
     Some((schedule, Zone::named_or_local(&care.cron_tz)))
 }
@@ -27,8 +31,15 @@ pub fn next(process: &Process, now: Timestamp) -> Option<Timestamp> {
 /// The same as a clock there shows it: `04:00`, with the date if it is not today.
 #[must_use]
 pub fn describe(process: &Process, now: Timestamp) -> Option<String> {
-    let next = next(process, now)?;
-    let (_, zone) = of(process)?;
+    next(process, now)?;
+    describe_after(&process.meta.run.monitor, now)
+}
+
+/// When a schedule is due first after a moment, as a clock there shows it; none without a schedule.
+#[must_use]
+pub fn describe_after(care: &MonitorSpec, now: Timestamp) -> Option<String> {
+    let (schedule, zone) = of_care(care)?;
+    let next = zone.next(&schedule, now)?;
     let (today, due) = (zone.wall_clock(now), zone.wall_clock(next));
     let time = if due.second() == 0 { due.strftime("%H:%M") } else { due.strftime("%H:%M:%S") };
     Some(if today.date() == due.date() { time.to_string() } else { format!("{} {time}", due.date()) })

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::base::name::ProcessName;
+use crate::base::time::Timestamp;
 use crate::disk;
 use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
 use crate::supervise::meta::{self, ExitStatus, Meta, ProcessState};
@@ -21,10 +22,11 @@ use super::plan::StartPlan;
 use super::ports;
 use super::progress::{OnProgress, Progress};
 use super::readiness::{Readiness, ReadinessWatcher};
+use super::schedule;
 use super::secrets::{self, Unsealer};
 
-pub use error::StartError;
 pub(super) use error::tail_text;
+pub use error::{AfterDeath, StartError};
 pub(super) use task::may_end;
 
 /// What is needed to start.
@@ -303,11 +305,24 @@ pub(super) fn death_error(created: &Created, watch: &ReadinessWatcher, written: 
     let meta = client::wait(&created.dir, Instant::now() + EXIT_RECORD_TIMEOUT, ended).ok().flatten();
     let meta = meta.or_else(|| record(&created.dir));
     let how = meta.as_ref().and_then(|meta| meta.last_exit.as_ref()).map_or(ExitStatus::Unknown, |exit| exit.status);
-    let again = meta.is_some_and(|meta| !meta.state.is_final() && meta.state != ProcessState::Scheduled);
+    let next = meta.as_ref().map_or(AfterDeath::Nothing, next_of);
     let conflict =
         created.port.and_then(|port| conflict::listening_beside(port, &created.dir)).filter(|_| !how.is_success());
     let (name, tail, conflict) = (created.name.clone(), written.errors(), conflict.map(Box::new));
-    StartError::Died { name, how, tail, conflict, will_restart: again }
+    StartError::Died { name, how, tail, conflict, next }
+}
+
+/// What happens to a process that has ended.
+fn next_of(meta: &Meta) -> AfterDeath {
+    let ended_at = meta.last_exit.as_ref().map_or(Timestamp(0), |exit| Timestamp(exit.at_ms));
+    // Its next run may have begun already.
+    let scheduled = Some(meta.state).filter(|state| !state.is_final() && *state != ProcessState::Waiting);
+    match scheduled.and_then(|_| schedule::describe_after(&meta.run.monitor, ended_at)) {
+        Some(next) => AfterDeath::Schedule(next),
+        None if meta.state.is_final() && meta.run.oneshot => AfterDeath::Task,
+        None if meta.state.is_final() || meta.state == ProcessState::Scheduled => AfterDeath::Nothing,
+        None => AfterDeath::Restart,
+    }
 }
 
 fn record(dir: &Path) -> Option<Meta> {

@@ -8,6 +8,7 @@ use super::systemd_unit;
 use super::up::UpStage;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
+use crate::base::time::Timestamp;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
@@ -23,6 +24,7 @@ use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
 use crate::tsm::request::StartRequest;
+use crate::tsm::schedule;
 use crate::tsm::start::{Started, WaitFor};
 use crate::tsm::store::ProcessStore;
 
@@ -138,7 +140,7 @@ impl StartStage {
             StartResult::Instances(outcomes) => Ok(systemd_unit::note_lifetime(super::startup::report(outcomes), cx)),
             StartResult::One(started) => {
                 let weaker = weaker_limit(&plan, &started, cx);
-                let report = weaker.into_iter().fold(result_report(&plan, &started), Report::note);
+                let report = weaker.into_iter().fold(result_report(&plan, &started, cx.host.now()), Report::note);
                 systemd_unit::wait_in_foreground(report, &started.name, cx)
             }
         }
@@ -176,7 +178,7 @@ impl Start {
     }
 }
 
-fn result_report(plan: &StartPlan, started: &Started) -> Report {
+fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report {
     let Started { name, id, pid, port, .. } = started;
     let listening = match started.readiness {
         Readiness::Listening => Some(true),
@@ -188,9 +190,11 @@ fn result_report(plan: &StartPlan, started: &Started) -> Report {
         Readiness::NotHealthy => Some(false),
         _ => None,
     };
+    let again = schedule::describe_after(&plan.settings.monitor, now);
+    let again = again.map(|next| format!("; it runs again at {next}")).unwrap_or_default();
     let (text, tone) = match started.readiness {
-        Readiness::Ended(how) if how.is_success() => (format!("completed {name} ({id})"), Tone::Good),
-        Readiness::Ended(how) => (format!("{name} ({id}) failed: {}", exit_text::describe(how)), Tone::Bad),
+        Readiness::Ended(how) if how.is_success() => (format!("completed {name} ({id}){again}"), Tone::Good),
+        Readiness::Ended(how) => (format!("{name} ({id}) failed: {}{again}", exit_text::describe(how)), Tone::Bad),
         _ => (done_text("started", name, *id, *port), Tone::Good),
     };
     let ended = match started.readiness {

@@ -57,7 +57,7 @@ pub enum StartError {
         name: ProcessName,
     },
     /// It ran and ended before it had settled.
-    #[error("failed to start `{name}`: process died immediately ({}){}{}", exit_text::describe(*how), in_use(conflict), tail_text(tail))]
+    #[error("{}{}{}", next.message(name, *how), in_use(conflict), tail_text(tail))]
     Died {
         /// The process.
         name: ProcessName,
@@ -67,9 +67,33 @@ pub enum StartError {
         tail: Vec<String>,
         /// Its port is in use.
         conflict: Option<Box<Conflict>>,
-        /// It is being started again by itself.
-        will_restart: bool,
+        /// What happens to it now.
+        next: AfterDeath,
     },
+}
+
+/// What happens to a process that ended soon after its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterDeath {
+    /// Nothing: it was to go on.
+    Nothing,
+    /// Nothing: it was a task, which has failed.
+    Task,
+    /// It is being started again by itself.
+    Restart,
+    /// It runs again when its schedule says so, as a clock shows it.
+    Schedule(String),
+}
+
+impl AfterDeath {
+    fn message(&self, name: &ProcessName, how: ExitStatus) -> String {
+        let how = exit_text::describe(how);
+        match self {
+            Self::Nothing | Self::Restart => format!("failed to start `{name}`: process died immediately ({how})"),
+            Self::Task => format!("`{name}` failed: {how}"),
+            Self::Schedule(next) => format!("the first run of `{name}` failed: {how}; it runs again at {next}"),
+        }
+    }
 }
 
 impl UserFacingError for StartError {
@@ -94,8 +118,11 @@ impl UserFacingError for StartError {
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("no process was left behind".to_owned())
             }
-            Self::Died { name, will_restart: true, .. } => Some(format!(
+            Self::Died { name, next: AfterDeath::Restart, .. } => Some(format!(
                 "it is being restarted; run `tsm logs {name}` to see its output, `tsm stop {name}` to stop it"
+            )),
+            Self::Died { name, next: AfterDeath::Schedule(_), .. } => Some(format!(
+                "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` to end its schedule"
             )),
             Self::Died { name, .. } => Some(format!("run `tsm logs {name}` to see its output")),
         }

@@ -11,7 +11,7 @@ use crate::waiting::eventually;
 #[test]
 fn what_ended_by_itself_runs_again_at_its_hour_and_what_was_stopped_does_not() {
     let sandbox = Sandbox::new();
-    for (name, line, word) in [("well", "echo ran", "completed"), ("ill", "echo ran; exit 3", "died")] {
+    for (name, line, word) in [("well", "echo ran", "completed"), ("ill", "echo ran; exit 3", "failed")] {
         let said = sandbox.run(&["tsm", "start", "--name", name, "--cron", "* * * * * *", "--", "sh", "-c", line]);
         assert!((said.out + &said.err).to_lowercase().contains(word), "{name}");
         sandbox.until(name, |meta| meta.state == ProcessState::Scheduled);
@@ -45,6 +45,28 @@ fn a_scheduled_process_is_still_scheduled_after_its_supervisor_was_killed() {
     assert_eq!(info["looked_after"]["cron_tz"], "UTC");
     assert!(info["next_run"].as_str().is_some_and(|next| next.ends_with("T04:00:00Z")), "{info:#}");
     assert_eq!(sandbox.run(&["tsm", "start", "--cron", "0 4 * * *", "--cron-tz", "Nowhere/Land", "true"]).code, 2);
+}
+
+/// What is said after a first run that failed is what happens then: the schedule goes on, a task is over.
+#[test]
+fn a_first_run_that_fails_is_not_a_start_that_fails() {
+    let sandbox = Sandbox::new();
+    let failed = |options: &str| {
+        let words = ["tsm start --name job", options, "-- sh -c"].join(" ");
+        let words: Vec<&str> = words.split_whitespace().chain(["exit 3"]).collect();
+        let said = sandbox.run(&words);
+        sandbox.ok(&["tsm", "delete", "job", "--yes"]);
+        (said.code, format!("{}{}", said.out, said.err))
+    };
+    for (options, code) in
+        [("--cron @yearly", 1), ("--cron @yearly --oneshot", 1), ("--cron @yearly --oneshot --wait", 3)]
+    {
+        let said = failed(options);
+        assert!(said.0 == code && said.1.contains("failed: exit 3; it runs again at "), "{options}: {said:?}");
+        assert!(!said.1.contains("to start"), "{options}: {said:?}");
+    }
+    let said = failed("--oneshot");
+    assert!(said.0 == 1 && said.1.contains("`job` failed: exit 3\n"), "{said:?}");
 }
 
 #[test]
