@@ -21,7 +21,9 @@ pub(super) fn wait_in_foreground(report: Report, name: &ProcessName, cx: &mut Cx
     }
     let Some(process) = ProcessStore::open(cx.paths).get(name) else { return Ok(report) };
     cx.console.note(&format!(
-        "started `{name}` (PID {}); waiting until it ends, because `{}` ends with its main process",
+        "started `{name}` (PID {}); waiting until it ends, because `{}` ends with its main process\n\
+         commands of that unit after this one do not run before then: a unit that starts several needs `Type=oneshot` with \
+         `RemainAfterExit=yes`, or `tetra daemon run`, which looks after all enabled services",
         process.meta.pid, unit.name
     ));
     // A unit of `Type=notify` is up once it says so, and is given up otherwise.
