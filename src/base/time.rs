@@ -1,8 +1,11 @@
 //! Points in time and spans of it, as values.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
+
+use super::fault::Fault;
 
 /// A point in time: milliseconds since 1970 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -33,6 +36,25 @@ pub enum InvalidDuration {
 
 /// So many seconds are never meant by a number without a unit.
 const MAX_WITHOUT_UNIT: Duration = Duration::from_secs(100);
+
+impl HumanDuration {
+    /// The span, if it is within the limits of an option.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the limits if it is beyond them.
+    pub fn within(self, option: &str, limits: RangeInclusive<Duration>) -> Result<Duration, Fault> {
+        if limits.contains(&self.0) {
+            return Ok(self.0);
+        }
+        let brief = |limit: &Duration| {
+            let text = Self(*limit).to_string();
+            text.split_once(" 0").map_or(text.clone(), |(unit, _)| unit.to_owned())
+        };
+        let (least, most) = (brief(limits.start()), brief(limits.end()));
+        Err(Fault::usage(format!("invalid value `{self}` for `{option}`: expected {least} to {most}")))
+    }
+}
 
 impl FromStr for HumanDuration {
     type Err = InvalidDuration;

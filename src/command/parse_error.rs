@@ -31,6 +31,11 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
     let value = text(ContextKind::InvalidValue);
     let option = argument.as_deref().unwrap_or_default().split([' ', '=']).next().unwrap_or_default().to_owned();
     let (message, word) = match error.kind() {
+        ErrorKind::UnknownArgument
+            if option.strip_prefix('-').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit())) =>
+        {
+            (format!("unexpected negative number `{option}` for `{name}`"), Some(option))
+        }
         ErrorKind::UnknownArgument if option.starts_with('-') => {
             (format!("unknown option `{option}` for `{name}`"), Some(option))
         }

@@ -25,7 +25,7 @@ pub const FIRST_AUTO: u16 = 8000;
 
 /// A text that is not a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid port `{}`", .0.escape_debug())]
+#[error("invalid port `{}`: expected 1 to 65535", .0.escape_debug())]
 pub struct InvalidPort(pub String);
 
 impl UserFacingError for InvalidPort {

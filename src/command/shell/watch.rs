@@ -1,5 +1,7 @@
 //! `watch`
 
+use std::time::Duration;
+
 use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::time::HumanDuration;
@@ -33,6 +35,7 @@ impl Command for Watch {
     const EXAMPLES: &'static [&'static str] = &["watch -n 10ms -c 2 version", "watch -n 10ms --until 0 version"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
+        let every = self.every.within("--every", Duration::from_millis(10)..=Duration::from_secs(24 * 60 * 60))?;
         let line = match &self.command[..] {
             [line] => line.0.clone(),
             words => line::join(words.iter().map(|word| &word.0)),
@@ -40,7 +43,7 @@ impl Command for Watch {
         line::lex(&line)?;
         Ok(Report::then(FollowUp::Repeat {
             line,
-            every: self.every.0,
+            every,
             times: self.count,
             crashes: None,
             watch: Some(report::Watch { until: self.until }),

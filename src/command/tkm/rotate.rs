@@ -57,6 +57,7 @@ impl Command for Rotate {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let id = key_id(cx, &self.env, Purpose::Deploy);
+        let grace = self.grace.within("--grace", Duration::ZERO..=Duration::from_secs(90 * 24 * 60 * 60))?;
         let _lock = store.lock()?;
         self.begin(cx, &store, &id)?;
         let state = store.state()?;
@@ -67,7 +68,7 @@ impl Command for Rotate {
         }
         store.write_hosts(&hosts)?;
         hosts.retain(|host| outgoing.contains(&host.name));
-        let period = if self.now { Duration::ZERO } else { self.grace.0 };
+        let period = if self.now { Duration::ZERO } else { grace };
         let grace = Grace { period, now: cx.host.now() };
         let rotation = Rotation { store: &store, id: &id, actor: actor(cx), grace, turn: Mutex::new(()) };
         let variables = cx.host.variables();

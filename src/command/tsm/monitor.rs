@@ -41,6 +41,7 @@ pub struct Monitor {
 
 /// The shortest pause between two looks.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Command for Monitor {
     const NAME: &'static str = "tsm monitor";
@@ -57,10 +58,7 @@ impl Command for Monitor {
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        if self.every.0 < MIN_INTERVAL {
-            return Err(Fault::usage(format!("invalid value `{}` for `--every`: too short", self.every))
-                .with_advice("the shortest interval is 100ms"));
-        }
+        self.every.within("--every", MIN_INTERVAL..=MAX_INTERVAL)?;
         if self.triggers {
             return triggers::report(&self.targets, cx);
         }

@@ -1,5 +1,7 @@
 //! `tsm patrol`
 
+use std::time::Duration;
+
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::plural::pluralize;
@@ -30,11 +32,12 @@ impl Command for Patrol {
     const EXAMPLES: &'static [&'static str] = &["tsm patrol --once", "tsm patrol --once --json"];
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        let every = self.every.within("--every", Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60))?;
         let processes = cx.operation().processes()?;
         let crashed = reconcile::to_restart(&processes, cx.paths);
         let environments = crashed.flat_map(Process::environments).collect();
         let run = if self.once { run_once } else { repeat };
-        let state = Round { processes, every: self.every };
+        let state = Round { processes, every };
         Ok(Stage { effect: Self::EFFECT, environments, state, plan: show, run }.ready())
     }
 }
@@ -42,7 +45,7 @@ impl Command for Patrol {
 /// A round that is about to be made.
 struct Round {
     processes: Vec<Process>,
-    every: HumanDuration,
+    every: Duration,
 }
 
 fn show(round: &Round, cx: &mut Cx) -> Result<Option<Report>, Fault> {
@@ -55,7 +58,7 @@ fn repeat(round: Round, cx: &mut Cx) -> Result<Report, Fault> {
     let yes = if cx.yes { " --yes" } else { "" };
     let line = format!("tsm patrol --once{yes}");
     let crashes = Some(cx.paths.events());
-    Ok(Report::then(FollowUp::Repeat { line, every: round.every.0, times: None, crashes, watch: None }))
+    Ok(Report::then(FollowUp::Repeat { line, every: round.every, times: None, crashes, watch: None }))
 }
 
 fn run_once(mut round: Round, cx: &mut Cx) -> Result<Report, Fault> {

@@ -51,10 +51,11 @@ impl Command for Stats {
         &["tsm stats", "tsm stats --groups", "tsm stats --stacks", "tsm stats --over 1s --json"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let over = self.over.within("--over", Duration::from_millis(10)..=Duration::from_secs(60 * 60))?;
         let (processes, faults) = self.processes(cx)?;
         let before = Snapshot::take(&processes);
         let begun = std::time::Instant::now();
-        let _ = cx.host.sleep(self.over.0.max(Duration::from_millis(10)));
+        let _ = cx.host.sleep(over);
         let after = Snapshot::take(&processes);
         let stats = between(&before, &after, begun.elapsed(), &processes);
         let empty = "Nothing runs.\nStart services with: tsm start <service-name>";

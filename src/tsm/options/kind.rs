@@ -36,6 +36,18 @@ pub enum OptionValue {
     List(Vec<String>),
 }
 
+impl OptionValue {
+    /// A count, milliseconds or bytes.
+    #[must_use]
+    pub fn amount(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) | Self::Bytes(number) => Some(*number),
+            Self::Span(span) => Some(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+            Self::Nothing | Self::Text(_) | Self::Flag(_) | Self::List(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,7 @@
 //! Every option of a process, one row each. The type, the command line, `.tsm` files, TOML, `meta.json` and what people see
 //! all follow from it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::supervise::meta::RunSpec;
@@ -28,6 +29,8 @@ pub struct ServiceOption {
     pub value_type: ValueType,
     /// What a refused value should have been: "expected …".
     pub expected: &'static str,
+    /// The limits of a number, a time span or a size: one, or none for other kinds.
+    pub limits: &'static [Limits],
     /// Where `tsm info` shows it.
     pub section: Section,
     /// What `tsm info` calls it.
@@ -35,11 +38,23 @@ pub struct ServiceOption {
     /// A value that is not the default, for tests.
     pub example: &'static [&'static str],
     read: fn(&mut ServiceOptions, &RawValue) -> Option<()>,
+    amount: fn(&ServiceOptions) -> Option<u64>,
     write: fn(&ServiceOptions) -> Option<FormattedValue>,
     apply: fn(&ServiceOptions, &mut RunSpec) -> Result<(), UserError>,
     recover: fn(&RunSpec, &mut ServiceOptions),
     show: fn(&RunSpec) -> OptionValue,
     is_default: fn(&RunSpec) -> bool,
+}
+
+/// The least and the most that an option may be, as they are written.
+#[derive(Debug)]
+pub struct Limits {
+    /// The least.
+    pub least: &'static str,
+    /// The most.
+    pub most: &'static str,
+    /// What a value beyond them should have been: "expected …".
+    expected: &'static str,
 }
 
 /// Where an option is shown.
@@ -61,7 +76,8 @@ impl ServiceOption {
     /// What it does, with its default from the one place that has it.
     #[must_use]
     pub fn full_help(&self) -> String {
-        let help = self.help.trim();
+        let limits = self.limits.iter().map(|it| format!(" [from {} to {}]", it.least, it.most)).collect::<String>();
+        let help = format!("{}{limits}", self.help.trim());
         let default = match self.name {
             "health_interval" => OptionValue::Span(Duration::from_millis(DEFAULT_INTERVAL_MS)),
             "health_timeout" => OptionValue::Span(Duration::from_millis(DEFAULT_TIMEOUT_MS)),
@@ -76,7 +92,7 @@ impl ServiceOption {
             _ => false,
         };
         if is_nothing || help.contains("[default") || self.section == Section::Limits {
-            return help.to_owned();
+            return help;
         }
         format!("{help} [default: {default}]")
     }
@@ -87,7 +103,22 @@ impl ServiceOption {
     ///
     /// Fails with what was expected if it is invalid.
     pub fn read(&self, options: &mut ServiceOptions, given: &RawValue) -> Result<(), &'static str> {
-        (self.read)(options, given).ok_or(self.expected)
+        (self.read)(options, given).ok_or(self.expected)?;
+        let amount = (self.amount)(options);
+        let is_beyond = |it: &&Limits| {
+            amount.is_some_and(|amount| {
+                amount < self.amount_of(it.least).unwrap_or(0)
+                    || self.amount_of(it.most).is_some_and(|most| amount > most)
+            })
+        };
+        self.limits.iter().find(is_beyond).map_or(Ok(()), |it| Err(it.expected))
+    }
+
+    /// How much a text is, in the unit of its kind.
+    fn amount_of(&self, text: &str) -> Option<u64> {
+        let (values, mut options) = ([text.to_owned()], ServiceOptions::default());
+        (self.read)(&mut options, &RawValue { values: &values, list: false, dir: Path::new("/") })?;
+        (self.amount)(&options)
     }
 
     /// As a `.tsm` file has it; none if it is not given.
@@ -127,6 +158,7 @@ macro_rules! options {
         $field:ident: $kind:ident {
             flag $flag:literal, key $tsm:literal, toml [$($toml:literal),+], record $($record:ident).+ $(unless $usual:expr)?,
             shown $section:ident $label:literal, example [$($example:literal),+]
+            $(, from $least:literal to $most:literal)?
         }
     )+) => {
         /// Options as they are given; what is none is left to the service or the defaults.
@@ -157,6 +189,8 @@ macro_rules! options {
                 options.$field = $kind::read(raw)?;
                 Some(())
             },
+            limits: &[$(Limits { least: $least, most: $most, expected: concat!("a value from ", $least, " to ", $most) })?],
+            amount: |options| $kind::show(&$kind::record(options.$field.as_ref()?).ok()?).amount(),
             write: |options| options.$field.as_ref().map($kind::write),
             section: Section::$section,
             label: $label,
@@ -186,12 +220,12 @@ options! {
     /// Give up after this many exits in a row, each within a second of the start
     max_restarts: Count {
         flag "max-restarts", key "TSM_MAX_RESTARTS", toml ["max_restarts"], record max_restarts,
-        shown Details "max_restarts", example ["3"]
+        shown Details "max_restarts", example ["3"], from "0" to "1000000"
     }
     /// Time between the stop signal and SIGKILL
     kill_timeout: TimeSpan {
         flag "kill-timeout", key "TSM_KILL_TIMEOUT", toml ["kill_timeout"], record kill_timeout_ms,
-        shown Details "kill_timeout", example ["3s"]
+        shown Details "kill_timeout", example ["3s"], from "0s" to "1d"
     }
     /// Signal that asks the process to stop
     stop_signal: StopSignal {
@@ -211,12 +245,12 @@ options! {
     /// Rotate the log after this many bytes
     log_size: Bytes {
         flag "log-size", key "TSM_LOG_SIZE", toml ["log_size"], record log_size,
-        shown Details "log_size", example ["1M"]
+        shown Details "log_size", example ["1M"], from "1K" to "1T"
     }
     /// Number of rotated logs to keep
     log_keep: Count {
         flag "log-keep", key "TSM_LOG_KEEP", toml ["log_keep"], record log_keep,
-        shown Details "log_keep", example ["2"]
+        shown Details "log_keep", example ["2"], from "0" to "1000"
     }
     /// Health check; `$PORT` is the port of the process
     health: Check {
@@ -227,25 +261,25 @@ options! {
     health_interval: TimeSpan {
         flag "health-interval", key "TSM_HEALTH_INTERVAL", toml ["health_interval"],
         record monitor.health_interval_ms unless DEFAULT_INTERVAL_MS,
-        shown Monitor "health_interval", example ["1s"]
+        shown Monitor "health_interval", example ["1s"], from "10ms" to "1d"
     }
     /// Time after which a health check fails
     health_timeout: TimeSpan {
         flag "health-timeout", key "TSM_HEALTH_TIMEOUT", toml ["health_timeout"],
         record monitor.health_timeout_ms unless DEFAULT_TIMEOUT_MS,
-        shown Monitor "health_timeout", example ["1s"]
+        shown Monitor "health_timeout", example ["1s"], from "10ms" to "1d"
     }
     /// Failures in a row after which the process is unhealthy
     health_threshold: Count {
         flag "health-threshold", key "TSM_HEALTH_THRESHOLD", toml ["health_threshold"],
         record monitor.health_threshold unless DEFAULT_THRESHOLD,
-        shown Monitor "health_threshold", example ["2"]
+        shown Monitor "health_threshold", example ["2"], from "1" to "1000"
     }
     /// Time in which the process may become healthy
     health_grace: TimeSpan {
         flag "health-grace", key "TSM_HEALTH_GRACE", toml ["health_grace"],
         record monitor.health_grace_ms unless DEFAULT_GRACE_MS,
-        shown Monitor "health_grace", example ["1s"]
+        shown Monitor "health_grace", example ["1s"], from "0s" to "1d"
     }
     /// Restart the process when it is unhealthy
     health_restart: Switch {
@@ -280,22 +314,22 @@ options! {
     /// Restart the process when it and its children use more memory
     max_memory: MemoryUse {
         flag "max-memory", key "TSM_MAX_MEMORY", toml ["max_memory"], record monitor.max_memory,
-        shown Monitor "max_memory", example ["300M"]
+        shown Monitor "max_memory", example ["300M"], from "4M" to "64T"
     }
     /// Limit of the memory of all its processes, enforced by the kernel; `none` for no limit
     memory_max: MemoryLimit {
         flag "memory-max", key "TSM_MEMORY_MAX", toml ["memory_max"], record limits.memory_max,
-        shown Limits "memory_max", example ["300M"]
+        shown Limits "memory_max", example ["300M"], from "4M" to "64T"
     }
     /// Limit of open files of each process; 0 for no limit
     limit_nofile: Limit {
         flag "limit-nofile", key "TSM_LIMIT_NOFILE", toml ["limit_nofile"], record limits.nofile,
-        shown Limits "limit_nofile", example ["99"]
+        shown Limits "limit_nofile", example ["99"], from "0" to "1000000000"
     }
     /// Limit of processes of its user; 0 for no limit
     limit_nproc: Limit {
         flag "limit-nproc", key "TSM_LIMIT_NPROC", toml ["limit_nproc"], record limits.nproc,
-        shown Limits "limit_nproc", example ["9999"]
+        shown Limits "limit_nproc", example ["9999"], from "0" to "4194304"
     }
     /// Run as this user; only root can
     user: User {

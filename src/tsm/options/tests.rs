@@ -7,7 +7,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::request::StartRequest;
 use crate::tsm::request_text;
 use table::ServiceOption;
-use value::RawValue;
+use value::{RawValue, ValueType};
 
 /// The example of one option alone.
 fn example(option: &ServiceOption) -> ServiceOptions {
@@ -105,4 +105,33 @@ fn a_zero_is_a_value_and_stays_one() {
     let again = ServiceOptions::default().resolve(None, run.clone()).expect("a record");
     assert_eq!((again.max_restarts, again.log_size), (0, 0));
     assert_eq!(ServiceOptions::of_record(&run).max_restarts, Some(0));
+}
+
+#[test]
+fn every_amount_has_limits() {
+    for option in OPTIONS {
+        let read = |text: &str| {
+            let values = [text.to_owned()];
+            let raw = RawValue { values: &values, list: false, dir: Path::new("/") };
+            option.read(&mut ServiceOptions::default(), &raw)
+        };
+        let shown = option.show(&example(option).resolve(None, RunSpec::default()).expect(option.name));
+        assert_eq!(shown.amount().is_some(), !option.limits.is_empty(), "{}", option.name);
+        for limits in option.limits {
+            assert_eq!((read(limits.least), read(limits.most)), (Ok(()), Ok(())), "{}", option.name);
+            assert!(option.full_help().contains(limits.most), "{}", option.name);
+            let number = (option.value_type == ValueType::Number).then_some("2000000000");
+            for beyond in ["999999h", "65T", "1e9G", "-1"].into_iter().chain(number) {
+                assert!(read(beyond).is_err(), "{} {beyond}", option.name);
+            }
+        }
+    }
+    let least = |name: &str, text: &str| {
+        let option = OPTIONS.iter().find(|option| option.name == name).expect(name);
+        let values = [text.to_owned()];
+        option.read(&mut ServiceOptions::default(), &RawValue { values: &values, list: false, dir: Path::new("/") })
+    };
+    assert_eq!(least("health_interval", "1ms"), Err("a value from 10ms to 1d"));
+    assert_eq!(least("health_threshold", "0"), Err("a value from 1 to 1000"));
+    assert_eq!(least("kill_timeout", "0"), Ok(()));
 }
