@@ -77,11 +77,14 @@ mod tests {
             prop_oneof![Just(RestartPolicy::Never), Just(RestartPolicy::OnFailure), Just(RestartPolicy::Always)];
         (
             proptest::option::of(restart),
-            proptest::option::of(any::<u32>()),
+            proptest::option::of(0u32..1_000_000),
             proptest::option::of(1u64..4_000_000),
-            proptest::option::of(1u64..(1 << 53)),
-            proptest::option::of(any::<u32>()),
-            (proptest::option::of(prop_oneof![Just(0), (4u64 << 20)..(1 << 50)]), proptest::option::of(any::<u64>())),
+            proptest::option::of(1024u64..(1 << 40)),
+            proptest::option::of(0u32..1000),
+            (
+                proptest::option::of(prop_oneof![Just(0), (4u64 << 20)..(1 << 46)]),
+                proptest::option::of(0u64..8_000_000),
+            ),
             (proptest::option::of(any::<bool>()), proptest::option::of(34i32..=64)),
         )
             .prop_map(
@@ -113,11 +116,11 @@ mod tests {
         let some = proptest::option::of::<std::ops::Range<u64>>;
         (
             proptest::option::of(proptest::sample::select(checks.to_vec())),
-            (some(1..90_000), some(1..90_000), some(1..90_000), proptest::option::of(any::<u32>())),
+            (some(10..90_000), some(10..90_000), some(1..90_000), proptest::option::of(1u32..1000)),
             proptest::option::of(any::<bool>()),
             (list(), list()),
             proptest::option::of(proptest::sample::select(schedules.to_vec())),
-            some((4 << 20)..(1 << 53)),
+            some((4 << 20)..(1 << 46)),
         )
             .prop_map(
                 |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| {

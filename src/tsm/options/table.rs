@@ -104,14 +104,24 @@ impl ServiceOption {
     /// Fails with what was expected if it is invalid.
     pub fn read(&self, options: &mut ServiceOptions, given: &RawValue) -> Result<(), &'static str> {
         (self.read)(options, given).ok_or(self.expected)?;
-        let amount = (self.amount)(options);
+        self.beyond(options).map_or(Ok(()), |expected| Err(expected))
+    }
+
+    /// What was expected, if the value is beyond the limits.
+    fn beyond(&self, options: &ServiceOptions) -> Option<&'static str> {
+        let amount = (self.amount)(options)?;
         let is_beyond = |it: &&Limits| {
-            amount.is_some_and(|amount| {
-                amount < self.amount_of(it.least).unwrap_or(0)
-                    || self.amount_of(it.most).is_some_and(|most| amount > most)
-            })
+            amount < self.amount_of(it.least).unwrap_or(0) || self.amount_of(it.most).is_some_and(|most| amount > most)
         };
-        self.limits.iter().find(is_beyond).map_or(Ok(()), |it| Err(it.expected))
+        self.limits.iter().find(is_beyond).map(|it| it.expected)
+    }
+
+    /// Takes the value away if it is beyond the limits: what was expected then.
+    pub fn drop_beyond(&self, options: &mut ServiceOptions) -> Option<&'static str> {
+        let expected = self.beyond(options)?;
+        // A blank value is none.
+        (self.read)(options, &RawValue { values: &[], list: false, dir: Path::new("/") });
+        Some(expected)
     }
 
     /// How much a text is, in the unit of its kind.
