@@ -24,6 +24,7 @@ use crate::disk;
 
 use super::definition::Definition;
 use super::definition::keys::MAX_INSTANCES;
+use super::options::OPTIONS;
 
 /// What a file holds.
 #[derive(Debug, Default)]
@@ -185,7 +186,7 @@ fn of_text(path: &Path, text: &str, site: ImportContext) -> Result<Imported, Imp
         (_, Some("conf" | "ini")) => supervisord::read(text, site).map_err(malformed("supervisord.conf")),
         (_, Some("yaml" | "yml")) => of_yaml(path, text, site),
         // Many are a program in name only.
-        (_, Some("js" | "cjs" | "mjs")) if let Some(value) = ecosystem::literal(text) => {
+        (_, Some("js" | "cjs" | "mjs")) if let Some(value) = ecosystem::literal(text, site.dir) => {
             ecosystem::read(&value, site).map_err(malformed("ecosystem file"))
         }
         _ => Err(ImportError::UnknownKind { path: path.to_owned() }),
@@ -220,12 +221,20 @@ impl Imported {
         self.rejected.push(Unsupported { field: place.to_owned(), why });
     }
 
-    /// Leaves out numbers of instances that a definition may not have.
+    /// Leaves out what is beyond the limits of a definition.
     fn bound(mut self) -> Self {
         for it in self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > MAX_INSTANCES)) {
             let count = it.instances.take().unwrap_or_default();
             let why = format!("{count} instances are more than the limit of {MAX_INSTANCES}; set TSM_INSTANCES");
             self.unsupported.push(Unsupported { field: format!("{}.instances", it.name), why });
+        }
+        for it in &mut self.services {
+            for option in OPTIONS {
+                if let Some(expected) = option.drop_beyond(&mut it.options) {
+                    let why = format!("expected {expected}; set {}", option.tsm);
+                    self.unsupported.push(Unsupported { field: format!("{}.{}", it.name, option.name), why });
+                }
+            }
         }
         self
     }

@@ -1,6 +1,7 @@
 //! An ecosystem file as PM2 reads it: a table with `apps`, a list of them, or a single one.
 
 mod command;
+mod expressions;
 mod keys;
 
 use std::path::Path;
@@ -50,8 +51,9 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     Ok(imported)
 }
 
-/// The value of a program that only says one: `module.exports = {…}` or `export default {…}`, with comments before it.
-pub(super) fn literal(text: &str) -> Option<Value> {
+/// The value of a program that only says one: `module.exports = {…}` or `export default {…}`, with comments before it. Texts in it
+/// may be expressions whose value can be seen; `dir` is where the program is.
+pub(super) fn literal(text: &str, dir: &Path) -> Option<Value> {
     let mut rest = text.trim_start_matches('\u{feff}').trim();
     loop {
         rest = if let Some(comment) = rest.strip_prefix("//") {
@@ -59,6 +61,8 @@ pub(super) fn literal(text: &str) -> Option<Value> {
         } else if let Some(comment) = rest.strip_prefix("/*") {
             comment.split_once("*/")?.1
         } else if let Some(behind) = ["'use strict'", "\"use strict\""].iter().find_map(|it| rest.strip_prefix(it)) {
+            behind.trim_start().trim_start_matches(';')
+        } else if let Some(behind) = PATH_MODULE.iter().find_map(|it| rest.strip_prefix(it)) {
             behind.trim_start().trim_start_matches(';')
         } else {
             break;
@@ -71,8 +75,19 @@ pub(super) fn literal(text: &str) -> Option<Value> {
             .trim_start()
             .strip_prefix('=')
     })?;
-    json5::from_str(value.trim().trim_end_matches(';')).ok()
+    let value = value.trim().trim_end_matches(';');
+    json5::from_str(value).ok().or_else(|| json5::from_str(&expressions::evaluated(value, dir)?).ok())
 }
+
+/// What has to be before the value for `path.join`.
+const PATH_MODULE: [&str; 6] = [
+    "const path = require('path')",
+    "const path = require(\"path\")",
+    "const path = require('node:path')",
+    "const path = require(\"node:path\")",
+    "import path from 'path'",
+    "import path from 'node:path'",
+];
 
 fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> {
     let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("no script")?;

@@ -20,7 +20,7 @@ fn json5_and_a_default_and_programs_that_only_say_a_value() {
     }
     for text in ["const a = 1; module.exports = {}", "module.exports = { apps: [{ script: process.env.X }] }", "", "//"]
     {
-        assert_eq!(literal(text), None, "{text}");
+        assert_eq!(literal(text, Path::new("/srv")), None, "{text}");
     }
 }
 
@@ -83,4 +83,57 @@ fn other_names_homes_objects_and_expressions() {
     assert_eq!(it.options.ignore, Some(vec!["node_modules".to_owned(), "*.tmp".to_owned()]));
     assert_eq!((it.options.cron.as_ref(), it.options.stack.as_ref()), (None, None));
     assert_eq!(lost(&imported), ["apps[0].name", "apps[0].ignore_watch", "apps[0].ignore_watch", "apps[0].out_file"]);
+}
+
+#[test]
+fn what_no_definition_may_say_is_named() {
+    let imported =
+        import("x.json", "{script: 'a.js', max_restarts: 99999999, kill_timeout: 99999999999, instances: 2000000}");
+    let it = &imported.services[0];
+    assert_eq!((it.options.max_restarts, it.options.kill_timeout, it.instances), (None, None, None));
+    for lost in ["a.instances", "a.max_restarts", "a.kill_timeout"] {
+        assert!(imported.unsupported.iter().any(|it| it.field == lost), "{lost}: {:?}", imported.unsupported);
+    }
+}
+
+#[test]
+fn expressions_whose_value_can_be_seen_are_read() {
+    let read = |value: &str| {
+        let text = format!(
+            "const path = require('path');\nmodule.exports = {{ apps: [{{ script: {value}, /* x */ n: 1 }}] }};"
+        );
+        let found = literal(&text, Path::new("/srv/app"))?;
+        Some(found["apps"][0]["script"].as_str()?.to_owned())
+    };
+    for (value, expected) in [
+        ("`a b.js`", "a b.js"),
+        ("'a' + \"b\" + `c`", "abc"),
+        ("__dirname", "/srv/app"),
+        ("__dirname + '/a.js' // where it is\n", "/srv/app/a.js"),
+        ("path.join(__dirname, 'x', '../a.js')", "/srv/app/a.js"),
+        ("path.resolve(__dirname, './a' + '.js')", "/srv/app/a.js"),
+        ("path.join(__dirname, `__dirname`)", "/srv/app/__dirname"),
+        (r"'it\'s __dirname'", "it's __dirname"),
+    ] {
+        assert_eq!(read(value).as_deref(), Some(expected), "{value}");
+    }
+    for value in [
+        "process.env.X",
+        "process.env.X || 'a'",
+        "`a${b}`",
+        "`a",
+        "path.join('a', 'b')",
+        "path.join(__dirname, x)",
+        "path.resolve(__dirname, '/a')",
+        "path.basename(__dirname)",
+        "__dirname.length",
+        "__dirnames",
+        "'a' + b",
+        "'a' || 'b'",
+        "x ? 'a' : 'b'",
+        "require('./package.json').name",
+        "f('a')",
+    ] {
+        assert_eq!(read(value), None, "{value}");
+    }
 }
