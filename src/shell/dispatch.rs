@@ -65,24 +65,16 @@ pub(super) fn run_command(
         Ok(Parsed::Show(report)) => Ok(report),
         Ok(Parsed::Command(spec, command)) => {
             let execution = Execution { spec, words: &texts, globals: &globals };
-            match execution.where_it_runs(session, command) {
-                Ok(command) => execution.run(session, console, command),
-                Err(fault) => Err(fault),
-            }
+            execution.where_it_runs(session, command).and_then(|command| execution.run(session, console, command))
         }
         Err(error) => {
-            let word = error.word.and_then(|index| words.get(index));
-            return at.report_fault(
-                console,
-                redacted(*error.fault),
-                Some(word.map_or(at.statement, |word| &word.span)),
-            );
+            let word = error.word.and_then(|index| words.get(index)).map_or(at.statement, |word| &word.span);
+            return at.report_fault(console, redacted(*error.fault), Some(word));
         }
     };
-    let result = match result {
-        Ok(report) => Ok(Report { faults: report.faults.into_iter().map(redacted).collect(), ..report }),
-        Err(fault) => Err(redacted(fault)),
-    };
+    let result = result
+        .map(|report| Report { faults: report.faults.into_iter().map(redacted).collect(), ..report })
+        .map_err(redacted);
     match result {
         Ok(report) if report.follow_up.runs_lines() => {
             let saved = session.push_globals(&globals);

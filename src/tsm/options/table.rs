@@ -104,7 +104,7 @@ impl ServiceOption {
     /// Fails with what was expected if it is invalid.
     pub fn read(&self, options: &mut ServiceOptions, given: &RawValue) -> Result<(), &'static str> {
         (self.read)(options, given).ok_or(self.expected)?;
-        self.beyond(options).map_or(Ok(()), |expected| Err(expected))
+        self.beyond(options).map_or(Ok(()), Err)
     }
 
     /// What was expected, if the value is beyond the limits.
