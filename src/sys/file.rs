@@ -55,6 +55,13 @@ impl FileError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+
+    /// There is no space left, on the disk or in the quota of the user.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
 }
 
 impl UserFacingError for FileError {
@@ -68,9 +75,7 @@ impl UserFacingError for FileError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some("free disk space; nothing was changed".to_owned())
-            }
+            Self::Io { .. } if self.is_full() => Some("free disk space; nothing was changed".to_owned()),
             Self::Io { source, path, .. } => disk::access_error(source).map(|refusal| refusal_advice(refusal, path)),
             Self::Locked { .. } => Some("try again in a moment".to_owned()),
             Self::Unsafe { path, .. } => {

@@ -6,8 +6,9 @@ use super::settings::{Owner, UnitSettings};
 use super::words::{argument, plain, word};
 use super::{DEFAULT_PATH, sandbox};
 
-/// How long the daemon may be silent before systemd ends it and starts it again, in seconds.
-const WATCHDOG_SECONDS: u32 = 30;
+/// How long the daemon may be silent before systemd ends it and starts it again, in seconds. Half of it is the pause between two
+/// signs of life, which goes with the daemon's maintenance rounds.
+const WATCHDOG_SECONDS: u32 = 120;
 
 /// How long an orderly stop may take, in seconds.
 const STOP_SECONDS: u32 = 30;

@@ -1,7 +1,7 @@
 //! `daemon install`
 
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, StepContext, UnitForm};
 use crate::ops::unit::{UnitScope, generated_environments};
@@ -71,10 +71,19 @@ impl Command for Install {
 /// The environment that is meant where none is named.
 fn only_environment(cx: &Cx) -> Result<EnvName, Fault> {
     let generated = generated_environments(cx.paths, cx.selection.org.as_ref());
-    let chosen = cx.selection.env.clone().filter(|env| generated.contains(env));
-    chosen
-        .or_else(|| <[EnvName; 1]>::try_from(generated).ok().map(|[only]| only))
-        .ok_or_else(|| Fault::usage("missing environment").with_advice("pass one: `tsm daemon install @dev`"))
+    if let Some(chosen) = cx.selection.env.as_ref().filter(|env| generated.contains(env)) {
+        return Ok(chosen.clone());
+    }
+    let advice = "pass one: `tsm daemon install @dev`";
+    match generated.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Fault::usage("missing environment").with_advice(advice)),
+        several => {
+            let names: Vec<&str> = several.iter().map(EnvName::as_str).collect();
+            let message = format!("several environments are generated: {}", names.join(", "));
+            Err(Fault::new(FaultKind::NotFound, message).with_advice(advice))
+        }
+    }
 }
 
 fn show(plan: &InstallPlan, cx: &mut Cx) -> Result<Option<Report>, Fault> {

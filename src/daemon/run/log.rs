@@ -2,12 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
 use crate::disk;
-use crate::sys::file;
+use crate::sys::file::{self, FileError};
 use crate::sys::paths::Paths;
 
 /// The size at which the file is put aside, in bytes.
@@ -66,16 +66,24 @@ pub struct DaemonLog {
 }
 
 impl DaemonLog {
+    /// A log that has no file yet.
+    #[must_use]
+    pub fn new(paths: &Paths, output: Output) -> Self {
+        Self { path: paths.daemon_log(), file: None, size: 0, output }
+    }
+
     /// Opens the file; its directory is made if need be.
     ///
     /// # Errors
     ///
     /// Fails if the directory or the file cannot be made.
-    pub fn open(paths: &Paths, output: Output) -> Result<Self, Fault> {
-        file::create_dir(&paths.logs())?;
-        let path = paths.daemon_log();
-        let (file, size) = open(&path).map_err(file::FileError::io("open", &path))?;
-        Ok(Self { path, file: Some(file), size, output })
+    pub fn open(&mut self) -> Result<(), FileError> {
+        if self.file.is_none() {
+            self.path.parent().map_or(Ok(()), file::create_dir)?;
+            let (file, size) = open(&self.path).map_err(FileError::io("open", &self.path))?;
+            (self.file, self.size) = (Some(file), size);
+        }
+        Ok(())
     }
 
     /// Says each line of `text`. A full disk or a closed output is no reason to stop: then it is said elsewhere, or not.
@@ -105,15 +113,22 @@ impl DaemonLog {
     }
 }
 
+/// The mode of the file: the group of the unit's user may read it, whatever the umask of the unit.
+const MODE: u32 = 0o640;
+
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = disk::own_file().append(0o640).open(path)?;
+    let file = disk::own_file().append(MODE).open(path)?;
     let size = file.metadata()?.len();
+    if size == 0 {
+        file.set_permissions(fs::Permissions::from_mode(MODE))?;
+    }
     Ok((file, size))
 }
 
 /// Puts the file aside, if it is full, and the others one place further; the last one goes.
 fn rotate(path: &Path) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|found| found.len() < MAX_SIZE / 2) {
+    // Where there is none, the others stay where they are: a full disk would move them on with each line.
+    if fs::metadata(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |it| it.len() < MAX_SIZE / 2) {
         return Ok(());
     }
     let part = |number: u32| path.with_file_name(format!("tetra.log.{number}"));
@@ -123,10 +138,7 @@ fn rotate(path: &Path) -> io::Result<()> {
             Ok(()) | Err(_) => {}
         }
     }
-    match fs::rename(path, part(1)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    fs::rename(path, part(1))
 }
 
 /// RFC 3339 in UTC with milliseconds.
@@ -143,7 +155,8 @@ mod tests {
     fn the_log_is_bounded_and_its_lines_have_a_time() {
         let dir = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(dir.path());
-        let mut log = DaemonLog::open(&paths, Output::Journal).expect("opened");
+        let mut log = DaemonLog::new(&paths, Output::Journal);
+        log.open().expect("opened");
         let line = format!("{}\n", "x".repeat(64 * 1024));
         for _ in 0..MAX_SIZE / (64 * 1024) * u64::from(KEPT + 3) {
             log.write(line.as_bytes()).expect("written");

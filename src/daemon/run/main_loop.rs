@@ -22,8 +22,11 @@ use crate::sys::{code_pages, poll, signal};
 use crate::tsm::launch::request::LaunchKind;
 use crate::tsm::store::{Process, ProcessStore};
 
-/// The pause between two maintenance rounds.
-const PATROL_INTERVAL: Duration = Duration::from_secs(30);
+/// The pause between two maintenance rounds: events say what happens, so a round only finds supervisors that were killed.
+const PATROL_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The same while something waits to be started: what it waits for sends no event.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A crash brings the next round forward, but no round is sooner after another.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(10);
@@ -197,6 +200,9 @@ impl Daemon<'_> {
                     }
                     Phase::Running | Phase::Stopping => self.manager.notify(&[&status]),
                 }
+                if overview.is_some_and(|it| it.is_tried_again) {
+                    timers.patrol = timers.patrol.min(Instant::now() + RETRY_INTERVAL);
+                }
                 *phase = Phase::Running;
                 if self.worker.busy_since().is_none() {
                     // Until the next round only this loop runs.
@@ -210,7 +216,9 @@ impl Daemon<'_> {
     /// Does what is due by now.
     fn be_on_time(&mut self, phase: Phase, timers: &mut Timers) {
         let now = Instant::now();
-        if timers.alive.is_some_and(|due| now >= due) {
+        let is_patrol_due = phase == Phase::Running && now >= timers.patrol;
+        // With each round a sign of life: one timer instead of two.
+        if timers.alive.is_some_and(|due| now >= due || is_patrol_due) {
             if self.worker.busy_since().is_none_or(|since| now.duration_since(since) < LONGEST_JOB) {
                 let extension = matches!(phase, Phase::Starting).then_some(EXTENSION);
                 let lines: Vec<&str> = std::iter::once("WATCHDOG=1").chain(extension).collect();
@@ -220,7 +228,7 @@ impl Daemon<'_> {
             let starting = (phase == Phase::Starting && self.manager.is_there()).then_some(EXTENSION_INTERVAL);
             timers.alive = watchdog.into_iter().chain(starting).min().map(|pause| now + pause);
         }
-        if phase == Phase::Running && now >= timers.patrol {
+        if is_patrol_due {
             self.worker.add(Job::Patrol);
             (timers.last_patrol, timers.patrol, timers.look) = (now, now + PATROL_INTERVAL, None);
         }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | SIGTERM, Ctrl-C | all is stopped, what others need last, within `TimeoutStopSec=`; Ctrl-C again leaves at once |
 //! | SIGHUP | the definitions are read again; what is defined differently is restarted, what is newly enabled is started |
-//! | half a minute, a crash | a maintenance round; what failed to start is tried again ([`retries`]) |
+//! | a minute, a crash | a maintenance round; what failed to start is tried again ([`retries`]), each half minute |
 //! | an event | the log, and `STATUS=` |
 //! | a command that starts something | its supervisor is launched from here ([`launcher`]) |
 //! | half of `WatchdogSec=` | a sign of life |
@@ -24,6 +24,7 @@ pub mod levels;
 pub mod limits;
 pub mod log;
 mod main_loop;
+mod place;
 pub mod record;
 pub mod retries;
 pub mod status;
@@ -41,20 +42,19 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::supervise::client::{self, UnitGroup};
-use crate::supervise::events::EventReader;
 use crate::supervise::proc;
 use crate::sys::host::Host;
 use crate::sys::interruption::Interruption;
 use crate::sys::notify::ServiceManager;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
+use crate::sys::signal;
 use crate::sys::systemctl::Manager;
 use crate::sys::systemd::manager_of_own_unit;
-use crate::sys::{daemonize, file, signal};
 
-use launcher::Launcher;
 use log::{DaemonLog, Level, Output};
 use main_loop::Daemon;
+use place::{Opened, Place};
 use record::DaemonRecord;
 use wanted::Beginning;
 use worker::{Job, Worker, WorkerInit};
@@ -101,31 +101,26 @@ pub enum DaemonEnd {
 ///
 /// Fails if another daemon runs for the same directory, or if its own files cannot be made.
 pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<DaemonEnd, Fault> {
-    file::create_dir(&paths.tsm())?;
-    file::create_private_dir(&paths.runtime())?;
-    file::create_private_dir(&paths.processes())?;
     let previous = DaemonRecord::read(paths);
-    let lock = daemonize::try_lock_exclusive(&paths.daemon_lock());
-    let Some(_lock) = lock.map_err(file::FileError::io("lock", &paths.daemon_lock()))? else {
-        return Err(another_runs(previous.as_ref(), paths));
-    };
     let manager = ServiceManager::find(host);
-    let output = if manager.is_there() { Output::Journal } else { Output::Plain };
-    let mut log = DaemonLog::open(paths, output)?;
-    if let Err(error) = client::enter_leaf() {
-        log.say(Level::Warning, &format!("limits of memory may be weaker: no control group: {error}"), host.now());
-    }
+    let mut log = DaemonLog::new(paths, if manager.is_there() { Output::Journal } else { Output::Plain });
     let failed = |what: &'static str| {
         move |error: io::Error| Fault::new(FaultKind::Failed, format!("failed to {what}: {error}"))
     };
-    let launcher = Launcher::open(paths, host.program()).map_err(failed("make the socket of the daemon"))?;
-    let events = EventReader::open(&paths.events()).map_err(failed("read the events of processes"))?;
-    signal::survive_sigint();
     // The end of a terminal is the end of what runs in it.
     let hangups = match manager.is_there() || !io::stdin().is_terminal() {
         true => Some(signal::catch_hangups().map_err(failed("catch SIGHUP"))?),
         false => None,
     };
+    let Place { lock: _lock, launcher, events } = match Place::wait_for(paths, host, &mut log, &manager)? {
+        Opened::Place(place) => place,
+        Opened::Taken => return Err(another_runs(previous.as_ref(), paths)),
+        Opened::Ended => return Ok(DaemonEnd::Stopped(0)),
+    };
+    if let Err(error) = client::enter_leaf() {
+        log.say(Level::Warning, &format!("limits of memory may be weaker: no control group: {error}"), host.now());
+    }
+    signal::survive_sigint();
     let unit = UnitGroup::own().and_then(|group| group.name().map(str::to_owned)).unwrap_or_default();
     let record = DaemonRecord::own(settings.env.to_string(), unit.clone(), host.now().0);
     let interruption = Arc::<Interruption>::default();

@@ -24,13 +24,17 @@ pub struct Overview {
     pub unhealthy: Vec<String>,
     /// Why nothing was started.
     pub failure: Option<String>,
+    /// Whether something that could not be started is tried again.
+    pub is_tried_again: bool,
 }
 
 impl Overview {
     /// Looks at all processes.
     #[must_use]
     pub fn of(context: &OpContext, processes: &[Process], retries: &Retries) -> Self {
-        let mut overview = Self { failure: retries.failure().map(str::to_owned), ..Self::default() };
+        let failure = retries.failure().map(str::to_owned);
+        let is_tried_again = failure.is_some() || retries.services().next().is_some();
+        let mut overview = Self { failure, is_tried_again, ..Self::default() };
         for process in processes.iter().filter(|process| process.is_running()) {
             overview.running += 1;
             if process.health().is_some_and(|health| health.status == HealthStatus::Unhealthy) {

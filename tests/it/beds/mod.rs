@@ -21,6 +21,7 @@
 //! * By hand: `tests/beds/systemd-box help`.
 
 mod daemon;
+mod daemon_disk;
 mod daemon_run;
 mod documents;
 mod keys;
