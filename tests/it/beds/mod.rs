@@ -23,6 +23,7 @@
 mod daemon;
 mod daemon_disk;
 mod daemon_run;
+mod daemon_verbs;
 mod documents;
 mod keys;
 mod serve;
