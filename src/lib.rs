@@ -25,7 +25,7 @@
 //! | 4 | `command` one file per command, the table | 0–3 |
 //! | 3 | `report` what commands say, as values | 0 |
 //! | 2b | `ops` operations over several domains: start, reconcile, stack, snapshot, apply · `daemon` a loop over them, and its unit | 0–2 · and `ops` |
-//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets · `tkm` keys, pins, hosts · `unit` units of systemd as text · `deploy` releases | 0, `sys`, `config`; `tsm` also `supervise` |
+//! | 2 | `tsm` processes · `org` environments from one file · `env` variables, env files, secrets · `tkm` keys, pins, hosts · `unit` units of systemd as text · `deploy` states, records and releases | 0, `sys`, `config`; `tsm` also `supervise` |
 //! | 1 | `sys` the machine · `config` TOML with places, key paths, expansion, masks, what is secret · `supervise` sealed: only level 0 | 0 |
 //! | 0 | `base` names, environments, times, faults, the lexer, the `.env` parser · `disk` opens files | nothing |
 //!

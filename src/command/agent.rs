@@ -14,6 +14,8 @@ use crate::base::time::Timestamp;
 use crate::command::shell::version::VERSION;
 use crate::command::tsm::list::process_table;
 use crate::command::{Command, Cx, Effect};
+use crate::ops::deploy::host::Bounds;
+use crate::ops::deploy::serve;
 use crate::ops::service_health::Judge;
 use crate::ops::snapshot::UsageSampler;
 use crate::report::value::to_jiff_timestamp;
@@ -22,7 +24,7 @@ use crate::sys::file::{self, Access};
 use crate::sys::poll::StdinUntil;
 use crate::tkm::agent::host::{self, Agent};
 use crate::tkm::agent::is_own_line;
-use crate::tkm::agent::protocol::{ErrorKind, NO_NONCE, Reply, Request, frame, read_frame};
+use crate::tkm::agent::protocol::{Blob, ErrorKind, NO_NONCE, Reply, Request, frame, read_frame};
 use crate::tsm::store::{Process, ProcessStore};
 
 /// How long a client may take to send its request.
@@ -34,12 +36,12 @@ const MAX_LOG: u64 = 1 << 20;
 /// The most characters of a refused line that are written down.
 const MAX_SHOWN: usize = 200;
 
-/// Answer one request of a key that is bound to this command
+/// Answer the requests of a key that is bound to this command
 ///
 /// What `command=` in authorized_keys names for the keys of staging and prod. The request comes on standard input in a frame, or is
 /// a word: hello, ping, list, status, health. It reads the state of the environment's processes, also with the commands that
-/// `--on` and `--host` send, and changes the lines of tetra for this environment in
-/// ~/.ssh/authorized_keys. Everything else is refused, and written to logs/agent.log.
+/// `--on` and `--host` send, changes the lines of tetra for this environment in ~/.ssh/authorized_keys, and deploys releases of this
+/// environment. Everything else is refused, and written to logs/agent.log.
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct AgentCommand {
@@ -65,6 +67,12 @@ impl Command for AgentCommand {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Asked { nonce, request } = self.asked(cx);
+        if matches!(request, Ok(Request::Session)) {
+            let begun = Reply::Done { status: 0, output: Blob(Vec::new()) };
+            self.log(cx, &request, &begun)?;
+            serve::serve(Bounds { paths: cx.paths, host: cx.host, env: &self.env, version: VERSION }, &nonce);
+            return Ok(Report::default());
+        }
         let agent = Agent { env: &self.env, variables: cx.host.variables(), version: VERSION };
         let reply = match &request {
             Err(reply) => reply.clone(),

@@ -9,6 +9,7 @@ pub mod argument;
 pub mod complete;
 pub mod context;
 pub mod daemon;
+pub mod deploy_watch;
 pub mod env;
 pub mod fleet;
 pub mod foreign;

@@ -1,5 +1,17 @@
-//! What is brought to hosts.
+//! Deploys as values: the states of one on a host, its record and journal there, releases, and what a deployer and a host say.
 //!
-//! [`release`] knows what a release is and how a host keeps it; nothing here knows of a network.
+//! ```text
+//! error            why one cannot go on
+//! machine          the states and what leads from one to the next; pure
+//! record           a deploy as a host keeps it
+//! files            where: lock, journal, records
+//! release          what is deployed: a manifest, contents by their hash, and how a host keeps them
+//! wire             what a deployer asks, and a host answers
+//! ```
 
+pub mod error;
+pub mod files;
+pub mod machine;
+pub mod record;
 pub mod release;
+pub mod wire;

@@ -11,6 +11,8 @@ mod execute;
 mod running;
 mod unit_change;
 
+use std::path::Path;
+
 use super::{OpContext, service_keys};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
@@ -43,6 +45,19 @@ pub struct ApplyRequest<'a> {
     pub env: &'a EnvName,
     /// Which services may be replaced.
     pub replace: Replace,
+    /// The file of the environment, if it is not the one in its place: that of a release that is not current.
+    pub file: Option<&'a Path>,
+    /// When services that are enabled and have no process are started.
+    pub starts: Starts,
+}
+
+/// When services that are enabled and have no process are started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Starts {
+    /// Where something of the environment runs already.
+    WhereLive,
+    /// Always.
+    Always,
 }
 
 /// Which services may be replaced.
@@ -107,6 +122,21 @@ pub enum Action {
     OtherEnvironment(EnvRef),
 }
 
+impl Action {
+    /// The word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Add => "added",
+            Self::Change => "changed",
+            Self::Keep => "unchanged",
+            Self::Remove => "removed",
+            Self::SavedByHand => "taken",
+            Self::OtherEnvironment(_) => "elsewhere",
+        }
+    }
+}
+
 /// Compares the services of an environment with those of this machine.
 ///
 /// # Errors
@@ -114,7 +144,7 @@ pub enum Action {
 /// Fails if the generated file does not exist, was edited, or declares a service that is invalid.
 pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
-    let document = define::generated(&store, request.env)?;
+    let document = define::generated(&store, request)?;
     service_keys::refuse(&store.environment_path(request.env), service_keys::check(&document))?;
     let rollout = Manifest::read(&request.paths.manifest(request.org), &request.paths.org(request.org))?.rollout;
     let env = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod deploy;
 pub mod environments;
 pub mod fleet;
 pub mod limits;

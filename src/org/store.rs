@@ -118,9 +118,17 @@ impl<'a> OrgStore<'a> {
     ///
     /// Fails if it cannot be read.
     pub fn current(&self, env: &EnvName) -> Result<Option<Current>, OrgError> {
-        let path = self.environment_path(env);
-        let text = read::text(&path, &self.dir())?;
-        Ok(text.map(|text| Current { state: header::state(&text), text, path }))
+        self.read(&self.environment_path(env))
+    }
+
+    /// A generated file below the directory of the organization; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot be read.
+    pub fn read(&self, path: &Path) -> Result<Option<Current>, OrgError> {
+        let text = read::text(path, &self.dir())?;
+        Ok(text.map(|text| Current { state: header::state(&text), text, path: path.to_owned() }))
     }
 
     /// The environments that have a file, `local_env` first.

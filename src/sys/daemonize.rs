@@ -1,7 +1,9 @@
 //! Programs that go on independently of their starter.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -33,6 +35,22 @@ pub fn starter(program: &Path, words: &[&std::ffi::OsStr], errors: Stdio) -> Com
     let mut command = Command::new(program);
     command.args(words).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).current_dir("/");
     command
+}
+
+/// Starts a program in a session of its own, with nothing on its streams, which goes on when this one ends. It is not waited for.
+///
+/// # Errors
+///
+/// Fails if it cannot be executed.
+pub fn leave_behind(call: &[&std::ffi::OsStr], variables: &BTreeMap<String, String>) -> io::Result<()> {
+    let Some((program, words)) = call.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let mut command = starter(Path::new(program), words, Stdio::null());
+    command.envs(variables);
+    // SAFETY: one system call that touches no memory of ours.
+    unsafe {
+        command.pre_exec(|| Ok(setsid().map(drop)?));
+    }
+    command.spawn().map(drop)
 }
 
 /// Detaches from the starter of this program: the process goes on in a session of its own, as a child of init. Only before there are

@@ -7,6 +7,7 @@ pub mod child;
 pub mod code_pages;
 pub mod credential_socket;
 pub mod daemonize;
+pub mod dialogue;
 pub mod digest;
 pub mod dir_watch;
 pub mod disk_space;

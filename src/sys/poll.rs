@@ -1,6 +1,6 @@
 //! Waiting for several descriptors at once.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -37,3 +37,29 @@ impl Read for StdinUntil {
         }
     }
 }
+
+/// The standard output, until a moment: a reader that no longer reads does not hold the writer.
+#[derive(Debug, Clone, Copy)]
+pub struct StdoutUntil(pub Instant);
+
+impl Write for StdoutUntil {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let stdout = io::stdout();
+        let left = self.0.saturating_duration_since(Instant::now());
+        let millis = i32::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+        let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::POLLOUT)];
+        match poll(&mut polled, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)) {
+            Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+            // Not more than a pipe takes at once, so that the write itself does not wait.
+            Ok(_) => Ok(nix::unistd::write(&stdout, &bytes[..bytes.len().min(PIPE_BUF)])?),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a pipe that can be written to takes without a wait, in bytes.
+const PIPE_BUF: usize = 4096;

@@ -110,8 +110,7 @@ impl<'a> Connection<'a> {
         let mark = mark();
         let script =
             format!("printf '%s\\n' 'begin-{mark}'\n(\n{script}\n)\nprintf '\\n%s %s\\n' 'end-{mark}' \"$?\"\n");
-        // Small and the same for every call: POSIX shells, fish and csh read it alike, and nothing of it is private.
-        let command = login.shell(&format!("eval \"$(dd bs=1 count={} 2>/dev/null)\"", script.len()));
+        let command = login.shell(&eval_line(&script));
         let exchanged = self.exchange(login, command, &[script.as_bytes(), input].concat())?;
         let answer = frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))?;
         Ok(Answer { accepted: exchanged.accepted(), ..answer })
@@ -337,6 +336,12 @@ impl<'a> Connection<'a> {
         let said = if found.stdout.is_empty() { &found.stderr } else { &found.stdout };
         TkmError::NoCommand { name, why: last_line(said) }
     }
+}
+
+/// The line of `sh` that reads a script of this length from its input, and runs it. Small and the same for every call, and nothing
+/// of it is private.
+pub(super) fn eval_line(script: &str) -> String {
+    format!("eval \"$(dd bs=1 count={} 2>/dev/null)\"", script.len())
 }
 
 /// A word that a host cannot know before.

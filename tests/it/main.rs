@@ -7,6 +7,7 @@ mod completions;
 mod confirm;
 mod daemon;
 mod daemon_run;
+mod deploy;
 mod docs;
 mod documents;
 mod env;

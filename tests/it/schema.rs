@@ -170,12 +170,13 @@ fn check_objects(schema: &Value, place: &str) {
 }
 
 /// Commands without data of their own: they change the session, run other lines, or print a text.
-const WITHOUT_DATA: [&str; 14] = [
+const WITHOUT_DATA: [&str; 15] = [
     "agent",
     "cd",
     "clear",
     "complete",
     "daemon sweep",
+    "deploy-watch",
     "exit",
     "help",
     "repl",

@@ -11,7 +11,7 @@ use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, UnitForm};
 use crate::ops::OpContext;
 use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
-use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, UnitChange};
+use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, Starts, UnitChange};
 use crate::ops::unit::UnitScope;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
@@ -91,7 +91,15 @@ impl Command for Apply {
         let env = environment(cx, self.env.as_ref())?;
         let replace = if self.force { Replace::Any } else { Replace::Own };
         let effect = self.effect();
-        let request = ApplyRequest { paths: cx.paths, host: cx.host, org: &org, env: &env, replace };
+        let request = ApplyRequest {
+            paths: cx.paths,
+            host: cx.host,
+            org: &org,
+            env: &env,
+            replace,
+            file: None,
+            starts: Starts::WhereLive,
+        };
         if self.explain {
             let state = effects::explain(&request)?;
             let plan = |keys: &Vec<ExplainedKey>, _: &mut Cx| Ok(Some(explained(keys)));
@@ -125,7 +133,15 @@ fn show_dry(stage: &ApplyStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
 
 fn execute(stage: ApplyStage, cx: &mut Cx) -> Result<Report, Fault> {
     let ApplyStage { org, env, replace, plan, .. } = &stage;
-    let request = ApplyRequest { paths: cx.paths, host: cx.host, org, env, replace: *replace };
+    let request = ApplyRequest {
+        paths: cx.paths,
+        host: cx.host,
+        org,
+        env,
+        replace: *replace,
+        file: None,
+        starts: Starts::WhereLive,
+    };
     let result = plan.execute(&request, &mut cx.progress())?;
     let report = result.done.iter().fold(report(&stage), |report, done| report.note(done_text(done)));
     let report = match &plan.unit {
@@ -193,14 +209,13 @@ fn report(stage: &ApplyStage) -> Report {
 }
 
 fn row(service: &ServiceChange) -> Vec<Cell> {
-    let (word, tone) = word(&service.action);
     let names: Vec<String> = service.run.changed.iter().map(|change| change.process.name.to_string()).collect();
     let mut changes: Vec<String> = service.run.changed.iter().flat_map(|change| change.what.clone()).collect();
     changes.sort_unstable();
     changes.dedup();
     vec![
         Cell::from(service.name.as_str()).tone(Tone::Strong),
-        Cell::from(word).tone(tone),
+        Cell::from(service.action.word()).tone(tone(&service.action)),
         service.enabled.into(),
         Cell::from(running_text(service, &changes)),
         Value::from(names).into(),
@@ -240,14 +255,12 @@ fn running_text(service: &ServiceChange, changes: &[String]) -> String {
     parts.join(", ") + &what
 }
 
-fn word(action: &Action) -> (&'static str, Tone) {
+fn tone(action: &Action) -> Tone {
     match action {
-        Action::Add => ("added", Tone::Good),
-        Action::Change => ("changed", Tone::Warn),
-        Action::Keep => ("unchanged", Tone::Dim),
-        Action::Remove => ("removed", Tone::Bad),
-        Action::SavedByHand => ("taken", Tone::Bad),
-        Action::OtherEnvironment(_) => ("elsewhere", Tone::Bad),
+        Action::Add => Tone::Good,
+        Action::Change => Tone::Warn,
+        Action::Keep => Tone::Dim,
+        Action::Remove | Action::SavedByHand | Action::OtherEnvironment(_) => Tone::Bad,
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod context;
+pub mod deploy;
 pub mod diff;
 pub mod env_edit;
 pub mod env_list;

@@ -114,10 +114,39 @@ impl Promote {
 }
 
 /// A promotion that was asked for, and its plan.
-struct PlannedPromotion {
+pub(super) struct PlannedPromotion {
     org: OrgName,
     options: PromoteOptions,
-    plan: PromotionPlan,
+    pub plan: PromotionPlan,
+}
+
+/// Plans the promotion of one environment, as it is without options.
+///
+/// # Errors
+///
+/// As the promotion itself fails.
+pub(super) fn plan_one(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<PlannedPromotion, Fault> {
+    ensure_no_leaks(store)?;
+    let options = PromoteOptions {
+        envs: vec![env.clone()],
+        options: Vec::new(),
+        annotate: Annotate::Yes,
+        hand_edits: HandEdits::Refuse,
+        after_rollback: AfterRollback::Refuse,
+    };
+    let plan = promotion(cx, store, &options).plan()?;
+    Ok(PlannedPromotion { org: store.org().clone(), options, plan })
+}
+
+/// Writes what was planned; what was done, in lines.
+///
+/// # Errors
+///
+/// Fails if the plan does not fit any more, or a file cannot be written.
+pub(super) fn carry_out(cx: &Cx, store: &OrgStore, planned: PlannedPromotion) -> Result<Vec<Message>, Fault> {
+    let PlannedPromotion { options, plan, .. } = planned;
+    let (plan, entries) = promotion(cx, store, &options).execute(plan)?;
+    Ok(plan.planned.iter().zip(&entries).map(|(planned, entry)| result_message(planned, entry.as_ref())).collect())
 }
 
 fn promotion<'a>(cx: &'a Cx, store: &'a OrgStore, options: &'a PromoteOptions) -> Promotion<'a> {
@@ -206,7 +235,7 @@ fn lost(plan: &PromotionPlan) -> Vec<String> {
 }
 
 /// What would be written otherwise than it is now.
-fn changing(planned: &PlannedEnv) -> Vec<DiffRow> {
+pub(super) fn changing(planned: &PlannedEnv) -> Vec<DiffRow> {
     let changing = |row: &&DiffRow| planned.current.is_none() || row.is_stale();
     planned.rows.iter().filter(changing).cloned().collect()
 }

@@ -2,13 +2,14 @@
 
 use super::initialize::initialize;
 pub(super) use super::initialize::{actor, key_id};
-use crate::base::environment::EnvRef;
-use crate::base::fault::Fault;
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::Cx;
 use crate::report::{Report, Table, TargetState};
 use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::many;
+use crate::tkm::state::{KeyId, Purpose};
 use crate::tkm::store::Store;
 
 /// What is said before `tkm init`.
@@ -23,6 +24,23 @@ pub(super) fn find(cx: &Cx) -> Result<Option<Store>, Fault> {
         return Ok(Some(initialize(cx)?.store));
     }
     Ok(None)
+}
+
+/// The store.
+///
+/// # Errors
+///
+/// Fails if it was not initialised.
+pub(in crate::command) fn find_store(cx: &Cx) -> Result<Store, Fault> {
+    find(cx)?.ok_or_else(|| {
+        Fault::new(FaultKind::CheckFailed, "TKM is not initialized")
+            .with_advice("run `tkm init`, or set TKM_AUTO_INIT=true")
+    })
+}
+
+/// What the key of an environment for deploys is called.
+pub(in crate::command) fn key_of(cx: &Cx, env: &EnvName) -> KeyId {
+    key_id(cx, env, Purpose::Deploy)
 }
 
 /// The answer of every command but `init` before the store is initialised.

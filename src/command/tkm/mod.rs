@@ -8,6 +8,7 @@ pub mod ca_revoke;
 pub mod ca_sign;
 pub mod config;
 mod context;
+pub mod deploy_env;
 pub mod deploy_list;
 pub mod generate;
 pub mod host_add;
@@ -33,3 +34,5 @@ pub mod ssh;
 pub mod status;
 pub(crate) mod target;
 pub mod test;
+
+pub(super) use context::{find_store, key_of};

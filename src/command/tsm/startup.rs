@@ -3,6 +3,7 @@
 use super::systemd_unit;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
+use crate::ops::deploy::give_up;
 use crate::ops::startup::{self, PreparedStartup, fault};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::tsm::readiness::Readiness;
@@ -45,6 +46,9 @@ fn show(startup: &PreparedStartup, _cx: &mut Cx) -> Result<Option<Report>, Fault
 }
 
 fn run(startup: PreparedStartup, cx: &mut Cx) -> Result<Report, Fault> {
+    let put_back = give_up::at_boot(cx.paths, cx.host);
+    put_back.iter().for_each(|line| cx.console.note(line));
+    let startup = if put_back.is_empty() { startup } else { startup::prepare(&cx.operation())? };
     let done = startup.run(&cx.operation(), &mut cx.progress())?;
     let none = done.outcomes.is_empty();
     let mut report = report(done.outcomes);

@@ -10,7 +10,7 @@ use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::disk;
 use crate::ops::OpContext;
-use crate::ops::apply::{self, Action, ApplyRequest, Replace};
+use crate::ops::apply::{self, Action, ApplyRequest, Replace, Starts};
 use crate::sys::install::{self, Artifact, ArtifactState, Install};
 use crate::sys::paths::Paths;
 use crate::sys::{net, passwd};
@@ -129,8 +129,15 @@ fn service_steps(
     notes: &mut Vec<String>,
 ) -> Result<(), Fault> {
     if let Some(org) = settings.org.as_ref().filter(|_| paths.home() == context.paths.home()) {
-        let request =
-            ApplyRequest { paths: context.paths, host: context.host, org, env: &settings.env, replace: Replace::Own };
+        let request = ApplyRequest {
+            paths: context.paths,
+            host: context.host,
+            org,
+            env: &settings.env,
+            replace: Replace::Own,
+            file: None,
+            starts: Starts::WhereLive,
+        };
         let plan = apply::plan(&request)?;
         if let Some(refusal) = plan.refusal() {
             notes.push(format!("the services of {org}/{} were left as they are: {refusal}", settings.env));

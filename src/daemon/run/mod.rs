@@ -41,6 +41,7 @@ use std::time::Duration;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
+use crate::ops::deploy::give_up;
 use crate::supervise::client::{self, UnitGroup};
 use crate::supervise::proc;
 use crate::sys::host::Host;
@@ -119,6 +120,9 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     };
     if let Err(error) = client::enter_leaf() {
         log.say(Level::Warning, &format!("limits of memory may be weaker: no control group: {error}"), host.now());
+    }
+    for line in give_up::at_boot(paths, host) {
+        log.say(Level::Warning, &line, host.now());
     }
     signal::survive_sigint();
     let unit = UnitGroup::own().and_then(|group| group.name().map(str::to_owned)).unwrap_or_default();

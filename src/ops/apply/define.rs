@@ -1,10 +1,10 @@
 //! What an environment's file says: its text as it was generated, and the definition of each of its services.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::ApplyRequest;
 use super::error::ApplyError;
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::config::document::Document;
 use crate::ops::service_keys;
@@ -21,12 +21,13 @@ use crate::tsm::port::PortSpec;
 pub(super) const LOGGING: [(&str, &str); 2] = [("level", "LOG_LEVEL"), ("format", "LOG_FORMAT")];
 
 /// The generated file of an environment, as it was generated.
-pub(super) fn generated(store: &OrgStore, env: &EnvName) -> Result<Document, Fault> {
-    let path = store.environment_path(env);
+pub(super) fn generated(store: &OrgStore, request: &ApplyRequest) -> Result<Document, Fault> {
+    let env = request.env;
+    let path = request.file.map_or_else(|| store.environment_path(env), Path::to_owned);
     if *env == store::local_env() {
         return Err(ApplyError::Local.into());
     }
-    let Some(current) = store.current(env)? else {
+    let Some(current) = store.read(&path)? else {
         return Err(ApplyError::NotGenerated { env: env.clone(), org: store.org().clone(), path }.into());
     };
     match &current.state {

@@ -117,7 +117,7 @@ pub fn effect(key: &KeyPath) -> KeyEffect {
 /// Fails if the generated file does not exist, or was edited.
 pub fn explain(request: &ApplyRequest) -> Result<Vec<ExplainedKey>, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
-    let document = define::generated(&store, request.env)?;
+    let document = define::generated(&store, request)?;
     let explained = |leaf: &crate::config::document::Leaf| {
         let effect = match leaf.path.keys() {
             // A port without a service is a number that other values refer to.

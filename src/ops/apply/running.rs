@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Action, ApplyRequest, ServiceChange};
+use super::{Action, ApplyRequest, ServiceChange, Starts};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
@@ -67,9 +67,10 @@ pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [Service
                 service.run = of_service(&Definition { file, ..parsed }, &own, &start);
                 let running = own.iter().filter(|it| it.is_running()).count();
                 let wanted = definition.instances.unwrap_or(1).max(1) as usize;
-                let is_new = own.is_empty() && service.action == Action::Add;
+                let starts_all = request.starts == Starts::Always;
+                let is_new = own.is_empty() && (service.action == Action::Add || starts_all);
                 let is_more = running > 0 && service.action == Action::Change;
-                let is_wanted = is_live && service.enabled && definition.autostart != Some(false);
+                let is_wanted = (is_live || starts_all) && service.enabled && definition.autostart != Some(false);
                 service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
                 if is_wanted && !own.is_empty() && own.iter().all(|it| was_stopped(it)) {
                     service.notes.push(format!("stopped, and stays so: `tsm start {}` starts it", service.name));

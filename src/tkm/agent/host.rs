@@ -26,11 +26,11 @@ pub struct Agent<'a> {
 }
 
 impl Agent<'_> {
-    /// Does what is asked; none for what is about processes, which the caller knows.
+    /// Does what is asked; none for what is about processes and deploys, which the caller knows.
     #[must_use]
     pub fn answer(&self, request: &Request) -> Option<Reply> {
         match request {
-            Request::List | Request::Status | Request::Health | Request::Run { .. } => None,
+            Request::List | Request::Status | Request::Health | Request::Run { .. } | Request::Session => None,
             Request::Hello | Request::Ping => {
                 Some(Reply::Hello { version: self.version.to_owned(), env: self.env.to_string() })
             }
@@ -94,7 +94,7 @@ pub fn failed(message: impl Into<String>) -> Reply {
 #[must_use]
 pub fn malformed(error: &FrameError) -> Reply {
     let kind = match error {
-        FrameError::Malformed(_) => ErrorKind::Malformed,
+        FrameError::Malformed(_) | FrameError::Ended(_) => ErrorKind::Malformed,
         FrameError::Version(_) => ErrorKind::Version,
     };
     Reply::Error { kind, message: error.to_string() }

@@ -110,20 +110,30 @@ impl Program {
         Ok(Self { sha256: digest::sha256(&bytes), bytes, version })
     }
 
-    /// Puts it on a host, unless it is there.
-    ///
-    /// # Errors
-    ///
-    /// Fails as the login does. That the host cannot have it is not a failure.
-    pub fn install(&self, connection: &Connection, by: &Login, place: Place) -> Result<Installed, TkmError> {
-        let facts = format!(
+    /// What is said to `sh` on a host to have the program there take its place with these words. Ends with 4 if it is not there.
+    #[must_use]
+    pub fn exec_script(&self, words: &str) -> String {
+        format!("{}{LOOK}{CHECK}exec \"$t\" {words}\n", self.facts(Place::OfUser))
+    }
+
+    fn facts(&self, place: Place) -> String {
+        format!(
             "place={}\nmachine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
             place.word(),
             machine(),
             self.sha256,
             &self.sha256[..16],
             self.version
-        );
+        )
+    }
+
+    /// Puts it on a host, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// Fails as the login does. That the host cannot have it is not a failure.
+    pub fn install(&self, connection: &Connection, by: &Login, place: Place) -> Result<Installed, TkmError> {
+        let facts = self.facts(place);
         let mut answer = connection.run(by, &format!("{facts}{LOOK}{CHECK}"), b"")?;
         if answer.status == 4 {
             answer = connection.run(by, &format!("{facts}{LOOK}{RECEIVE}{CHECK}"), &self.bytes)?;

@@ -5,6 +5,7 @@
 //! client           the operator's side: one request over ssh
 //! host             the host's side: what is allowed, and what is done
 //! command          a command of tetra run where a key is not bound
+//! session          the operator's side: many frames over one connection
 //! install          the program put on a host, by its hash and architecture
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod command;
 pub mod host;
 pub mod install;
 pub mod protocol;
+pub mod session;
 
 /// The words behind the program: what a key of an environment is bound to.
 #[must_use]

@@ -24,6 +24,12 @@ const MAX_HEADER: usize = 128;
 /// The longest JSON, in bytes: a file of keys in base64, and what is around it.
 const MAX_LENGTH: usize = MAX_KEYS_FILE * 4 / 3 + 4096;
 
+/// The longest JSON of a frame in a session, in bytes: the manifest of a release.
+pub const MAX_SESSION_LENGTH: usize = 8 << 20;
+
+/// The most bytes around the frames of a session: what a login shell prints.
+const MAX_NOISE: usize = 64 << 10;
+
 /// What an agent does. There is nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -61,6 +67,8 @@ pub enum Request {
         /// The words of the command, without global options before them.
         words: Vec<String>,
     },
+    /// Many frames over this connection: a deploy of the environment.
+    Session,
 }
 
 impl Request {
@@ -82,7 +90,7 @@ impl Request {
     /// True if something is another after it.
     #[must_use]
     pub fn changes(&self) -> bool {
-        matches!(self, Self::WriteKeys { .. } | Self::Arm { .. } | Self::Disarm)
+        matches!(self, Self::WriteKeys { .. } | Self::Arm { .. } | Self::Disarm | Self::Session)
     }
 
     /// What it is called in the log of a host.
@@ -99,6 +107,7 @@ impl Request {
             Self::Arm { .. } => "arm",
             Self::Disarm => "disarm",
             Self::Run { .. } => "run",
+            Self::Session => "session",
         }
     }
 }
@@ -188,6 +197,9 @@ pub enum FrameError {
     /// It is of another version.
     #[error("the frame has the version {0}, and this program knows {VERSION}")]
     Version(u32),
+    /// There is no frame, only this.
+    #[error("the connection ended")]
+    Ended(Vec<u8>),
 }
 
 /// What was in a frame.
@@ -206,12 +218,21 @@ pub fn frame(nonce: &str, content: &impl Serialize) -> String {
     format!("{MAGIC} {VERSION} {nonce} {}\n{json}\n", json.len())
 }
 
-/// Reads a frame, and nothing behind it.
+/// Reads a frame with its line end, and nothing behind it.
 ///
 /// # Errors
 ///
 /// Fails if there is none, or if it is too long or of another version.
 pub fn read_frame(from: &mut impl Read) -> Result<Frame, FrameError> {
+    read_frame_within(from, MAX_LENGTH)
+}
+
+/// The same with another longest JSON.
+///
+/// # Errors
+///
+/// As [`read_frame`].
+pub fn read_frame_within(from: &mut impl Read, most: usize) -> Result<Frame, FrameError> {
     let broken = |error: io::Error| FrameError::Malformed(error.to_string());
     let mut header = Vec::new();
     loop {
@@ -225,10 +246,35 @@ pub fn read_frame(from: &mut impl Read) -> Result<Frame, FrameError> {
         }
         header.push(byte[0]);
     }
-    let (nonce, length) = parse_header(&header)?;
+    let (nonce, length) = parse_header(&header, most)?;
     let mut json = vec![0; length];
     from.read_exact(&mut json).map_err(broken)?;
+    // Its line end; what follows may be bytes.
+    io::copy(&mut from.by_ref().take(1), &mut io::sink()).map_err(broken)?;
     Ok(Frame { nonce, json })
+}
+
+/// Reads the next frame of a session with this nonce, and skips what a login shell says before it.
+///
+/// # Errors
+///
+/// Fails if there is none, or if it is too long or of another version; with what was said instead.
+pub fn next_frame(from: &mut impl Read, nonce: &str) -> Result<Vec<u8>, FrameError> {
+    let broken = |error: io::Error| FrameError::Malformed(error.to_string());
+    let mark = format!("{MAGIC} {VERSION} {nonce} ");
+    let mut said = Vec::new();
+    while !said.ends_with(mark.as_bytes()) {
+        let mut byte = [0];
+        if said.len() == MAX_NOISE {
+            return Err(FrameError::Malformed(format!("the host said {MAX_NOISE} bytes of something else")));
+        }
+        match from.read(&mut byte).map_err(broken)? {
+            0 => return Err(FrameError::Ended(said)),
+            _ => said.push(byte[0]),
+        }
+    }
+    let mut frame = mark.as_bytes().chain(from);
+    Ok(read_frame_within(&mut frame, MAX_SESSION_LENGTH)?.json)
 }
 
 /// The reply with this nonce, wherever it is in what a host said; none if there is none.
@@ -261,7 +307,7 @@ pub fn refusal(said: &[u8]) -> Option<String> {
     }
 }
 
-fn parse_header(header: &[u8]) -> Result<(String, usize), FrameError> {
+fn parse_header(header: &[u8], most: usize) -> Result<(String, usize), FrameError> {
     let malformed = || FrameError::Malformed(format!("it does not begin with `{MAGIC} VERSION NONCE LENGTH`"));
     let text = std::str::from_utf8(header).map_err(|_| malformed())?;
     let [MAGIC, version, nonce, length] = text.split(' ').collect::<Vec<_>>()[..] else { return Err(malformed()) };
@@ -274,8 +320,8 @@ fn parse_header(header: &[u8]) -> Result<(String, usize), FrameError> {
         return Err(malformed());
     }
     match length.parse() {
-        Ok(length) if length <= MAX_LENGTH => Ok((nonce.to_owned(), length)),
-        Ok(_) => Err(FrameError::Malformed(format!("it has more than {MAX_LENGTH} bytes"))),
+        Ok(length) if length <= most => Ok((nonce.to_owned(), length)),
+        Ok(_) => Err(FrameError::Malformed(format!("it has more than {most} bytes"))),
         Err(_) => Err(malformed()),
     }
 }

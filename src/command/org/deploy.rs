@@ -1,0 +1,102 @@
+//! `org deploy`
+
+pub mod freeze;
+pub mod logs;
+mod options;
+pub mod recover;
+pub mod rollback;
+mod stage;
+pub mod status;
+mod target;
+pub mod unfreeze;
+
+pub(in crate::command) use options::DeployOptions;
+
+use super::context::{affected_envs, environment, organization};
+use super::promote::{self, PlannedPromotion};
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::{Command, Cx, Effect, Prepared};
+use crate::deploy::release::{Document, EntryPath, Payload, Sources};
+use crate::ops::deploy::place::Place;
+use crate::org::store::OrgStore;
+use stage::{DeployStage, Wanted};
+use target::DeployTarget;
+
+/// Deploy an environment to its hosts
+///
+/// Promotes it first if local.toml changed. Each host is locked and checked, gets the release, and is prepared to put the old one
+/// back by itself unless the deploy is committed in time; only then it is switched, and what changed is restarted. Every host gets
+/// the release before the first is switched. What runs has to become healthy and stay so, and the host has to be reached again on a
+/// new connection; otherwise the old release comes back. Where nothing differs, nothing is done.
+#[derive(Debug, clap::Args)]
+pub struct Deploy {
+    /// The environment; default: the chosen one
+    env: Option<EnvName>,
+    #[command(flatten)]
+    options: DeployOptions,
+}
+
+impl Command for Deploy {
+    const NAME: &'static str = "org deploy";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] =
+        &["org deploy @dev", "org deploy @dev --plan", "org deploy @prod --hosts web-1,web-2 --canary 1"];
+
+    fn effect(&self) -> Effect {
+        self.options.effect()
+    }
+
+    fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
+        prepare(cx, self.env.as_ref(), self.options)
+    }
+}
+
+/// A deploy of an environment: also what `tkm deploy` does.
+///
+/// # Errors
+///
+/// Fails if the environment cannot be promoted, or a host is not reached; nothing was changed then.
+pub(in crate::command) fn prepare(
+    cx: &mut Cx,
+    named: Option<&EnvName>,
+    options: DeployOptions,
+) -> Result<Prepared, Fault> {
+    let org = organization(cx)?;
+    let store = OrgStore::open(cx.paths, &org)?;
+    let environments = affected_envs(cx, named)?;
+    let env = environment(cx, named)?;
+    let Promoted { promotion, text, note } = promoted(cx, &store, &env)?;
+    let path = EntryPath::new(&Place::file_in_release(&env)).map_err(|why| Fault::usage(why.to_string()))?;
+    let documents = vec![Document { path, bytes: text.into_bytes() }];
+    let at = cx.host.now();
+    let payload = Payload::collect(Sources { org: org.clone(), env: env.clone(), at, documents, application: None })?;
+    let target = DeployTarget::find(cx, EnvRef { org: Some(org), env }, &options.hosts)?;
+    let notes = note.into_iter().collect();
+    DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments })
+}
+
+/// What is deployed of an environment.
+struct Promoted {
+    /// What has to be written first.
+    promotion: Option<PlannedPromotion>,
+    text: String,
+    note: Option<String>,
+}
+
+fn promoted(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<Promoted, Fault> {
+    let planned = match promote::plan_one(cx, store, env) {
+        // It was rolled back: what is there is meant, and not what local.toml says.
+        Err(fault) if fault.kind == FaultKind::Review => {
+            let Some(current) = store.current(env)? else { return Err(fault) };
+            return Ok(Promoted { promotion: None, text: current.text, note: Some(format!("not promoted: {fault}")) });
+        }
+        planned => planned?,
+    };
+    let Some(one) = planned.plan.planned.first() else { return Err(Fault::usage("nothing to promote")) };
+    if let (true, Some(text)) = (one.up_to_date, &one.current_text) {
+        return Ok(Promoted { promotion: None, text: text.clone(), note: None });
+    }
+    let text = one.text.clone();
+    Ok(Promoted { promotion: Some(planned), text, note: None })
+}

@@ -1,0 +1,62 @@
+//! `org deploy recover`
+
+use super::status::target;
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::{Fault, FaultKind};
+use crate::command::org::context::affected_envs;
+use crate::command::{Command, Cx, Effect};
+use crate::deploy::machine::State;
+use crate::deploy::wire::{Ask, Said};
+use crate::report::{Message, Report};
+use crate::tkm::host::HostName;
+
+/// Put the old release back where a deploy did not end
+///
+/// Hosts do that by themselves; this does it at once, and again where it failed.
+#[derive(Debug, clap::Args)]
+pub struct DeployRecover {
+    /// The environment; default: the chosen one
+    env: Option<EnvName>,
+    /// Only these hosts
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    hosts: Vec<HostName>,
+}
+
+impl Command for DeployRecover {
+    const NAME: &'static str = "org deploy recover";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org deploy recover @dev"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        affected_envs(cx, self.env.as_ref())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let target = target(cx, self.env.as_ref(), &self.hosts)?;
+        let (mut messages, mut faults) = (Vec::new(), Vec::new());
+        for (host, asked) in target.ask(cx, &Ask::Recover) {
+            let records = match asked {
+                Ok((_, Said::History(records))) => records,
+                Ok(_) => continue,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            let message =
+                |text: String, state: &str| Message::new(text).with("host", host.name.as_str()).with("state", state);
+            if records.is_empty() {
+                messages.push(message(format!("{}: every deploy has ended", host.name), "ended"));
+            }
+            for record in records {
+                let text = format!("{}: {} is {}", host.name, record.txid, record.state);
+                if record.state == State::RevertFailed {
+                    let why = record.why.clone().unwrap_or_default();
+                    faults.push(Fault::new(FaultKind::RevertFailed, format!("{text}: {why}")));
+                }
+                messages.push(message(text, record.state.word()));
+            }
+        }
+        Ok(Report { faults, ..Report::each(messages) })
+    }
+}

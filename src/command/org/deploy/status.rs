@@ -1,0 +1,94 @@
+//! `org deploy status`
+
+use super::stage::name;
+use super::target::DeployTarget;
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
+use crate::command::org::context::{environment, organization};
+use crate::command::{Command, Cx, Effect};
+use crate::deploy::machine::State;
+use crate::deploy::record::Record;
+use crate::deploy::wire::Ask;
+use crate::report::{Cell, Report, Table, Tone, Value};
+use crate::tkm::host::HostName;
+
+/// Show which release each host of an environment has, and its last deploy
+///
+/// All hosts are asked at the same time. One that does not answer is a row.
+#[derive(Debug, clap::Args)]
+pub struct DeployStatus {
+    /// The environment; default: the chosen one
+    env: Option<EnvName>,
+    /// Only these hosts
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    hosts: Vec<HostName>,
+}
+
+impl Command for DeployStatus {
+    const NAME: &'static str = "org deploy status";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLES: &'static [&'static str] = &["org deploy status @dev", "org deploy status @dev --json"];
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        let target = target(cx, self.env.as_ref(), &self.hosts)?;
+        let mut table = Table::new(&[
+            ("host", "HOST"),
+            ("release", "RELEASE"),
+            ("previous", "PREVIOUS"),
+            ("drift", "DRIFT"),
+            ("deploy", "DEPLOY"),
+            ("state", "STATE"),
+            ("at", "AT"),
+            ("why", "WHY"),
+        ]);
+        let mut report = Report::default();
+        for (host, asked) in target.ask(cx, &Ask::History) {
+            let host = Cell::from(host.name.as_str()).tone(Tone::Strong);
+            let facts = match asked {
+                Ok((facts, _)) => facts,
+                Err(fault) => {
+                    let why = Value::from(fault.to_string());
+                    let none = || Cell::from(Value::Null);
+                    let state = Cell::from("unreachable").tone(Tone::Bad);
+                    table.row(vec![host, none(), none(), none(), none(), state, none(), why.into()]);
+                    report.faults.push(fault);
+                    continue;
+                }
+            };
+            let last = facts.last.as_ref();
+            let why = match (&facts.freeze, &facts.holder, last) {
+                (Some(freeze), _, _) => Some(format!("frozen by {}: {}", freeze.by, freeze.why)),
+                (None, Some(holder), _) => Some(format!("{} deploys", holder.by)),
+                (None, None, last) => last.and_then(|last| last.why.clone()),
+            };
+            table.row(vec![
+                host,
+                name(facts.current.as_ref()).into(),
+                name(facts.previous.as_ref()).into(),
+                facts.drift.len().into(),
+                Value::from(last.map(|last| last.txid.clone())).into(),
+                last.map_or(Cell::from(Value::Null), state),
+                last.map_or(Value::Null, |last| Value::from(Timestamp(last.at_ms))).into(),
+                Value::from(why).into(),
+            ]);
+        }
+        Ok(report.and(table))
+    }
+}
+
+/// The hosts of an environment that are asked.
+pub(super) fn target(cx: &Cx, env: Option<&EnvName>, hosts: &[HostName]) -> Result<DeployTarget, Fault> {
+    let env = EnvRef { org: Some(organization(cx)?), env: environment(cx, env)? };
+    DeployTarget::find(cx, env, hosts)
+}
+
+/// The state of a deploy, by how good it is.
+pub(super) fn state(record: &Record) -> Cell {
+    let tone = match record.state {
+        State::Committed => Tone::Good,
+        State::RevertFailed => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    Cell::from(record.state.word()).tone(tone)
+}

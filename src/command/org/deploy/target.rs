@@ -1,0 +1,152 @@
+//! The hosts of an environment, for the commands that deploy to them and ask about deploys.
+
+use std::collections::BTreeMap;
+
+use crate::base::environment::EnvRef;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::Timestamp;
+use crate::command::Cx;
+use crate::command::shell::version::VERSION;
+use crate::command::tkm::{find_store, key_of};
+use crate::deploy::record::Holder;
+use crate::deploy::wire::Ask;
+use crate::ops::deploy::member::Reach;
+use crate::ops::deploy::rollout::{self, Answered, Fleet};
+use crate::report::{Console, TargetState};
+use crate::sys::{kernel, process};
+use crate::tkm::access;
+use crate::tkm::agent::install::Program;
+use crate::tkm::error::TkmError;
+use crate::tkm::host::{Host, HostName};
+use crate::tkm::login::Login;
+use crate::tkm::store::Store;
+
+/// The hosts of an environment and what they are reached with.
+pub(super) struct DeployTarget {
+    /// The environment, with its organization.
+    pub env: EnvRef,
+    store: Store,
+    program: Program,
+    variables: BTreeMap<String, String>,
+    hosts: Vec<(Host, Login)>,
+}
+
+impl DeployTarget {
+    /// The hosts of these names, or all of the environment, with the keys that they let in.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are no keys yet, no host, or a host has no key.
+    pub(super) fn find(cx: &Cx, env: EnvRef, names: &[HostName]) -> Result<Self, Fault> {
+        let store = find_store(cx)?;
+        let mut hosts = store.hosts()?;
+        // The order in which they are locked.
+        hosts.sort_by(|one, other| one.name.cmp(&other.name));
+        hosts.retain(|host| host.env == env.env);
+        if let Some(unknown) = names.iter().find(|name| !hosts.iter().any(|host| host.name == **name)) {
+            let known: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+            return Err(Fault::new(FaultKind::NotFound, format!("`{unknown}` is not a host of {}", env.env))
+                .with_advice(format!("its hosts are: {}", known.join(", "))));
+        }
+        hosts.retain(|host| names.is_empty() || names.contains(&host.name));
+        if hosts.is_empty() {
+            return Err(Fault::new(FaultKind::NotFound, format!("{} has no hosts", env.env))
+                .with_advice(format!("add one: `tkm host add NAME ADDRESS --env {}`", env.env)));
+        }
+        let state = store.state()?;
+        let mut targets = Vec::new();
+        for host in hosts {
+            let key = state.accepted(&key_of(cx, &host.env), &host.name).filter(|key| key.hosts.contains(&host.name));
+            let key = key.ok_or_else(|| {
+                Fault::new(FaultKind::Auth, format!("{} has no key of {} yet", host.name, host.env))
+                    .with_advice(format!("`tkm bootstrap {}` installs it with a key that the host accepts", host.name))
+            })?;
+            let login = access::login_of(&store, key)?;
+            targets.push((host, login));
+        }
+        let program = Program::read(cx.host.program(), VERSION).map_err(|error: TkmError| Fault::from(error))?;
+        Ok(Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets })
+    }
+
+    /// What hosts are reached with.
+    pub(super) fn reach(&self) -> Reach<'_> {
+        let Self { env, store, program, variables, .. } = self;
+        Reach { store, variables, program, env }
+    }
+
+    /// Reaches all of them; the faults of those that were not reached.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the fault of a host whose key is another one: that is never passed over.
+    pub(super) fn open(&self, cx: &mut Cx) -> Result<(Fleet, Vec<Fault>), Fault> {
+        let mut progress = Progress::new(cx.console, self.names());
+        let opened = Fleet::open(&self.reach(), self.hosts.clone(), &mut |index, text| progress.heard(index, text));
+        progress.end();
+        let (fleet, mut faults) = opened;
+        match faults.iter().position(|fault| fault.kind != FaultKind::Unreachable) {
+            Some(at) => Err(faults.swap_remove(at)),
+            None => Ok((fleet, faults)),
+        }
+    }
+
+    /// Asks all of them the same at the same time; for each what it said, with how it is.
+    pub(super) fn ask(&self, cx: &mut Cx, ask: &Ask) -> Vec<(Host, Answered)> {
+        let mut progress = Progress::new(cx.console, self.names());
+        let said = rollout::ask_each(&self.reach(), &self.hosts, ask, &mut |index, text| progress.heard(index, text));
+        progress.end();
+        self.hosts.iter().map(|(host, _)| host.clone()).zip(said).collect()
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.hosts.iter().map(|(host, _)| host.name.to_string())
+    }
+
+    /// Who deploys, now.
+    pub(super) fn holder(&self, cx: &Cx) -> Holder {
+        let by = operator(cx);
+        let txid = format!("{}-{}", time(cx.host.now()), kernel::random_token());
+        Holder { by, pid: process::own_pid(), txid, since_ms: cx.host.now().0 }
+    }
+}
+
+/// `USER@MACHINE`
+pub(super) fn operator(cx: &Cx) -> String {
+    format!("{}@{}", cx.host.user(), kernel::hostname())
+}
+
+/// `20261120T103045Z`
+fn time(at: Timestamp) -> String {
+    let point = i64::try_from(at.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
+    point.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Shows where each host is.
+pub(super) struct Progress<'a> {
+    console: &'a mut dyn Console,
+    targets: Vec<TargetState>,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(console: &'a mut dyn Console, names: impl Iterator<Item = String>) -> Self {
+        let targets = names.map(|name| TargetState { name, state: "waiting".to_owned() }).collect();
+        Self { console, targets }
+    }
+
+    /// Of the hosts of a fleet, in their order.
+    pub(super) fn of(cx: &'a mut Cx, fleet: &Fleet) -> Self {
+        let names: Vec<String> = fleet.members().map(|member| member.host.name.to_string()).collect();
+        Self::new(cx.console, names.into_iter())
+    }
+
+    pub(super) fn heard(&mut self, index: usize, text: &str) {
+        if let Some(target) = self.targets.get_mut(index) {
+            text.clone_into(&mut target.state);
+            self.console.progress(&self.targets, index);
+        }
+    }
+
+    pub(super) fn end(self) {
+        self.console.end_progress();
+    }
+}

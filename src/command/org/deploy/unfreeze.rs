@@ -1,0 +1,33 @@
+//! `org deploy unfreeze`
+
+use super::freeze::{self, Hosts};
+use crate::base::environment::{EnvName, EnvRef};
+use crate::base::fault::Fault;
+use crate::command::org::context::affected_envs;
+use crate::command::{Command, Cx, Effect};
+use crate::report::Report;
+use crate::tkm::host::HostName;
+
+/// Let deploys begin again on the hosts of an environment
+#[derive(Debug, clap::Args)]
+pub struct DeployUnfreeze {
+    /// The environment; default: the chosen one
+    env: Option<EnvName>,
+    /// Only these hosts
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    hosts: Vec<HostName>,
+}
+
+impl Command for DeployUnfreeze {
+    const NAME: &'static str = "org deploy unfreeze";
+    const EFFECT: Effect = Effect::Write;
+    const EXAMPLES: &'static [&'static str] = &["org deploy unfreeze @dev"];
+
+    fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        affected_envs(cx, self.env.as_ref())
+    }
+
+    fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
+        freeze::set(cx, Hosts { env: self.env.as_ref(), hosts: &self.hosts }, None)
+    }
+}

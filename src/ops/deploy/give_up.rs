@@ -1,0 +1,134 @@
+//! The old release is put back, by whoever finds that a deploy did not end: the agent, the watcher, an operator, or the next boot.
+
+use super::place::Place;
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::OrgName;
+use crate::deploy::files::DeployDir;
+use crate::deploy::machine::{Duty, Event, State};
+use crate::deploy::record::{Before, Record};
+use crate::org::store::organizations;
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+use crate::tsm::progress::OnProgress;
+use crate::tsm::store::Process;
+
+/// What runs when a deploy is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// What the environment runs is there, and takes the old release over.
+    Live,
+    /// The host was just started: only files are put back, and what is started later is the old release.
+    Boot,
+}
+
+/// A deploy that does not stay.
+#[derive(Debug, Clone, Copy)]
+pub struct GivenUp<'a> {
+    /// The deploy.
+    pub txid: &'a str,
+    /// Why.
+    pub why: &'a str,
+    /// What runs.
+    pub when: When,
+}
+
+/// Gives a deploy up; where it has ended, nothing is done. What it came to.
+///
+/// # Errors
+///
+/// Fails if that could not be written down, or another process is at it. That the old release could not be put back is no failure
+/// of this, and in the record.
+pub fn give_up(place: &Place, given: GivenUp, on_progress: &mut OnProgress) -> Result<Record, Fault> {
+    let files = place.files();
+    let _act = files.act()?;
+    let mut record = files.read(given.txid)?;
+    if files.advance(&mut record, Event::GiveUp, Some(given.why), place.host.now())? != Duty::Revert {
+        return Ok(record);
+    }
+    finish(place, &mut record, given.when, on_progress)?;
+    Ok(record)
+}
+
+/// Tries once more to put the old release back where that failed. The caller holds the lock.
+///
+/// # Errors
+///
+/// As [`give_up`].
+pub fn again(place: &Place, mut record: Record, on_progress: &mut OnProgress) -> Result<Record, Fault> {
+    finish(place, &mut record, When::Live, on_progress)?;
+    Ok(record)
+}
+
+fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnProgress) -> Result<(), Fault> {
+    let (files, now) = (place.files(), || place.host.now());
+    match put_back(place, record, when, on_progress) {
+        Ok(()) => {
+            files.advance(record, Event::PutBack, None, now())?;
+            // It is kept to be looked at; where it cannot be moved it stays where it is.
+            let _ = place.releases().move_to_failed(&record.rid);
+        }
+        Err(fault) => {
+            let why = format!("{}; putting back: {}", record.why.as_deref().unwrap_or_default(), fault.in_full());
+            files.advance(record, Event::Stuck, Some(&why), now())?;
+        }
+    }
+    Ok(())
+}
+
+fn put_back(place: &Place, record: &Record, when: When, on_progress: &mut OnProgress) -> Result<(), Fault> {
+    if record.before == Before::Absent {
+        place.clear()?;
+        return place.put_back(&record.before, &record.txid);
+    }
+    place.put_back(&record.before, &record.txid)?;
+    match when {
+        When::Live => place.apply(on_progress),
+        When::Boot => place.install(),
+    }
+}
+
+/// What a record that ended without staying is as a fault.
+#[must_use]
+pub fn outcome(record: &Record) -> Fault {
+    let why = record.why.as_deref().unwrap_or("it was given up");
+    match record.state {
+        State::RevertFailed => Fault::new(FaultKind::RevertFailed, why).with_advice(format!(
+            "on the host: `tsm org apply @{}` after a look at `tsm list`; then `tsm org deploy recover @{0}`",
+            record.env
+        )),
+        State::Reverted => Fault::new(FaultKind::Reverted, why),
+        _ => Fault::new(FaultKind::Preflight, why),
+    }
+}
+
+/// Puts back what did not end and has no deployer any more, in every organization: before anything is started. What was done, in
+/// lines.
+#[must_use]
+pub fn at_boot(paths: &Paths, host: &dyn Host) -> Vec<String> {
+    organizations(paths).into_iter().flat_map(|org| of_org(paths, host, &org)).collect()
+}
+
+fn of_org(paths: &Paths, host: &dyn Host, org: &OrgName) -> Vec<String> {
+    let files = DeployDir::of(&paths.org(org));
+    if files.holder().is_some() {
+        return Vec::new();
+    }
+    let unended = match files.unended() {
+        Ok(unended) => unended,
+        Err(error) => return vec![format!("deploys of {org}: {error}")],
+    };
+    let mut lines = Vec::new();
+    for record in unended {
+        let Ok(env) = record.env.parse() else { continue };
+        let place = Place { paths, host, org: org.clone(), env };
+        // A daemon that was killed leaves its processes.
+        let is_live = place.processes().is_ok_and(|all| all.iter().any(Process::is_running));
+        let when = if is_live { When::Live } else { When::Boot };
+        let given = GivenUp { txid: &record.txid, why: "the host was started before it was committed", when };
+        lines.push(match give_up(&place, given, &mut |_| {}) {
+            Ok(done) => format!("deploy {} of {org}/{} is {}", done.txid, done.env, done.state),
+            Err(fault) => format!("deploy {} of {org}/{}: {}", record.txid, record.env, fault.in_full()),
+        });
+    }
+    lines
+}

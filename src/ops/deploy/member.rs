@@ -1,0 +1,320 @@
+//! One host of a rollout, as its deployer sees it: the session with it, and the steps of the transaction one by one.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::base::environment::EnvRef;
+use crate::base::fault::{Fault, FaultKind};
+use crate::deploy::machine::State;
+use crate::deploy::record::{Holder, Record};
+use crate::deploy::release::{Manifest, MissingBlob, Payload, ReleaseId};
+use crate::deploy::wire::{Answer, Ask, Facts, Health, MAX_PUT, Said};
+use crate::sys::signal;
+use crate::tkm::agent::install::Program;
+use crate::tkm::agent::session::{Session, Unbound};
+use crate::tkm::host::Host;
+use crate::tkm::login::Login;
+use crate::tkm::route::Route;
+use crate::tkm::ssh::Connection;
+use crate::tkm::store::Store;
+
+/// How often a host is asked how it is.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often a host that was lost is looked for again, and how long is waited before each time: by then its watcher has seen that
+/// the deployer is gone.
+const SEARCHES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(3), Duration::from_secs(5)];
+
+/// How long what was deployed is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// It has to become healthy within this.
+    pub healthy_deadline: Duration,
+    /// It has to stay so for this.
+    pub min_healthy_time: Duration,
+}
+
+/// What every host of a rollout is reached with.
+pub struct Reach<'a> {
+    /// Hosts and keys.
+    pub store: &'a Store,
+    /// The variables of the operator.
+    pub variables: &'a BTreeMap<String, String>,
+    /// This program, for hosts whose keys are not bound to it.
+    pub program: &'a Program,
+    /// The environment; it has an organization.
+    pub env: &'a EnvRef,
+}
+
+/// Says what is being done.
+pub type Say<'a> = &'a dyn Fn(&str);
+
+/// A host of a rollout.
+pub struct Member {
+    /// The host.
+    pub host: Host,
+    login: Login,
+    route: Route,
+    session: Option<Session>,
+    /// How it was when it was looked at.
+    pub facts: Facts,
+    /// Where the deploy is on it.
+    pub state: State,
+    /// What applying the release would do, in lines.
+    pub changes: Vec<String>,
+    /// Why it did not come to the end.
+    pub fault: Option<Fault>,
+}
+
+impl Member {
+    /// Reaches a host, and looks at it. Nothing is changed there.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not reached, does not let the key in, or cannot run the agent.
+    pub fn open(reach: &Reach, host: &Host, login: &Login) -> Result<Self, Fault> {
+        let connection = Connection::open(reach.store, host, reach.variables)?;
+        let session = connection.session(login, &Unbound { program: reach.program, env: reach.env })?;
+        let mut opened = Opened { host: host.name.to_string(), session };
+        let facts = opened.open(reach)?;
+        Ok(Self {
+            host: host.clone(),
+            login: login.clone(),
+            route: connection.route.clone(),
+            session: Some(opened.session),
+            facts,
+            state: State::New,
+            changes: Vec::new(),
+            fault: None,
+        })
+    }
+
+    /// Another session with the same host, on a connection of its own.
+    fn again(&self, reach: &Reach) -> Result<(Opened, Facts), Fault> {
+        let Reach { store, variables, .. } = *reach;
+        let connection = Connection { store, host: &self.host, route: self.route.clone(), variables, sharing: None };
+        let session = connection.session(&self.login, &Unbound { program: reach.program, env: reach.env })?;
+        let mut opened = Opened { host: self.host.name.to_string(), session };
+        let facts = opened.open(reach)?;
+        Ok((opened, facts))
+    }
+
+    /// Asks in the session of the deploy.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the host is lost, or what it failed with.
+    pub fn ask(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Said, Fault> {
+        let name = self.host.name.to_string();
+        let Some(session) = self.session.take() else {
+            return Err(Fault::new(FaultKind::Unknown, format!("{name}: the connection was lost")));
+        };
+        let mut opened = Opened { host: name, session };
+        let answer = opened.ask(ask, bytes, say)?;
+        self.session = Some(opened.session);
+        if let Some((_, state)) = answer.deploy {
+            if state != self.state {
+                say(state.word());
+            }
+            self.state = state;
+        }
+        match answer.said {
+            Said::Failed(failure) => Err(failure.into_fault(self.host.name.as_str())),
+            said => Ok(said),
+        }
+    }
+
+    /// Locks the host, and has it checked; what has to be sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub fn begin(&mut self, holder: &Holder, manifest: &Manifest, say: Say) -> Result<Vec<MissingBlob>, Fault> {
+        let planned = self.facts.current.clone();
+        let ask = Ask::Begin { holder: holder.clone(), manifest: manifest.clone(), planned };
+        match self.ask(&ask, &[], say)? {
+            Said::Missing(missing) => Ok(missing),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// Sends what is missing, and has the release built.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask), and if what is sent cannot be read.
+    pub fn stage(&mut self, missing: &[MissingBlob], payload: &Payload, say: Say) -> Result<(), Fault> {
+        for blob in missing {
+            self.send(blob, payload, say)?;
+        }
+        match self.ask(&Ask::Stage, &[], say)? {
+            Said::Changes(changes) => self.changes = changes,
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, missing: &MissingBlob, payload: &Payload, say: Say) -> Result<(), Fault> {
+        let Some(blob) = payload.blobs.get(&missing.hash) else { return Err(self.unexpected()) };
+        let is_same = missing.received > 0 && blob.prefix_hash(missing.received)? == missing.prefix;
+        let mut offset = if is_same { missing.received } else { 0 };
+        loop {
+            let bytes = blob.read(offset, usize::try_from(MAX_PUT).unwrap_or(usize::MAX))?;
+            let length = bytes.len() as u64;
+            self.ask(&Ask::Put { sha256: missing.hash.clone(), size: missing.size, offset, length }, &bytes, say)?;
+            offset += length;
+            if offset >= missing.size {
+                return Ok(());
+            }
+            say(&format!("{} {} %", State::Staging, offset.saturating_mul(100) / missing.size.max(1)));
+            interrupted(&self.host)?;
+        }
+    }
+
+    /// Arms the host, switches it, and waits until what runs is well and stays so.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it does not become well; then the host is told to put the old release back.
+    pub fn switch(&mut self, patience: Patience, hold: Duration, say: Say) -> Result<(), Fault> {
+        let seconds = (patience.healthy_deadline + patience.min_healthy_time + hold).as_secs();
+        self.ask(&Ask::Arm { seconds }, &[], say)?;
+        self.ask(&Ask::Switch, &[], say)?;
+        self.wait_until_healthy(patience, say)?;
+        self.ask(&Ask::Prove, &[], say).map(drop)
+    }
+
+    fn wait_until_healthy(&mut self, patience: Patience, say: Say) -> Result<(), Fault> {
+        let until = Instant::now() + patience.healthy_deadline;
+        let mut since = None;
+        let mut why = String::new();
+        loop {
+            let found = match self.ask(&Ask::Health, &[], say)? {
+                Said::Health(found) => found,
+                _ => return Err(self.unexpected()),
+            };
+            match found {
+                Health::Well => {
+                    let since = *since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= patience.min_healthy_time {
+                        return Ok(());
+                    }
+                }
+                Health::NotYet(reason) => (since, why) = (None, reason),
+                Health::Bad(reason) => return Err(self.unhealthy(&reason)),
+            }
+            if since.is_none() && Instant::now() >= until {
+                let seconds = patience.healthy_deadline.as_secs();
+                return Err(self.unhealthy(&format!("not healthy within {seconds} s: {why}")));
+            }
+            let _ = signal::sleep(POLL_INTERVAL);
+            interrupted(&self.host)?;
+        }
+    }
+
+    fn unhealthy(&self, why: &str) -> Fault {
+        Fault::new(FaultKind::Reverted, format!("{}: {why}", self.host.name))
+    }
+
+    fn unexpected(&self) -> Fault {
+        Fault::new(FaultKind::Failed, format!("{}: it answered something else than was asked", self.host.name))
+    }
+
+    /// Lets the release stay: over a connection of its own, to know that the host can still be reached.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot, or the host has put the old release back.
+    pub fn commit(&mut self, reach: &Reach, txid: &str, say: Say) -> Result<(), Fault> {
+        let (mut fresh, _) = self.again(reach)?;
+        let answer = fresh.ask(&Ask::Commit { txid: txid.to_owned() }, &[], say)?;
+        if let Said::Failed(failure) = answer.said {
+            return Err(failure.into_fault(self.host.name.as_str()));
+        }
+        self.state = State::Committed;
+        say(self.state.word());
+        Ok(())
+    }
+
+    /// Has the host put back what was begun, and finds out what came of it; also where the connection was lost.
+    pub fn give_up(&mut self, reach: &Reach, txid: &str, why: &Fault, say: Say) {
+        if self.state == State::New || self.state.has_ended() {
+            return;
+        }
+        let ask = Ask::GiveUp { txid: txid.to_owned(), why: why.to_string() };
+        let record = match self.ask(&ask, &[], say) {
+            Ok(Said::History(records)) => records.into_iter().next(),
+            _ => self.search(reach, txid, say),
+        };
+        match record {
+            Some(record) => self.state = record.state,
+            None => {
+                let why = format!("{}: {why}; lost after {}", self.host.name, self.state);
+                self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(
+                    "the host puts the old release back by itself, unless it was committed; `tsm org deploy status` asks it",
+                ));
+            }
+        }
+    }
+
+    /// Looks for a host that was lost, until what it did by itself is known.
+    fn search(&mut self, reach: &Reach, txid: &str, say: Say) -> Option<Record> {
+        for pause in SEARCHES {
+            say("lost; looking for it again");
+            let _ = signal::sleep(pause);
+            let last = self.again(reach).ok().and_then(|(_, facts)| facts.last);
+            if let Some(record) = last.filter(|record| record.txid == txid && record.state.has_ended()) {
+                say(record.state.word());
+                return Some(record);
+            }
+        }
+        None
+    }
+
+    /// The release that it has.
+    #[must_use]
+    pub fn release<'a>(&'a self, new: &'a ReleaseId) -> Option<&'a ReleaseId> {
+        if self.state == State::Committed { Some(new) } else { self.facts.current.as_ref() }
+    }
+
+    /// Ends the session.
+    pub fn close(&mut self) {
+        self.session = None;
+    }
+}
+
+/// Fails once Ctrl-C was pressed.
+fn interrupted(host: &Host) -> Result<(), Fault> {
+    if signal::interrupted() {
+        return Err(Fault::new(FaultKind::Interrupted, format!("{}: interrupted", host.name)));
+    }
+    Ok(())
+}
+
+/// A session with the name of its host.
+struct Opened {
+    host: String,
+    session: Session,
+}
+
+impl Opened {
+    fn open(&mut self, reach: &Reach) -> Result<Facts, Fault> {
+        let org = reach.env.org.as_ref().map(ToString::to_string).unwrap_or_default();
+        match self.ask(&Ask::Open { org }, &[], &|_| {})?.said {
+            Said::Facts(facts) => Ok(*facts),
+            Said::Failed(failure) => Err(failure.into_fault(&self.host)),
+            _ => Err(Fault::new(FaultKind::Failed, format!("{}: it did not say how it is", self.host))),
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Answer, Fault> {
+        let heard = |answer: &Answer| match &answer.said {
+            Said::Progress(text) => {
+                say(text);
+                true
+            }
+            _ => false,
+        };
+        Ok(self.session.ask(ask, bytes, heard)?)
+    }
+}

@@ -1,0 +1,25 @@
+//! Deploys: the transaction on a host, and what an operator's machine does with many of them.
+//!
+//! ```text
+//! place            where an environment is on a host: its release, its file, its services
+//! host             the host's side of a session: what is asked, step by step
+//! serve            the frames around it
+//! preflight        what is checked before anything is switched
+//! health           how what runs is, and whether it is what was deployed
+//! give_up          the old release is put back, by whoever finds that a deploy did not end
+//! watcher          a process that does it when the time is up, or the deployer is gone
+//! member           the operator's side: one host through its steps
+//! rollout          the operator's side: all hosts through theirs
+//! verdict          what that came to, in a sentence
+//! ```
+
+pub mod give_up;
+pub mod health;
+pub mod host;
+pub mod member;
+pub mod place;
+mod preflight;
+pub mod rollout;
+pub mod serve;
+pub mod verdict;
+pub mod watcher;

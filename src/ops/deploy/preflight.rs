@@ -1,0 +1,95 @@
+//! What is checked on a host before anything is switched.
+
+use super::place::Place;
+use crate::base::fault::{Fault, FaultKind};
+use crate::deploy::release::Manifest;
+use crate::ops::apply::{ApplyPlan, ServiceChange};
+use crate::sys::disk_space;
+use crate::sys::file::FileError;
+use crate::tsm::conflict;
+use crate::tsm::port::PortSpec;
+
+/// What has to be left beside a release, in bytes.
+const ROOM: u64 = 64 << 20;
+
+/// Files that have to be left beside those of a release.
+const FILES: u64 = 256;
+
+/// Whether the host has room for a release, may be written to, and has no other environment in the same place.
+///
+/// # Errors
+///
+/// Fails with what is missing.
+pub(super) fn check_host(place: &Place, manifest: &Manifest) -> Result<(), Fault> {
+    let dir = place.paths.org(&place.org);
+    let refused = |why: String| Fault::new(FaultKind::Preflight, why);
+    tempfile::tempfile_in(&dir).map_err(FileError::io("write in", &dir))?;
+    let found = disk_space::of_path(&dir).map_err(FileError::io("read", &dir))?;
+    let needed = 2 * manifest.size() + ROOM;
+    if found.free < needed {
+        let why = format!("`{}` has {} MiB left, and {} MiB are needed", dir.display(), found.free >> 20, needed >> 20);
+        return Err(refused(why).with_advice("free disk space; nothing was changed"));
+    }
+    let files = 2 * manifest.entries().len() as u64 + FILES;
+    if found.inodes != 0 && found.inodes_free < files {
+        let why = format!("`{}` can have {} more files, and {files} are needed", dir.display(), found.inodes_free);
+        return Err(refused(why).with_advice("remove files; nothing was changed"));
+    }
+    let current = place.releases().current()?;
+    let of_current = current.as_ref().map(|rid| place.releases().manifest(rid)).transpose()?;
+    match of_current.filter(|current| current.env() != place.env.as_str()) {
+        Some(other) => Err(refused(format!("@{} of {} is deployed here", other.env(), place.org)).with_advice(
+            "one environment is deployed to a TETRA_DIR; give the other one a directory or a host of its own",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Builds the release, and finds out whether it can be applied; what would be done, in lines.
+///
+/// # Errors
+///
+/// Fails if contents are missing, or the environment cannot be applied here.
+pub(super) fn stage(place: &Place, manifest: &Manifest) -> Result<Vec<String>, Fault> {
+    place.releases().build(manifest)?;
+    let plan = place.plan(Some(&place.file_of(manifest.rid())))?;
+    if let Some(refusal) = plan.refusal() {
+        return Err(Fault::from(refusal));
+    }
+    check_ports(place, &plan)?;
+    let changed = plan.services.iter().filter(|service| !service.is_done());
+    let mut lines: Vec<String> = changed.map(line).collect();
+    lines.extend(plan.services.iter().flat_map(|it| it.notes.iter().map(|note| format!("{}: {note}", it.name))));
+    Ok(lines)
+}
+
+/// A port that a service shall have, and that a process has which no service of the environment started.
+fn check_ports(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
+    let processes = place.processes()?;
+    for service in &plan.services {
+        let Some(PortSpec::Exact(port)) = service.definition.as_ref().and_then(|it| it.port) else { continue };
+        let Some(found) = conflict::listening(port, &processes) else { continue };
+        if !matches!(found.holder, conflict::Holder::Process { managed: Some(_), .. }) {
+            let why = format!("{} needs port {port}: {}", service.name, found.line());
+            return Err(Fault::new(FaultKind::Preflight, why)
+                .with_advice(format!("on the host: `{}`; nothing was changed", found.suggestion())));
+        }
+    }
+    Ok(())
+}
+
+/// `web: changed, restarts web-3000 (LOG_LEVEL)`
+fn line(service: &ServiceChange) -> String {
+    let mut parts = vec![service.action.word().to_owned()];
+    for change in &service.run.changed {
+        let what = change.what.join(", ");
+        parts.push(match &change.renamed {
+            Some(now) => format!("replaces {} by {now} ({what})", change.process.name),
+            None => format!("restarts {} ({what})", change.process.name),
+        });
+    }
+    if service.run.starts {
+        parts.push("starts".to_owned());
+    }
+    format!("{}: {}", service.name, parts.join(", "))
+}

@@ -1,0 +1,272 @@
+//! All hosts of an environment through the steps of a deploy: staged everywhere before the first is switched, switched in batches,
+//! and committed when all of them are well.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::member::{Member, Patience, Reach, Say};
+use crate::base::fault::{Fault, FaultKind};
+use crate::deploy::machine::State;
+use crate::deploy::record::Holder;
+use crate::deploy::release::{MissingBlob, Payload};
+use crate::deploy::wire::{Ask, Facts, Said};
+use crate::sys::signal;
+use crate::tkm::host::Host;
+use crate::tkm::login::Login;
+use crate::tkm::many;
+
+/// How long a host waits for the commit beyond what its own health may take, for each batch.
+const HOLD: Duration = Duration::from_secs(60);
+
+/// How hosts are switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rollout {
+    /// How many are switched alone before the others.
+    pub canary: usize,
+    /// How many are switched at the same time afterwards; at least 1.
+    pub max_parallel: usize,
+    /// What a host that does not become well means for the others.
+    pub on_failure: OnFailure,
+    /// How long hosts are looked at.
+    pub patience: Patience,
+}
+
+/// What a host that does not become well means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// All hosts get the old release back.
+    RevertAll,
+    /// Hosts that are well keep the new release; no other host is switched.
+    Stop,
+    /// Only that host gets the old release back.
+    Continue,
+}
+
+/// The hosts of a rollout, with sessions.
+pub struct Fleet {
+    members: Vec<Mutex<Member>>,
+}
+
+/// Takes what is said about the host with an index.
+pub type Heard<'a> = &'a mut dyn FnMut(usize, &str);
+
+impl Fleet {
+    /// Reaches all hosts at the same time, in the order in which they are locked; also what those that were not reached failed
+    /// with.
+    pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, heard: Heard) -> (Self, Vec<Fault>) {
+        let open = |(host, login): &(Host, Login), say: Say| {
+            say("connecting");
+            Member::open(reach, host, login)
+        };
+        let (mut members, mut faults) = (Vec::new(), Vec::new());
+        for result in many::each(&targets, open, heard) {
+            match result {
+                Ok(member) => members.push(Mutex::new(member)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        (Self { members }, faults)
+    }
+
+    /// The hosts as they are now.
+    pub fn members(&self) -> impl Iterator<Item = MutexGuard<'_, Member>> {
+        self.members.iter().map(lock)
+    }
+
+    /// Leaves out hosts that need nothing.
+    #[must_use]
+    pub fn retain(mut self, wanted: impl Fn(&Member) -> bool) -> Self {
+        self.members.retain(|member| wanted(&lock(member)));
+        self
+    }
+
+    /// Brings a release to all hosts. What came of it is in the members.
+    pub fn deploy(&self, reach: &Reach, order: &Order, heard: Heard) {
+        let mut work = Work { fleet: self, reach, order, heard };
+        if let Err(fault) = work.run() {
+            work.give_up(&fault, |_| true);
+        }
+        self.members().for_each(|mut member| member.close());
+    }
+}
+
+/// How a host is, and what it said; or why nothing.
+pub type Answered = Result<(Facts, Said), Fault>;
+
+/// Asks all hosts the same at the same time; in their order what each said, with how it is.
+pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, heard: Heard) -> Vec<Answered> {
+    let one = |(host, login): &(Host, Login), say: Say| {
+        say("connecting");
+        let mut member = Member::open(reach, host, login)?;
+        let said = member.ask(ask, &[], say)?;
+        Ok((member.facts, said))
+    };
+    many::each(targets, one, heard)
+}
+
+/// What is deployed, by whom, and how.
+pub struct Order<'a> {
+    /// Who deploys.
+    pub holder: &'a Holder,
+    /// What is deployed.
+    pub payload: &'a Payload,
+    /// How.
+    pub rollout: Rollout,
+}
+
+/// A rollout at work.
+struct Work<'a, 'h> {
+    fleet: &'a Fleet,
+    reach: &'a Reach<'a>,
+    order: &'a Order<'a>,
+    heard: Heard<'h>,
+}
+
+impl Work<'_, '_> {
+    /// Fails with what all hosts have to be put back for.
+    fn run(&mut self) -> Result<(), Fault> {
+        let missing = self.lock_all()?;
+        self.stage_all(&missing)?;
+        for batch in batches(self.fleet.members.len(), self.order.rollout) {
+            interrupted()?;
+            let failures = self.switch(&batch);
+            let Some(first) = failures.into_iter().next() else { continue };
+            match self.order.rollout.on_failure {
+                OnFailure::RevertAll => return Err(first),
+                OnFailure::Stop => {
+                    self.give_up(&first, |member| member.state < State::Switched);
+                    break;
+                }
+                OnFailure::Continue => {}
+            }
+        }
+        self.commit()
+    }
+
+    /// One host after the other, in the order of their names: of two deployers, the one who has the first host gets the others.
+    fn lock_all(&mut self) -> Result<Vec<Vec<MissingBlob>>, Fault> {
+        let Order { holder, payload, .. } = self.order;
+        let mut missing = Vec::new();
+        for (index, member) in self.fleet.members.iter().enumerate() {
+            interrupted()?;
+            let said = Mutex::new(Vec::new());
+            let begun = lock(member).begin(holder, &payload.manifest, &|text| {
+                said.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+            });
+            said.into_inner().unwrap_or_default().iter().for_each(|text| (self.heard)(index, text));
+            match begun {
+                Ok(blobs) => missing.push(blobs),
+                Err(fault) => return Err(fail(&mut lock(member), fault)),
+            }
+        }
+        Ok(missing)
+    }
+
+    fn stage_all(&mut self, missing: &[Vec<MissingBlob>]) -> Result<(), Fault> {
+        let payload = self.order.payload;
+        let all: Vec<usize> = (0..self.fleet.members.len()).collect();
+        let failures = self.on_each(&all, |index, member, say| member.stage(&missing[index], payload, say));
+        failures.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    fn switch(&mut self, batch: &[usize]) -> Vec<Fault> {
+        let (reach, txid, rollout) = (self.reach, &self.order.holder.txid, self.order.rollout);
+        // Those that are switched first wait for the last ones.
+        let batches = batches(self.fleet.members.len(), rollout).len();
+        let of_one = rollout.patience.healthy_deadline + rollout.patience.min_healthy_time + HOLD;
+        let hold = of_one.saturating_mul(u32::try_from(batches).unwrap_or(u32::MAX));
+        self.on_each(batch, |_, member, say| {
+            let switched = member.switch(rollout.patience, hold, say);
+            if let Err(fault) = &switched {
+                member.give_up(reach, txid, fault, say);
+            }
+            switched
+        })
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        let (reach, txid) = (self.reach, &self.order.holder.txid);
+        let healthy = self.chosen(|member| member.state == State::Healthy);
+        let failures = self.on_each(&healthy, |_, member, say| {
+            let committed = member.commit(reach, txid, say);
+            if let Err(fault) = &committed {
+                member.give_up(reach, txid, fault, say);
+            }
+            committed
+        });
+        // Where all were committed but one, the others stay: their records have ended.
+        failures.into_iter().next().map_or(Ok(()), |fault| match self.order.rollout.on_failure {
+            OnFailure::RevertAll => Err(fault),
+            OnFailure::Stop | OnFailure::Continue => Ok(()),
+        })
+    }
+
+    /// Puts back what was begun on the hosts that are meant, each at the same time.
+    fn give_up(&mut self, why: &Fault, is_meant: impl Fn(&Member) -> bool) {
+        let (reach, txid) = (self.reach, &self.order.holder.txid);
+        let meant = self.chosen(|member| is_meant(member) && !member.state.has_ended());
+        self.on_each(&meant, |_, member, say| {
+            member.give_up(reach, txid, why, say);
+            Ok(())
+        });
+    }
+
+    fn chosen(&self, is_meant: impl Fn(&Member) -> bool) -> Vec<usize> {
+        let all = self.fleet.members.iter().enumerate();
+        all.filter(|(_, member)| is_meant(&lock(member))).map(|(index, _)| index).collect()
+    }
+
+    /// Does the same on several hosts at the same time; what failed, which is kept in its host too.
+    fn on_each(
+        &mut self,
+        indexes: &[usize],
+        work: impl Fn(usize, &mut Member, Say) -> Result<(), Fault> + Sync,
+    ) -> Vec<Fault> {
+        let members = &self.fleet.members;
+        let one = |index: &usize, say: Say| {
+            let mut member = lock(&members[*index]);
+            let result = work(*index, &mut member, say);
+            result.err().map(|fault| fail(&mut member, fault))
+        };
+        let heard = &mut self.heard;
+        many::each(indexes, one, |at, text| heard(indexes[at], text)).into_iter().flatten().collect()
+    }
+}
+
+/// Keeps in its host what failed, unless more is known already; the same for the others.
+fn fail(member: &mut Member, fault: Fault) -> Fault {
+    let copy = Fault { advice: fault.advice.clone(), ..Fault::new(fault.kind, fault.in_full()) };
+    member.fault.get_or_insert(fault);
+    copy
+}
+
+fn lock(member: &Mutex<Member>) -> MutexGuard<'_, Member> {
+    member.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn interrupted() -> Result<(), Fault> {
+    if signal::interrupted() { Err(Fault::new(FaultKind::Interrupted, "interrupted")) } else { Ok(()) }
+}
+
+/// The indexes of hosts that are switched at the same time: canaries first, then the others.
+fn batches(hosts: usize, rollout: Rollout) -> Vec<Vec<usize>> {
+    let all: Vec<usize> = (0..hosts).collect();
+    let (canary, others) = all.split_at(rollout.canary.min(hosts));
+    let chunks = others.chunks(rollout.max_parallel.max(1)).map(<[usize]>::to_vec);
+    std::iter::once(canary.to_vec()).filter(|batch| !batch.is_empty()).chain(chunks).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canaries_are_the_first_and_alone() {
+        let patience = Patience { healthy_deadline: Duration::ZERO, min_healthy_time: Duration::ZERO };
+        let rollout = |canary, max_parallel| Rollout { canary, max_parallel, on_failure: OnFailure::Stop, patience };
+        assert_eq!(batches(5, rollout(1, 3)), [vec![0], vec![1, 2, 3], vec![4]]);
+        assert_eq!(batches(2, rollout(0, 0)), [vec![0], vec![1]]);
+        assert_eq!(batches(1, rollout(3, 1)), [vec![0]]);
+        assert!(batches(0, rollout(1, 1)).is_empty());
+    }
+}

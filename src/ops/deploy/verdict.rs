@@ -1,0 +1,120 @@
+//! What a rollout came to, in one sentence and one kind of failure.
+
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
+use crate::deploy::machine::State;
+
+/// What came of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEnd {
+    /// The host.
+    pub host: String,
+    /// Where the deploy is on it.
+    pub state: State,
+    /// The release that it has now, as far as is known.
+    pub release: Option<String>,
+    /// Why it has no other, with the kind of that.
+    pub fault: Option<(FaultKind, String)>,
+}
+
+/// What a rollout came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The kind of failure; none if all hosts have the release.
+    pub kind: Option<FaultKind>,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// What hosts came to that were to have the release `rid` of an environment.
+#[must_use]
+pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
+    let committed = ends.iter().filter(|end| end.state == State::Committed).count();
+    let is_unknown = |end: &HostEnd| end.fault.as_ref().is_some_and(|fault| fault.0 == FaultKind::Unknown);
+    let any = |is: &dyn Fn(&HostEnd) -> bool| ends.iter().any(is);
+    let kind = if committed == ends.len() {
+        None
+    } else if any(&|end| end.state == State::RevertFailed) {
+        Some(FaultKind::RevertFailed)
+    } else if any(&is_unknown) {
+        Some(FaultKind::Unknown)
+    } else if committed > 0 {
+        Some(FaultKind::Mixed)
+    } else if any(&|end| end.state == State::Reverted) {
+        Some(FaultKind::Reverted)
+    } else {
+        Some(ends.iter().find_map(|end| end.fault.as_ref()).map_or(FaultKind::Preflight, |fault| fault.0))
+    };
+    let mut parts = Vec::new();
+    if committed > 0 {
+        let verb = if ends.len() == 1 { "runs" } else { "run" };
+        let of = if committed == ends.len() { String::new() } else { format!("{committed} of ") };
+        parts.push(format!("{of}{} {verb} {rid}", pluralize(ends.len(), "host")));
+    }
+    parts.extend(ends.iter().filter(|end| end.state != State::Committed).filter_map(|end| part(end, is_unknown(end))));
+    if committed == 0
+        && !any(&|end| end.state >= State::Switched && end.state != State::Aborted)
+        && kind != Some(FaultKind::Unknown)
+    {
+        parts.push("nothing was changed".to_owned());
+    }
+    Verdict { kind, sentence: format!("{env}: {}", parts.join("; ")) }
+}
+
+fn part(end: &HostEnd, is_unknown: bool) -> Option<String> {
+    let release = end.release.as_deref().unwrap_or("no release");
+    let why = end.fault.as_ref().map(|(_, why)| why.strip_prefix(&format!("{}: ", end.host)).unwrap_or(why));
+    let because = why.map_or_else(String::new, |why| format!(": {why}"));
+    Some(match end.state {
+        _ if is_unknown => format!("{} is unknown{because}", end.host),
+        State::Reverted => format!("{} was reverted to {release}{because}", end.host),
+        State::RevertFailed => format!("{} could not be reverted{because}", end.host),
+        // It was given up for the sake of others.
+        _ if why.is_none() => return None,
+        _ => format!("{}{because}", end.host),
+    })
+}
+
+impl Verdict {
+    /// As a fault, if it is one.
+    #[must_use]
+    pub fn into_fault(self, advice: Option<String>) -> Option<Fault> {
+        let fault = Fault::new(self.kind?, self.sentence);
+        Some(Fault { advice, ..fault })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(host: &str, state: State, fault: Option<(FaultKind, &str)>) -> HostEnd {
+        let release = (state != State::Committed).then(|| "old".to_owned());
+        HostEnd { host: host.to_owned(), state, release, fault: fault.map(|(kind, why)| (kind, why.to_owned())) }
+    }
+
+    fn of(ends: &[HostEnd]) -> (Option<u8>, String) {
+        let Verdict { kind, sentence } = verdict("dev", "new", ends);
+        (kind.map(FaultKind::code), sentence)
+    }
+
+    #[test]
+    fn the_worst_counts_and_every_host_is_accounted_for() {
+        let (well, sick) = (end("a", State::Committed, None), Some((FaultKind::Reverted, "b: web ended")));
+        assert_eq!(of(std::slice::from_ref(&well)), (None, "dev: 1 host runs new".into()));
+        assert_eq!(of(&[well.clone(), well.clone()]), (None, "dev: 2 hosts run new".into()));
+        let sick = end("b", State::Reverted, sick);
+        assert_eq!(of(std::slice::from_ref(&sick)), (Some(14), "dev: b was reverted to old: web ended".into()));
+        assert_eq!(
+            of(&[well.clone(), sick.clone()]),
+            (Some(16), "dev: 1 of 2 hosts run new; b was reverted to old: web ended".into())
+        );
+        let lost = end("c", State::Switched, Some((FaultKind::Unknown, "c: lost")));
+        assert_eq!(of(&[well.clone(), lost.clone()]).0, Some(17));
+        let stuck = end("d", State::RevertFailed, Some((FaultKind::RevertFailed, "no")));
+        assert_eq!(of(&[well, sick, lost, stuck]).0, Some(15));
+        let full = end("e", State::Aborted, Some((FaultKind::Preflight, "e: no room")));
+        let with = end("f", State::Aborted, None);
+        assert_eq!(of(&[with, full]), (Some(13), "dev: e: no room; nothing was changed".into()));
+    }
+}

@@ -1,0 +1,99 @@
+//! The dead-man's handle: a process of its own on the host that puts the old release back when the time is up or the deployer is
+//! gone, unless the deploy was committed.
+
+use std::ffi::OsStr;
+use std::time::{Duration, Instant};
+
+use super::give_up::{GivenUp, When, give_up};
+use super::place::Place;
+use crate::base::fault::{Fault, FaultKind};
+use crate::sys::file::FileError;
+use crate::sys::{daemonize, kernel, process};
+
+/// How often it looks.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// For how long a deployer has to be away before it is gone.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// How long it may take to begin.
+const START_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it tries to put the old release back where it cannot write or another process is at it.
+const ATTEMPTS: u32 = 30;
+
+/// The word that this program is started with as a watcher.
+pub const COMMAND: &str = "deploy-watch";
+
+/// Starts one, and waits until it watches. Under systemd it is in a scope of its own, so that the end of the session does not end
+/// it.
+///
+/// # Errors
+///
+/// Fails if it does not begin in time; nothing may be switched then.
+pub fn start(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
+    let (home, environment) = (place.paths.home().as_os_str(), place.environment().to_string());
+    let (seconds, unit) = (limit.as_secs().to_string(), format!("--unit=tetra-revert-{txid}"));
+    let program = place.host.program().as_os_str();
+    let mut call: Vec<&OsStr> = Vec::new();
+    if kernel::runs_systemd() && process::own_uid() == 0 {
+        call.extend(["systemd-run", "--scope", "--quiet", "--collect", &unit].map(OsStr::new));
+    }
+    call.extend([program, OsStr::new("--dir"), home, OsStr::new(COMMAND)]);
+    call.extend([&environment, txid, &seconds].map(OsStr::new));
+    let failed = |why: String| Fault::new(FaultKind::Preflight, format!("the watcher did not begin: {why}"));
+    daemonize::leave_behind(&call, place.host.variables()).map_err(|error| failed(error.to_string()))?;
+    let until = Instant::now() + START_LIMIT;
+    while !is_watched(place, txid) {
+        if Instant::now() >= until || !place.host.sleep(Duration::from_millis(5)) {
+            return Err(failed(format!("not within {} s", START_LIMIT.as_secs())));
+        }
+    }
+    Ok(())
+}
+
+/// True while one watches a deploy.
+#[must_use]
+pub fn is_watched(place: &Place, txid: &str) -> bool {
+    daemonize::is_locked(&place.files().watch_path(txid))
+}
+
+/// Watches a deploy until it has ended, or ends it.
+///
+/// # Errors
+///
+/// Fails if another one watches it, or it cannot be ended.
+pub fn watch(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
+    place.files().read(txid)?;
+    let path = place.files().watch_path(txid);
+    let lock = daemonize::try_lock_exclusive(&path).map_err(FileError::io("lock", &path))?;
+    let Some(_lock) = lock else { return Err(Fault::new(FaultKind::Locked, "another one watches it")) };
+    let result = wait(place, txid, limit);
+    // Nothing is lost with it: the record says what became of the deploy.
+    let _ = std::fs::remove_file(&path);
+    result
+}
+
+fn wait(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
+    let until = Instant::now() + limit;
+    let mut seen = Instant::now();
+    let mut attempts = 0;
+    loop {
+        if place.files().read(txid).is_ok_and(|record| record.state.has_ended()) {
+            return Ok(());
+        }
+        if place.files().holder().is_some_and(|holder| holder.txid == txid) {
+            seen = Instant::now();
+        }
+        let is_late = Instant::now() >= until;
+        if is_late || seen.elapsed() >= GRACE {
+            let why = if is_late { "it was not committed in time" } else { "the deployer is gone" };
+            match give_up(place, GivenUp { txid, why, when: When::Live }, &mut |_| {}) {
+                Ok(_) => return Ok(()),
+                Err(fault) if attempts >= ATTEMPTS => return Err(fault),
+                Err(_) => attempts += 1,
+            }
+        }
+        place.host.sleep(POLL_INTERVAL);
+    }
+}

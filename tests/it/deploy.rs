@@ -1,0 +1,199 @@
+//! Deploys, with a real sshd for each host.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::beds::skipped;
+use crate::sandbox::ChildGuard;
+use crate::sshd::{self, Server};
+use crate::waiting::eventually;
+use crate::world::{LineResult, PROGRAM, World};
+
+mod agent;
+mod faults;
+
+/// An operator's machine and the hosts of `dev`: `web-1`, `web-2`, …
+struct Site {
+    world: World,
+    hosts: Vec<Host>,
+}
+
+/// A host, whose processes end with it.
+struct Host {
+    server: Server,
+    /// Its `TETRA_DIR`, below `/root`: one of its own, for the processes of all hosts are those of this machine.
+    dir: String,
+}
+
+/// The number of the next host.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// One service; `MODE` decides whether it lives.
+const SERVICE: &str = "[services.web]\ncommand = \"bash -c 'test $MODE != sick && exec sleep 1000'\"\n\
+                       [services.web.export]\nMODE = 'one'\n";
+
+impl Site {
+    /// With so many hosts; none where there can be no servers.
+    fn new(test: &str, hosts: usize) -> Option<Self> {
+        if let Some(why) = sshd::hindrance() {
+            skipped(test, why);
+            return None;
+        }
+        let mut world = World::new();
+        world.run("org init acme").done();
+        world.run("tkm init").done();
+        let mut site = Self { world, hosts: Vec::new() };
+        site.services(SERVICE);
+        for index in 1..=hosts {
+            let dir = format!("tetra-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let server = Server::start_with(&format!("web-{index}"), &format!("SetEnv TETRA_DIR=/root/{dir}"));
+            let (port, fingerprint) = (server.port(), server.fingerprint());
+            let add = format!("tkm host add web-{index} root@127.0.0.1:{port} --env dev --fingerprint {fingerprint}");
+            site.world.run(&add).done();
+            let identity = server.identity();
+            site.world.run(&format!("tkm bootstrap web-{index} --identity {}", identity.display())).done();
+            site.hosts.push(Host { server, dir });
+        }
+        Some(site)
+    }
+
+    fn local(&self) -> PathBuf {
+        self.world.home().join("tetra/org/acme/environments/local.toml")
+    }
+
+    /// Makes these the services of local.toml.
+    fn services(&self, text: &str) {
+        let whole = fs::read_to_string(self.local()).expect("there");
+        let (from, to) = (whole.find("[services").expect("there"), whole.find("[resources]").expect("there"));
+        fs::write(self.local(), format!("{}{text}\n{}", &whole[..from], &whole[to..])).expect("written");
+    }
+
+    /// Gives the service another `MODE`.
+    fn mode(&self, mode: &str) {
+        self.services(&SERVICE.replace("'one'", &format!("'{mode}'")));
+    }
+
+    /// The real program, which deploys and then looks at what it deployed for ten minutes.
+    fn begin(&self) -> ChildGuard {
+        let mut program = self.world.program(PROGRAM);
+        program.args(["-y", "-c", "org deploy @dev --min-healthy-time 600s"]).stdin(Stdio::null());
+        ChildGuard(program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it is there"))
+    }
+
+    fn deploy(&mut self, options: &str) -> LineResult {
+        self.world.run(&format!("org deploy @dev --min-healthy-time 0s {options}"))
+    }
+}
+
+impl Host {
+    fn org(&self) -> PathBuf {
+        self.tetra().join("org/acme")
+    }
+
+    fn tetra(&self) -> PathBuf {
+        self.server.root().join(&self.dir)
+    }
+
+    /// The release that is current.
+    fn current(&self) -> Option<String> {
+        let target = fs::read_link(self.org().join("current")).ok()?;
+        Some(target.file_name()?.to_str()?.to_owned())
+    }
+
+    /// What is in the file of the environment.
+    fn environment(&self) -> String {
+        fs::read_to_string(self.org().join("current/environments/dev.toml")).unwrap_or_default()
+    }
+
+    /// The states of the last deploy, as the journal has them.
+    fn journal(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.org().join("deploy/journal.jsonl")).unwrap_or_default();
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let Some(last) = lines.last().map(|line| line["txid"].clone()) else { return Vec::new() };
+        let own = lines.into_iter().filter(|line| line["txid"] == last);
+        own.map(|line| line["to"].as_str().expect("a word").to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn reaches(&self, state: &str) {
+        eventually(state, || self.journal().last().is_some_and(|last| last == state));
+    }
+
+    /// The pid of the service, and its `MODE`.
+    fn web(&self) -> Option<(u32, String)> {
+        let text = fs::read_to_string(self.tetra().join("tsm/runtime/processes/web/meta.json")).ok()?;
+        let meta: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let pid = u32::try_from(meta["pid"].as_u64()?).ok().filter(|pid| *pid != 0)?;
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let found = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"MODE="))?;
+        Some((pid, String::from_utf8_lossy(found).into_owned()))
+    }
+
+    #[track_caller]
+    fn runs(&self, mode: &str) -> u32 {
+        let (pid, found) = self.web().expect("it runs");
+        assert_eq!(found, mode);
+        pid
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let processes = self.tetra().join("tsm/runtime/processes");
+        if fs::read_dir(processes).is_ok_and(|mut all| all.next().is_some()) {
+            self.server
+                .inside(&format!("HOME=/root /root/bin/tetra --dir /root/{} -y -c 'tsm delete all' || true", self.dir));
+        }
+    }
+}
+
+const WAY: [&str; 9] =
+    ["LOCKED", "PREFLIGHT", "STAGING", "STAGED", "ARMED", "SWITCHED", "APPLIED", "HEALTHY", "COMMITTED"];
+
+#[test]
+fn a_host_has_the_new_release_or_the_old_one() {
+    let Some(mut site) = Site::new("a_host_has_the_new_release_or_the_old_one", 1) else { return };
+    let plan = site.deploy("--plan --exit-code").failed(2);
+    assert!(plan.contains("nothing was changed"), "{plan}");
+    assert_eq!(site.hosts[0].current(), None);
+
+    let first = site.deploy("");
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(
+        first.stderr.trim_end().ends_with(&format!("dev: 1 host runs {}", site.hosts[0].current().expect("one"))),
+        "{first:?}"
+    );
+    assert_eq!(site.hosts[0].journal(), WAY);
+    let pid = site.hosts[0].runs("one");
+
+    // The same once more.
+    let again = site.deploy("");
+    assert!(again.code == 0 && again.stderr.contains("dev is deployed already on 1 host"), "{again:?}");
+    assert_eq!(site.hosts[0].runs("one"), pid);
+
+    // Another one.
+    site.mode("two");
+    let before = site.hosts[0].current();
+    let second = site.deploy("");
+    assert_eq!(second.code, 0, "{second:?}");
+    assert!(second.output.contains("restarts web (MODE)"), "{second:?}");
+    site.hosts[0].runs("two");
+    let current = site.hosts[0].current();
+    assert!(current != before && site.hosts[0].environment().contains("'two'"));
+
+    // One that does not live.
+    site.mode("sick");
+    let sick = site.deploy("");
+    assert_eq!(sick.code, 14, "{sick:?}");
+    assert!(sick.stderr.contains("web-1 was reverted to"), "{sick:?}");
+    site.hosts[0].runs("two");
+    assert_eq!(site.hosts[0].current(), current);
+    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"));
+    let records = fs::read_dir(site.hosts[0].org().join("deploy/tx")).expect("there").flatten();
+    let watchers: Vec<PathBuf> =
+        records.map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "watch")).collect();
+    eventually("no watcher is left", || watchers.iter().all(|path| !path.exists()));
+}

@@ -1,0 +1,319 @@
+//! The host's side alone: the agent, asked frame by frame, and killed where a deployer could be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::Value;
+use tetra::base::time::Timestamp;
+use tetra::deploy::machine::State;
+use tetra::deploy::record::{Holder, Record};
+use tetra::deploy::release::{Document, EntryPath, Manifest, Payload, Sources};
+use tetra::deploy::wire::{Answer, Ask, Said};
+use tetra::sys::dialogue::Dialogue;
+use tetra::sys::host::Host;
+use tetra::sys::os_host::OsHost;
+use tetra::tkm::agent::protocol::{Reply, Request, frame, next_frame};
+
+use crate::sandbox::{self, kill_hard};
+use crate::waiting::{PATIENCE, eventually};
+use crate::world::{PROGRAM, World};
+
+/// A host, with releases that were promoted elsewhere.
+struct Site {
+    world: World,
+    host: tempfile::TempDir,
+}
+
+/// The agent on it.
+struct Agent(Dialogue);
+
+const NONCE: &str = "n";
+
+impl Site {
+    fn new() -> Self {
+        let mut world = World::new();
+        world.run("org init acme").done();
+        Self { world, host: tempfile::tempdir().expect("a directory") }
+    }
+
+    /// The release with this `MODE` of its service.
+    fn payload(&mut self, mode: &str) -> Payload {
+        let environments = self.world.home().join("tetra/org/acme/environments");
+        let local = environments.join("local.toml");
+        let whole = fs::read_to_string(&local).expect("there");
+        let whole = whole.split("[overrides.dev]").next().expect("a part").to_owned();
+        let (from, to) = (whole.find("[services").expect("there"), whole.find("[resources]").expect("there"));
+        let service = format!(
+            "[services.web]\ncommand = \"bash -c 'test $MODE != sick && exec sleep 1000'\"\n[services.web.export]\nMODE = '{mode}'\n\n"
+        );
+        let user = OsHost::new().user().to_owned();
+        let own = format!("[overrides.dev]\n\"deployment.user\" = \"{user}\"\n");
+        fs::write(&local, format!("{}{service}{}{own}", &whole[..from], &whole[to..])).expect("written");
+        self.world.run("org promote @dev").done();
+        let document = Document {
+            path: EntryPath::new("environments/dev.toml").expect("a path"),
+            bytes: fs::read(environments.join("dev.toml")).expect("promoted"),
+        };
+        let (org, env) = ("acme".parse().expect("a name"), "dev".parse().expect("a name"));
+        let at = Timestamp(1_795_176_000_000);
+        Payload::collect(Sources { org, env, at, documents: vec![document], application: None }).expect("a release")
+    }
+
+    fn agent(&self) -> Agent {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let home = self.host.path().display().to_string();
+        let variables = BTreeMap::from([("HOME".to_owned(), home), ("PATH".to_owned(), path)]);
+        let words = ["agent", "acme/dev"].map(str::to_owned);
+        let mut agent = Agent(Dialogue::start(PROGRAM, &words, &variables).expect("it is there"));
+        agent.0.feed().write(&[frame(NONCE, &Request::Session).as_bytes()]).expect("it reads");
+        let hello = agent.read();
+        assert!(matches!(serde_json::from_slice(&hello), Ok(Reply::Hello { .. })));
+        agent
+    }
+
+    /// As far as it was told, from the beginning.
+    fn until(&self, payload: &Payload, txid: &str, last: State) -> Agent {
+        let mut agent = self.agent();
+        let Said::Facts(facts) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };
+        let holder = Holder { by: "ann@laptop".to_owned(), pid: 1, txid: txid.to_owned(), since_ms: 0 };
+        let begin = Ask::Begin { holder, manifest: payload.manifest.clone(), planned: facts.current };
+        let Said::Missing(missing) = agent.ask(&begin) else { panic!("it was not begun") };
+        if last == State::Staging {
+            return agent;
+        }
+        for blob in missing {
+            let bytes = payload.blobs[&blob.hash].read(0, 1 << 20).expect("in memory");
+            agent.put(&blob.hash, &bytes, 0, blob.size);
+        }
+        let steps =
+            [(State::Staged, Ask::Stage), (State::Armed, Ask::Arm { seconds: 300 }), (State::Applied, Ask::Switch)];
+        for (state, ask) in steps {
+            if state > last {
+                return agent;
+            }
+            let said = agent.ask(&ask);
+            assert!(!matches!(said, Said::Failed(_)), "{said:?}");
+        }
+        if last > State::Applied {
+            assert!(matches!(agent.ask(&Ask::Prove), Said::Done));
+        }
+        agent
+    }
+
+    fn org(&self) -> PathBuf {
+        self.host.path().join("tetra/org/acme")
+    }
+
+    fn record(&self, txid: &str) -> Record {
+        let text = fs::read(self.org().join(format!("deploy/tx/{txid}.json"))).expect("a record");
+        serde_json::from_slice(&text).expect("readable")
+    }
+
+    #[track_caller]
+    fn ends(&self, txid: &str, state: State) {
+        eventually(state.word(), || self.record(txid).state == state);
+        eventually("no watcher", || !self.org().join(format!("deploy/tx/{txid}.watch")).exists());
+    }
+
+    /// The `MODE` of what runs.
+    fn mode(&self) -> Option<String> {
+        let path = self.host.path().join("tetra/tsm/runtime/processes/web/meta.json");
+        let meta: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let environ = fs::read(format!("/proc/{}/environ", meta["pid"].as_u64()?)).ok()?;
+        let found = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"MODE="))?;
+        Some(String::from_utf8_lossy(found).into_owned())
+    }
+
+    fn commit(&self, txid: &str) -> Said {
+        let mut fresh = self.agent();
+        fresh.ask(&Ask::Open { org: "acme".to_owned() });
+        fresh.ask(&Ask::Commit { txid: txid.to_owned() })
+    }
+}
+
+impl Agent {
+    fn read(&mut self) -> Vec<u8> {
+        next_frame(&mut self.0.until(Instant::now() + PATIENCE), NONCE).expect("a frame")
+    }
+
+    fn ask(&mut self, ask: &Ask) -> Said {
+        self.ask_with(ask, &[])
+    }
+
+    fn ask_with(&mut self, ask: &Ask, bytes: &[u8]) -> Said {
+        self.0.feed().write(&[frame(NONCE, ask).as_bytes(), bytes]).expect("it reads");
+        loop {
+            let answer: Answer = serde_json::from_slice(&self.read()).expect("an answer");
+            if !matches!(answer.said, Said::Progress(_)) {
+                return answer.said;
+            }
+        }
+    }
+
+    fn put(&mut self, hash: &tetra::deploy::release::ContentHash, bytes: &[u8], offset: u64, size: u64) -> Said {
+        let length = bytes.len() as u64;
+        self.ask_with(&Ask::Put { sha256: hash.clone(), size, offset, length }, bytes)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let processes = self.host.path().join("tetra/tsm/runtime/processes");
+        let dirs: Vec<PathBuf> = fs::read_dir(processes).into_iter().flatten().flatten().map(|it| it.path()).collect();
+        sandbox::end_all(&dirs);
+    }
+}
+
+fn failure(said: &Said) -> (&str, &str) {
+    match said {
+        Said::Failed(failure) => (&failure.kind, &failure.message),
+        other => panic!("it was done: {other:?}"),
+    }
+}
+
+#[test]
+fn a_deployer_that_is_gone_leaves_the_old_release_whatever_it_had_asked() {
+    let mut site = Site::new();
+    let old = site.payload("one");
+    drop(site.until(&old, "first", State::Healthy));
+    site.ends("first", State::Reverted);
+    assert_eq!(site.mode(), None, "the first deploy leaves nothing");
+    let agent = site.until(&old, "again", State::Healthy);
+    assert!(matches!(site.commit("again"), Said::Done));
+    drop(agent);
+    site.ends("again", State::Committed);
+    assert_eq!(site.mode().as_deref(), Some("one"));
+
+    let new = site.payload("two");
+    let states = [
+        (State::Staging, State::Aborted),
+        (State::Staged, State::Aborted),
+        (State::Armed, State::Aborted),
+        (State::Applied, State::Reverted),
+        (State::Healthy, State::Reverted),
+    ];
+    for (state, end) in states {
+        let txid = format!("ends-{}", state.word().to_lowercase());
+        drop(site.until(&new, &txid, state));
+        site.ends(&txid, end);
+        assert_eq!(site.mode().as_deref(), Some("one"), "{state}");
+    }
+}
+
+#[test]
+fn an_agent_that_is_killed_leaves_its_work_to_the_watcher() {
+    let mut site = Site::new();
+    let old = site.payload("one");
+    let agent = site.until(&old, "first", State::Healthy);
+    site.commit("first");
+    drop(agent);
+    let new = site.payload("two");
+    for (state, end) in [(State::Armed, State::Aborted), (State::Applied, State::Reverted)] {
+        let txid = format!("killed-{}", state.word().to_lowercase());
+        let agent = site.until(&new, &txid, state);
+        kill_hard(agent.0.pid());
+        site.ends(&txid, end);
+        assert_eq!(site.mode().as_deref(), Some("one"));
+        assert_eq!(
+            fs::read_link(site.org().join("current")).expect("a link"),
+            Path::new("releases").join(old.manifest.rid().as_str())
+        );
+    }
+    // Before the watcher begins, the next deploy does it.
+    kill_hard(site.until(&new, "killed-staged", State::Staged).0.pid());
+    let agent = site.until(&new, "next", State::Healthy);
+    assert_eq!(site.record("killed-staged").state, State::Aborted);
+    assert!(matches!(site.commit("next"), Said::Done));
+    drop(agent);
+    assert_eq!(site.mode().as_deref(), Some("two"));
+}
+
+#[test]
+fn two_deployers_and_an_old_plan_are_refused() {
+    let mut site = Site::new();
+    let payload = site.payload("one");
+    let first = site.until(&payload, "first", State::Staging);
+    let mut second = site.agent();
+    second.ask(&Ask::Open { org: "acme".to_owned() });
+    let begin = |txid: &str, manifest: &Manifest, planned| Ask::Begin {
+        holder: Holder { by: "bob@desk".to_owned(), pid: 2, txid: txid.to_owned(), since_ms: 0 },
+        manifest: manifest.clone(),
+        planned,
+    };
+    let said = second.ask(&begin("second", &payload.manifest, None));
+    assert_eq!(failure(&said), ("locked", "ann@laptop deploys here: first (PID 1)"));
+    drop(first);
+    site.ends("first", State::Aborted);
+    let other = Some(payload.manifest.rid().clone());
+    let said = second.ask(&begin("second", &payload.manifest, other));
+    assert_eq!(failure(&said).0, "stale");
+    assert!(matches!(second.ask(&begin("third", &payload.manifest, None)), Said::Missing(_)));
+    assert_eq!(failure(&second.ask(&Ask::Switch)).0, "stale", "nothing is left out");
+    assert_eq!(failure(&second.ask(&Ask::GiveUp { txid: "../third".to_owned(), why: String::new() })).0, "usage");
+}
+
+#[test]
+fn an_upload_that_is_cut_goes_on_where_it_was() {
+    let mut site = Site::new();
+    let payload = site.payload("one");
+    let (hash, blob) = payload.blobs.first_key_value().expect("one");
+    let bytes = blob.read(0, 1 << 20).expect("in memory");
+    let half = bytes.len() / 2;
+    let mut agent = site.until(&payload, "cut", State::Staging);
+    assert!(matches!(agent.put(hash, &bytes[..half], 0, blob.size()), Said::Done));
+    kill_hard(agent.0.pid());
+    let mut agent = site.agent();
+    let Said::Facts(_) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };
+    let holder = Holder { by: "ann@laptop".to_owned(), pid: 1, txid: "next".to_owned(), since_ms: 0 };
+    let said = agent.ask(&Ask::Begin { holder, manifest: payload.manifest.clone(), planned: None });
+    let Said::Missing(missing) = said else { panic!("{said:?}") };
+    assert_eq!((missing.len(), missing[0].received), (1, half as u64));
+    assert!(matches!(agent.put(hash, &bytes[half..], half as u64, blob.size()), Said::Done));
+    assert!(matches!(agent.ask(&Ask::Stage), Said::Changes(_)));
+    // What arrives damaged is not taken.
+    drop(agent);
+    site.ends("next", State::Aborted);
+    let other = site.payload("two");
+    let (hash, blob) = other.blobs.first_key_value().expect("one");
+    let mut agent = site.until(&other, "damaged", State::Staging);
+    let mut bytes = blob.read(0, 1 << 20).expect("in memory");
+    bytes[0] ^= 1;
+    assert!(failure(&agent.put(hash, &bytes, 0, blob.size())).1.contains("damaged"));
+}
+
+#[test]
+fn a_silent_deployer_loses_the_host() {
+    let mut site = Site::new();
+    let payload = site.payload("one");
+    let agent = site.until(&payload, "silent", State::Armed);
+    // Nothing is said for longer than an agent waits; its input stays open.
+    eventually("it ends", || site.record("silent").state == State::Aborted);
+    drop(agent);
+}
+
+#[test]
+fn what_was_not_committed_is_put_back_at_the_next_start() {
+    let mut site = Site::new();
+    let old = site.payload("one");
+    let agent = site.until(&old, "first", State::Healthy);
+    site.commit("first");
+    drop(agent);
+    let new = site.payload("two");
+    let agent = site.until(&new, "boot", State::Applied);
+    // As if the machine had stopped: the agent, its watcher and all processes are gone at once.
+    let watchers = sandbox::running(|words| {
+        words.iter().any(|word| word == b"deploy-watch") && words.iter().any(|word| word == b"boot")
+    });
+    watchers.into_iter().chain([agent.0.pid()]).for_each(kill_hard);
+    let processes = site.host.path().join("tetra/tsm/runtime/processes");
+    sandbox::end_all(&[processes.join("web")]);
+    let mut startup = std::process::Command::new(PROGRAM);
+    startup.env_clear().env("HOME", site.host.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
+    let done = startup.args(["-y", "-c", "tsm startup"]).output().expect("it is there");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("deploy boot of acme/dev is REVERTED"), "{said}");
+    assert_eq!(site.mode().as_deref(), Some("one"));
+    assert_eq!(site.record("boot").state, State::Reverted);
+}

@@ -1,0 +1,194 @@
+//! What goes wrong in a deploy: each with its exit code, and with what each host has afterwards.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+
+use super::Site;
+use crate::sandbox::{self, kill_hard};
+use crate::waiting::eventually;
+use crate::world::PROGRAM;
+
+/// A service that is sick on hosts where a file says so, in the version that looks for it.
+const LOOKS: &str = "[services.web]\ncommand = \"bash -c 'test ! -e /root/sick || exit 1; exec sleep 1000'\"\n\
+                     [services.web.export]\nMODE = 'two'\n";
+
+#[test]
+fn a_host_that_is_down_or_another_stops_it_before_anything_is_done() {
+    let Some(mut site) = Site::new("a_host_that_is_down_or_another_stops_it_before_anything_is_done", 2) else {
+        return;
+    };
+    site.hosts[1].server.stop();
+    let said = site.deploy("").failed(11);
+    assert!(said.contains("web-2"), "{said}");
+    assert_eq!(site.hosts[0].current(), None);
+    let over = site.deploy("--skip-unreachable");
+    assert!(over.code == 0 && over.stderr.contains("passed over: ") && site.hosts[0].current().is_some(), "{over:?}");
+
+    site.mode("two");
+    let before = site.hosts[0].current();
+    site.hosts[1].server.restart();
+    site.hosts[1].server.rekey();
+    let said = site.deploy("--skip-unreachable").failed(12);
+    assert!(said.contains("web-2") && said.contains("SHA256:"), "{said}");
+    assert_eq!((site.hosts[0].current(), site.hosts[1].current()), (before, None));
+    // What is wrong on this machine is found before a host is asked.
+    let dev = site.world.home().join("tetra/org/acme/environments/dev.toml");
+    fs::write(&dev, fs::read_to_string(&dev).expect("there").replace("'one'", "'other'")).expect("ours");
+    site.deploy("").failed(21);
+}
+
+#[test]
+fn a_deployer_that_is_killed_leaves_the_old_release_and_no_lock() {
+    let Some(mut site) = Site::new("a_deployer_that_is_killed_leaves_the_old_release_and_no_lock", 1) else { return };
+    site.deploy("").done();
+    let old = site.hosts[0].current();
+    site.mode("two");
+    let deployer = site.begin();
+    site.hosts[0].reaches("APPLIED");
+    site.hosts[0].runs("two");
+    let second = site.deploy("").failed(10);
+    assert!(second.contains("deploys here: ") && second.contains(&format!("PID {}", deployer.0.id())), "{second}");
+    kill_hard(deployer.0.id());
+    site.hosts[0].reaches("REVERTED");
+    site.hosts[0].runs("one");
+    assert_eq!(site.hosts[0].current(), old);
+    site.deploy("").done();
+    site.hosts[0].runs("two");
+}
+
+#[test]
+fn ctrl_c_puts_the_old_release_back() {
+    let Some(mut site) = Site::new("ctrl_c_puts_the_old_release_back", 1) else { return };
+    site.deploy("").done();
+    site.mode("two");
+    let mut deployer = site.begin();
+    site.hosts[0].reaches("APPLIED");
+    sandbox::signal(deployer.0.id(), Signal::SIGINT);
+    assert_eq!(deployer.0.wait().expect("ours").code(), Some(130));
+    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"));
+    site.hosts[0].runs("one");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_it() {
+    let Some(site) = Site::new("a_reader_that_goes_away_does_not_end_it", 1) else { return };
+    let mut program = site.world.program(PROGRAM);
+    program.args(["-y", "-c", "org deploy @dev --min-healthy-time 0s"]).stdin(Stdio::null());
+    let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it is there");
+    drop((child.stdout.take(), child.stderr.take()));
+    child.wait().expect("ours");
+    site.hosts[0].reaches("COMMITTED");
+    site.hosts[0].runs("one");
+}
+
+#[test]
+fn a_first_deploy_that_fails_leaves_nothing() {
+    let Some(mut site) = Site::new("a_first_deploy_that_fails_leaves_nothing", 1) else { return };
+    site.mode("sick");
+    let said = site.deploy("").failed(14);
+    assert!(said.contains("web-1 was reverted to no release"), "{said}");
+    let host = &site.hosts[0];
+    assert!(host.current().is_none() && host.web().is_none());
+    assert!(!host.org().join("environments/dev.toml").exists());
+    assert!(!host.tetra().join("tsm/services-available/web.tsm").exists());
+    assert_eq!(fs::read_dir(host.org().join("failed")).expect("kept to be looked at").count(), 1);
+}
+
+#[test]
+fn a_port_of_a_stranger_is_found_before_anything_is_switched() {
+    let Some(mut site) = Site::new("a_port_of_a_stranger_is_found_before_anything_is_switched", 1) else { return };
+    let stranger = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = stranger.local_addr().expect("bound").port();
+    site.services(&format!("[services.web]\ncommand = 'sleep 1000'\nport = {port}\n"));
+    let said = site.deploy("").failed(13);
+    assert!(said.contains(&format!("web needs port {port}: port {port} is in use by PID")), "{said}");
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("ABORTED"));
+    assert_eq!(site.hosts[0].current(), None);
+}
+
+#[test]
+fn one_sick_host_of_three_is_reverted_alone_or_with_the_others() {
+    let Some(mut site) = Site::new("one_sick_host_of_three_is_reverted_alone_or_with_the_others", 3) else { return };
+    site.deploy("--max-parallel 3").done();
+    let old: Vec<_> = site.hosts.iter().map(super::Host::current).collect();
+    fs::write(site.hosts[1].server.root().join("sick"), "").expect("ours");
+    site.services(LOOKS);
+    let said = site.deploy("--max-parallel 1 --on-failure revert-all").failed(14);
+    assert!(said.contains("web-2 was reverted to"), "{said}");
+    assert_eq!(site.hosts.iter().map(super::Host::current).collect::<Vec<_>>(), old);
+    for host in &site.hosts {
+        host.runs("one");
+    }
+
+    let said = site.deploy("--max-parallel 1 --on-failure stop").failed(16);
+    assert!(said.contains("1 of 3 hosts run") && said.contains("web-2 was reverted to"), "{said}");
+    assert_eq!(site.hosts[0].web().map(|it| it.1).as_deref(), Some("two"));
+    assert_eq!(site.hosts[1].current(), old[1]);
+    assert_eq!(site.hosts[2].current(), old[2]);
+    let status = site.world.run("org deploy status @dev --json").done();
+    assert!(status.contains("REVERTED") && status.contains("COMMITTED") && status.contains("ABORTED"), "{status}");
+    fs::remove_file(site.hosts[1].server.root().join("sick")).expect("ours");
+    site.deploy("--max-parallel 3").done();
+    for host in &site.hosts {
+        host.runs("two");
+    }
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said_and_can_be_tried_again() {
+    let Some(mut site) = Site::new("what_cannot_be_put_back_is_said_and_can_be_tried_again", 1) else { return };
+    site.deploy("").done();
+    let old = site.hosts[0].current().expect("one");
+    site.mode("two");
+    let deployer = site.begin();
+    site.hosts[0].reaches("APPLIED");
+    let (release, away) = (site.hosts[0].org().join("releases").join(&old), site.hosts[0].org().join("away"));
+    fs::set_permissions(&release, fs::Permissions::from_mode(0o755)).expect("ours");
+    fs::rename(&release, &away).expect("ours");
+    kill_hard(deployer.0.id());
+    site.hosts[0].reaches("REVERT_FAILED");
+    let said = site.world.run("org deploy recover @dev").failed(15);
+    assert!(said.contains("REVERT_FAILED") && said.contains("does not exist"), "{said}");
+    fs::rename(&away, &release).expect("ours");
+    site.world.run("org deploy recover @dev").done();
+    assert_eq!(site.hosts[0].current(), Some(old));
+    site.hosts[0].runs("one");
+}
+
+#[test]
+fn a_frozen_host_is_not_deployed_to_and_a_release_can_be_deployed_again() {
+    let Some(mut site) = Site::new("a_frozen_host_is_not_deployed_to", 1) else { return };
+    site.deploy("").done();
+    let first = site.hosts[0].current();
+    site.world.run("org deploy freeze 'the database moves' @dev").done();
+    site.mode("two");
+    let said = site.deploy("").failed(4);
+    assert!(said.contains("frozen by operator@") && said.contains("the database moves"), "{said}");
+    site.hosts[0].runs("one");
+    site.world.run("org deploy unfreeze @dev").done();
+    site.deploy("").done();
+    site.hosts[0].runs("two");
+    site.world.run("org deploy rollback --env @dev --min-healthy-time 0s").done();
+    site.hosts[0].runs("one");
+    assert_eq!(site.hosts[0].current(), first);
+    let logs = site.world.run("org deploy logs --env @dev").done();
+    assert_eq!(logs.matches("COMMITTED").count(), 3, "{logs}");
+}
+
+#[test]
+fn a_release_that_was_changed_on_a_host_is_put_right() {
+    let Some(mut site) = Site::new("a_release_that_was_changed_on_a_host_is_put_right", 1) else { return };
+    site.deploy("").done();
+    let current = site.hosts[0].current().expect("one");
+    let file = site.hosts[0].org().join("releases").join(&current).join("environments/dev.toml");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+    let plan = site.deploy("--plan").done() + &site.deploy("--plan").stderr;
+    assert!(plan.contains("environments/dev.toml has other permissions than in the release"), "{plan}");
+    site.hosts[0].runs("one");
+    eventually("no lock is left", || site.world.run("org deploy status @dev").code == 0);
+}
