@@ -3,13 +3,14 @@
 //! The rows are written by the line editor, whose table this is. Here are the parts that need no editor: the modes of the
 //! files, the upper bound, and every question that is asked of it.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
 
 use crate::base::fault::UserFacingError;
 use crate::base::time::Timestamp;
@@ -239,13 +240,11 @@ fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusq
     if wanted.under.is_some() {
         conditions.push(format!("cwd like ?{} escape '\\'", wanted.containing.len() + 1));
     }
-    let (id, group) = if wanted.unique { ("max(id)", "group by command_line") } else { ("id", "") };
-    // SQLite takes the other columns from the row that has the maximum.
+    // From the latest on, and no further than need be: grouping would read all rows before the first is known.
     let query = format!(
-        "select {id} as latest, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
-         where {} {group} order by latest desc limit {}",
+        "select id, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
+         where {} order by id desc",
         conditions.join(" and "),
-        wanted.limit
     );
     let pattern = |text: &String| match wanted.matching {
         Matching::Whole => format!("%{}%", escaped(text)),
@@ -256,23 +255,30 @@ fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusq
     let under = wanted.under.as_ref().map(|prefix| format!("{}%", escaped(prefix)));
     let patterns = wanted.containing.iter().map(pattern).chain(under);
     let mut statement = database.prepare_cached(&query)?;
-    let mut rows = statement
-        .query_map(params_from_iter(patterns), |row| {
-            Ok(HistoryEntry {
-                id: row.get(0)?,
-                line: row.get(1)?,
-                started_at: row.get::<_, Option<i64>>(2)?.and_then(|ms| u64::try_from(ms).ok()).map(Timestamp),
-                duration: row
-                    .get::<_, Option<i64>>(3)?
-                    .and_then(|ms| u64::try_from(ms).ok())
-                    .map(Duration::from_millis),
-                exit_code: row.get(4)?,
-                context: row.get(5)?,
-            })
-        })?
-        .collect::<rusqlite::Result<Vec<HistoryEntry>>>()?;
-    rows.reverse();
-    Ok(rows)
+    let mut found = statement.query(params_from_iter(patterns))?;
+    let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+    while entries.len() < wanted.limit as usize
+        && let Some(row) = found.next()?
+    {
+        let entry = entry(row)?;
+        if !wanted.unique || seen.insert(entry.line.clone()) {
+            entries.push(entry);
+        }
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
+fn entry(row: &Row) -> rusqlite::Result<HistoryEntry> {
+    let unsigned = |value: Option<i64>| value.and_then(|number| u64::try_from(number).ok());
+    Ok(HistoryEntry {
+        id: row.get(0)?,
+        line: row.get(1)?,
+        started_at: unsigned(row.get(2)?).map(Timestamp),
+        duration: unsigned(row.get(3)?).map(Duration::from_millis),
+        exit_code: row.get(4)?,
+        context: row.get(5)?,
+    })
 }
 
 fn has_table(database: &Connection) -> rusqlite::Result<bool> {

@@ -9,6 +9,7 @@ use super::UnitArgs;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
+use crate::daemon::run::log;
 use crate::disk;
 use crate::ops::unit::InstalledUnit;
 use crate::report::{Message, Report, RowStream, Value};
@@ -142,20 +143,20 @@ fn from_file(
     let file = cx.paths.with_home(home).daemon_log();
     let Ok(text) = disk::read_to_string(&file) else { return Err(unreadable(error, unit)) };
     let note = format!("{error}; these lines are from {}", file.display());
-    let plain = |line: &str| {
-        Message::new(line).with("time", Value::Null).with("source", "").with("pid", Value::Null).with("message", line)
-    };
+    let zone = cx.console.zone();
     if following == Following::No {
         let mut last: VecDeque<&str> = text.lines().collect();
         while last.len() > count {
             last.pop_front();
         }
-        return Ok(Report::of(last.into_iter().map(plain).collect::<Vec<_>>()).note(note));
+        return Ok(
+            Report::of(last.into_iter().map(|line| row(&log::read_line(line), &zone)).collect::<Vec<_>>()).note(note)
+        );
     }
     let lines = follow_file(&file, count)
         .map_err(|error| Fault::new(FaultKind::Failed, format!("cannot run `tail`: {error}")))?;
     cx.console.note(&note);
-    Ok(Report::of(RowStream::of(lines.map(move |line| Ok(plain(&line).into())))))
+    Ok(Report::of(RowStream::of(lines.map(move |line| Ok(row(&log::read_line(&line), &zone).into())))))
 }
 
 fn follow_file(file: &Path, count: usize) -> std::io::Result<LineStream> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::base::time::Timestamp;
 use crate::disk;
 use crate::sys::file::{self, FileError};
+use crate::sys::journal::JournalLine;
 use crate::sys::paths::Paths;
 
 /// The size at which the file is put aside, in bytes.
@@ -147,9 +148,29 @@ fn time(now: Timestamp) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 
+/// A line of the file, as the journal has it.
+#[must_use]
+pub fn read_line(line: &str) -> JournalLine {
+    let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let time: Option<jiff::Timestamp> = first.parse().ok();
+    let millis = time.and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    // Behind the time is the level.
+    let text =
+        rest.trim_start().split_once(' ').filter(|_| millis.is_some()).map_or(line, |(_, text)| text.trim_start());
+    JournalLine { time: millis.map(Timestamp), source: "tetra".to_owned(), pid: None, text: text.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_read_as_it_was_written() {
+        let line = format!("{} {:7} web: down", time(Timestamp(1_700_000_000_123)), Level::Info.word());
+        let read = read_line(&line);
+        assert_eq!((read.time, read.text.as_str()), (Some(Timestamp(1_700_000_000_123)), "web: down"));
+        assert_eq!((read_line("cut off").time, read_line("cut off").text.as_str()), (None, "cut off"));
+    }
 
     #[test]
     fn the_log_is_bounded_and_its_lines_have_a_time() {
