@@ -25,6 +25,7 @@ pub mod secrets;
 pub mod serve;
 pub mod settings_file;
 pub mod shell;
+pub mod short_form;
 pub mod tkm;
 pub mod tsm;
 

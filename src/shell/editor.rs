@@ -1,6 +1,5 @@
 //! The line editor: its parts and key bindings.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyEvent};
 use reedline::{
     EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder, PromptEditMode,
-    PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, SqliteBackedHistory, ValidationResult,
-    Validator, Vi, default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
+    PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, ValidationResult, Validator, Vi,
+    default_emacs_keybindings, default_vi_insert_keybindings, default_vi_normal_keybindings,
     default_vi_visual_keybindings,
 };
 
@@ -17,6 +16,7 @@ use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
 use super::hint::LineHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
+use super::history_queue::OpenHistory;
 use super::idle::LastKey;
 use super::menu::HalfScreenMenu;
 use super::snapshot::SharedSnapshot;
@@ -49,8 +49,8 @@ pub enum EditKeys {
 pub struct EditorConfig {
     /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
-    /// The history and its file, which the search reads; none if no history is kept.
-    pub history: Option<(SqliteBackedHistory, PathBuf)>,
+    /// The history; none if no history is kept.
+    pub history: Option<OpenHistory>,
     /// Nothing is stored while this is set.
     pub is_private: Arc<AtomicBool>,
     /// Removes secrets from a line before it is stored.
@@ -85,8 +85,9 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_break_signal(parts.give_up)
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
-    if let Some((history, path)) = parts.history {
-        editor = editor.with_history(Box::new(RedactedHistory::new(history, parts.redact, parts.is_private)));
+    if let Some(open) = parts.history {
+        let path = open.path.clone();
+        editor = editor.with_history(Box::new(RedactedHistory::queued(open, parts.redact, parts.is_private)));
         for (scope, name, marker) in HistoryScope::ALL {
             let search = HistorySearch { path: path.clone(), scope, snapshot: parts.snapshot.clone() };
             let menu = Box::new(history_menu(parts.snapshot.clone(), name, marker));

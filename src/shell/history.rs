@@ -10,6 +10,7 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
+use super::history_queue::{HistoryQueue, OpenHistory};
 use super::panics;
 use super::snapshot::SharedSnapshot;
 use crate::base::time::HumanDuration as Duration;
@@ -46,18 +47,40 @@ pub struct RedactedHistory {
     redact: Redact,
     /// Nothing is stored while this is set.
     is_private: Arc<AtomicBool>,
+    /// Writes the file; without it `inner` does.
+    queue: Option<HistoryQueue>,
+    /// `inner` is in memory, and gets what is written into the file.
+    is_mirror: bool,
 }
 
 impl RedactedHistory {
     /// Stores lines in `inner` in the form that `redact` returns, and nothing while `is_private` is set.
     #[must_use]
     pub fn new(inner: SqliteBackedHistory, redact: Redact, is_private: Arc<AtomicBool>) -> Self {
-        Self { inner, redact, is_private }
+        Self { inner, redact, is_private, queue: None, is_mirror: false }
+    }
+
+    /// Stores lines in the file of `open` without waiting for it.
+    #[must_use]
+    pub fn queued(open: OpenHistory, redact: Redact, is_private: Arc<AtomicBool>) -> Self {
+        Self { queue: Some(open.queue), is_mirror: open.is_mirror, ..Self::new(open.database, redact, is_private) }
+    }
+
+    fn write(&mut self, item: HistoryItem) -> Result<HistoryItem> {
+        let Some(queue) = &mut self.queue else { return self.inner.save(item) };
+        let item = queue.save(item);
+        let written = queue.take_written();
+        if self.is_mirror {
+            for item in written {
+                self.inner.save(item)?;
+            }
+        }
+        Ok(item)
     }
 
     fn newest(&self) -> Option<HistoryItem> {
         let newest = SearchQuery::last_with_search(SearchFilter::anything(None));
-        self.inner.search(SearchQuery { direction: SearchDirection::Backward, ..newest }).ok()?.pop()
+        self.search(SearchQuery { direction: SearchDirection::Backward, ..newest }).ok()?.pop()
     }
 }
 
@@ -71,7 +94,7 @@ impl History for RedactedHistory {
     /// An item that was not stored has no id.
     fn save(&mut self, mut item: HistoryItem) -> Result<HistoryItem> {
         if item.id.is_some() {
-            return self.inner.save(item);
+            return self.write(item);
         }
         let line = item.command_line.trim_end();
         let is_skipped =
@@ -84,11 +107,14 @@ impl History for RedactedHistory {
             return Ok(newest);
         }
         item.command_line = line;
-        self.inner.save(item)
+        self.write(item)
     }
 
     fn load(&self, id: HistoryItemId) -> Result<HistoryItem> {
-        self.inner.load(id).map(sanitize_item)
+        match self.queue.as_ref().and_then(|queue| queue.get(id)) {
+            Some(item) => Ok(item.clone()),
+            None => self.inner.load(id).map(sanitize_item),
+        }
     }
 
     fn count(&self, query: SearchQuery) -> Result<i64> {
@@ -96,11 +122,25 @@ impl History for RedactedHistory {
     }
 
     fn search(&self, query: SearchQuery) -> Result<Vec<HistoryItem>> {
-        Ok(self.inner.search(query)?.into_iter().map(sanitize_item).collect())
+        let waiting = self.queue.as_ref().map(|queue| queue.search(&query)).unwrap_or_default();
+        let (limit, is_backward) = (query.limit, query.direction == SearchDirection::Backward);
+        let stored: Vec<HistoryItem> = self.inner.search(query)?.into_iter().map(sanitize_item).collect();
+        let mut found = if is_backward { [waiting, stored] } else { [stored, waiting] }.concat();
+        found.truncate(limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+        Ok(found)
     }
 
     fn update(&mut self, id: HistoryItemId, updater: &dyn Fn(HistoryItem) -> HistoryItem) -> Result<()> {
-        self.inner.update(id, updater)
+        match &mut self.queue {
+            None => self.inner.update(id, updater),
+            Some(queue) => {
+                if queue.update(id, updater) {
+                    return Ok(());
+                }
+                let item = updater(self.inner.load(id)?);
+                self.write(item).map(|_| ())
+            }
+        }
     }
 
     fn clear(&mut self) -> Result<()> {
@@ -112,6 +152,9 @@ impl History for RedactedHistory {
     }
 
     fn sync(&mut self) -> std::io::Result<()> {
+        if let Some(queue) = &mut self.queue {
+            queue.finish();
+        }
         self.inner.sync()
     }
 

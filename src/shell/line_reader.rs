@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reedline::{EditCommand, HistoryItem, Reedline, Signal, SqliteBackedHistory};
+use reedline::{EditCommand, HistoryItem, Reedline, Signal};
 
 use super::cursor::CursorReports;
 use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig, HELP};
+use super::history_queue::{self, HistoryHealth};
 use super::idle::{self, IdleWatch, LastKey};
 use super::marks::TerminalMarks;
 use super::outcome::LineOutcome;
@@ -74,6 +75,7 @@ pub struct LineReader {
     pulse: Pulse,
     is_private: Arc<AtomicBool>,
     last_key: LastKey,
+    health: HistoryHealth,
 }
 
 impl LineReader {
@@ -104,6 +106,7 @@ impl LineReader {
             pulse: Pulse::default(),
             is_private: Arc::default(),
             last_key: LastKey::default(),
+            health: HistoryHealth::default(),
         };
         typing.editor = typing.new_editor(session, console);
         Ok(typing)
@@ -112,7 +115,7 @@ impl LineReader {
     fn new_editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
         self.pulse.attach(editor::build(EditorConfig {
             snapshot: self.snapshot.clone(),
-            history: open_history(session, console),
+            history: history_queue::open(session, console, &self.health),
             redact: history::redact_line,
             is_private: Arc::clone(&self.is_private),
             keys: self.keys,
@@ -133,6 +136,9 @@ impl LineReader {
         console: &mut dyn Console,
         shown: &ContextPrompt,
     ) -> Result<ReadResult, Fault> {
+        if let Some(text) = self.health.warning() {
+            console.note(&text);
+        }
         self.refresh(session, shown);
         let keys = self.input.attach(self.modes).map_err(terminal::unusable)?;
         if let Some(quick) = self.last_was_quick {
@@ -219,6 +225,8 @@ impl LineReader {
         if self.panics == MAX_PANICS {
             return ReadResult::EditorFailed;
         }
+        // What waits to be written would go with it.
+        let _ = self.editor.sync_history();
         self.editor = self.new_editor(session, console);
         ReadResult::Nothing
     }
@@ -271,6 +279,15 @@ impl LineReader {
         self.modes.set();
     }
 
+    /// Writes the rest of the history at the end of the session, and says what could not be written.
+    pub fn finish(&mut self, console: &mut dyn Console) {
+        // What failed is in the words.
+        let _ = self.editor.sync_history();
+        if let Some(text) = self.health.last_words() {
+            console.note(&text);
+        }
+    }
+
     /// Restores the terminal modes after a command, and stores its outcome if its line is in the history.
     pub fn update_history(&mut self, session: &Session, began: Timestamp, place: &Selection, outcome: LineOutcome) {
         self.modes.set();
@@ -284,7 +301,7 @@ impl LineReader {
             item
         };
         if self.editor.has_last_command_context() {
-            // Ignored: the next start reports a history that cannot be written.
+            // A history that cannot be written is a warning of its own.
             let _ = self.editor.update_last_command_context(&fill);
         }
     }
@@ -317,28 +334,6 @@ impl Typeahead {
         let whole = is_ended && !is_open(&text);
         editor.run_edit_commands(&[EditCommand::MoveToEnd { select: false }, EditCommand::InsertString(text)]);
         whole
-    }
-}
-
-/// Opens the history (mode 0600, pruned to `history-size`); none, with a warning, if it cannot be used.
-fn open_history(session: &Session, console: &mut dyn Console) -> Option<(SqliteBackedHistory, PathBuf)> {
-    let keep = session.settings.get("history-size").parse().unwrap_or(sys::history::MAX_ENTRIES);
-    if keep == 0 {
-        return None;
-    }
-    let path = session.paths.history();
-    if let Err(error) = sys::history::prepare(&path).and_then(|()| sys::history::prune(&path, keep)) {
-        let fault = Fault::from(error);
-        let causes = fault.causes().join(": ");
-        console.note(&format!("warning: history is disabled: {fault}: {causes}"));
-        return None;
-    }
-    match SqliteBackedHistory::with_file(path.clone(), None, None) {
-        Ok(history) => Some((history, path)),
-        Err(error) => {
-            console.note(&format!("warning: history is disabled: {error}"));
-            None
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod follow_up;
 pub mod highlight;
 pub mod hint;
 pub mod history;
+pub mod history_queue;
 pub mod idle;
 pub mod line_reader;
 mod marks;

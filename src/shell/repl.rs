@@ -48,8 +48,14 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     }
     plain_prompt::offer_to_screen_reader(session, console);
     let mut reader = LineReader::new(session, console, modes, give_up).map_err(terminal::unusable)?;
-    let mut present = Selection::default();
     let _title = SavedTitle::save(TerminalMarks::of(session));
+    let code = read_and_run(session, console, &mut reader);
+    reader.finish(console);
+    code
+}
+
+fn read_and_run(session: &mut Session, console: &mut dyn Console, reader: &mut LineReader) -> Result<u8, Fault> {
+    let mut present = Selection::default();
     loop {
         if let Some(number) = signal::termination_signal() {
             return Ok(u8::try_from(128 + number).unwrap_or(u8::MAX));

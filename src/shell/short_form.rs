@@ -4,19 +4,7 @@
 use std::borrow::Cow;
 
 use crate::base::line::Word;
-use crate::command::registry::{self, CommandMatch};
-
-/// The group whose commands may be typed without it.
-pub const GROUP: &str = "tsm";
-
-/// True if `tsm` is understood before these words: no command or group has the first as its name, and `tsm` has a command of it.
-#[must_use]
-pub fn is_short<S: AsRef<str>>(words: &[S]) -> bool {
-    let Some(first) = words.first().map(AsRef::as_ref) else { return false };
-    matches!(registry::resolve(&[first]), CommandMatch::Nothing)
-        && matches!(registry::resolve(words), CommandMatch::Nothing)
-        && !matches!(registry::resolve(&[GROUP, first]), CommandMatch::Nothing | CommandMatch::Group(_, 1))
-}
+pub use crate::command::short_form::{GROUP, is_short};
 
 /// The text that a line of the prompt is short for, up to `cursor` judged, with the number of bytes that are put in front.
 #[must_use]
@@ -54,6 +42,7 @@ pub fn expand(words: &[Word]) -> Vec<Word> {
 mod tests {
     use super::*;
     use crate::base::line::lex;
+    use crate::command::registry;
 
     fn expanded(line: &str) -> String {
         let parsed = lex(line).expect("a line");

@@ -137,6 +137,10 @@ pub fn prune(path: &Path, keep: u32) -> Result<(), HistoryError> {
     if !has_table(&database).map_err(failed)? {
         return Ok(());
     }
+    let count = database.query_row("select count(*) from history", [], |row| row.get::<_, u32>(0)).map_err(failed)?;
+    if count <= keep {
+        return Ok(());
+    }
     database
         .execute(
             "delete from history where id <= (select id from history order by id desc limit 1 offset ?1)",

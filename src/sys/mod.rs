@@ -14,6 +14,7 @@ pub mod disk_space;
 pub mod file;
 pub mod hash_chain;
 pub mod history;
+pub mod history_writer;
 pub mod host;
 pub mod install;
 pub mod interruption;

@@ -16,6 +16,7 @@ mod examples;
 mod fault_injection;
 mod faults;
 mod foreign;
+mod history;
 mod imports;
 mod launch;
 mod limits;

@@ -1,14 +1,18 @@
 //! `history`
 
+use super::history_export;
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Report, Table, Tone, Visibility};
-use crate::sys::history::{self, HistoryQuery, HistoryReader};
+use crate::report::{Cell, Message, Report, Table, Tone, Visibility};
+use crate::sys::file::{self, Access};
+use crate::sys::history::{self, HistoryEntry, HistoryQuery, HistoryReader};
 
 /// Show the lines that were typed at the prompt
 ///
 /// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`. At the prompt `!12` puts line 12 back,
-/// and `!-1` the last one. `set private on` keeps lines out of the history.
+/// and `!-1` the last one. `set private on` keeps lines out of the history. `--export` writes a script of the lines that succeeded,
+/// each in the context it was typed in; lines whose secret was masked, and those that only the prompt knows, are left out and named.
 #[derive(Debug, clap::Args)]
 pub struct History {
     /// Only lines that contain each of these texts
@@ -23,6 +27,9 @@ pub struct History {
     /// Without duplicate lines
     #[arg(long)]
     pub once: bool,
+    /// Write these lines into a new file, as a script
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["failed", "delete", "clear"])]
+    pub export: Option<FilePath>,
     /// Remove one line, and overwrite it
     #[arg(long, value_name = "ID", conflicts_with_all = ["holding", "failed", "once", "clear"])]
     pub delete: Option<u32>,
@@ -36,8 +43,12 @@ const MAX_LINES: u32 = 20_000;
 
 impl Command for History {
     const NAME: &'static str = "history";
-    const EFFECT: Effect = Effect::Read;
+    const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["history", "history -n 10 tsm start", "history --failed"];
+
+    fn effect(&self) -> Effect {
+        if self.export.is_some() { Effect::Write } else { Effect::Read }
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.clear || self.delete.is_some() {
@@ -47,6 +58,9 @@ impl Command for History {
         let wanted =
             HistoryQuery { limit: rows, containing: self.holding, unique: self.once, ..HistoryQuery::default() };
         let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
+        if let Some(FilePath(name)) = &self.export {
+            return export(name, &rows, cx);
+        }
         if self.failed {
             rows.retain(|row| row.exit_code.is_some_and(|code| code != 0));
             let most = usize::try_from(self.lines).unwrap_or(usize::MAX);
@@ -76,6 +90,26 @@ impl Command for History {
         }
         Ok(Report::of(table))
     }
+}
+
+/// Writes the lines as a script, for this user alone.
+fn export(name: &str, rows: &[HistoryEntry], cx: &mut Cx) -> Result<Report, Fault> {
+    let path = cx.host.cwd().join(name);
+    if path.exists() {
+        return Err(
+            Fault::new(FaultKind::Refused, format!("`{name}` already exists")).with_advice("choose another name")
+        );
+    }
+    let script = history_export::script(rows);
+    if script.count == 0 {
+        return Err(Fault::new(FaultKind::NotFound, "none of these lines can be in a script; nothing was written"));
+    }
+    file::write(&path, script.text.as_bytes(), Access::Private)?;
+    for (id, reason) in &script.left_out {
+        cx.console.note(&format!("left out line {id}: {reason}"));
+    }
+    let said = Message::new(format!("exported {} lines to {name}", script.count));
+    Ok(Report::of(said.with("file", path.display().to_string()).with("lines", script.count)))
 }
 
 fn remove(cx: &Cx, id: Option<u32>) -> Result<Report, Fault> {

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod exit;
 pub mod help;
 pub mod history;
+mod history_export;
 pub mod manual;
 pub mod repl;
 pub mod select;

@@ -1,0 +1,234 @@
+//! Lines on their way into the history: Enter waits neither for a lock nor for a full disk.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reedline::{CommandLineSearch, HistoryItem, HistoryItemId, SearchDirection, SearchQuery, SqliteBackedHistory};
+
+use super::session::Session;
+
+use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
+use crate::report::Console;
+use crate::sys::history::{self, HistoryEntry, HistoryError};
+use crate::sys::history_writer::{self, HistoryWriter, PATIENCE};
+
+/// More lines are not kept in memory; the oldest goes.
+const MAX_WAITING: usize = 1000;
+
+/// Ids from here on are those of lines that are not written yet: later than every row.
+const FIRST_WAITING: i64 = i64::MAX / 2;
+
+/// How long the end of a session waits for the lock of another process.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What the operator is to know about the history.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryHealth(Arc<Mutex<Health>>);
+
+#[derive(Debug, Default)]
+struct Health {
+    /// Why the last attempt failed.
+    reason: Option<String>,
+    is_said: bool,
+    waiting: usize,
+    lost: usize,
+}
+
+impl HistoryHealth {
+    /// A warning, once for each time that the history stops being written.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = health.reason.clone().filter(|_| !health.is_said)?;
+        health.is_said = true;
+        Some(format!("warning: {reason}; lines are kept in memory until it can be written"))
+    }
+
+    /// What is said at the end of the session.
+    #[must_use]
+    pub fn last_words(&self) -> Option<String> {
+        let health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = health.waiting + health.lost;
+        let reason = health.reason.as_deref().unwrap_or("there were too many");
+        (lines > 0).then(|| format!("warning: {lines} lines of this session are not in the history: {reason}"))
+    }
+
+    fn set(&self, reason: Option<String>, waiting: usize, lost: usize) {
+        let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        health.is_said &= reason.is_some();
+        *health = Health { reason, is_said: health.is_said, waiting, lost: health.lost + lost };
+    }
+}
+
+/// The lines that are not written yet, oldest first.
+#[derive(Debug)]
+pub struct HistoryQueue {
+    writer: HistoryWriter,
+    waiting: Vec<HistoryItem>,
+    /// Those that were written and not taken yet.
+    written: Vec<HistoryItem>,
+    next: i64,
+    health: HistoryHealth,
+}
+
+impl HistoryQueue {
+    /// Writes with `writer`.
+    #[must_use]
+    pub fn new(writer: HistoryWriter, health: HistoryHealth) -> Self {
+        Self { writer, waiting: Vec::new(), written: Vec::new(), next: FIRST_WAITING, health }
+    }
+
+    /// Writes a line, or keeps it; the result has an id either way.
+    pub fn save(&mut self, mut item: HistoryItem) -> HistoryItem {
+        item.id = Some(item.id.unwrap_or_else(|| {
+            self.next += 1;
+            HistoryItemId(self.next)
+        }));
+        self.waiting.push(item.clone());
+        let written = self.flush(PATIENCE);
+        // The last of them is this one.
+        HistoryItem { id: written.or(item.id), ..item }
+    }
+
+    /// Writes at the end of the session what has waited.
+    pub fn finish(&mut self) {
+        self.flush(LAST_PATIENCE);
+    }
+
+    /// Writes what waits, up to the first that cannot be written; the id of the last one if all are.
+    fn flush(&mut self, patience: Duration) -> Option<HistoryItemId> {
+        let lost = self.waiting.len().saturating_sub(MAX_WAITING);
+        self.waiting.drain(..lost);
+        let (mut last, mut reason, mut done) = (None, None, 0);
+        for item in &self.waiting {
+            match self.writer.write(&entry(item), patience) {
+                Ok(id) => {
+                    last = Some(HistoryItemId(id));
+                    self.written.push(HistoryItem { id: last, ..item.clone() });
+                }
+                Err(error) => {
+                    reason = Some(in_one_line(error));
+                    break;
+                }
+            }
+            done += 1;
+        }
+        self.waiting.drain(..done);
+        self.health.set(reason, self.waiting.len(), lost);
+        last.filter(|_| self.waiting.is_empty())
+    }
+
+    /// Those that were written since the last call.
+    pub fn take_written(&mut self) -> Vec<HistoryItem> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// The one that waits under an id.
+    #[must_use]
+    pub fn get(&self, id: HistoryItemId) -> Option<&HistoryItem> {
+        self.waiting.iter().rev().find(|item| item.id == Some(id))
+    }
+
+    /// Changes one that waits; false if none has this id.
+    pub fn update(&mut self, id: HistoryItemId, change: &dyn Fn(HistoryItem) -> HistoryItem) -> bool {
+        let Some(item) = self.waiting.iter_mut().rev().find(|item| item.id == Some(id)) else { return false };
+        *item = HistoryItem { id: Some(id), ..change(item.clone()) };
+        true
+    }
+
+    /// The ones that wait and fit a query, in its order.
+    #[must_use]
+    pub fn search(&self, query: &SearchQuery) -> Vec<HistoryItem> {
+        let is_backward = query.direction == SearchDirection::Backward;
+        let fits = |item: &&HistoryItem| {
+            let id = item.id.map_or(0, |id| id.0);
+            if id <= FIRST_WAITING {
+                // A row that is only changed is in the database too.
+                return false;
+            }
+            let within =
+                |start: i64, end: i64| if is_backward { id < start && id >= end } else { id > start && id <= end };
+            let (first, last) = if is_backward { (i64::MAX, i64::MIN) } else { (i64::MIN, i64::MAX) };
+            let line = &item.command_line;
+            let in_place = |is: fn(&str, &str) -> bool, wanted: &Option<String>| {
+                wanted.as_ref().is_none_or(|wanted| item.cwd.as_deref().is_some_and(|place| is(place, wanted)))
+            };
+            within(query.start_id.map_or(first, |id| id.0), query.end_id.map_or(last, |id| id.0))
+                && in_place(|place, wanted| place == wanted, &query.filter.cwd_exact)
+                && in_place(|place, wanted| place.starts_with(wanted), &query.filter.cwd_prefix)
+                && match &query.filter.command_line {
+                    None => true,
+                    Some(CommandLineSearch::Exact(text)) => line == text,
+                    Some(CommandLineSearch::Prefix(text)) => line.starts_with(text.as_str()),
+                    Some(CommandLineSearch::Substring(text)) => line.contains(text.as_str()),
+                }
+        };
+        let found = self.waiting.iter().filter(fits).cloned();
+        if is_backward { found.rev().collect() } else { found.collect() }
+    }
+}
+
+/// A history that is open.
+pub struct OpenHistory {
+    /// Reads it; in memory and empty if the file cannot be opened for now.
+    pub database: SqliteBackedHistory,
+    /// The file.
+    pub path: PathBuf,
+    /// Writes it.
+    pub queue: HistoryQueue,
+    /// `database` is in memory.
+    pub is_mirror: bool,
+}
+
+/// Opens the history (mode 0600, pruned to `history-size`); none, with a warning, if it cannot be used. One that is locked or on a
+/// full disk is not waited for.
+pub(super) fn open(session: &Session, console: &mut dyn Console, health: &HistoryHealth) -> Option<OpenHistory> {
+    let keep = session.settings.get("history-size").parse().unwrap_or(history::MAX_ENTRIES);
+    if keep == 0 {
+        return None;
+    }
+    let path = session.paths.history();
+    let queue = HistoryQueue::new(HistoryWriter::new(&path), health.clone());
+    if let Err(error) = history::prepare(&path) {
+        console.note(&format!("warning: history is disabled: {}", in_one_line(error)));
+        return None;
+    }
+    if let Some(why) = history_writer::obstacle(&path) {
+        console.note(&format!(
+            "warning: the history cannot be opened: {why}; earlier lines are not offered, and those of this session are written \
+             when it can be"
+        ));
+        let database = SqliteBackedHistory::in_memory().ok()?;
+        return Some(OpenHistory { database, path, queue, is_mirror: true });
+    }
+    if let Err(error) = history::prune(&path, keep) {
+        console.note(&format!("warning: history is disabled: {}", in_one_line(error)));
+        return None;
+    }
+    match SqliteBackedHistory::with_file(path.clone(), None, None) {
+        Ok(database) => Some(OpenHistory { database, path, queue, is_mirror: false }),
+        Err(error) => {
+            console.note(&format!("warning: history is disabled: {error}"));
+            None
+        }
+    }
+}
+
+fn entry(item: &HistoryItem) -> HistoryEntry {
+    HistoryEntry {
+        id: item.id.map_or(0, |id| if id.0 > FIRST_WAITING { 0 } else { id.0 }),
+        line: item.command_line.clone(),
+        started_at: item.start_timestamp.and_then(|at| u64::try_from(at.timestamp_millis()).ok()).map(Timestamp),
+        duration: item.duration,
+        exit_code: item.exit_status,
+        context: item.cwd.clone(),
+    }
+}
+
+fn in_one_line(error: HistoryError) -> String {
+    let fault = Fault::from(error);
+    let causes = fault.causes().join(": ");
+    format!("{fault}: {causes}")
+}

@@ -1,0 +1,122 @@
+//! Writing to the history without waiting for it: a database that is locked or full is left for later.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, named_params};
+
+use super::history::{HistoryEntry, HistoryError};
+
+/// The longest that a write waits for the lock of another process: it happens between Enter and the command.
+pub const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Writes rows of the history.
+#[derive(Debug)]
+pub struct HistoryWriter {
+    path: PathBuf,
+    database: Option<Connection>,
+}
+
+impl HistoryWriter {
+    /// Opens nothing yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), database: None }
+    }
+
+    /// Writes a row; with its id, or with a new one if that is 0. The id is returned.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the database is locked for longer than `patience`, or the disk is full. Nothing is written then.
+    pub fn write(&mut self, entry: &HistoryEntry, patience: Duration) -> Result<i64, HistoryError> {
+        let path = self.path.clone();
+        self.try_write(entry, patience).map_err(|source| HistoryError::Database { action: "write", path, source })
+    }
+
+    fn try_write(&mut self, entry: &HistoryEntry, patience: Duration) -> rusqlite::Result<i64> {
+        let database = match &mut self.database {
+            Some(database) => database,
+            none => {
+                let database = Connection::open(&self.path)?;
+                // As the editor has it: a power cut may cost the last lines, never the file.
+                database.pragma_update(None, "synchronous", "normal")?;
+                none.insert(database)
+            }
+        };
+        database.busy_timeout(patience)?;
+        let millis = |it: Duration| i64::try_from(it.as_millis()).unwrap_or(i64::MAX);
+        database
+            .prepare_cached(
+                "insert into history (id, command_line, start_timestamp, cwd, duration_ms, exit_status, more_info) \
+                 values (:id, :line, :started, :context, :took, :code, 'null') on conflict (id) do update set \
+                 command_line = excluded.command_line, start_timestamp = excluded.start_timestamp, cwd = excluded.cwd, \
+                 duration_ms = excluded.duration_ms, exit_status = excluded.exit_status returning id",
+            )?
+            .query_row(
+                named_params! {
+                    ":id": (entry.id != 0).then_some(entry.id),
+                    ":line": entry.line,
+                    ":started": entry.started_at.and_then(|it| i64::try_from(it.0).ok()),
+                    ":context": entry.context,
+                    ":took": entry.duration.map(millis),
+                    ":code": entry.exit_code,
+                },
+                |row| row.get(0),
+            )
+    }
+}
+
+/// Why the history cannot be written for now, with a database that is sound: it is locked, or the disk is full.
+#[must_use]
+pub fn obstacle(path: &Path) -> Option<&'static str> {
+    let attempt = || {
+        let database = Connection::open(path)?;
+        database.busy_timeout(PATIENCE)?;
+        let id: Option<i64> = database.query_row("pragma application_id", [], |row| row.get(0)).optional()?;
+        // Writes the page that it is on, also if it stays the same.
+        database.pragma_update(None, "application_id", id.unwrap_or_default())
+    };
+    match attempt().err()?.sqlite_error_code()? {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some("another process has locked it"),
+        ErrorCode::DiskFull => Some("the disk is full"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::history::{HistoryQuery, HistoryReader, prepare};
+
+    fn entry(line: &str) -> HistoryEntry {
+        HistoryEntry { id: 0, line: line.to_owned(), started_at: None, duration: None, exit_code: None, context: None }
+    }
+
+    #[test]
+    fn a_lock_of_another_process_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/history.sqlite3");
+        prepare(&path).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.pragma_update(None, "journal_mode", "wal").unwrap();
+        other
+            .execute_batch(
+                "create table history (id integer primary key autoincrement, command_line text not null, \
+                 start_timestamp integer, session_id integer, hostname text, cwd text, duration_ms integer, \
+                 exit_status integer, more_info text) strict",
+            )
+            .unwrap();
+        assert_eq!(obstacle(&path), None);
+        other.execute_batch("begin immediate").unwrap();
+        let mut writer = HistoryWriter::new(&path);
+        assert!(writer.write(&entry("a"), PATIENCE).is_err());
+        assert_eq!(obstacle(&path), Some("another process has locked it"));
+        other.execute_batch("rollback").unwrap();
+        assert_eq!(writer.write(&entry("a"), PATIENCE).unwrap(), 1);
+        let again = HistoryEntry { id: 1, exit_code: Some(3), ..entry("a") };
+        assert_eq!(writer.write(&again, PATIENCE).unwrap(), 1);
+        let wanted = HistoryQuery { limit: 9, ..HistoryQuery::default() };
+        assert_eq!(HistoryReader::open(&path).unwrap().entries(&wanted).unwrap(), [again]);
+    }
+}
