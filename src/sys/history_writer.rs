@@ -89,6 +89,11 @@ mod tests {
     use super::*;
     use crate::sys::history::{HistoryQuery, HistoryReader, prepare};
 
+    /// As the editor makes it.
+    const TABLE: &str = "create table history (id integer primary key autoincrement, command_line text not null, \
+        start_timestamp integer, session_id integer, hostname text, cwd text, duration_ms integer, exit_status integer, \
+        more_info text) strict";
+
     fn entry(line: &str) -> HistoryEntry {
         HistoryEntry { id: 0, line: line.to_owned(), started_at: None, duration: None, exit_code: None, context: None }
     }
@@ -100,13 +105,7 @@ mod tests {
         prepare(&path).unwrap();
         let other = Connection::open(&path).unwrap();
         other.pragma_update(None, "journal_mode", "wal").unwrap();
-        other
-            .execute_batch(
-                "create table history (id integer primary key autoincrement, command_line text not null, \
-                 start_timestamp integer, session_id integer, hostname text, cwd text, duration_ms integer, \
-                 exit_status integer, more_info text) strict",
-            )
-            .unwrap();
+        other.execute_batch(TABLE).unwrap();
         assert_eq!(obstacle(&path), None);
         other.execute_batch("begin immediate").unwrap();
         let mut writer = HistoryWriter::new(&path);
@@ -118,5 +117,26 @@ mod tests {
         assert_eq!(writer.write(&again, PATIENCE).unwrap(), 1);
         let wanted = HistoryQuery { limit: 9, ..HistoryQuery::default() };
         assert_eq!(HistoryReader::open(&path).unwrap().entries(&wanted).unwrap(), [again]);
+    }
+    #[test]
+    fn a_line_that_does_not_fit_is_written_once_there_is_space() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/history.sqlite3");
+        prepare(&path).unwrap();
+        Connection::open(&path).unwrap().execute_batch(TABLE).unwrap();
+        let mut writer = HistoryWriter::new(&path);
+        writer.write(&entry("a"), PATIENCE).unwrap();
+        // SQLite takes this limit for the end of the disk.
+        let limit = |writer: &HistoryWriter, pages: u32| {
+            writer.database.as_ref().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+        };
+        limit(&writer, 1);
+        let long = entry(&"b".repeat(100_000));
+        let Err(HistoryError::Database { source, .. }) = writer.write(&long, PATIENCE) else {
+            panic!("it was written")
+        };
+        assert_eq!(source.sqlite_error_code(), Some(ErrorCode::DiskFull));
+        limit(&writer, 1000);
+        assert_eq!(writer.write(&long, PATIENCE).unwrap(), 2);
     }
 }

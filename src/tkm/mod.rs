@@ -36,7 +36,7 @@
 //!
 //! # How more is added
 //!
-//! * What works on a host takes a [`Connection`](ssh::Connection) and a [`Login`](ssh::Login), sends a script to
+//! * What works on a host takes a [`Connection`](ssh::Connection) and a [`Login`](login::Login), sends a script to
 //!   [`Connection::run`](ssh::Connection::run) and reads the framed answer; exit codes come from [`TkmError`](error::TkmError).
 //! * What changes `authorized_keys` goes through [`remote::read_keys`], [`authorized_keys::ManagedBlock`] and
 //!   [`remote::write_keys`], which refuses if the file changed in between.
