@@ -136,6 +136,12 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("tkm generate", "days", "how many is for the operator to say"),
     ("*", "expires", "how many days is for the operator to say"),
     ("tkm ssh", "command", "a command line for the host"),
+    ("tkm bootstrap", "create_user", "a new name"),
+    ("tkm ca sign", "from", "any addresses of the operator's"),
+    ("tkm ca revoke", "serial", "`tkm ca list` shows the numbers"),
+    ("org deploy logs", "txid", "`org deploy logs` shows the names, and only the hosts know them"),
+    ("org deploy rollback", "release", "only the hosts know their releases"),
+    ("org deploy freeze", "reason", "free text"),
     ("history", "holding", "any text"),
     ("watch", "count", "how many is for the operator to say"),
 ];

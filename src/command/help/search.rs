@@ -7,7 +7,7 @@ use crate::command::foreign::{Counterpart, VERBS};
 use crate::command::registry::COMMANDS;
 
 /// A place where all the words were found; a lesser rank is better.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HelpMatch {
     rank: Rank,
     /// What is typed after `help`, or as it is.
@@ -56,7 +56,8 @@ pub fn search(words: &[&str]) -> Vec<HelpMatch> {
     for setting in SETTINGS.iter().filter(|setting| has(&format!("{} {}", setting.name, setting.help))) {
         found.push(HelpMatch { rank: Rank::Setting, name: format!("set {}", setting.name), text: setting.meaning() });
     }
-    found.sort();
+    // Of two names that fit, the one that says less beside it.
+    found.sort_by_cached_key(|it| (it.rank, it.name.split(' ').count(), it.name.clone()));
     found.dedup_by(|a, b| a.name == b.name);
     found
 }

@@ -35,7 +35,7 @@ impl Command for Watch {
     const EXAMPLES: &'static [&'static str] = &["watch -n 10ms -c 2 version", "watch -n 10ms --until 0 version"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
-        let every = self.every.within("--every", Duration::from_millis(10)..=Duration::from_secs(24 * 60 * 60))?;
+        let every = self.every.within("--every", Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60))?;
         let line = match &self.command[..] {
             [line] => line.0.clone(),
             words => line::join(words.iter().map(|word| &word.0)),

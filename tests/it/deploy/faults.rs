@@ -181,8 +181,8 @@ fn a_frozen_host_is_not_deployed_to_and_a_release_can_be_deployed_again() {
 }
 
 #[test]
-fn a_release_that_was_changed_on_a_host_is_put_right() {
-    let Some(mut site) = Site::new("a_release_that_was_changed_on_a_host_is_put_right", 1) else { return };
+fn a_release_that_was_changed_on_a_host_is_shown() {
+    let Some(mut site) = Site::new("a_release_that_was_changed_on_a_host_is_shown", 1) else { return };
     site.deploy("").done();
     let current = site.hosts[0].current().expect("one");
     let file = site.hosts[0].org().join("releases").join(&current).join("environments/dev.toml");
