@@ -12,9 +12,9 @@ use crate::waiting::eventually;
 
 /// A port that this test listens on.
 fn taken() -> (TcpListener, String) {
-    let socket = TcpListener::bind(("127.0.0.1", 0)).expect("a socket");
-    let port = socket.local_addr().expect("its address").port();
-    (socket, port.to_string())
+    // Not one of the kernel's choice: beside those, connections take ports at any moment.
+    let port = free_port();
+    (TcpListener::bind(("127.0.0.1", port)).expect("a socket"), port.to_string())
 }
 
 fn block(port: &str) -> String {
