@@ -4,7 +4,7 @@
 //! lock             held by the agent that deploys; in it who that is
 //! act              held for as long as something changes: by that agent, by the watcher, or at boot
 //! journal.jsonl    a line before each step, synced
-//! tx/TXID.json     the deploy as it is now; what has not ended is put back by whoever finds it
+//! tx/TXID.json     the deploy as it is now; what has not ended is put back by what finds it
 //! freeze.json      why no deploy may begin
 //! ```
 
@@ -220,7 +220,7 @@ impl DeployDir {
         Ok(all)
     }
 
-    /// The deploys that have not ended: what whoever finds them puts back.
+    /// The deploys that have not ended: what is put back by what finds them.
     ///
     /// # Errors
     ///

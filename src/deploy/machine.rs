@@ -27,7 +27,7 @@ pub enum State {
     Staging,
     /// The release is there and verified.
     Staged,
-    /// The host puts the old release back by itself unless it is told otherwise.
+    /// The host puts the old release back by itself unless it is asked for something else.
     Armed,
     /// `current` is being switched.
     Switched,

@@ -65,13 +65,13 @@ impl Fleet {
         self.hosts.iter().find(|host| host.rules.agent.is_some() && is_bound(&host.env))
     }
 
-    /// Runs a command on all of them, several at a time. The answers are in their order; what is said meanwhile is heard with the
-    /// index of the host. A host that does not answer is an error in its place, after at most a minute.
+    /// Runs a command on all of them, several at a time. The answers are in their order; what is said meanwhile goes to `on_text`
+    /// with the index of the host. A host that does not answer is an error in its place, after at most a minute.
     pub fn ask(
         &self,
         words: &[String],
         variables: &BTreeMap<String, String>,
-        heard: impl FnMut(usize, &str),
+        on_text: impl FnMut(usize, &str),
     ) -> Vec<Result<CommandOutput, TkmError>> {
         let work = |host: &Host, say: &dyn Fn(&str)| {
             say("asking");
@@ -81,7 +81,7 @@ impl Fleet {
             say(if answer.is_ok() { "answered" } else { "failed" });
             answer
         };
-        many::each(&self.hosts, work, heard)
+        many::each(&self.hosts, work, on_text)
     }
 
     /// The words of ssh that run a line on a host, for output that comes over time.

@@ -93,9 +93,9 @@ impl KeyInput {
         let mut attached = AttachedKeys { terminal: self.terminal(), modes, pump: None };
         if let Some(own) = &self.own {
             let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-            let heard = stop.as_fd().try_clone_to_owned()?;
+            let ended = stop.as_fd().try_clone_to_owned()?;
             let thread = std::thread::Builder::new().name("keys".to_owned());
-            let thread = thread.spawn(move || own.pump(self.terminal(), heard.as_fd()))?;
+            let thread = thread.spawn(move || own.pump(self.terminal(), ended.as_fd()))?;
             attached.pump = Some((stop, thread));
             nix::unistd::dup2_stdin(&own.input)?;
         }

@@ -9,12 +9,12 @@ const AT_ONCE: usize = 32;
 /// How many transitions may wait to be shown.
 const QUEUE: usize = 64;
 
-/// Does the same for each, several at a time. The results are in the order of what was given. What the work says is heard in this
-/// thread, with the index of whom it is about.
+/// Does the same for each, several at a time. The results are in the order of what was given. What the work says is passed on in
+/// this thread, with the index of what it is about.
 pub fn each<T: Sync, R: Send>(
     all: &[T],
     work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
-    mut heard: impl FnMut(usize, &str),
+    mut on_text: impl FnMut(usize, &str),
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(all.len()));
@@ -28,7 +28,7 @@ pub fn each<T: Sync, R: Send>(
                     && let Some(one) = all.get(index)
                 {
                     let say = |text: &str| {
-                        // It is heard until the last of these threads ends.
+                        // It can be received until the last of these threads ends.
                         let _ = sender.send((index, text.to_owned()));
                     };
                     let result = work(one, &say);
@@ -38,7 +38,7 @@ pub fn each<T: Sync, R: Send>(
         }
         drop(sender);
         while let Ok((index, text)) = receiver.recv() {
-            heard(index, &text);
+            on_text(index, &text);
         }
     });
     let mut results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
@@ -53,15 +53,15 @@ mod tests {
     #[test]
     fn every_one_has_its_result_in_its_place() {
         let all: Vec<usize> = (0..100).collect();
-        let mut heard = Vec::new();
+        let mut texts = Vec::new();
         let work = |one: &usize, say: &dyn Fn(&str)| {
             say(&one.to_string());
             one * 2
         };
-        let results = each(&all, work, |index, text| heard.push((index, text.to_owned())));
+        let results = each(&all, work, |index, text| texts.push((index, text.to_owned())));
         assert_eq!(results, (0..100).map(|one| one * 2).collect::<Vec<_>>());
-        heard.sort();
-        assert_eq!(heard, (0..100).map(|one| (one, one.to_string())).collect::<Vec<_>>());
+        texts.sort();
+        assert_eq!(texts, (0..100).map(|one| (one, one.to_string())).collect::<Vec<_>>());
         assert_eq!(each(&[] as &[usize], |one, _| *one, |_, _| {}), Vec::<usize>::new());
     }
 }

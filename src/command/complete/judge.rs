@@ -213,7 +213,7 @@ mod tests {
         use ArgumentClass::{Environment, Invalid, Known, Option, Other, Production};
         for (line, classes) in [
             ("tsm stop api --no-wait ", &[Known, Invalid][..]),
-            ("tsm stop nobody --json ", &[Other, Option]),
+            ("tsm stop nothing --json ", &[Other, Option]),
             ("tsm stop --jso", &[Other]),
             ("tsm stop --jsx", &[Invalid]),
             ("tsm stop --env prod api", &[Option, Production, Known]),

@@ -1,4 +1,4 @@
-//! The old release is put back, by whoever finds that a deploy did not end: the agent, the watcher, an operator, or the next boot.
+//! The old release is put back, by what finds that a deploy did not end: the agent, the watcher, an operator, or the next boot.
 
 use super::place::Place;
 use crate::base::fault::{Fault, FaultKind};

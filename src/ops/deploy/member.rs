@@ -175,7 +175,7 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// Fails if it does not become well; then the host is told to put the old release back.
+    /// Fails if it does not become well; then the host is asked to put the old release back.
     pub fn switch(&mut self, patience: Patience, hold: Duration, say: Say) -> Result<(), Fault> {
         let seconds = (patience.healthy_deadline + patience.min_healthy_time + hold).as_secs();
         self.ask(&Ask::Arm { seconds }, &[], say)?;
@@ -308,13 +308,13 @@ impl Opened {
     }
 
     fn ask(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Answer, Fault> {
-        let heard = |answer: &Answer| match &answer.said {
+        let on_text = |answer: &Answer| match &answer.said {
             Said::Progress(text) => {
                 say(text);
                 true
             }
             _ => false,
         };
-        Ok(self.session.ask(ask, bytes, heard)?)
+        Ok(self.session.ask(ask, bytes, on_text)?)
     }
 }

@@ -6,7 +6,7 @@
 //! serve            the frames around it
 //! preflight        what is checked before anything is switched
 //! health           how what runs is, and whether it is what was deployed
-//! give_up          the old release is put back, by whoever finds that a deploy did not end
+//! give_up          the old release is put back, by what finds that a deploy did not end
 //! watcher          a process that does it when the time is up, or the deployer is gone
 //! member           the operator's side: one host through its steps
 //! rollout          the operator's side: all hosts through theirs

@@ -48,18 +48,18 @@ pub struct Fleet {
 }
 
 /// Takes what is said about the host with an index.
-pub type Heard<'a> = &'a mut dyn FnMut(usize, &str);
+pub type OnText<'a> = &'a mut dyn FnMut(usize, &str);
 
 impl Fleet {
     /// Reaches all hosts at the same time, in the order in which they are locked; also what those that were not reached failed
     /// with.
-    pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, heard: Heard) -> (Self, Vec<Fault>) {
+    pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, on_text: OnText) -> (Self, Vec<Fault>) {
         let open = |(host, login): &(Host, Login), say: Say| {
             say("connecting");
             Member::open(reach, host, login)
         };
         let (mut members, mut faults) = (Vec::new(), Vec::new());
-        for result in many::each(&targets, open, heard) {
+        for result in many::each(&targets, open, on_text) {
             match result {
                 Ok(member) => members.push(Mutex::new(member)),
                 Err(fault) => faults.push(fault),
@@ -81,8 +81,8 @@ impl Fleet {
     }
 
     /// Brings a release to all hosts. What came of it is in the members.
-    pub fn deploy(&self, reach: &Reach, order: &Order, heard: Heard) {
-        let mut work = Work { fleet: self, reach, order, heard };
+    pub fn deploy(&self, reach: &Reach, order: &Order, on_text: OnText) {
+        let mut work = Work { fleet: self, reach, order, on_text };
         if let Err(fault) = work.run() {
             work.give_up(&fault, |_| true);
         }
@@ -94,14 +94,14 @@ impl Fleet {
 pub type Answered = Result<(Facts, Said), Fault>;
 
 /// Asks all hosts the same at the same time; in their order what each said, with how it is.
-pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, heard: Heard) -> Vec<Answered> {
+pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, on_text: OnText) -> Vec<Answered> {
     let one = |(host, login): &(Host, Login), say: Say| {
         say("connecting");
         let mut member = Member::open(reach, host, login)?;
         let said = member.ask(ask, &[], say)?;
         Ok((member.facts, said))
     };
-    many::each(targets, one, heard)
+    many::each(targets, one, on_text)
 }
 
 /// What is deployed, by whom, and how.
@@ -119,7 +119,7 @@ struct Work<'a, 'h> {
     fleet: &'a Fleet,
     reach: &'a Reach<'a>,
     order: &'a Order<'a>,
-    heard: Heard<'h>,
+    on_text: OnText<'h>,
 }
 
 impl Work<'_, '_> {
@@ -153,7 +153,7 @@ impl Work<'_, '_> {
             let begun = lock(member).begin(holder, &payload.manifest, &|text| {
                 said.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
             });
-            said.into_inner().unwrap_or_default().iter().for_each(|text| (self.heard)(index, text));
+            said.into_inner().unwrap_or_default().iter().for_each(|text| (self.on_text)(index, text));
             match begun {
                 Ok(blobs) => missing.push(blobs),
                 Err(fault) => return Err(fail(&mut lock(member), fault)),
@@ -228,8 +228,8 @@ impl Work<'_, '_> {
             let result = work(*index, &mut member, say);
             result.err().map(|fault| fail(&mut member, fault))
         };
-        let heard = &mut self.heard;
-        many::each(indexes, one, |at, text| heard(indexes[at], text)).into_iter().flatten().collect()
+        let on_text = &mut self.on_text;
+        many::each(indexes, one, |at, text| on_text(indexes[at], text)).into_iter().flatten().collect()
     }
 }
 

@@ -29,12 +29,12 @@ pub fn serve(bounds: Bounds, nonce: &str) {
             }
         };
         let state = session.state();
-        let mut heard = |progress: Progress| {
+        let mut on_text = |progress: Progress| {
             let answer = Answer { deploy: state.clone(), said: Said::Progress(progress.to_string()) };
             // A deployer that is gone is found out by the next read.
             let _ = write(&protocol::frame(nonce, &answer));
         };
-        let said = session.answer(ask, &bytes, &mut heard).unwrap_or_else(|fault| Said::Failed(fault.into()));
+        let said = session.answer(ask, &bytes, &mut on_text).unwrap_or_else(|fault| Said::Failed(fault.into()));
         if say(nonce, &session, said).is_err() {
             break;
         }

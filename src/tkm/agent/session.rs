@@ -113,8 +113,8 @@ impl Connection<'_> {
 }
 
 impl Session {
-    /// Asks, and waits for the answer. What the host says meanwhile is given to `heard`, which returns true for what is not the
-    /// answer yet.
+    /// Asks, and waits for the answer. What the host says meanwhile is given to `on_text`, which returns true for what is
+    /// not the answer yet.
     ///
     /// # Errors
     ///
@@ -123,14 +123,14 @@ impl Session {
         &mut self,
         ask: &impl Serialize,
         bytes: &[u8],
-        mut heard: impl FnMut(&A) -> bool,
+        mut on_text: impl FnMut(&A) -> bool,
     ) -> Result<A, TkmError> {
         let frame = protocol::frame(&self.nonce, ask);
         self.dialogue.feed().write(&[frame.as_bytes(), bytes]).map_err(|error| self.lost(error.to_string()))?;
         loop {
             let json = self.read_json().map_err(|error| self.lost(error.to_string()))?;
             let answer = serde_json::from_slice(&json).map_err(|error| self.lost(error.to_string()))?;
-            if !heard(&answer) {
+            if !on_text(&answer) {
                 return Ok(answer);
             }
         }

@@ -73,7 +73,7 @@ impl Site {
         agent
     }
 
-    /// As far as it was told, from the beginning.
+    /// As far as its messages say, from the beginning.
     fn until(&self, payload: &Payload, txid: &str, last: State) -> Agent {
         let mut agent = self.agent();
         let Said::Facts(facts) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };

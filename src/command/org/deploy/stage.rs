@@ -185,7 +185,7 @@ fn run(stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
     let holder = target.holder(cx);
     let mut progress = Progress::of(cx, &fleet);
     let order = Order { holder: &holder, payload: &payload, rollout };
-    fleet.deploy(&target.reach(), &order, &mut |index, text| progress.heard(index, text));
+    fleet.deploy(&target.reach(), &order, &mut |index, text| progress.on_text(index, text));
     progress.end();
     Ok(outcome(&env, payload.manifest.rid(), &fleet))
 }

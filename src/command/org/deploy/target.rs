@@ -81,7 +81,7 @@ impl DeployTarget {
     /// Fails with the fault of a host whose key is another one: that is never passed over.
     pub(super) fn open(&self, cx: &mut Cx) -> Result<(Fleet, Vec<Fault>), Fault> {
         let mut progress = Progress::new(cx.console, self.names());
-        let opened = Fleet::open(&self.reach(), self.hosts.clone(), &mut |index, text| progress.heard(index, text));
+        let opened = Fleet::open(&self.reach(), self.hosts.clone(), &mut |index, text| progress.on_text(index, text));
         progress.end();
         let (fleet, mut faults) = opened;
         match faults.iter().position(|fault| fault.kind != FaultKind::Unreachable) {
@@ -93,7 +93,7 @@ impl DeployTarget {
     /// Asks all of them the same at the same time; for each what it said, with how it is.
     pub(super) fn ask(&self, cx: &mut Cx, ask: &Ask) -> Vec<(Host, Answered)> {
         let mut progress = Progress::new(cx.console, self.names());
-        let said = rollout::ask_each(&self.reach(), &self.hosts, ask, &mut |index, text| progress.heard(index, text));
+        let said = rollout::ask_each(&self.reach(), &self.hosts, ask, &mut |index, text| progress.on_text(index, text));
         progress.end();
         self.hosts.iter().map(|(host, _)| host.clone()).zip(said).collect()
     }
@@ -139,7 +139,7 @@ impl<'a> Progress<'a> {
         Self::new(cx.console, names.into_iter())
     }
 
-    pub(super) fn heard(&mut self, index: usize, text: &str) {
+    pub(super) fn on_text(&mut self, index: usize, text: &str) {
         if let Some(target) = self.targets.get_mut(index) {
             text.clone_into(&mut target.state);
             self.console.progress(&self.targets, index);
