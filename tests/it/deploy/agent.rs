@@ -73,7 +73,7 @@ impl Site {
         agent
     }
 
-    /// As far as its messages say, from the beginning.
+    /// Asks from the beginning until the deploy is in the state `last`.
     fn until(&self, payload: &Payload, txid: &str, last: State) -> Agent {
         let mut agent = self.agent();
         let Said::Facts(facts) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };
