@@ -63,9 +63,11 @@ pub struct Promote {
 
 impl Promote {
     fn promote_options(&self, store: &OrgStore) -> Result<PromoteOptions, Fault> {
-        self.refuse_orphans(store)?;
+        let envs: Vec<EnvName> = self.envs.iter().map(|env| store.resolve_alias(env)).collect();
+        refuse_orphans(store, &envs)?;
+        self.refuse_orphan_settings()?;
         Ok(PromoteOptions {
-            envs: self.envs.iter().map(|env| store.resolve_alias(env)).collect(),
+            envs,
             options: self.set.iter().map(|text| parse_set_options(&text.0)).collect::<Result<Vec<_>, _>>()?.concat(),
             annotate: if self.no_annotate { Annotate::No } else { Annotate::Yes },
             hand_edits: match (self.keep_as_override, self.discard_edits) {
@@ -77,23 +79,8 @@ impl Promote {
         })
     }
 
-    /// Refuses keys of services that mean nothing, wherever they are given.
-    fn refuse_orphans(&self, store: &OrgStore) -> Result<(), Fault> {
-        let (path, text) = store.local_text()?;
-        // Invalid TOML is reported later.
-        if let Ok(local) = Document::parse(&path.display().to_string(), &text) {
-            let strays = service_keys::check(&local);
-            if !strays.is_empty() {
-                let mut found = schema::check(&local);
-                found.retain(|it| it.severity == Severity::Error);
-                found.extend(strays);
-                service_keys::refuse(&path, found)?;
-            }
-        }
-        for env in &self.envs {
-            let Ok(chain) = store.chain(&store.resolve_alias(env)) else { continue };
-            service_keys::refuse(&path, service_keys::check_profiles(&chain))?;
-        }
+    /// Refuses keys of services in `--set` that mean nothing.
+    fn refuse_orphan_settings(&self) -> Result<(), Fault> {
         for setting in
             self.set.iter().map(|text| parse_set_options(&text.0)).collect::<Result<Vec<_>, _>>()?.iter().flatten()
         {
@@ -111,6 +98,26 @@ impl Promote {
         touched.retain(|env| !(waived && env.tier() == Some(Tier::Prod)));
         Ok(touched.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
+}
+
+/// Refuses keys of services that mean nothing, in `local.toml` and in the profiles of environments.
+fn refuse_orphans(store: &OrgStore, envs: &[EnvName]) -> Result<(), Fault> {
+    let (path, text) = store.local_text()?;
+    // Invalid TOML is reported later.
+    if let Ok(local) = Document::parse(&path.display().to_string(), &text) {
+        let strays = service_keys::check(&local);
+        if !strays.is_empty() {
+            let mut found = schema::check(&local);
+            found.retain(|it| it.severity == Severity::Error);
+            found.extend(strays);
+            service_keys::refuse(&path, found)?;
+        }
+    }
+    for env in envs {
+        let Ok(chain) = store.chain(env) else { continue };
+        service_keys::refuse(&path, service_keys::check_profiles(&chain))?;
+    }
+    Ok(())
 }
 
 /// A promotion that was asked for, and its plan.
@@ -135,6 +142,7 @@ pub(super) fn plan_one(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<Plann
         after_rollback: AfterRollback::Refuse,
     };
     let plan = promotion(cx, store, &options).plan()?;
+    refuse_orphans(store, std::slice::from_ref(env))?;
     Ok(PlannedPromotion { org: store.org().clone(), options, plan })
 }
 

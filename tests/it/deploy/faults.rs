@@ -36,6 +36,12 @@ fn a_host_that_is_down_or_another_stops_it_before_anything_is_done() {
     assert!(said.contains("web-2") && said.contains("SHA256:"), "{said}");
     assert_eq!((site.hosts[0].current(), site.hosts[1].current()), (before, None));
     // What is wrong on this machine is found before a host is asked.
+    let local = site.world.home().join("tetra/org/acme/environments/local.toml");
+    let text = fs::read_to_string(&local).expect("there");
+    fs::write(&local, format!("{text}\n[services.web.environment]\nCOLOR = 'red'\n")).expect("ours");
+    let said = site.deploy("").failed(1);
+    assert!(said.contains("unknown key `services.web.environment.COLOR`"), "{said}");
+    fs::write(&local, text).expect("ours");
     let dev = site.world.home().join("tetra/org/acme/environments/dev.toml");
     fs::write(&dev, fs::read_to_string(&dev).expect("there").replace("'one'", "'other'")).expect("ours");
     site.deploy("").failed(21);
