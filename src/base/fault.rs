@@ -209,10 +209,14 @@ impl Fault {
         causes
     }
 
-    /// The message and its causes as one text.
+    /// The message, its causes and the first thing that is wrong in a text, as one text.
     #[must_use]
     pub fn in_full(&self) -> String {
-        std::iter::once(self.to_string()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+        let first = self.diagnostics.first().map(|it| match it.location() {
+            Some(place) => format!("{place}: {}", it.title),
+            None => it.title.clone(),
+        });
+        std::iter::once(self.to_string()).chain(self.causes()).chain(first).collect::<Vec<_>>().join(": ")
     }
 }
 
