@@ -346,7 +346,7 @@ fn what_a_command_still_takes_is_shown_behind_the_cursor() {
     terminal.wait("it is grey", |screen| (look_of(screen, "[KEY]")?.0 == Color::Idx(8)).then_some(()));
     terminal.send(" edit-mode ");
     terminal.wait_line("set edit-mode [VALUE]");
-    // It is no text: nothing takes it into the line.
+    // It is not text, and does not go into the line.
     terminal.send("\x1b[C");
     terminal.send("vi");
     terminal

@@ -60,7 +60,7 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
             WordRole::Value(Some(arg)) => {
                 Value { arg, word, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Other)
             }
-            // There is no place for it, which the command says better.
+            // It has no place here; the command reports that.
             WordRole::Value(None) => ArgumentClass::Other,
         }
     };

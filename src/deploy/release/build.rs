@@ -19,7 +19,7 @@ use crate::sys::file::{self, FileError};
 /// More differences of a release are not listed.
 const MAX_DRIFT: usize = 1000;
 
-/// How a release is no longer as it was built.
+/// How a release differs from what was built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// Where, from the top of the release.

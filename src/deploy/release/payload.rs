@@ -194,7 +194,7 @@ impl Blob {
     ///
     /// # Errors
     ///
-    /// Fails if a file cannot be read, or is no longer as it was gathered.
+    /// Fails if a file cannot be read, or has changed since it was gathered.
     pub fn read(&self, offset: u64, most: usize) -> Result<Vec<u8>, ReleaseError> {
         let left = usize::try_from(self.size().saturating_sub(offset)).unwrap_or(usize::MAX).min(most);
         match self {

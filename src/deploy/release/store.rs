@@ -209,7 +209,7 @@ pub(super) fn remove_tree(root: &Path) -> Result<(), FileError> {
     let fail = || FileError::io("remove", root);
     let mut open = vec![root.to_owned()];
     while let Some(dir) = open.pop() {
-        // What is no directory is removed as it is, or is not there.
+        // Anything but a directory is removed as it is, or is not there.
         if !fs::symlink_metadata(&dir).is_ok_and(|found| found.is_dir()) {
             continue;
         }

@@ -1,4 +1,5 @@
-//! How what runs is, and whether it is what was deployed: that a port answers is no proof, for the old process may be who answers.
+//! How what runs is, and whether it is what was deployed: an answer on the port does not show it, for it may be that of the old
+//! process.
 
 use std::collections::BTreeMap;
 

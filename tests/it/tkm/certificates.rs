@@ -79,7 +79,7 @@ fn a_certificate_is_let_in_and_does_what_it_allows() {
         world.run(&format!("tkm ca sign dev {}.pub --from {networks} --for 5m", ann.display())).done();
         assert_eq!(login(&server, &ann, "echo in"), expected, "{networks}");
     }
-    // One that is made out to something else is refused, whoever signed it.
+    // One for another principal is refused, whichever key signed it.
     let ca = tkm_dir(&world).join("keys/_/dev/id_ed25519_ca");
     let mut keygen = Command::new("ssh-keygen");
     keygen.args(["-q", "-I", "x", "-n", "root,tetra:prod", "-s"]).arg(&ca).arg(ann.with_extension("pub"));

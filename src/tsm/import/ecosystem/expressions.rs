@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// The text with such expressions replaced by their values; none if one is of another kind. What is no expression of text is left
+/// The text with such expressions replaced by their values; none if one is of another kind. What is not an expression of text is left
 /// as it is: the reader of the value judges it.
 pub(super) fn evaluated(text: &str, dir: &Path) -> Option<String> {
     let mut out = String::with_capacity(text.len());
