@@ -111,7 +111,7 @@ pub fn parse(text: &str) -> Result<Vec<EnvVar>, DotenvError> {
 /// The first line that cannot be read; nothing is skipped silently.
 pub fn entries(text: &str) -> Result<Vec<SpannedEnvVar>, DotenvError> {
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut cursor = Cursor::new(bare, text.len() - bare.len());
+    let mut cursor = LineCursor::new(bare, text.len() - bare.len());
     let mut entries = Vec::new();
     while let Some(entry) = cursor.entry()? {
         if entries.len() == MAX_ENTRIES {
@@ -132,7 +132,7 @@ enum SingleQuoteMode {
 }
 
 #[derive(Clone)]
-struct Cursor<'a> {
+struct LineCursor<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     line: u32,
     column: u32,
@@ -140,7 +140,7 @@ struct Cursor<'a> {
     at: usize,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> LineCursor<'a> {
     fn new(text: &'a str, at: usize) -> Self {
         Self { rest: text.chars().peekable(), line: 1, column: 1, at }
     }

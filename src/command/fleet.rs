@@ -46,13 +46,13 @@ pub struct FleetCommand {
     effect: Effect,
     target: FleetTarget,
     words: Vec<String>,
-    output: Output,
+    output: FleetOutput,
     follows: bool,
 }
 
 /// How the answers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
+enum FleetOutput {
     Text { verbose: u8 },
     Json,
 }
@@ -99,7 +99,7 @@ pub fn on_hosts(
     if globals.dir.is_some() {
         return Err(Fault::usage("`--dir` names a directory of this machine, and the command runs on others"));
     }
-    let output = if globals.output.json { Output::Json } else { Output::Text { verbose: globals.verbose } };
+    let output = if globals.output.json { FleetOutput::Json } else { FleetOutput::Text { verbose: globals.verbose } };
     let (words, follows) = words::remote(spec, words, effect);
     Ok(FleetCommand { spec, effect, target, words, output, follows })
 }

@@ -8,7 +8,7 @@ use crate::report::Report;
 /// What a command will do, found out once: the guard reads it, a dry run shows it, and the run carries out exactly that.
 pub struct Prepared {
     effect: Effect,
-    action: Box<dyn Action>,
+    action: Box<dyn PreparedAction>,
 }
 
 impl Prepared {
@@ -89,13 +89,13 @@ struct DryRun<T> {
 }
 
 /// A prepared command without its types.
-trait Action {
+trait PreparedAction {
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault>;
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault>;
     fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault>;
 }
 
-impl<T> Action for Stage<T> {
+impl<T> PreparedAction for Stage<T> {
     fn environments(&self, _cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.environments.clone())
     }
@@ -111,7 +111,7 @@ impl<T> Action for Stage<T> {
 
 struct Arguments<C>(C);
 
-impl<C: Command> Action for Arguments<C> {
+impl<C: Command> PreparedAction for Arguments<C> {
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         self.0.environments(cx)
     }

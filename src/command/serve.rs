@@ -76,7 +76,7 @@ impl Command for Serve {
         };
         let options = ServerOptions { socket, paths: cx.paths.clone(), views, access, identity, log, warnings };
         let server = Server::start(options).map_err(|error| failed("start the server", &error))?;
-        Ok(Report::of(RowStream::of(Lines(Some(server)))))
+        Ok(Report::of(RowStream::of(StartLines(Some(server)))))
     }
 }
 
@@ -133,9 +133,9 @@ fn failed(action: &str, error: &std::io::Error) -> Fault {
 }
 
 /// What the server says, until it has ended.
-struct Lines(Option<Server>);
+struct StartLines(Option<Server>);
 
-impl Iterator for Lines {
+impl Iterator for StartLines {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {

@@ -179,11 +179,16 @@ impl Document {
             }
         };
         let first = TomlSection { path: KeyPath::default(), header: None, last: None };
-        let mut reader =
-            Reader { text, leaves: Vec::new(), tables: BTreeMap::new(), statements: Vec::new(), sections: vec![first] };
+        let mut reader = DocumentReader {
+            text,
+            leaves: Vec::new(),
+            tables: BTreeMap::new(),
+            statements: Vec::new(),
+            sections: vec![first],
+        };
         reader.tables.insert(KeyPath::default(), TableLayout::Section { body: 0 });
         reader.table(&KeyPath::default(), parsed.as_table());
-        let Reader { mut leaves, tables, statements, sections: bodies, .. } = reader;
+        let DocumentReader { mut leaves, tables, statements, sections: bodies, .. } = reader;
         leaves.sort_by_key(|leaf| leaf.key.start);
         let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
         let mut document =
@@ -297,7 +302,7 @@ fn all_errors(text: &str, shown: &SourceText, first: &toml_edit::TomlError) -> V
     toml_hints::syntax_errors(text, shown, found)
 }
 
-struct Reader<'a> {
+struct DocumentReader<'a> {
     text: &'a str,
     leaves: Vec<Leaf>,
     tables: BTreeMap<KeyPath, TableLayout>,
@@ -305,7 +310,7 @@ struct Reader<'a> {
     sections: Vec<TomlSection>,
 }
 
-impl Reader<'_> {
+impl DocumentReader<'_> {
     fn table(&mut self, path: &KeyPath, table: &Table) {
         for (name, item) in table.iter() {
             let Some(key) = table.key(name) else { continue };

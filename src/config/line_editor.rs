@@ -14,7 +14,7 @@ pub struct LineEditor<'a> {
     newline: &'static str,
     /// New lines before everything else.
     top: Vec<String>,
-    lines: Vec<Line<'a>>,
+    lines: Vec<EditedLine<'a>>,
     /// What comes after the last statement.
     rest: &'a str,
     /// New lines after everything else.
@@ -23,12 +23,12 @@ pub struct LineEditor<'a> {
 
 /// A statement with what is around it.
 #[derive(Debug)]
-struct Line<'a> {
+struct EditedLine<'a> {
     /// The lines before it.
     before: &'a str,
     indent: &'a str,
     old: &'a str,
-    state: LineState,
+    state: ValueState,
     /// Blanks and a comment.
     tail: &'a str,
     end: &'a str,
@@ -40,7 +40,7 @@ struct Line<'a> {
 
 /// What becomes of a statement.
 #[derive(Debug)]
-enum LineState {
+enum ValueState {
     Kept,
     Replaced(String),
     Removed,
@@ -56,11 +56,11 @@ impl<'a> LineEditor<'a> {
             let end = text[span.end..].find('\n').map_or(text.len(), |end| span.end + end + 1);
             let whole = &text[span.end..end];
             let tail = whole.trim_end_matches(['\r', '\n']);
-            let line = Line {
+            let line = EditedLine {
                 before: &text[from..start],
                 indent: &text[start..span.start],
                 old: &text[span.clone()],
-                state: LineState::Kept,
+                state: ValueState::Kept,
                 tail,
                 end: &whole[tail.len()..],
                 annotations: BTreeSet::new(),
@@ -76,18 +76,18 @@ impl<'a> LineEditor<'a> {
 
     /// Writes a statement otherwise.
     pub fn replace(&mut self, statement: usize, new: String) {
-        self.lines[statement].state = LineState::Replaced(new);
+        self.lines[statement].state = ValueState::Replaced(new);
     }
 
     /// Takes a statement away. Comments in and behind it stay.
     pub fn remove(&mut self, statement: usize) {
-        self.lines[statement].state = LineState::Removed;
+        self.lines[statement].state = ValueState::Removed;
     }
 
     /// True if a statement was taken away.
     #[must_use]
     pub fn is_removed(&self, statement: usize) -> bool {
-        matches!(self.lines[statement].state, LineState::Removed)
+        matches!(self.lines[statement].state, ValueState::Removed)
     }
 
     /// Says something about a statement in a comment at its end; once.
@@ -112,7 +112,7 @@ impl<'a> LineEditor<'a> {
     /// The text.
     #[must_use]
     pub fn finish(self) -> String {
-        let mut out = Output { text: String::new(), newline: self.newline };
+        let mut out = EditOutput { text: String::new(), newline: self.newline };
         self.top.iter().for_each(|line| out.line(line));
         for line in self.lines {
             out.text.push_str(line.before);
@@ -126,12 +126,12 @@ impl<'a> LineEditor<'a> {
     }
 }
 
-struct Output {
+struct EditOutput {
     text: String,
     newline: &'static str,
 }
 
-impl Output {
+impl EditOutput {
     /// A line of its own.
     fn line(&mut self, line: &str) {
         if !self.text.is_empty() && !self.text.ends_with('\n') {
@@ -141,16 +141,16 @@ impl Output {
         self.text.push_str(self.newline);
     }
 
-    fn statement(&mut self, line: &Line) {
+    fn statement(&mut self, line: &EditedLine) {
         let new = match &line.state {
-            LineState::Kept => line.old,
-            LineState::Replaced(new) => new,
-            LineState::Removed => "",
+            ValueState::Kept => line.old,
+            ValueState::Replaced(new) => new,
+            ValueState::Removed => "",
         };
         for comment in lost(line.old, new) {
             self.line(comment);
         }
-        if matches!(line.state, LineState::Removed) {
+        if matches!(line.state, ValueState::Removed) {
             let rest = line.tail.trim_start();
             self.text.push_str(rest);
             self.text.push_str(if rest.is_empty() { "" } else { line.end });
@@ -171,7 +171,7 @@ impl Output {
 }
 
 /// A comment behind a statement stays in its column, as far as the new text leaves room.
-fn tail(line: &Line, new: &str) -> String {
+fn tail(line: &EditedLine, new: &str) -> String {
     let comment = line.tail.trim_start_matches(' ');
     let gap = line.tail.len() - comment.len();
     if gap < 2 || !comment.starts_with('#') || new.contains('\n') || line.old.contains('\n') {

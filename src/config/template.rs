@@ -156,7 +156,7 @@ pub struct TemplateError {
 ///
 /// The first flaw. Words that will not be used are read as carefully as the others.
 pub fn parse(text: &str) -> Result<Template<'_>, TemplateError> {
-    let mut scanner = Scanner { text, at: 0 };
+    let mut scanner = TemplateScanner { text, at: 0 };
     scanner.template(0)
 }
 
@@ -175,12 +175,12 @@ pub fn encode(text: &str) -> String {
     out
 }
 
-struct Scanner<'a> {
+struct TemplateScanner<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a> TemplateScanner<'a> {
     /// The whole text at depth 0; deeper, a word up to the brace that ends it, which is not consumed.
     fn template(&mut self, depth: usize) -> Result<Template<'a>, TemplateError> {
         let mut template = Template::default();

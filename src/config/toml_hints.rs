@@ -75,12 +75,12 @@ fn describe(text: &str, shown: &SourceText, span: Range<usize>, message: &str) -
 /// Everything in a text that only TOML 1.1 allows. The text must be sound.
 #[must_use]
 pub fn toml_1_1_features(text: &str) -> Vec<(Toml11Feature, Range<usize>)> {
-    let mut scanner = Scanner { text, at: 0, open: Vec::new(), comma: None, found: Vec::new() };
+    let mut scanner = HintScanner { text, at: 0, open: Vec::new(), comma: None, found: Vec::new() };
     scanner.run();
     scanner.found
 }
 
-struct Scanner<'a> {
+struct HintScanner<'a> {
     text: &'a str,
     at: usize,
     /// The brackets around, each with its place, and whether it was reported already.
@@ -90,7 +90,7 @@ struct Scanner<'a> {
     found: Vec<(Toml11Feature, Range<usize>)>,
 }
 
-impl Scanner<'_> {
+impl HintScanner<'_> {
     fn run(&mut self) {
         while let Some(byte) = self.text.as_bytes().get(self.at).copied() {
             let before = self.at;

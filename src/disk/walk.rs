@@ -20,12 +20,12 @@ pub(super) fn open(options: Options, dirfd: BorrowedFd, path: &Path) -> io::Resu
     let mode = if options.flags.contains(OFlags::CREATE) { options.mode() } else { Mode::empty() };
     match openat2(dirfd, path, options.flags, mode, ResolveFlags::NO_SYMLINKS) {
         // A link; or a kernel older than the call, or a container that does not let it through.
-        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => Walk::from(dirfd, path)?.open(options),
+        Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => DirectoryWalk::from(dirfd, path)?.open(options),
         opened => Ok(opened?),
     }
 }
 
-struct Walk {
+struct DirectoryWalk {
     /// Where it is.
     at: OwnedFd,
     /// The names that are left, the next one last.
@@ -35,7 +35,7 @@ struct Walk {
     led: Option<u32>,
 }
 
-impl Walk {
+impl DirectoryWalk {
     fn from(dirfd: BorrowedFd, path: &Path) -> io::Result<Self> {
         let mut walk = Self { at: step(dirfd, OsStr::new("."))?, left: Vec::new(), links: 0, led: None };
         walk.go_by(path)?;

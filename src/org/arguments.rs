@@ -120,7 +120,7 @@ pub fn first_words(command: &str) -> Vec<String> {
 fn replace_flag_value(command: &str, flag: &str, value: &str) -> Result<Option<String>, InvalidCommand> {
     let all = words(command)?;
     let joined = format!("{flag}=");
-    let is_flag = |word: &Word| word.text == flag || word.text.starts_with(&joined);
+    let is_flag = |word: &ArgumentWord| word.text == flag || word.text.starts_with(&joined);
     // What belongs to another program of a pipeline is its own.
     let programs = || all.split(|word| word.is_operator(command));
     let marked = programs().find(|words| words.iter().any(|word| word.text == ARGS_PLACEHOLDER));
@@ -151,13 +151,13 @@ fn shown(word: &str) -> String {
 }
 
 /// A word of a command.
-struct Word {
+struct ArgumentWord {
     span: Range<usize>,
     /// Without quotes.
     text: String,
 }
 
-impl Word {
+impl ArgumentWord {
     /// It begins with what a shell does not give to a program: `|`, `&&`, `2>&1`.
     fn is_operator(&self, command: &str) -> bool {
         let written = command[self.span.clone()].trim_start_matches(|c: char| c.is_ascii_digit());
@@ -166,7 +166,7 @@ impl Word {
 }
 
 /// The words with their places.
-fn words(command: &str) -> Result<Vec<Word>, InvalidCommand> {
+fn words(command: &str) -> Result<Vec<ArgumentWord>, InvalidCommand> {
     let mut found = Vec::new();
     let mut start = None;
     let mut quote = None;
@@ -184,7 +184,7 @@ fn words(command: &str) -> Result<Vec<Word>, InvalidCommand> {
             None if c.is_whitespace() => {
                 if let Some(from) = start.take() {
                     let text = shlex::split(&command[from..at]).ok_or(InvalidCommand::UnclosedQuote)?.concat();
-                    found.push(Word { span: from..at, text });
+                    found.push(ArgumentWord { span: from..at, text });
                 }
                 continue;
             }

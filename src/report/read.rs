@@ -188,13 +188,13 @@ struct FaultData {
     message: String,
     causes: Vec<String>,
     advice: Option<String>,
-    at: Option<At>,
+    at: Option<CellPath>,
     #[serde(default)]
     diagnostics: Vec<DiagnosticData>,
 }
 
 #[derive(serde::Deserialize)]
-struct At {
+struct CellPath {
     file: String,
     line: usize,
     column: usize,
@@ -229,7 +229,7 @@ impl From<FaultData> for Fault {
             kind: known.map_or(FaultKind::Failed, |(kind, ..)| *kind),
             error: Box::new(RemoteError { message: data.message, source }),
             advice: data.advice,
-            at: data.at.map(|At { file, line, column }| {
+            at: data.at.map(|CellPath { file, line, column }| {
                 Box::new(Location { file, line, column, width: 1, text: String::new() })
             }),
             diagnostics: Vec::new(),

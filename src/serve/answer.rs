@@ -14,14 +14,14 @@ use super::busy::Busy;
 
 /// What goes out behind the head.
 pub(super) struct Content {
-    source: Source,
+    source: BodySource,
     /// While it lives, the connection is not one that may be closed for another.
     busy: Option<Busy>,
     /// A share of the memory that answers of their own size may take.
     _share: Option<OwnedSemaphorePermit>,
 }
 
-enum Source {
+enum BodySource {
     Whole(Option<Bytes>),
     /// Ends when the sender is dropped.
     Stream(Receiver<Bytes>),
@@ -32,7 +32,7 @@ pub(super) type Answer = Response<Content>;
 
 impl Content {
     fn whole(bytes: Bytes) -> Self {
-        Self { source: Source::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), busy: None, _share: None }
+        Self { source: BodySource::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), busy: None, _share: None }
     }
 
     /// Counts the connection as busy until this is sent.
@@ -47,20 +47,20 @@ impl Body for Content {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let next = match &mut self.source {
-            Source::Whole(bytes) => Poll::Ready(bytes.take()),
-            Source::Stream(receiver) => receiver.poll_recv(cx),
+            BodySource::Whole(bytes) => Poll::Ready(bytes.take()),
+            BodySource::Stream(receiver) => receiver.poll_recv(cx),
         };
         next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Whole(None))
+        matches!(self.source, BodySource::Whole(None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Stream(_) => SizeHint::default(),
+            BodySource::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            BodySource::Stream(_) => SizeHint::default(),
         }
     }
 }
@@ -106,7 +106,7 @@ pub(super) fn counted(kind: MediaType, bytes: impl Into<Bytes>, share: OwnedSema
 
 /// An answer that goes on.
 pub(super) fn stream(receiver: Receiver<Bytes>) -> Answer {
-    let content = Content { source: Source::Stream(receiver), busy: None, _share: None };
+    let content = Content { source: BodySource::Stream(receiver), busy: None, _share: None };
     let mut answer = with_head(StatusCode::OK, MediaType::EventStream, content);
     // A proxy that collects an answer before it passes it on would hold back every event.
     answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));

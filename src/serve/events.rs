@@ -25,13 +25,13 @@ pub(super) type Exits = BTreeMap<(String, &'static str), u64>;
 
 /// The events since this server was started.
 pub(super) struct EventFeed {
-    state: Mutex<State>,
+    state: Mutex<StreamState>,
     /// Ids of another server mean nothing here.
     server: u64,
 }
 
 #[derive(Default)]
-struct State {
+struct StreamState {
     /// The number of the next event.
     next: u64,
     /// The last events with their numbers.
@@ -58,7 +58,7 @@ impl EventFeed {
         (feed, reading)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StreamState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,7 +117,7 @@ impl EventFeed {
     }
 }
 
-impl State {
+impl StreamState {
     /// What came after an event, and that something was lost if that is not known.
     fn after(&self, server: u64, last: &str) -> String {
         let number = last.split_once('-').filter(|(of, _)| of.parse() == Ok(server));

@@ -113,15 +113,15 @@ impl Log {
 
     /// Writes a line.
     pub(super) fn write(&self, level: Level, text: &str) {
-        self.send(Line { level, text, request: None });
+        self.send(LogLine { level, text, request: None });
     }
 
     /// Writes a line about a request: its path and the status of the answer.
     pub(super) fn write_request(&self, method: &str, path: &str, status: u16) {
-        self.send(Line { level: Level::Debug, text: method, request: Some((path, status)) });
+        self.send(LogLine { level: Level::Debug, text: method, request: Some((path, status)) });
     }
 
-    fn send(&self, line: Line) {
+    fn send(&self, line: LogLine) {
         if !self.wants(line.level) {
             return;
         }
@@ -133,14 +133,14 @@ impl Log {
 }
 
 /// What is said.
-struct Line<'a> {
+struct LogLine<'a> {
     level: Level,
     text: &'a str,
     /// The path and the status of the answer.
     request: Option<(&'a str, u16)>,
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     fn message(&self, format: Format, at: Timestamp, lost: u64) -> Message {
         let (path, status) = self.request.unzip();
         let data: [(&'static str, Value); 6] = [
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_line_says_when_how_much_and_what() {
         let at = Timestamp(1_795_176_000_000);
-        let line = Line { level: Level::Debug, text: "GET", request: Some(("/a b", 200)) };
+        let line = LogLine { level: Level::Debug, text: "GET", request: Some(("/a b", 200)) };
         let text = |format| line.message(format, at, 0).text;
         assert_eq!(text(Format::Pretty), "2026-11-20T12:00:00.000Z DEBUG GET /a b 200");
         assert_eq!(

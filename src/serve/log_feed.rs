@@ -37,17 +37,17 @@ const MAX_TRIES: usize = 100;
 pub(super) struct LogFeeds {
     paths: Paths,
     views: Views,
-    open: Mutex<Option<HashMap<String, Arc<Feed>>>>,
+    open: Mutex<Option<HashMap<String, Arc<LogFeed>>>>,
 }
 
 /// The log of one process.
-struct Feed {
+struct LogFeed {
     name: String,
     sources: Vec<LogSource>,
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
 }
 
-struct State {
+struct FeedState {
     followers: Vec<LogFollower>,
     /// Ends the wait of the thread of this log when it is dropped.
     wait: Option<PipeWriter>,
@@ -119,8 +119,8 @@ impl LogFeeds {
                     return Err(Fault::new(FaultKind::Failed, format!("more than {MAX_FEEDS} logs are followed")));
                 }
                 None => {
-                    let state = Mutex::new(State { followers: vec![follower], wait: None, sent: from });
-                    let feed = Arc::new(Feed { name: name.to_owned(), sources, state });
+                    let state = Mutex::new(FeedState { followers: vec![follower], wait: None, sent: from });
+                    let feed = Arc::new(LogFeed { name: name.to_owned(), sources, state });
                     feeds.insert(name.to_owned(), Arc::clone(&feed));
                     let all = Arc::clone(self);
                     let started = thread::Builder::new().name("follow".to_owned()).spawn(move || all.run(&feed));
@@ -158,7 +158,7 @@ impl LogFeeds {
     }
 
     /// Sends lines as they come, for as long as anyone follows.
-    fn run(self: &Arc<Self>, feed: &Arc<Feed>) {
+    fn run(self: &Arc<Self>, feed: &Arc<LogFeed>) {
         let mut writer = (self.views.log_lines)(&feed.sources);
         loop {
             let wait = feed.begin_wait().ok();
@@ -207,14 +207,14 @@ impl LogFeeds {
 }
 
 /// True if no more logs can be followed.
-fn is_full(feeds: &mut HashMap<String, Arc<Feed>>) -> bool {
+fn is_full(feeds: &mut HashMap<String, Arc<LogFeed>>) -> bool {
     if feeds.len() >= MAX_FEEDS {
         feeds.retain(|_, feed| !lock(&feed.state).end_if_idle());
     }
     feeds.len() >= MAX_FEEDS
 }
 
-impl State {
+impl FeedState {
     /// Ends the wait of the thread if all followers are gone, and says whether they are.
     fn end_if_idle(&mut self) -> bool {
         self.followers.retain(|follower| !follower.sender.is_closed());
@@ -225,7 +225,7 @@ impl State {
     }
 }
 
-impl Feed {
+impl LogFeed {
     /// The positions to go on behind, and what ends the wait for more.
     fn begin_wait(&self) -> io::Result<(Vec<u64>, PipeReader)> {
         let (reader, writer) = io::pipe()?;

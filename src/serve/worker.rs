@@ -44,15 +44,15 @@ impl From<Fault> for ReadError {
 }
 
 /// Something to be done with what the thread has.
-type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+type Task<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// A thread that does one thing after the other, with something of its own.
-pub(super) struct Worker<S>(SyncSender<Job<S>>);
+pub(super) struct Worker<S>(SyncSender<Task<S>>);
 
 impl<S: 'static> Worker<S> {
     /// Starts the thread, which ends with this value.
     pub(super) fn start(name: &str, make: impl FnOnce() -> S + Send + 'static) -> io::Result<Self> {
-        let (jobs, waiting): (SyncSender<Job<S>>, Receiver<Job<S>>) = sync_channel(QUEUE);
+        let (jobs, waiting): (SyncSender<Task<S>>, Receiver<Task<S>>) = sync_channel(QUEUE);
         let work = move || {
             let mut own = make();
             waiting.into_iter().for_each(|job| job(&mut own));
@@ -67,7 +67,7 @@ impl<S: 'static> Worker<S> {
         look: impl FnOnce(&mut S) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ReadError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job<S> = Box::new(move |own| {
+        let job: Task<S> = Box::new(move |own| {
             if !reply.is_closed() {
                 let _ = reply.send(look(own));
             }

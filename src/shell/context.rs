@@ -63,13 +63,13 @@ pub fn selection(paths: &Paths, host: &dyn Host, selected: Selected) -> Result<S
     if org.is_none() || env.is_none() {
         let kept = SavedContext::read(paths)?;
         let same_org = !org_was_chosen || org == kept.org;
-        org = org.or(kept.org).or_else(|| only_entry(&paths.orgs(), Entries::Directories));
+        org = org.or(kept.org).or_else(|| only_entry(&paths.orgs(), ContextEntries::Directories));
         env = env.or(kept.env.filter(|_| same_org));
     }
     if env.is_none()
         && let Some(org) = &org
     {
-        env = only_entry(&paths.org(org).join("environments"), Entries::Toml);
+        env = only_entry(&paths.org(org).join("environments"), ContextEntries::Toml);
     }
     Ok(Selection { org, env, process })
 }
@@ -82,21 +82,21 @@ fn variable<N: FromStr<Err = InvalidName>>(host: &dyn Host, name: &str) -> Resul
 
 /// Which entries of a directory are counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Entries {
+enum ContextEntries {
     Directories,
     Toml,
 }
 
 /// The only entry of a directory, if there is exactly one. Symlinks to directories count as directories.
-fn only_entry<N: FromStr>(dir: &Path, what: Entries) -> Option<N> {
+fn only_entry<N: FromStr>(dir: &Path, what: ContextEntries) -> Option<N> {
     let mut found = None;
     for entry in fs::read_dir(dir).ok()?.flatten() {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let name = match what {
-            Entries::Directories if entry.path().is_dir() => name.parse().ok(),
-            Entries::Toml => name.strip_suffix(".toml").and_then(|name| name.parse().ok()),
-            Entries::Directories => None,
+            ContextEntries::Directories if entry.path().is_dir() => name.parse().ok(),
+            ContextEntries::Toml => name.strip_suffix(".toml").and_then(|name| name.parse().ok()),
+            ContextEntries::Directories => None,
         };
         if let Some(name) = name
             && found.replace(name).is_some()

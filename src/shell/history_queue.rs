@@ -25,10 +25,10 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the operator is to know about the history.
 #[derive(Debug, Clone, Default)]
-pub struct HistoryHealth(Arc<Mutex<Health>>);
+pub struct HistoryHealth(Arc<Mutex<WriterHealth>>);
 
 #[derive(Debug, Default)]
-struct Health {
+struct WriterHealth {
     /// Why the last attempt failed.
     reason: Option<String>,
     is_said: bool,
@@ -58,7 +58,7 @@ impl HistoryHealth {
     fn set(&self, reason: Option<String>, waiting: usize, lost: usize) {
         let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         health.is_said &= reason.is_some();
-        *health = Health { reason, is_said: health.is_said, waiting, lost: health.lost + lost };
+        *health = WriterHealth { reason, is_said: health.is_said, waiting, lost: health.lost + lost };
     }
 }
 

@@ -55,7 +55,7 @@ impl Dialogue {
 
     /// What it says, until a moment.
     pub fn until(&mut self, moment: Instant) -> impl Read {
-        Until { output: &mut self.output, moment }
+        UntilDeadline { output: &mut self.output, moment }
     }
 }
 
@@ -82,18 +82,18 @@ impl Drop for Dialogue {
         self.input.close();
         let until = Instant::now() + GRACE;
         // What it still says is of no interest; its end is.
-        let _ = io::copy(&mut Until { output: &mut self.output, moment: until }, &mut io::sink());
+        let _ = io::copy(&mut UntilDeadline { output: &mut self.output, moment: until }, &mut io::sink());
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-struct Until<'a> {
+struct UntilDeadline<'a> {
     output: &'a mut ChildStdout,
     moment: Instant,
 }
 
-impl Read for Until<'_> {
+impl Read for UntilDeadline<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.moment.saturating_duration_since(Instant::now());

@@ -12,12 +12,12 @@ const MAX_LINE: u64 = 1 << 20;
 /// A running program and its lines. It is ended when this is dropped.
 pub struct LineStream {
     child: Child,
-    lines: BufReader<Interruptible>,
+    lines: BufReader<InterruptibleRead>,
 }
 
-struct Interruptible(ChildStdout);
+struct InterruptibleRead(ChildStdout);
 
-impl Read for Interruptible {
+impl Read for InterruptibleRead {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         // A signal ends the lines.
         if signal::wait_readable(self.0.as_fd()) { self.0.read(into) } else { Ok(0) }
@@ -38,7 +38,7 @@ impl LineStream {
             .stderr(Stdio::null())
             .spawn()?;
         let lines = child.stdout.take().ok_or_else(|| io::Error::other("the program has no output"))?;
-        Ok(Self { child, lines: BufReader::new(Interruptible(lines)) })
+        Ok(Self { child, lines: BufReader::new(InterruptibleRead(lines)) })
     }
 }
 

@@ -50,7 +50,7 @@ fn of_document(path: &Path, document: &Document) -> Result<Imported, TkmError> {
     for (word, env) in SERVERS {
         let Some(server) = text(format!("{word}_server")) else { continue };
         let address = [format!("{word}_ip"), format!("{word}_server_ip")].into_iter().find_map(text).unwrap_or(server);
-        let entry = Entry { name: server, address, env: env.parse()? };
+        let entry = ImportEntry { name: server, address, env: env.parse()? };
         entry.add_to(&mut found, |why| broken(&format!("infrastructure.{word}_server"), why))?;
     }
     for leaf in document.values_below(&KeyPath::new(vec!["hosts".to_owned()])) {
@@ -60,7 +60,7 @@ fn of_document(path: &Path, document: &Document) -> Result<Imported, TkmError> {
         let all = leaf.value.as_array().map_or_else(|| vec![&leaf.value], |all| all.iter().collect());
         for address in all {
             let address = address.as_str().ok_or_else(|| broken(&key, "expected an address, or several".to_owned()))?;
-            let entry = Entry { name: address, address, env: env.clone() };
+            let entry = ImportEntry { name: address, address, env: env.clone() };
             entry.add_to(&mut found, |why| broken(&key, why))?;
         }
     }
@@ -68,13 +68,13 @@ fn of_document(path: &Path, document: &Document) -> Result<Imported, TkmError> {
 }
 
 /// A host as a file says it.
-struct Entry<'a> {
+struct ImportEntry<'a> {
     name: &'a str,
     address: &'a str,
     env: EnvName,
 }
 
-impl Entry<'_> {
+impl ImportEntry<'_> {
     /// Adds the host to what was found. A reference to another value is left out, and named.
     fn add_to(&self, found: &mut Imported, broken: impl Fn(String) -> TkmError) -> Result<(), TkmError> {
         if self.address.contains("${") {

@@ -16,26 +16,26 @@ const MAX_HOSTS: usize = 1000;
 const CARRIED: [(&str, &str); 3] =
     [("ansible_host", "ansible_ssh_host"), ("ansible_port", "ansible_ssh_port"), ("ansible_user", "ansible_ssh_user")];
 
-type Variables = BTreeMap<String, String>;
+type HostVariables = BTreeMap<String, String>;
 
 /// Hosts and groups with their variables.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    hosts: BTreeMap<String, Variables>,
-    groups: BTreeMap<String, Group>,
+    hosts: BTreeMap<String, HostVariables>,
+    groups: BTreeMap<String, InventoryGroup>,
     /// What has no meaning in an inventory, and was passed over.
     unknown: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Group {
+struct InventoryGroup {
     hosts: BTreeSet<String>,
     children: BTreeSet<String>,
-    variables: Variables,
+    variables: HostVariables,
 }
 
 /// What a section of an INI file holds.
-enum Section {
+enum InventorySection {
     Hosts(String),
     Children(String),
     Variables(String),
@@ -49,7 +49,7 @@ impl Inventory {
     /// Fails with the line and what is wrong with it.
     pub fn ini(text: &str) -> Result<Self, String> {
         let mut inventory = Self::default();
-        let mut section = Section::Hosts("ungrouped".to_owned());
+        let mut section = InventorySection::Hosts("ungrouped".to_owned());
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with(['#', ';']) {
@@ -58,7 +58,9 @@ impl Inventory {
             let at = |why: String| format!("line {}: {why}", index + 1);
             if line.starts_with('[') && line.split('#').next().unwrap_or_default().trim_end().ends_with(']') {
                 section = header(line).map_err(at)?;
-                let (Section::Hosts(group) | Section::Children(group) | Section::Variables(group)) = &section;
+                let (InventorySection::Hosts(group)
+                | InventorySection::Children(group)
+                | InventorySection::Variables(group)) = &section;
                 inventory.groups.entry(group.clone()).or_default();
                 continue;
             }
@@ -67,10 +69,10 @@ impl Inventory {
         Ok(inventory)
     }
 
-    fn line(&mut self, section: &Section, line: &str) -> Result<(), String> {
+    fn line(&mut self, section: &InventorySection, line: &str) -> Result<(), String> {
         let words = || shlex::split(line).ok_or_else(|| "a quote is not closed".to_owned());
         match section {
-            Section::Hosts(group) => {
+            InventorySection::Hosts(group) => {
                 let mut words = words()?.into_iter();
                 let pattern = words.next().unwrap_or_default();
                 let variables = words.map(|word| match word.split_once('=') {
@@ -79,13 +81,13 @@ impl Inventory {
                 });
                 self.add(group, &pattern, &variables.collect::<Result<_, _>>()?)
             }
-            Section::Children(group) => {
+            InventorySection::Children(group) => {
                 let child = words()?.into_iter().next().unwrap_or_default();
                 self.groups.entry(child.clone()).or_default();
                 self.groups.entry(group.clone()).or_default().children.insert(child);
                 Ok(())
             }
-            Section::Variables(group) => {
+            InventorySection::Variables(group) => {
                 let (name, value) = line.split_once('=').ok_or("expected `NAME=VALUE`")?;
                 let value = value.trim().trim_matches(['"', '\'']).to_owned();
                 self.groups.entry(group.clone()).or_default().variables.insert(name.trim().to_owned(), value);
@@ -147,7 +149,7 @@ impl Inventory {
     }
 
     /// Adds the hosts of a pattern to a group.
-    fn add(&mut self, group: &str, pattern: &str, variables: &Variables) -> Result<(), String> {
+    fn add(&mut self, group: &str, pattern: &str, variables: &HostVariables) -> Result<(), String> {
         let (names, port) = names_of(pattern)?;
         for name in names {
             let known = self.hosts.entry(name.clone()).or_default();
@@ -267,24 +269,24 @@ fn is_carried(name: &str) -> bool {
     name == "ansible_connection" || CARRIED.iter().any(|(new, old)| name == *new || name == *old)
 }
 
-fn header(line: &str) -> Result<Section, String> {
+fn header(line: &str) -> Result<InventorySection, String> {
     let inside = line[1..].split(']').next().unwrap_or_default().trim();
     match inside.split_once(':') {
         None if inside.is_empty() => Err("the section has no name".to_owned()),
-        None => Ok(Section::Hosts(inside.to_owned())),
-        Some((group, "children")) => Ok(Section::Children(group.to_owned())),
-        Some((group, "vars")) => Ok(Section::Variables(group.to_owned())),
+        None => Ok(InventorySection::Hosts(inside.to_owned())),
+        Some((group, "children")) => Ok(InventorySection::Children(group.to_owned())),
+        Some((group, "vars")) => Ok(InventorySection::Variables(group.to_owned())),
         Some((_, other)) => Err(format!("expected `vars` or `children`, found `{other}`")),
     }
 }
 
-fn variables_of(value: &Value) -> Variables {
+fn variables_of(value: &Value) -> HostVariables {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
 /// Where a host is; none if that depends on what only Ansible knows.
-fn address(name: &str, variables: &Variables) -> Result<Option<Address>, String> {
+fn address(name: &str, variables: &HostVariables) -> Result<Option<Address>, String> {
     let [host, port, user] = CARRIED.map(|(new, old)| variables.get(new).or_else(|| variables.get(old)));
     if [host, port, user].into_iter().flatten().any(|value| value.contains("{{")) {
         return Ok(None);

@@ -114,25 +114,27 @@ pub fn kind_by_extension(word: &str) -> Option<ProcessType> {
 }
 
 /// An interpreter's options that are followed by a value, by the code to run, and by a module.
-struct Options {
+struct InterpreterOptions {
     valued: &'static [&'static str],
     code: &'static [&'static str],
     module: &'static [&'static str],
 }
 
-fn options(kind: ProcessType) -> Options {
+fn options(kind: ProcessType) -> InterpreterOptions {
     match kind {
-        ProcessType::Python => Options { valued: &["-W", "-X"], code: &["-c"], module: &["-m"] },
-        ProcessType::Node => Options {
+        ProcessType::Python => InterpreterOptions { valued: &["-W", "-X"], code: &["-c"], module: &["-m"] },
+        ProcessType::Node => InterpreterOptions {
             valued: &["-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions"],
             code: &["-e", "--eval", "-p", "--print", "-pe"],
             module: &[],
         },
-        ProcessType::Bash => {
-            Options { valued: &["-o", "-O", "+o", "+O", "--rcfile", "--init-file"], code: &["-c"], module: &[] }
-        }
-        ProcessType::Lua => Options { valued: &["-l"], code: &["-e"], module: &[] },
-        ProcessType::Go | ProcessType::Command => Options { valued: &[], code: &[], module: &[] },
+        ProcessType::Bash => InterpreterOptions {
+            valued: &["-o", "-O", "+o", "+O", "--rcfile", "--init-file"],
+            code: &["-c"],
+            module: &[],
+        },
+        ProcessType::Lua => InterpreterOptions { valued: &["-l"], code: &["-e"], module: &[] },
+        ProcessType::Go | ProcessType::Command => InterpreterOptions { valued: &[], code: &[], module: &[] },
     }
 }
 
@@ -141,7 +143,7 @@ fn parse_interpreter_args(kind: ProcessType, words: &[String]) -> CommandShape {
     if kind == ProcessType::Go {
         return parse_go_args(words, shape);
     }
-    let Options { valued, code, module } = options(kind);
+    let InterpreterOptions { valued, code, module } = options(kind);
     let mut at = 1;
     while let Some(word) = words.get(at).map(String::as_str) {
         let has_next = at + 1 < words.len();

@@ -103,7 +103,7 @@ pub(super) fn of_service(
 ) -> Result<StartPlan, PlanError> {
     definition.refuse_elsewhere(request, context)?;
     let Some((own, terms)) = definition.terms(context)? else {
-        return Draft::of_service(definition, request, context)?.finish(request, context);
+        return PlanDraft::of_service(definition, request, context)?.finish(request, context);
     };
     let within = StartContext {
         org: own.org.as_ref(),
@@ -112,7 +112,7 @@ pub(super) fn of_service(
         limits: terms.limits,
         ..*context
     };
-    let mut draft = Draft::of_service(definition, request, &within)?;
+    let mut draft = PlanDraft::of_service(definition, request, &within)?;
     if matches!(draft.env_file_choice, EnvFileChoice::Detected) {
         draft.env_file_choice = EnvFileChoice::Own;
     }
@@ -127,11 +127,11 @@ pub(super) fn of_program(
     request: &StartRequest,
     context: &StartContext,
 ) -> Result<StartPlan, PlanError> {
-    Draft::of_program(line, may_end_in_name, request, context)?.finish(request, context)
+    PlanDraft::of_program(line, may_end_in_name, request, context)?.finish(request, context)
 }
 
 /// What a program and a service have in common.
-struct Draft {
+struct PlanDraft {
     line: CommandLine,
     shape: CommandShape,
     cwd: PathBuf,
@@ -147,7 +147,7 @@ struct Draft {
     notes: Vec<String>,
 }
 
-impl Draft {
+impl PlanDraft {
     fn of_program(
         mut line: CommandLine,
         may_end_in_name: bool,

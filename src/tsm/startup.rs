@@ -84,7 +84,7 @@ pub fn run(services: Vec<StartJob>, deps: &mut StartDeps) -> Vec<(String, StartO
             Builder::new().spawn_scoped(scope, move || run_launcher(to_launch, &answers)).is_ok()
         };
         let launchers = (0..count).filter(launcher).count();
-        let mut startup = Startup {
+        let mut startup = StartupRun {
             jobs: services.into_iter().map(JobProgress::new).collect(),
             starter: deps,
             queue: Some(orders),
@@ -163,7 +163,7 @@ impl JobProgress {
     }
 }
 
-struct Startup<'a, 'b> {
+struct StartupRun<'a, 'b> {
     jobs: Vec<JobProgress>,
     starter: &'a mut StartDeps<'b>,
     /// Gone once nothing more may be launched.
@@ -172,7 +172,7 @@ struct Startup<'a, 'b> {
     inline_queue: Option<&'a LaunchQueue>,
 }
 
-impl Startup<'_, '_> {
+impl StartupRun<'_, '_> {
     fn serve(&mut self, answered: &Receiver<LaunchReply>) {
         loop {
             let begun = Instant::now();

@@ -49,14 +49,15 @@ pub(super) struct ShellStatement {
 
 /// The simple commands of a text, those of `$(…)` and of both sides of `|` and `&&` too.
 pub(super) fn statements(text: &str) -> Vec<ShellStatement> {
-    let mut reader = Reader { text, rest: text.char_indices().peekable(), done: Vec::new(), word: None, open: 0 };
+    let mut reader =
+        ShellWordReader { text, rest: text.char_indices().peekable(), done: Vec::new(), word: None, open: 0 };
     while reader.step() {}
     reader.end_statement();
     reader.done.retain(|statement| !statement.words.is_empty());
     reader.done
 }
 
-struct Reader<'a> {
+struct ShellWordReader<'a> {
     text: &'a str,
     rest: Peekable<CharIndices<'a>>,
     /// The last one is being read.
@@ -66,7 +67,7 @@ struct Reader<'a> {
     open: usize,
 }
 
-impl Reader<'_> {
+impl ShellWordReader<'_> {
     fn step(&mut self) -> bool {
         let Some((start, c)) = self.rest.next() else { return false };
         let next = self.rest.peek().map(|&(_, next)| next);

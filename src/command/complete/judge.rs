@@ -53,12 +53,12 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
             WordRole::Option(None) => ArgumentClass::Invalid,
             WordRole::Option(Some(arg)) => match word.split_once('=').filter(|_| word.starts_with("--")) {
                 Some((_, value)) => {
-                    Value { arg, word: value, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Option)
+                    JudgedValue { arg, word: value, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Option)
                 }
                 None => ArgumentClass::Option,
             },
             WordRole::Value(Some(arg)) => {
-                Value { arg, word, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Other)
+                JudgedValue { arg, word, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Other)
             }
             // It has no place here; the command reports that.
             WordRole::Value(None) => ArgumentClass::Other,
@@ -68,7 +68,7 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
 }
 
 /// A word in the place of a value.
-struct Value<'a> {
+struct JudgedValue<'a> {
     arg: &'a Arg,
     word: &'a str,
     is_typing: bool,
@@ -76,7 +76,7 @@ struct Value<'a> {
     words: &'a [String],
 }
 
-impl Value<'_> {
+impl JudgedValue<'_> {
     fn class(&self, is_name: IsName<'_>) -> Option<ArgumentClass> {
         let listed = self.arg.get_possible_values();
         if !listed.is_empty() {

@@ -38,7 +38,7 @@ impl UnitArgs {
 }
 
 /// A change of a unit that is installed.
-struct UnitChange {
+struct UnitAction {
     unit: InstalledUnit,
     change: Change,
 }
@@ -58,13 +58,13 @@ impl Change {
     fn prepare(self, args: &UnitArgs, effect: Effect, cx: &Cx) -> Result<Prepared, Fault> {
         let unit = args.find(cx)?;
         let environments: Vec<EnvRef> = vec![unit.environment()];
-        let state = UnitChange { unit, change: self };
+        let state = UnitAction { unit, change: self };
         Ok(Stage { effect, environments, state, plan: |_, _| Ok(None), run }.ready())
     }
 }
 
-fn run(change: UnitChange, cx: &mut Cx) -> Result<Report, Fault> {
-    let UnitChange { unit, change } = change;
+fn run(change: UnitAction, cx: &mut Cx) -> Result<Report, Fault> {
+    let UnitAction { unit, change } = change;
     let systemctl = Systemctl { host: cx.host, manager: unit.manager };
     if change.words != ["disable"]
         && systemctl.properties(&unit.name, &["NeedDaemonReload"]).values().any(|it| it == "yes")

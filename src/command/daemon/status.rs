@@ -46,9 +46,9 @@ fn fields(status: &UnitStatus, cx: &Cx) -> Fields {
         .with("pid", Value::from(state.main_pid))
         .with("status", none_if_empty(&state.status_text))
         .with("restarts", state.restarts)
-        .with("memory", amount(state.memory, state.memory_max, Unit::Bytes))
+        .with("memory", amount(state.memory, state.memory_max, AmountUnit::Bytes))
         .json_only("memory_max", state.memory_max.map_or(Value::Null, Value::Bytes))
-        .with("tasks", amount(state.tasks, state.tasks_max, Unit::Count))
+        .with("tasks", amount(state.tasks, state.tasks_max, AmountUnit::Count))
         .json_only("tasks_max", Value::from(state.tasks_max))
         .with("port", unit.port)
         .with("health", health_cell(status))
@@ -119,22 +119,22 @@ fn none_if_empty(text: &str) -> Value {
 
 /// What a number counts.
 #[derive(Clone, Copy)]
-enum Unit {
+enum AmountUnit {
     Bytes,
     Count,
 }
 
 /// A number against its limit.
-fn amount(number: Option<u64>, limit: Option<u64>, unit: Unit) -> Cell {
+fn amount(number: Option<u64>, limit: Option<u64>, unit: AmountUnit) -> Cell {
     let Some(number) = number else { return Value::Null.into() };
     let shown = |number: u64| match unit {
-        Unit::Bytes => human_readable(number),
-        Unit::Count => number.to_string(),
+        AmountUnit::Bytes => human_readable(number),
+        AmountUnit::Count => number.to_string(),
     };
     let text = limit.map_or_else(|| shown(number), |limit| format!("{} of {}", shown(number), shown(limit)));
     let value = match unit {
-        Unit::Bytes => Value::Bytes(number),
-        Unit::Count => number.into(),
+        AmountUnit::Bytes => Value::Bytes(number),
+        AmountUnit::Count => number.into(),
     };
     Cell::from(value).text(text)
 }

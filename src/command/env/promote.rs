@@ -61,19 +61,19 @@ impl Command for Promote {
         let promotion = self.promotion(cx)?;
         let effect = Command::effect(&self);
         let environments = vec![cx.selection.qualify(self.to.clone())];
-        let state = PlannedPromotion { wanted: self, promotion };
-        let plan = |it: &PlannedPromotion, _: &mut Cx| Ok(Some(Report::of(it.promotion.table())));
-        Ok(Stage { effect, environments, state, plan, run: PlannedPromotion::run }.ready())
+        let state = PlannedFile { wanted: self, promotion };
+        let plan = |it: &PlannedFile, _: &mut Cx| Ok(Some(Report::of(it.promotion.table())));
+        Ok(Stage { effect, environments, state, plan, run: PlannedFile::run }.ready())
     }
 }
 
 /// A promotion that was asked for, with everything that is known about it.
-struct PlannedPromotion {
+struct PlannedFile {
     wanted: Promote,
-    promotion: Promotion,
+    promotion: EnvPromotion,
 }
 
-impl PlannedPromotion {
+impl PlannedFile {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Self { wanted: Promote { from, to, force, dry_run, .. }, promotion } = self;
         note_all(cx, &promotion.source.iter().flat_map(|it| it.warnings.clone()).collect::<Vec<_>>());
@@ -125,7 +125,7 @@ fn with_fault(mut report: Report, fault: Fault) -> Report {
 }
 
 /// Everything that is known about a promotion.
-struct Promotion {
+struct EnvPromotion {
     project: Project,
     source: Option<Generated>,
     existing: Vec<KeyValue>,
@@ -134,7 +134,7 @@ struct Promotion {
 }
 
 impl Promote {
-    fn promotion(&self, cx: &mut Cx) -> Result<Promotion, Fault> {
+    fn promotion(&self, cx: &mut Cx) -> Result<EnvPromotion, Fault> {
         let project = open(cx)?;
         // A secret in the source would spread.
         if let Some(document) = &project.document {
@@ -165,7 +165,7 @@ impl Promote {
             accepted: &accepted,
             tier: rung,
         });
-        Ok(Promotion { project, source, existing: there, steps, masker: cover })
+        Ok(EnvPromotion { project, source, existing: there, steps, masker: cover })
     }
 
     /// The variables of the one side: its file, else what its source says.
@@ -186,7 +186,7 @@ impl Promote {
     }
 }
 
-impl Promotion {
+impl EnvPromotion {
     fn keys(&self, action: PromotionAction) -> Vec<&str> {
         self.steps.iter().filter(|step| step.action == action).map(|step| step.key.as_str()).collect()
     }

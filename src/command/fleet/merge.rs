@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Output;
+use super::FleetOutput;
 use super::answer::{HostAnswer, Record};
 use crate::base::fault::Fault;
 use crate::command::tsm;
@@ -26,7 +26,7 @@ struct HostRow {
 }
 
 /// The report of a command. Its exit code is the highest of all hosts.
-pub(super) fn report(answers: Vec<HostAnswer>, name: &str, output: Output) -> Report {
+pub(super) fn report(answers: Vec<HostAnswer>, name: &str, output: FleetOutput) -> Report {
     let code = answers.iter().map(|answer| answer.code).max().unwrap_or(0);
     let notes: Vec<String> =
         answers.iter().flat_map(|answer| answer.notes.iter().map(|note| format!("{}: {note}", answer.host))).collect();
@@ -40,17 +40,17 @@ pub(super) fn report(answers: Vec<HostAnswer>, name: &str, output: Output) -> Re
         rows.sort_by_key(|row| time(&row.record));
     }
     let blocks = match output {
-        Output::Json => {
+        FleetOutput::Json => {
             let all = rows.into_iter().chain(failures);
             vec![RowStream::of(all.map(|row| Ok(json_row(row)))).into()]
         }
-        Output::Text { .. } if is_log => {
+        FleetOutput::Text { .. } if is_log => {
             let lines: Vec<Box<dyn Row>> = rows.into_iter().map(|row| log_row(&row.host, row.record)).collect();
             let mut blocks = vec![Block::Rows(lines)];
             blocks.extend((!failures.is_empty()).then(|| Block::from(table(failures, Table::default()))));
             blocks
         }
-        Output::Text { verbose } => {
+        FleetOutput::Text { verbose } => {
             let template = if name == "tsm list" { tsm::list::columns(verbose) } else { Table::default() };
             text(rows, failures, template)
         }

@@ -21,7 +21,7 @@ use crate::tsm::store::Process;
 pub struct Stacks {
     /// What to do
     #[arg(value_enum)]
-    action: Action,
+    action: StackAction,
     /// The stack; none to list them
     #[arg(value_name = "STACK", required_if_eq_any([("action", "start"), ("action", "stop"), ("action", "restart"), ("action", "status")]))]
     stack: Option<StackName>,
@@ -29,7 +29,7 @@ pub struct Stacks {
 
 /// What to do with a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Action {
+enum StackAction {
     /// Start its services
     Start,
     /// Stop its processes
@@ -50,34 +50,34 @@ impl Command for Stacks {
 
     fn effect(&self) -> Effect {
         match self.action {
-            Action::Stop | Action::Restart => Effect::Destroy,
-            Action::Start => Effect::Write,
-            Action::Status | Action::List => Effect::Read,
+            StackAction::Stop | StackAction::Restart => Effect::Destroy,
+            StackAction::Start => Effect::Write,
+            StackAction::Status | StackAction::List => Effect::Read,
         }
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         let effect = self.effect();
-        let Some(StackName(name)) = self.stack.filter(|_| self.action != Action::List) else {
+        let Some(StackName(name)) = self.stack.filter(|_| self.action != StackAction::List) else {
             return Ok(Stage { effect, environments: Vec::new(), state: (), plan: |(), _| Ok(None), run: list }.ready());
         };
         let mut stack = stack::find(&cx.operation(), &name)?;
-        if self.action == Action::Start {
+        if self.action == StackAction::Start {
             stack.plan_start(&cx.operation())?;
         }
         let environments = stack.environments.clone();
-        let (plan, run): (Plan, Run) = match self.action {
-            Action::Start => (|stack, _| Ok(Some(startup::preview(stack.jobs(), |_| "running"))), start),
-            Action::Stop => (|stack, _| Ok(Some(plan(&stack.processes))), stop),
-            Action::Restart => (|stack, _| Ok(Some(plan(&stack.processes))), restart),
-            Action::Status | Action::List => (|_, _| Ok(None), show),
+        let (plan, run): (Plan, StackRun) = match self.action {
+            StackAction::Start => (|stack, _| Ok(Some(startup::preview(stack.jobs(), |_| "running"))), start),
+            StackAction::Stop => (|stack, _| Ok(Some(plan(&stack.processes))), stop),
+            StackAction::Restart => (|stack, _| Ok(Some(plan(&stack.processes))), restart),
+            StackAction::Status | StackAction::List => (|_, _| Ok(None), show),
         };
         Ok(Stage { effect, environments, state: stack, plan, run }.ready())
     }
 }
 
 type Plan = fn(&StackState, &mut Cx) -> Result<Option<Report>, Fault>;
-type Run = fn(StackState, &mut Cx) -> Result<Report, Fault>;
+type StackRun = fn(StackState, &mut Cx) -> Result<Report, Fault>;
 
 fn list((): (), cx: &mut Cx) -> Result<Report, Fault> {
     let mut table = Table::new(&[("name", "NAME"), ("running", "RUNNING"), ("services", "SERVICES")])

@@ -17,12 +17,12 @@ use crate::tsm::store::{Process, ProcessStore};
 pub struct TView {
     /// Which actions; all if left out
     #[arg(value_enum)]
-    group: Option<Group>,
+    group: Option<ActionGroup>,
 }
 
 /// A group of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Group {
+enum ActionGroup {
     /// Actions on service definitions
     Services,
     /// Actions that only read
@@ -34,8 +34,8 @@ enum Group {
 }
 
 /// One action.
-struct Action {
-    group: Group,
+struct ViewAction {
+    group: ActionGroup,
     title: String,
     target: Option<String>,
     words: Vec<String>,
@@ -75,7 +75,7 @@ impl Command for TView {
     }
 }
 
-impl Group {
+impl ActionGroup {
     fn word(self) -> &'static str {
         match self {
             Self::Services => "services",
@@ -86,26 +86,29 @@ impl Group {
     }
 }
 
-fn action(group: Group, title: &str, words: &[&str]) -> Action {
+fn action(group: ActionGroup, title: &str, words: &[&str]) -> ViewAction {
     let words = words.iter().map(|word| (*word).to_owned()).collect();
-    Action { group, title: title.to_owned(), target: None, words }
+    ViewAction { group, title: title.to_owned(), target: None, words }
 }
 
-fn with_target(target: &str, action: Action) -> Action {
-    Action { target: Some(target.to_owned()), ..action }
+fn with_target(target: &str, action: ViewAction) -> ViewAction {
+    ViewAction { target: Some(target.to_owned()), ..action }
 }
 
 /// Starting each definition.
-fn services(cx: &Cx) -> Vec<Action> {
+fn services(cx: &Cx) -> Vec<ViewAction> {
     let entries = std::fs::read_dir(cx.paths.services_available()).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".tsm")?.to_owned())).collect();
     names.sort();
-    names.iter().map(|name| with_target(name, action(Group::Services, "start", &["tsm", "start", name]))).collect()
+    names
+        .iter()
+        .map(|name| with_target(name, action(ActionGroup::Services, "start", &["tsm", "start", name])))
+        .collect()
 }
 
 /// What shows how things are.
-fn status_actions() -> Vec<Action> {
+fn status_actions() -> Vec<ViewAction> {
     [
         ("processes", &["tsm", "list", "all", "--json"][..]),
         ("services", &["tsm", "list", "available", "--json"]),
@@ -114,12 +117,12 @@ fn status_actions() -> Vec<Action> {
         ("health", &["tsm", "doctor", "healthcheck", "--json"]),
     ]
     .iter()
-    .map(|(title, words)| action(Group::Status, title, words))
+    .map(|(title, words)| action(ActionGroup::Status, title, words))
     .collect()
 }
 
 /// The actions on a process as it is now.
-fn manage(process: &Process) -> Vec<Action> {
+fn manage(process: &Process) -> Vec<ViewAction> {
     let name = process.name.as_str();
     let verbs: &[&str] = match process.status() {
         ProcessStatus::Online => &["stop", "restart", "logs", "info", "env", "why"],
@@ -128,15 +131,18 @@ fn manage(process: &Process) -> Vec<Action> {
         ProcessStatus::Unknown => &["info", "why"],
     };
     let title = |verb: &str| format!("{verb} ({})", status_word(process.status()));
-    verbs.iter().map(|verb| with_target(name, action(Group::Manage, &title(verb), &["tsm", verb, name]))).collect()
+    verbs
+        .iter()
+        .map(|verb| with_target(name, action(ActionGroup::Manage, &title(verb), &["tsm", verb, name])))
+        .collect()
 }
 
 /// Every command that is for people.
-fn commands() -> Vec<Action> {
+fn commands() -> Vec<ViewAction> {
     let rows = commands_of("tsm").filter(|entry| !entry.is_hidden());
     rows.map(|entry| {
         let words: Vec<&str> = entry.name.split(' ').collect();
-        action(Group::Commands, &entry.summary(), &words)
+        action(ActionGroup::Commands, &entry.summary(), &words)
     })
     .collect()
 }

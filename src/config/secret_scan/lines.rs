@@ -147,7 +147,7 @@ pub(super) fn pairs(text: &str, kind: TextKind) -> Vec<SecretCandidate> {
     let mut at = 0;
     let mut named: Option<(String, usize)> = None;
     let mut block: Option<String> = None;
-    let mut sealed = Manifest { is_secret: kind == TextKind::Config && is_secret_manifest(text), inside: None };
+    let mut sealed = ManifestBlock { is_secret: kind == TextKind::Config && is_secret_manifest(text), inside: None };
     for line in text.split_inclusive('\n') {
         if line.len() <= longest {
             if let Some(key) = block.take_if(|_| !line.trim().is_empty()) {
@@ -168,7 +168,7 @@ pub(super) fn pairs(text: &str, kind: TextKind) -> Vec<SecretCandidate> {
 }
 
 /// A secret of Kubernetes: everything below `data` is one, whatever its name.
-struct Manifest {
+struct ManifestBlock {
     is_secret: bool,
     /// How far `data` is indented.
     inside: Option<usize>,
@@ -178,7 +178,7 @@ fn is_secret_manifest(text: &str) -> bool {
     text.lines().any(|line| line.trim_end() == "kind: Secret")
 }
 
-impl Manifest {
+impl ManifestBlock {
     fn on_line(&mut self, line: &str, at: usize) -> Option<SecretCandidate> {
         let (text, indent) = (line.trim(), line.len() - line.trim_start().len());
         if !self.is_secret || text.is_empty() || text.starts_with('#') {

@@ -30,12 +30,12 @@ pub struct Launcher {
     listener: LaunchListener,
     processes: PathBuf,
     program: PathBuf,
-    open: Vec<Exchange>,
+    open: Vec<LaunchExchange>,
 }
 
 /// One who asks.
 #[derive(Debug)]
-struct Exchange {
+struct LaunchExchange {
     connection: LaunchConnection,
     state: ExchangeState,
     until: Instant,
@@ -83,7 +83,7 @@ impl Launcher {
             && let Some(connection) = self.listener.accept()
         {
             let until = Instant::now() + REQUEST_TIMEOUT;
-            self.open.push(Exchange { connection, state: ExchangeState::Asked, until });
+            self.open.push(LaunchExchange { connection, state: ExchangeState::Asked, until });
         }
         let mut launched = Vec::new();
         let mut open = Vec::new();
@@ -97,10 +97,10 @@ impl Launcher {
     /// The exchange as it goes on; none if it is over.
     fn step(
         &self,
-        mut exchange: Exchange,
+        mut exchange: LaunchExchange,
         refusal: Option<&str>,
         launched: &mut Vec<(LaunchKind, String)>,
-    ) -> Option<Exchange> {
+    ) -> Option<LaunchExchange> {
         match exchange.state {
             ExchangeState::Asked => match exchange.connection.receive() {
                 Ok((message, output)) if !message.is_empty() => {
@@ -108,7 +108,7 @@ impl Launcher {
                     let handle = PidFd::open(child.id()).ok()?;
                     launched.push((request.launch, request.name));
                     let until = Instant::now() + LEAVE_TIMEOUT;
-                    Some(Exchange { state: ExchangeState::Executed { child, handle }, until, ..exchange })
+                    Some(LaunchExchange { state: ExchangeState::Executed { child, handle }, until, ..exchange })
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < exchange.until => {
                     Some(exchange)

@@ -45,7 +45,7 @@ const EXTENSION_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How far the daemon is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum LoopPhase {
     Starting,
     Running,
     Reloading,
@@ -92,7 +92,7 @@ impl Daemon<'_> {
         let now = Instant::now();
         let mut timers =
             Timers { alive: Some(now), patrol: now + PATROL_INTERVAL, last_patrol: now, look: None, give_up: None };
-        let mut phase = Phase::Starting;
+        let mut phase = LoopPhase::Starting;
         loop {
             self.wait(phase, &timers);
             if let Some(end) = self.step(&mut phase, &mut timers) {
@@ -106,41 +106,41 @@ impl Daemon<'_> {
     }
 
     /// Waits for anything, at most until something is due.
-    fn wait(&self, phase: Phase, timers: &Timers) {
+    fn wait(&self, phase: LoopPhase, timers: &Timers) {
         let mut fds: Vec<BorrowedFd> = vec![self.worker.as_fd(), self.events.as_fd()];
         fds.extend(self.hangups.as_ref().map(AsFd::as_fd));
         fds.extend(signal::interrupt_fd());
-        if phase != Phase::Stopping {
+        if phase != LoopPhase::Stopping {
             fds.extend(signal::termination_fd());
         }
         fds.extend(self.launcher.descriptors());
-        let patrol = (phase == Phase::Running).then_some(timers.patrol);
+        let patrol = (phase == LoopPhase::Running).then_some(timers.patrol);
         let due = [timers.alive, timers.look, timers.give_up, patrol, self.launcher.due()].into_iter().flatten().min();
         let limit = due.map_or(PATROL_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
         let _ = poll::wait_any(&fds, limit);
     }
 
     /// Does what there is to do; the end, once it has come.
-    fn step(&mut self, phase: &mut Phase, timers: &mut Timers) -> Option<DaemonEnd> {
+    fn step(&mut self, phase: &mut LoopPhase, timers: &mut Timers) -> Option<DaemonEnd> {
         let presses = signal::interrupts();
-        if *phase == Phase::Stopping && presses > 1 {
+        if *phase == LoopPhase::Stopping && presses > 1 {
             return Some(DaemonEnd::Left(self.still_running()));
         }
-        if *phase != Phase::Stopping && (presses > 0 || signal::termination_signal().is_some()) {
+        if *phase != LoopPhase::Stopping && (presses > 0 || signal::termination_signal().is_some()) {
             self.begin_stop(timers);
-            *phase = Phase::Stopping;
+            *phase = LoopPhase::Stopping;
         }
         signal::forget_interrupts();
-        if self.was_hung_up() && *phase == Phase::Running {
+        if self.was_hung_up() && *phase == LoopPhase::Running {
             self.manager.notify(&["RELOADING=1", &monotonic_line(), "STATUS=reading the definitions again"]);
             self.say(Level::Info, "reading the definitions again");
             self.worker.add(Job::Reload);
-            *phase = Phase::Reloading;
+            *phase = LoopPhase::Reloading;
         }
         for event in self.read_events() {
             self.take_event(&event, timers);
         }
-        let refusal = (*phase == Phase::Stopping).then_some("the daemon is being stopped");
+        let refusal = (*phase == LoopPhase::Stopping).then_some("the daemon is being stopped");
         for (kind, name) in self.launcher.serve(refusal) {
             if kind == LaunchKind::Supervisor {
                 self.say(Level::Info, &format!("launched {name} on request"));
@@ -180,30 +180,30 @@ impl Daemon<'_> {
         }
     }
 
-    fn take_message(&mut self, message: Message, phase: &mut Phase, timers: &mut Timers) -> Option<DaemonEnd> {
+    fn take_message(&mut self, message: Message, phase: &mut LoopPhase, timers: &mut Timers) -> Option<DaemonEnd> {
         match message {
             Message::Say(level, text) => self.say(level, &text),
             Message::Stopped(left) => return Some(self.end(left)),
-            Message::Done(_) if *phase == Phase::Stopping => {}
+            Message::Done(_) if *phase == LoopPhase::Stopping => {}
             Message::Done(overview) => {
                 let text = overview.as_ref().map_or("the processes cannot be listed".to_owned(), Overview::text);
                 let status = format!("STATUS={text}");
                 match *phase {
-                    Phase::Starting => {
+                    LoopPhase::Starting => {
                         self.say(Level::Info, &format!("ready: {text}"));
                         self.manager.notify(&["READY=1", &status]);
                         timers.patrol = Instant::now() + PATROL_INTERVAL;
                     }
-                    Phase::Reloading => {
+                    LoopPhase::Reloading => {
                         self.say(Level::Info, &format!("read the definitions again: {text}"));
                         self.manager.notify(&["READY=1", &status]);
                     }
-                    Phase::Running | Phase::Stopping => self.manager.notify(&[&status]),
+                    LoopPhase::Running | LoopPhase::Stopping => self.manager.notify(&[&status]),
                 }
                 if overview.is_some_and(|it| it.is_tried_again) {
                     timers.patrol = timers.patrol.min(Instant::now() + RETRY_INTERVAL);
                 }
-                *phase = Phase::Running;
+                *phase = LoopPhase::Running;
                 if self.worker.busy_since().is_none() {
                     // Until the next round only this loop runs.
                     code_pages::release();
@@ -214,25 +214,25 @@ impl Daemon<'_> {
     }
 
     /// Does what is due by now.
-    fn be_on_time(&mut self, phase: Phase, timers: &mut Timers) {
+    fn be_on_time(&mut self, phase: LoopPhase, timers: &mut Timers) {
         let now = Instant::now();
-        let is_patrol_due = phase == Phase::Running && now >= timers.patrol;
+        let is_patrol_due = phase == LoopPhase::Running && now >= timers.patrol;
         // With each round a sign of life: one timer instead of two.
         if timers.alive.is_some_and(|due| now >= due || is_patrol_due) {
             if self.worker.busy_since().is_none_or(|since| now.duration_since(since) < LONGEST_JOB) {
-                let extension = matches!(phase, Phase::Starting).then_some(EXTENSION);
+                let extension = matches!(phase, LoopPhase::Starting).then_some(EXTENSION);
                 let lines: Vec<&str> = std::iter::once("WATCHDOG=1").chain(extension).collect();
                 self.manager.notify(&lines);
             }
             let watchdog = self.manager.watchdog().map(|limit| limit / 2);
-            let starting = (phase == Phase::Starting && self.manager.is_there()).then_some(EXTENSION_INTERVAL);
+            let starting = (phase == LoopPhase::Starting && self.manager.is_there()).then_some(EXTENSION_INTERVAL);
             timers.alive = watchdog.into_iter().chain(starting).min().map(|pause| now + pause);
         }
         if is_patrol_due {
             self.worker.add(Job::Patrol);
             (timers.last_patrol, timers.patrol, timers.look) = (now, now + PATROL_INTERVAL, None);
         }
-        if phase == Phase::Running && timers.look.is_some_and(|due| now >= due) {
+        if phase == LoopPhase::Running && timers.look.is_some_and(|due| now >= due) {
             self.worker.add(Job::Look);
             timers.look = None;
         }

@@ -21,12 +21,12 @@ pub struct Key {
     pub value_type: ValueType,
     /// What a refused value should have been: "expected …".
     pub expected: &'static str,
-    access: Access,
+    access: KeyAccess,
 }
 
 /// Where its value is in a definition.
 #[derive(Clone, Copy)]
-enum Access {
+enum KeyAccess {
     /// In a field of its own: puts a value there, none if it is refused; and takes it from there, none if there is none.
     Definition(fn(&mut Definition, &RawValue) -> Option<()>, fn(&Definition) -> Option<FormattedValue>),
     /// Among the options of the process.
@@ -53,8 +53,8 @@ impl Key {
     /// Fails with what was expected if the value is invalid.
     pub fn read(self, definition: &mut Definition, given: &RawValue) -> Result<(), &'static str> {
         match self.access {
-            Access::Definition(read, _) => read(definition, given).ok_or(self.expected),
-            Access::Option(option) => option.read(&mut definition.options, given),
+            KeyAccess::Definition(read, _) => read(definition, given).ok_or(self.expected),
+            KeyAccess::Option(option) => option.read(&mut definition.options, given),
         }
     }
 
@@ -62,15 +62,15 @@ impl Key {
     #[must_use]
     pub fn write(self, definition: &Definition) -> Option<FormattedValue> {
         match self.access {
-            Access::Definition(_, write) => write(definition),
-            Access::Option(option) => option.write(&definition.options),
+            KeyAccess::Definition(_, write) => write(definition),
+            KeyAccess::Option(option) => option.write(&definition.options),
         }
     }
 
     /// The key of an option.
     fn of_option(option: &'static ServiceOption) -> Self {
         let ServiceOption { tsm, toml, value_type, expected, .. } = *option;
-        Self { tsm, toml, value_type, expected, access: Access::Option(option) }
+        Self { tsm, toml, value_type, expected, access: KeyAccess::Option(option) }
     }
 }
 
@@ -92,7 +92,7 @@ macro_rules! key {
             toml: &$toml,
             value_type: ValueType::$type,
             expected: $expected,
-            access: Access::Definition(
+            access: KeyAccess::Definition(
                 |$d, $v| {
                     $read;
                     Some(())

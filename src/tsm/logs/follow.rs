@@ -29,7 +29,7 @@ pub struct Follower {
     end: FollowEnd,
     finished: bool,
     sources: Vec<LogSource>,
-    search: Option<Search>,
+    search: Option<RecordSearch>,
 }
 
 /// What ends a [`Follower`] before its processes are deleted.
@@ -58,7 +58,7 @@ impl FollowEnd {
 }
 
 /// How processes are found that are started later.
-struct Search {
+struct RecordSearch {
     /// Says when to look. None where it cannot be made; then it is looked after each [`POLL_INTERVAL`].
     events: Option<EventReader>,
     is_due: bool,
@@ -134,7 +134,7 @@ impl Follower {
     /// something happened to a process.
     #[must_use]
     pub fn searching(mut self, events: &Path, find: impl FnMut() -> Vec<LogSource> + 'static) -> Self {
-        self.search = Some(Search { events: EventReader::open(events).ok(), is_due: true, find: Box::new(find) });
+        self.search = Some(RecordSearch { events: EventReader::open(events).ok(), is_due: true, find: Box::new(find) });
         self
     }
 

@@ -9,12 +9,12 @@ use crate::tsm::environment::EnvFile;
 use crate::tsm::port::{self, PortSource, PortSpec};
 use crate::tsm::request::StartRequest;
 
-use super::{Draft, PlanError, PortChoice, StartPlan};
+use super::{PlanDraft, PlanError, PortChoice, StartPlan};
 
 /// Each place with what it says.
 pub(super) type PortCandidates = Vec<(&'static str, Option<String>)>;
 
-impl Draft {
+impl PlanDraft {
     /// The port, and the ladder that leads to it.
     pub(super) fn port(
         &self,

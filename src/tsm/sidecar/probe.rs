@@ -126,22 +126,22 @@ impl HealthCheck {
         let deadline = Instant::now() + limit;
         match self {
             Self::Http { host, port, path } => {
-                let target = Address::of(host, *port, patient)?;
+                let target = ProbeAddress::of(host, *port, patient)?;
                 let authority = format!("{}:{}", target.host, target.port);
                 http::get(&authority, path, deadline, || connect(&target, deadline))
             }
-            Self::Tcp { host, port } => connect(&Address::of(host, *port, patient)?, deadline).map(drop),
+            Self::Tcp { host, port } => connect(&ProbeAddress::of(host, *port, patient)?, deadline).map(drop),
             Self::Exec(line) => exec(line, patient, limit),
         }
     }
 }
 
-struct Address {
+struct ProbeAddress {
     host: String,
     port: u16,
 }
 
-impl Address {
+impl ProbeAddress {
     fn of(host: &str, port: CheckPort, target: &ProbeTarget) -> Result<Self, String> {
         let port = match port {
             CheckPort::Number(port) => port,
@@ -152,8 +152,8 @@ impl Address {
 }
 
 /// A connection is tried at every address of the host.
-fn connect(target: &Address, deadline: Instant) -> Result<TcpStream, String> {
-    let Address { host, port } = target;
+fn connect(target: &ProbeAddress, deadline: Instant) -> Result<TcpStream, String> {
+    let ProbeAddress { host, port } = target;
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = (bare, *port).to_socket_addrs().map_err(|error| format!("cannot resolve {host}: {error}"))?;
     let mut why = format!("{host} has no address");

@@ -14,7 +14,7 @@ pub struct StartOrder {
 /// Orders services by what each needs. Needs that are not among the services are passed over.
 #[must_use]
 pub fn order(needs: &BTreeMap<String, Vec<String>>) -> StartOrder {
-    let mut walk = Walk { needs, marks: BTreeMap::new(), path: Vec::new(), order: StartOrder::default() };
+    let mut walk = DependencyWalk { needs, marks: BTreeMap::new(), path: Vec::new(), order: StartOrder::default() };
     for name in needs.keys() {
         walk.visit(name);
     }
@@ -31,14 +31,14 @@ enum VisitState {
     Done,
 }
 
-struct Walk<'a> {
+struct DependencyWalk<'a> {
     needs: &'a BTreeMap<String, Vec<String>>,
     marks: BTreeMap<&'a str, VisitState>,
     path: Vec<&'a str>,
     order: StartOrder,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> DependencyWalk<'a> {
     fn visit(&mut self, name: &str) {
         let Some((name, needs)) = self.needs.get_key_value(name) else { return };
         match self.marks.get(name.as_str()) {
