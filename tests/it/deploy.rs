@@ -1,8 +1,9 @@
 //! Deploys, with a real sshd for each host.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::beds::skipped;
@@ -10,19 +11,28 @@ use crate::sandbox::ChildGuard;
 use crate::sshd::{self, Server};
 use crate::waiting::eventually;
 use crate::world::{LineResult, PROGRAM, World};
+use link::Link;
 
 mod agent;
+mod disks;
 mod faults;
+mod link;
+mod network;
+mod reach;
+mod rows;
 
 /// An operator's machine and the hosts of `dev`: `web-1`, `web-2`, …
 struct Site {
     world: World,
+    env: &'static str,
     hosts: Vec<Host>,
 }
 
 /// A host, whose processes end with it.
 struct Host {
     server: Server,
+    /// The way to it.
+    link: Link,
     /// Its `TETRA_DIR`, below `/root`: one of its own, for the processes of all hosts are those of this machine.
     dir: String,
 }
@@ -35,8 +45,13 @@ const SERVICE: &str = "[services.web]\ncommand = \"bash -c 'test $MODE != sick &
                        [services.web.export]\nMODE = 'one'\n";
 
 impl Site {
-    /// With so many hosts; none where there can be no servers.
+    /// With so many hosts of dev; none where there can be no servers.
     fn new(test: &str, hosts: usize) -> Option<Self> {
+        Self::of(test, "dev", hosts)
+    }
+
+    /// The same of another environment. What is asked about it is answered with yes.
+    fn of(test: &str, env: &'static str, hosts: usize) -> Option<Self> {
         if let Some(why) = sshd::hindrance() {
             skipped(test, why);
             return None;
@@ -44,17 +59,21 @@ impl Site {
         let mut world = World::new();
         world.run("org init acme").done();
         world.run("tkm init").done();
-        let mut site = Self { world, hosts: Vec::new() };
+        if env == "prod" {
+            world.run("tkm generate prod --no-passphrase --yes").done();
+        }
+        let mut site = Self { world, env, hosts: Vec::new() };
         site.services(SERVICE);
         for index in 1..=hosts {
             let dir = format!("tetra-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let server = Server::start_with(&format!("web-{index}"), &format!("SetEnv TETRA_DIR=/root/{dir}"));
-            let (port, fingerprint) = (server.port(), server.fingerprint());
-            let add = format!("tkm host add web-{index} root@127.0.0.1:{port} --env dev --fingerprint {fingerprint}");
+            let (link, fingerprint) = (Link::to(server.port()), server.fingerprint());
+            let to = format!("root@127.0.0.1:{}", link.port());
+            let add = format!("tkm host add web-{index} {to} --env {env} --fingerprint {fingerprint} --yes");
             site.world.run(&add).done();
             let identity = server.identity();
-            site.world.run(&format!("tkm bootstrap web-{index} --identity {}", identity.display())).done();
-            site.hosts.push(Host { server, dir });
+            site.world.run(&format!("tkm bootstrap web-{index} --yes --identity {}", identity.display())).done();
+            site.hosts.push(Host { server, link, dir });
         }
         Some(site)
     }
@@ -77,14 +96,26 @@ impl Site {
 
     /// The real program, which deploys and then looks at what it deployed for ten minutes.
     fn begin(&self) -> ChildGuard {
+        self.start("--min-healthy-time 600s", Stdio::null())
+    }
+
+    /// The real program, which deploys.
+    fn start(&self, options: &str, stderr: Stdio) -> ChildGuard {
         let mut program = self.world.program(PROGRAM);
-        program.args(["-y", "-c", "org deploy @dev --min-healthy-time 600s"]).stdin(Stdio::null());
-        ChildGuard(program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it is there"))
+        program.args(["-y", "-c", &format!("org deploy @{} {options}", self.env)]).stdin(Stdio::null());
+        ChildGuard(program.stdout(Stdio::null()).stderr(stderr).spawn().expect("it is there"))
     }
 
     fn deploy(&mut self, options: &str) -> LineResult {
-        self.world.run(&format!("org deploy @dev --min-healthy-time 0s {options}"))
+        self.world.run(&format!("org deploy @{} --min-healthy-time 0s {options}", self.env))
     }
+}
+
+/// The exit code of a deployer, and what it said.
+fn ended(child: &mut Child) -> (i32, String) {
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    (child.wait().expect("ours").code().unwrap_or(-1), said)
 }
 
 impl Host {
@@ -92,8 +123,9 @@ impl Host {
         self.tetra().join("org/acme")
     }
 
+    /// As its processes see it: there may be a file system of its own.
     fn tetra(&self) -> PathBuf {
-        self.server.root().join(&self.dir)
+        self.server.seen().join(&self.dir)
     }
 
     /// The release that is current.

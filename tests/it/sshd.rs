@@ -93,6 +93,11 @@ impl Server {
         self.dir.path().join("root")
     }
 
+    /// The same as its processes see it, with what was mounted there.
+    pub(crate) fn seen(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root/root", self.child.id()))
+    }
+
     /// The port on the loopback.
     pub(crate) fn port(&self) -> u16 {
         self.port

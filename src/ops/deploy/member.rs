@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::Timestamp;
 use crate::deploy::machine::State;
 use crate::deploy::record::{Holder, Record};
 use crate::deploy::release::{Manifest, MissingBlob, Payload, ReleaseId};
 use crate::deploy::wire::{Answer, Ask, Facts, Health, MAX_PUT, Said};
+use crate::org::history;
 use crate::sys::signal;
 use crate::tkm::agent::install::Program;
 use crate::tkm::agent::session::{Session, Unbound};
@@ -58,6 +60,10 @@ pub struct Member {
     session: Option<Session>,
     /// How it was when it was looked at.
     pub facts: Facts,
+    /// When it said so.
+    seen: Instant,
+    /// When it puts the old release back by itself at the latest.
+    decides: Option<Instant>,
     /// Where the deploy is on it.
     pub state: State,
     /// What applying the release would do, in lines.
@@ -83,6 +89,8 @@ impl Member {
             route: connection.route.clone(),
             session: Some(opened.session),
             facts,
+            seen: Instant::now(),
+            decides: None,
             state: State::New,
             changes: Vec::new(),
             fault: None,
@@ -178,6 +186,7 @@ impl Member {
     /// Fails if it does not become well; then the host is asked to put the old release back.
     pub fn switch(&mut self, patience: Patience, hold: Duration, say: Say) -> Result<(), Fault> {
         let seconds = (patience.healthy_deadline + patience.min_healthy_time + hold).as_secs();
+        self.decides = Some(Instant::now() + Duration::from_secs(seconds));
         self.ask(&Ask::Arm { seconds }, &[], say)?;
         self.ask(&Ask::Switch, &[], say)?;
         self.wait_until_healthy(patience, say)?;
@@ -250,11 +259,18 @@ impl Member {
             Some(record) => self.state = record.state,
             None => {
                 let why = format!("{}: {why}; lost after {}", self.host.name, self.state);
-                self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(
-                    "the host puts the old release back by itself, unless it was committed; `tsm org deploy status` asks it",
-                ));
+                self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(format!(
+                    "the host puts the old release back by itself{}, unless it was committed; `tsm org deploy status` asks it",
+                    self.decides_by(),
+                )));
             }
         }
+    }
+
+    /// `, by 2026-11-20T10:42:10Z of its clock at the latest`
+    fn decides_by(&self) -> String {
+        let at = |decides: Instant| Timestamp(self.facts.now_ms.saturating_add(millis(decides - self.seen)));
+        self.decides.map_or_else(String::new, |it| format!(", by {} of its clock at the latest", history::at(at(it))))
     }
 
     /// Looks for a host that was lost, until what it did by itself is known.
@@ -281,6 +297,10 @@ impl Member {
     pub fn close(&mut self) {
         self.session = None;
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Fails once Ctrl-C was pressed.

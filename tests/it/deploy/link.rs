@@ -1,0 +1,137 @@
+//! The way between an operator's machine and a host: it counts connections, and can hang or be cut.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::waiting::pause;
+
+/// How often a connection looks whether the link is still as it was.
+const LOOK: Duration = Duration::from_millis(20);
+
+const PASSES: u8 = 0;
+const HANGS: u8 = 1;
+const CUT: u8 = 2;
+const CLOSED: u8 = 3;
+const ENDED: u8 = 4;
+
+/// A port of the loopback that leads to another one.
+pub(super) struct Link {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: AtomicU16,
+    state: AtomicU8,
+    connections: AtomicUsize,
+}
+
+impl Link {
+    /// Leads to a port.
+    pub(super) fn to(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let shared = Arc::new(Shared {
+            target: AtomicU16::new(target),
+            state: AtomicU8::new(PASSES),
+            connections: AtomicUsize::new(0),
+        });
+        let own = shared.clone();
+        std::thread::spawn(move || accept(&listener, &own));
+        Self { port, shared }
+    }
+
+    /// The port that leads there.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Nothing passes any more, and nothing is closed.
+    pub(super) fn hang(&self) {
+        self.shared.state.store(HANGS, Ordering::SeqCst);
+    }
+
+    /// All connections are closed, and new ones at once.
+    pub(super) fn cut(&self) {
+        self.shared.state.store(CUT, Ordering::SeqCst);
+    }
+
+    /// New connections are closed at once; those that there are go on.
+    pub(super) fn hold_new(&self) {
+        self.shared.state.store(CLOSED, Ordering::SeqCst);
+    }
+
+    /// All passes again.
+    pub(super) fn mend(&self) {
+        self.shared.state.store(PASSES, Ordering::SeqCst);
+    }
+
+    /// How many connections were made.
+    pub(super) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.shared.state.store(ENDED, Ordering::SeqCst);
+        // It wakes the one that waits for connections.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        let Ok(client) = stream else { continue };
+        match shared.state.load(Ordering::SeqCst) {
+            ENDED => return,
+            CUT | CLOSED => {
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                continue;
+            }
+            _ => shared.connections.fetch_add(1, Ordering::SeqCst),
+        };
+        let shared = shared.clone();
+        std::thread::spawn(move || connect(client, &shared));
+    }
+}
+
+/// Both ways of a connection, until it ends or is cut.
+fn connect(client: TcpStream, shared: &Arc<Shared>) {
+    while shared.state.load(Ordering::SeqCst) == HANGS {
+        pause();
+    }
+    let target = shared.target.load(Ordering::SeqCst);
+    let Ok(host) = TcpStream::connect(("127.0.0.1", target)) else { return };
+    let (Ok(client_too), Ok(host_too), own) = (client.try_clone(), host.try_clone(), shared.clone()) else { return };
+    let back = std::thread::spawn(move || pump(&host_too, &client_too, &own));
+    pump(&client, &host, shared);
+    let _ = back.join();
+}
+
+fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) {
+    let mut bytes = [0; 16 << 10];
+    let _ = from.set_read_timeout(Some(LOOK));
+    loop {
+        let found = from.read(&mut bytes);
+        while shared.state.load(Ordering::SeqCst) == HANGS {
+            pause();
+        }
+        let is_cut = matches!(shared.state.load(Ordering::SeqCst), CUT | ENDED);
+        let length = match found {
+            Ok(length) if !is_cut => length,
+            Err(error) if !is_cut && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                continue;
+            }
+            _ => 0,
+        };
+        if length == 0 || to.write_all(&bytes[..length]).is_err() {
+            let _ = to.shutdown(Shutdown::Both);
+            let _ = from.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}
