@@ -6,6 +6,7 @@
 //! journal.jsonl    a line before each step, synced
 //! tx/TXID.json     the deploy as it is now; what has not ended is put back by what finds it
 //! freeze.json      why no deploy may begin
+//! reserve          room that a deploy needs to be put back, should the disk become full
 //! ```
 
 use std::fs::{self, File};
@@ -25,6 +26,9 @@ const KEPT: usize = 50;
 
 /// The size at which the journal is put aside, in bytes. One that was put aside is kept.
 const MAX_JOURNAL: u64 = 4 << 20;
+
+/// The room for putting a release back, in bytes: records, definitions, links, and what starting a service writes.
+const RESERVE: usize = 1 << 20;
 
 /// The files of the deploys of one organization on this host.
 #[derive(Debug, Clone)]
@@ -84,6 +88,24 @@ impl DeployDir {
         let text = serde_json::to_vec(holder).unwrap_or_default();
         held.set_len(0).and_then(|()| held.write_all(&text)).map_err(fail())?;
         Ok(held)
+    }
+
+    /// Takes the room that putting a release back needs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is not as much.
+    pub fn reserve(&self) -> Result<(), FileError> {
+        file::write(&self.reserve_path(), &vec![0; RESERVE], Access::Private)
+    }
+
+    /// Gives that room back. Where it was not taken, nothing is done.
+    pub fn end_reserve(&self) {
+        let _ = fs::remove_file(self.reserve_path());
+    }
+
+    fn reserve_path(&self) -> PathBuf {
+        self.dir.join("reserve")
     }
 
     /// Who deploys now.

@@ -11,7 +11,7 @@ use super::copy::measure;
 use super::error::ReleaseError;
 use super::manifest::Manifest;
 use super::names::ContentHash;
-use super::store::{ReleaseStore, remove_file, sync};
+use super::store::{ReleaseStore, names, remove_file, sync};
 use crate::disk;
 use crate::sys::file::{self, FileError};
 
@@ -70,6 +70,21 @@ impl ReleaseStore {
     /// Whether a content is here. Only what was checked has such a name; one of another length was damaged since.
     pub(super) fn has_blob(&self, hash: &ContentHash, size: u64) -> bool {
         fs::symlink_metadata(self.blob(hash)).is_ok_and(|found| found.is_file() && found.len() == size)
+    }
+
+    /// Removes contents that arrived in part.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one cannot be removed.
+    pub fn remove_parts(&self) -> Result<(), ReleaseError> {
+        for name in names(&self.blobs())? {
+            let path = self.blobs().join(name);
+            if path.extension().is_some_and(|it| it == PART) {
+                remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Adds bytes of a content at `offset`: 0 begins anew, otherwise it is what has been received. The last bytes finish it: all

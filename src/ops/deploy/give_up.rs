@@ -1,6 +1,7 @@
 //! The old release is put back, by what finds that a deploy did not end: the agent, the watcher, an operator, or the next boot.
 
 use super::place::Place;
+use super::preflight;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::deploy::files::DeployDir;
@@ -42,11 +43,20 @@ pub fn give_up(place: &Place, given: GivenUp, on_progress: &mut OnProgress) -> R
     let files = place.files();
     let _act = files.act()?;
     let mut record = files.read(given.txid)?;
+    make_room(place, &record);
     if files.advance(&mut record, Event::GiveUp, Some(given.why), place.host.now())? != Duty::Revert {
         return Ok(record);
     }
     finish(place, &mut record, given.when, on_progress)?;
     Ok(record)
+}
+
+/// Frees what is needed to write the end of a deploy down. On a full disk what was sent goes too.
+fn make_room(place: &Place, record: &Record) {
+    place.files().end_reserve();
+    if record.state < State::Switched && preflight::is_full(place) {
+        let _ = place.releases().remove_parts();
+    }
 }
 
 /// Tries once more to put the old release back where that failed. The caller holds the lock.

@@ -333,6 +333,7 @@ fn commit(place: &Place, txid: &str) -> Result<Said, Fault> {
         return Err(give_up::outcome(&record));
     }
     files.advance(&mut record, Event::Commit, None, place.host.now())?;
+    files.end_reserve();
     let releases = place.releases();
     if let record::Before::Release(before) = &record.before {
         releases.set_previous(before, txid)?;

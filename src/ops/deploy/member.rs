@@ -166,10 +166,20 @@ impl Member {
         let Some(blob) = payload.blobs.get(&missing.hash) else { return Err(self.unexpected()) };
         let is_same = missing.received > 0 && blob.prefix_hash(missing.received)? == missing.prefix;
         let mut offset = if is_same { missing.received } else { 0 };
+        let mut was_damaged = false;
         loop {
             let bytes = blob.read(offset, usize::try_from(MAX_PUT).unwrap_or(usize::MAX))?;
             let length = bytes.len() as u64;
-            self.ask(&Ask::Put { sha256: missing.hash.clone(), size: missing.size, offset, length }, &bytes, say)?;
+            let put = Ask::Put { sha256: missing.hash.clone(), size: missing.size, offset, length };
+            match self.ask(&put, &bytes, say) {
+                // The host has removed all of it.
+                Err(fault) if fault.kind == FaultKind::Preflight && !was_damaged => {
+                    say("sending again what arrived damaged");
+                    (offset, was_damaged) = (0, true);
+                    continue;
+                }
+                put => put.map(drop)?,
+            }
             offset += length;
             if offset >= missing.size {
                 return Ok(());

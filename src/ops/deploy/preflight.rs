@@ -41,8 +41,13 @@ pub(super) fn check_host(place: &Place, manifest: &Manifest) -> Result<(), Fault
         Some(other) => Err(refused(format!("@{} of {} is deployed here", other.env(), place.org)).with_advice(
             "one environment is deployed to a TETRA_DIR; give the other one a directory or a host of its own",
         )),
-        None => Ok(()),
+        None => Ok(place.files().reserve()?),
     }
+}
+
+/// True where a deploy could not begin for want of room.
+pub(super) fn is_full(place: &Place) -> bool {
+    disk_space::of_path(&place.paths.org(&place.org)).is_ok_and(|found| found.free < ROOM)
 }
 
 /// Builds the release, and finds out whether it can be applied; what would be done, in lines.

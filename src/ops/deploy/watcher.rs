@@ -19,8 +19,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long it may take to begin.
 const START_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often it tries to put the old release back where it cannot write or another process is at it.
-const ATTEMPTS: u32 = 30;
+/// For how long it tries to put the old release back where it cannot write or another process is at it: a full disk is freed by
+/// people.
+const PERSISTENCE: Duration = Duration::from_secs(24 * 3600);
 
 /// The word that this program is started with as a watcher.
 pub const COMMAND: &str = "deploy-watch";
@@ -77,7 +78,6 @@ pub fn watch(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
 fn wait(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
     let until = Instant::now() + limit;
     let mut seen = Instant::now();
-    let mut attempts = 0;
     loop {
         if place.files().read(txid).is_ok_and(|record| record.state.has_ended()) {
             return Ok(());
@@ -90,8 +90,8 @@ fn wait(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
             let why = if is_late { "it was not committed in time" } else { "the deployer is gone" };
             match give_up(place, GivenUp { txid, why, when: When::Live }, &mut |_| {}) {
                 Ok(_) => return Ok(()),
-                Err(fault) if attempts >= ATTEMPTS => return Err(fault),
-                Err(_) => attempts += 1,
+                Err(fault) if Instant::now() >= until + PERSISTENCE => return Err(fault),
+                Err(_) => {}
             }
         }
         place.host.sleep(POLL_INTERVAL);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
@@ -16,7 +18,9 @@ use tetra::sys::host::Host;
 use tetra::sys::os_host::OsHost;
 use tetra::tkm::agent::protocol::{Reply, Request, frame, next_frame};
 
-use crate::sandbox::{self, kill_hard};
+use crate::beds::skipped;
+use crate::sandbox::{self, ChildGuard, kill_hard};
+use crate::sshd;
 use crate::waiting::{PATIENCE, eventually};
 use crate::world::{PROGRAM, World};
 
@@ -24,6 +28,8 @@ use crate::world::{PROGRAM, World};
 struct Site {
     world: World,
     host: tempfile::TempDir,
+    /// The process that keeps the disk of the host, which no other program sees; none if it has that of this machine.
+    disk: Option<ChildGuard>,
 }
 
 /// The agent on it.
@@ -35,7 +41,36 @@ impl Site {
     fn new() -> Self {
         let mut world = World::new();
         world.run("org init acme").done();
-        Self { world, host: tempfile::tempdir().expect("a directory") }
+        Self { world, host: tempfile::tempdir().expect("a directory"), disk: None }
+    }
+
+    /// With a disk of so many MiB: a file system in memory.
+    fn with_disk(mib: u32) -> Self {
+        let mut site = Self::new();
+        let line = format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\" && echo && exec sleep 100000");
+        let mut keeper = Command::new("unshare");
+        keeper.args(["--mount", "--propagation", "private", "sh", "-c", &line]).arg(site.host.path());
+        let mut keeper = ChildGuard(keeper.stdout(Stdio::piped()).spawn().expect("unshare is there"));
+        let mut mounted = [0];
+        keeper.0.stdout.take().expect("piped").read_exact(&mut mounted).expect("mounted");
+        site.disk = Some(keeper);
+        site
+    }
+
+    /// The home of the host, as it sees it itself.
+    fn home(&self) -> PathBuf {
+        let seen = |keeper: &ChildGuard| format!("/proc/{}/root{}", keeper.0.id(), self.host.path().display());
+        self.disk.as_ref().map_or_else(|| self.host.path().to_owned(), |keeper| seen(keeper).into())
+    }
+
+    /// Leaves no room on its disk.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.home().join("filling")).expect("room for a name");
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    fn empty(&self) {
+        fs::remove_file(self.home().join("filling")).expect("ours");
     }
 
     /// The release with this `MODE` of its service.
@@ -65,8 +100,11 @@ impl Site {
         let path = std::env::var("PATH").unwrap_or_default();
         let home = self.host.path().display().to_string();
         let variables = BTreeMap::from([("HOME".to_owned(), home), ("PATH".to_owned(), path)]);
-        let words = ["agent", "acme/dev"].map(str::to_owned);
-        let mut agent = Agent(Dialogue::start(PROGRAM, &words, &variables).expect("it is there"));
+        let enter = self.disk.as_ref().map(|it| format!("--mount=/proc/{}/ns/mnt", it.0.id()));
+        let before: Vec<&str> = enter.as_deref().map_or(Vec::new(), |mount| vec!["nsenter", mount]);
+        let words: Vec<String> =
+            [&before, &[PROGRAM, "agent", "acme/dev"][..]].concat().into_iter().map(str::to_owned).collect();
+        let mut agent = Agent(Dialogue::start(&words[0], &words[1..], &variables).expect("it is there"));
         agent.0.feed().write(&[frame(NONCE, &Request::Session).as_bytes()]).expect("it reads");
         let hello = agent.read();
         assert!(matches!(serde_json::from_slice(&hello), Ok(Reply::Hello { .. })));
@@ -103,7 +141,7 @@ impl Site {
     }
 
     fn org(&self) -> PathBuf {
-        self.host.path().join("tetra/org/acme")
+        self.home().join("tetra/org/acme")
     }
 
     fn record(&self, txid: &str) -> Record {
@@ -119,7 +157,7 @@ impl Site {
 
     /// The `MODE` of what runs.
     fn mode(&self) -> Option<String> {
-        let path = self.host.path().join("tetra/tsm/runtime/processes/web/meta.json");
+        let path = self.home().join("tetra/tsm/runtime/processes/web/meta.json");
         let meta: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let environ = fs::read(format!("/proc/{}/environ", meta["pid"].as_u64()?)).ok()?;
         let found = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"MODE="))?;
@@ -160,7 +198,7 @@ impl Agent {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let processes = self.host.path().join("tetra/tsm/runtime/processes");
+        let processes = self.home().join("tetra/tsm/runtime/processes");
         let dirs: Vec<PathBuf> = fs::read_dir(processes).into_iter().flatten().flatten().map(|it| it.path()).collect();
         sandbox::end_all(&dirs);
     }
@@ -316,4 +354,47 @@ fn what_was_not_committed_is_put_back_at_the_next_start() {
     assert!(said.contains("deploy boot of acme/dev is REVERTED"), "{said}");
     assert_eq!(site.mode().as_deref(), Some("one"));
     assert_eq!(site.record("boot").state, State::Reverted);
+}
+
+#[test]
+fn a_disk_that_becomes_full_leaves_the_old_release_and_no_parts() {
+    if let Some(why) = sshd::hindrance() {
+        return skipped("a_disk_that_becomes_full_leaves_the_old_release_and_no_parts", why);
+    }
+    let mut site = Site::with_disk(80);
+    let old = site.payload("one");
+    let agent = site.until(&old, "first", State::Healthy);
+    assert!(matches!(site.commit("first"), Said::Done));
+    drop(agent);
+    let new = site.payload("two");
+    let (hash, blob) = new.blobs.first_key_value().expect("one");
+    let bytes = blob.read(0, 1 << 20).expect("in memory");
+    let states = [
+        (State::Staging, State::Aborted),
+        (State::Staged, State::Aborted),
+        (State::Armed, State::Aborted),
+        (State::Applied, State::Reverted),
+        (State::Healthy, State::Reverted),
+    ];
+    for (state, end) in states {
+        let txid = format!("full-{}", state.word().to_lowercase());
+        let mut agent = site.until(&new, &txid, state);
+        site.fill();
+        if state == State::Staging {
+            let said = agent.put(hash, &bytes, 0, blob.size());
+            assert!(failure(&said).1.contains("No space left"), "{said:?}");
+        }
+        drop(agent);
+        site.ends(&txid, end);
+        site.empty();
+        assert_eq!(site.mode().as_deref(), Some("one"), "{state}");
+        let names = |dir: &str| fs::read_dir(site.org().join(dir)).into_iter().flatten().flatten().map(|it| it.path());
+        let parts: Vec<_> = names("deploy/blobs").filter(|it| it.extension().is_some()).collect();
+        assert!(parts.is_empty() && !site.org().join("deploy/reserve").exists(), "{state}: {parts:?}");
+    }
+    let agent = site.until(&new, "room", State::Healthy);
+    assert!(matches!(site.commit("room"), Said::Done));
+    drop(agent);
+    assert_eq!(site.mode().as_deref(), Some("two"));
+    assert!(!site.org().join("deploy/reserve").exists());
 }
