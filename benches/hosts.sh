@@ -4,7 +4,7 @@
 #     benches/hosts.sh target/release/tetra [HOSTS] [RUNS]
 #
 # Prints the median of a rotation of one host and of HOSTS (20) in the same run, of a login on a new connection and of a call on one
-# that is shared, each next to plain ssh doing the same.
+# that is shared, each next to plain ssh doing the same; and how many connections a rotation makes to a host.
 set -euo pipefail
 program=$(readlink -f "${1:?the program}")
 hosts=${2:-20} runs=${3:-5}
@@ -77,10 +77,34 @@ floor_many=$(timed logins "$hosts")
 echo "3 logins, 1 host       $floor_one ms"
 echo "3 logins, $hosts hosts     $floor_many ms"
 awk "BEGIN { printf \"ratio                  %.1f\n\", $floor_many / $floor_one }"
+awk "BEGIN { printf \"rotation to logins     %.2f\n\", $many / $floor_many }"
 port=(-p 23001)
 echo "plain ssh, new         $(timed "${plain[@]}" "${port[@]}" root@127.0.0.1 true) ms"
 "${plain[@]}" "${port[@]}" -o ControlMaster=yes -o "ControlPath=$dir/c" -N root@127.0.0.1 2>/dev/null & pids+=($!)
 until [ -S "$dir/c" ]; do :; done
 echo "plain ssh, shared      $(timed "${plain[@]}" "${port[@]}" -o "ControlPath=$dir/c" root@127.0.0.1 true) ms"
 echo "ssh -V                 $(timed ssh -V) ms"
+# The calls of tkm itself: those on a shared connection last as long as ssh and what the host does.
+mkdir "$dir/bin"
+cat >"$dir/bin/ssh" <<'SH'
+#!/bin/bash
+case " $* " in
+*' -G '*) exec /usr/bin/ssh "$@" ;;
+*ControlMaster=yes* | *ControlPath=none*) echo connection >>"$CALLS"; exec /usr/bin/ssh "$@" ;;
+esac
+begin=${EPOCHREALTIME/./}
+/usr/bin/ssh "$@"
+code=$?
+echo "shared $((${EPOCHREALTIME/./} - begin))" >>"$CALLS"
+exit $code
+SH
+chmod +x "$dir/bin/ssh"
+for line in 'rotate dev' 'rotate dev --resume --now' 'rotate dev --now'; do
+    # shellcheck disable=SC2086
+    CALLS=$dir/calls PATH=$dir/bin:$PATH "$tkm" $line >/dev/null 2>&1
+    echo "connections            $(grep -c connection "$dir/calls") by $(sed -n '$=' "$dir/calls") calls: tkm $line"
+    cat "$dir/calls" >>"$dir/all" && rm "$dir/calls"
+done
+awk '/shared/ { print $2 / 1000 }' "$dir/all" | sort -n |
+    awk '{ all[NR] = $1 } END { printf "tkm, shared connection %.1f ms, p90 %.1f ms\n", all[int((NR + 1) / 2)], all[int(NR * 0.9)] }'
 echo "tkm test, new          $(timed "$tkm" test h1) ms"

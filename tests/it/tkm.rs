@@ -480,7 +480,7 @@ fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
     assert!(!world.run("tkm list").done().contains("grace"));
 }
 
-/// Ends tetra before or after a call of ssh, counted from 1.
+/// Ends tetra before or after a call of ssh, counted from 1, or of ssh-keygen that makes a key, which is 0.
 struct Killer {
     bin: PathBuf,
 }
@@ -495,6 +495,10 @@ impl Killer {
                       case \" $* \" in *' -N '*) exec /usr/bin/ssh \"$@\";; esac\n\
                       /usr/bin/ssh \"$@\"; code=$?\n[ $count = $at ] && kill -9 $PPID\nexit $code\n";
         crate::program::script(&bin.join("ssh"), script);
+        let script = "#!/bin/sh\ncase \" $* \" in *' -t '*) ;; *) exec /usr/bin/ssh-keygen \"$@\";; esac\n\
+                      read -r at when < \"${0%/*}/kill-at\"\n[ $at$when = 0before ] && kill -9 $PPID && exit\n\
+                      /usr/bin/ssh-keygen \"$@\"; code=$?\n[ $at$when = 0after ] && kill -9 $PPID\nexit $code\n";
+        crate::program::script(&bin.join("ssh-keygen"), script);
         Self { bin }
     }
 
@@ -518,9 +522,11 @@ fn a_rotation_that_is_killed_at_any_step_locks_no_one_out() {
     world.run(&bootstrap(&server)).done();
     let killer = Killer::new(&world);
     let rounds: usize = std::env::var("TKM_KILL_ROUNDS").map_or(1, |rounds| rounds.parse().expect("a number"));
-    // The new key is let in by five calls: a connection, read, write, a fresh connection, its check. The old one goes by six:
-    // read, arm, write, a fresh connection, its check, disarm.
-    let points: Vec<_> = (1..=11).map(|at| (at, "before")).chain([(11, "after")]).collect();
+    // The key is made (0). It is let in by five calls: a connection, read, write, a fresh connection, its check. The old one goes by
+    // six: read, arm, write, a fresh connection, its check, disarm. Connections have no end that is waited for.
+    let is_connection = |at: &usize| [1, 4, 9].contains(at);
+    let after = (0..=11).filter(|at| !is_connection(at)).map(|at| (at, "after"));
+    let points: Vec<_> = (0..=11).map(|at| (at, "before")).chain(after).collect();
     let mut killed = 0;
     for (at, when) in std::iter::repeat_n(&points, rounds).flatten() {
         killed += usize::from(!killer.run(&world, "tkm rotate dev --now", &format!("{at} {when}")));
