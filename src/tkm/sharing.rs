@@ -2,6 +2,8 @@
 //!
 //! A verification never uses one that is there: [`Connection::on_fresh_connection`] ends it, and the next call makes a new one.
 
+use std::path::PathBuf;
+
 use super::control::{Control, Shared, Sharing, free_socket};
 use super::error::TkmError;
 use super::login::Login;
@@ -47,6 +49,12 @@ impl Connection<'_> {
         };
         let shared = &all[index];
         call(Control::Share(&shared.socket), &shared.said)
+    }
+
+    /// The socket of the connection that calls with this login share; none if there is none yet.
+    pub(super) fn socket_of(&self, login: &Login) -> Option<PathBuf> {
+        let who = self.who(login);
+        self.sharing.as_ref()?.all().iter().find(|shared| shared.who == who).map(|shared| shared.socket.clone())
     }
 
     fn make(&self, login: &Login) -> Result<Option<Shared>, TkmError> {

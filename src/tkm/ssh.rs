@@ -144,10 +144,13 @@ impl<'a> Connection<'a> {
         pins::pinned(&text, &self.host.name).into_iter().next().ok_or_else(|| self.failure(&said))
     }
 
-    /// The words of a session for a person, or of a command whose output is theirs.
+    /// The words of a session for a person, or of a command whose output is theirs. It shares the connection of the login, if there
+    /// is one: that lasts as long as this.
     #[must_use]
     pub fn session_words(&self, login: &Login, command: &[String]) -> Vec<String> {
-        let mut words = self.words(login, &self.store.known_hosts(), Path::new(""), Control::Own);
+        let socket = self.socket_of(login);
+        let control = socket.as_deref().map_or(Control::Own, Control::Share);
+        let mut words = self.words(login, &self.store.known_hosts(), Path::new(""), control);
         words.extend(["--".to_owned(), self.target(login)]);
         words.extend(command.iter().cloned());
         words
@@ -267,7 +270,11 @@ impl<'a> Connection<'a> {
             return Err(TkmError::Unreachable { name: self.host.name.clone(), why });
         }
         if let (Some(file), Some(why)) = (login.agent_key(), log::agent_failure(log)) {
-            return Err(TkmError::AgentDidNotSign { name: self.host.name.clone(), file: file.with_extension(""), why });
+            return Err(TkmError::AgentDidNotSign {
+                subject: format!("`{}`", self.host.name),
+                file: file.with_extension(""),
+                why,
+            });
         }
         Err(match self.failure(log) {
             TkmError::Refused { .. } if matches!(login, Login::Certificate { .. }) => self.certificate_refused(login),

@@ -38,14 +38,14 @@ impl Command for Ssh {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let host = store.host(&self.host)?;
-        let connection = Connection::open(&store, &host, cx.host.variables())?;
+        let connection = Connection::open(&store, &host, cx.host.variables())?.shared();
         if host.rules.agent.is_some() && is_bound(&host.env) && !is_request(&self.command) {
             return Err(TkmError::Bound { name: host.name, env: host.env.to_string() }.into());
         }
         let state = store.state()?;
         let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
         let login = access::login_of(&store, key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?)?;
-        // A changed host key is reported with both fingerprints, before anything is sent.
+        // A changed host key is reported with both fingerprints, before anything is sent. The command goes over the same connection.
         if !cx.console.is_terminal() || !self.command.is_empty() {
             access::verify(&connection, &login)?;
         }

@@ -34,8 +34,8 @@ pub(super) fn start(world: &World, line: &str) -> Child {
 }
 
 #[test]
-fn a_rotation_makes_two_connections_to_a_host() {
-    if !has_servers("a_rotation_makes_two_connections_to_a_host") {
+fn a_command_makes_as_few_connections_to_a_host_as_it_can() {
+    if !has_servers("a_command_makes_as_few_connections_to_a_host_as_it_can") {
         return;
     }
     let server = Server::start("dev");
@@ -49,7 +49,10 @@ fn a_rotation_makes_two_connections_to_a_host() {
     for (line, connections) in [
         ("tkm rotate dev", 2),
         ("tkm rotate dev --resume --grace 0s", 2),
+        // By the old key, by the new one, and once more when the old one is gone.
+        ("tkm rotate dev --now", 3),
         ("tkm test dev", 1),
+        ("tkm ssh dev -- true", 1),
         ("tkm remote sync dev", 2),
         (&revoke, 2),
     ] {
