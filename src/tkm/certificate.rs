@@ -14,6 +14,7 @@ use super::access;
 use super::error::TkmError;
 use super::key::PublicKey;
 use super::keygen::{self, Call, public_path};
+use super::log;
 use super::login::Login;
 use super::state::{Certificate, Key, State};
 use super::store::Store;
@@ -132,7 +133,11 @@ pub fn sign(store: &Store, variables: &BTreeMap<String, String>, wanted: &Signin
     arguments.push(public.display().to_string());
     let done = keygen::call(&Call { arguments: &arguments, variables, input: b"" })?;
     if done.exit != ChildExit::Code(0) {
-        return Err(keygen::failure("ssh-keygen -s", &done.stderr));
+        let why = log::signing_failure(&String::from_utf8_lossy(&done.stderr)).filter(|_| in_agent);
+        return Err(why.map_or_else(
+            || keygen::failure("ssh-keygen -s", &done.stderr),
+            |why| TkmError::AgentDidNotSign { subject: "a certificate".to_owned(), file: by.with_extension(""), why },
+        ));
     }
     let made = scratch.path().join("key-cert.pub");
     Ok(disk::read_own(&made).map_err(FileError::io("read", &made))?)

@@ -114,11 +114,11 @@ pub enum TkmError {
         /// The environment.
         env: String,
     },
-    /// The host would have let a key in, and the agent did not sign with it.
-    #[error("`{name}`: your agent did not sign with `{}`: {why}", file.display())]
+    /// The agent did not sign with a key that it was asked to sign with.
+    #[error("{subject}: your agent did not sign with `{}`: {why}", file.display())]
     AgentDidNotSign {
-        /// The host.
-        name: HostName,
+        /// What it was meant for: a host that would have let the key in, or a certificate.
+        subject: String,
         /// The private key.
         file: PathBuf,
         /// Why, as far as is known.

@@ -7,13 +7,29 @@ fn last_accepted(log: &str) -> Option<&str> {
     log.lines().rev().find_map(|line| line.strip_prefix("debug1: Server accepts key: "))
 }
 
+const REFUSED_TO_SIGN: &str = "it refused to sign: nothing confirmed it, or its key is for other hosts";
+const DOES_NOT_HOLD: &str = "it does not hold the key, or is locked";
+
 /// Why an agent did not sign with a key that the host would have let in; none if that was not what failed.
 pub(super) fn agent_failure(log: &str) -> Option<&'static str> {
     if log.lines().any(|line| !line.starts_with("debug") && line.contains("agent refused operation")) {
-        return Some("it refused to sign: nothing confirmed it, or its key is for other hosts");
+        return Some(REFUSED_TO_SIGN);
     }
     let is_held = last_accepted(log)?.split_whitespace().any(|word| word == "agent");
-    (!is_held).then_some("it does not hold the key, or is locked")
+    (!is_held).then_some(DOES_NOT_HOLD)
+}
+
+/// The same for a certificate, from what `ssh-keygen -U` said.
+pub(super) fn signing_failure(said: &str) -> Option<&'static str> {
+    [
+        ("agent refused operation", REFUSED_TO_SIGN),
+        ("agent contains no identities", DOES_NOT_HOLD),
+        ("not found in agent", DOES_NOT_HOLD),
+        ("agent not present", "there is none: `SSH_AUTH_SOCK` is not set"),
+        ("Cannot use public key for CA signature", "`SSH_AUTH_SOCK` leads to none"),
+    ]
+    .into_iter()
+    .find_map(|(text, why)| said.contains(text).then_some(why))
 }
 
 /// The fingerprint of the key that was let in.

@@ -109,3 +109,59 @@ fn a_key_of_a_token_is_not_made_without_one() {
     assert!(said.contains("no FIDO token made the key") && said.contains("without `--fido`"), "{said}");
     assert!(!world.run("tkm list").done().contains("admin"));
 }
+
+#[test]
+fn certificates_are_signed_and_used_by_keys_that_an_agent_holds() {
+    if !has_servers("certificates_are_signed_and_used_by_keys_that_an_agent_holds") {
+        return;
+    }
+    let server = Server::start("dev");
+    let dir = tempfile::tempdir().expect("a directory");
+    let (answers, confirms) = (dir.path().join("answers"), dir.path().join("confirms"));
+    script(&answers, "#!/bin/sh\necho secret\n");
+    script(&confirms, "#!/bin/sh\n[ -e \"${0%/*}/yes\" ]\n");
+    let mut agent = Agent::start(dir.path(), &confirms, &answers);
+    let mut world = World::with(&[("SSH_AUTH_SOCK", &agent.socket.display().to_string())]);
+    world.run("tkm init").done();
+    let (port, fingerprint) = (server.port(), server.fingerprint());
+    world.run(&format!("tkm host add dev root@127.0.0.1:{port} --fingerprint {fingerprint}")).done();
+    world.run(&bootstrap(&server)).done();
+    world.run("tkm ca init dev").done();
+    // From here on a certificate alone is the way in.
+    world.run(&format!("tkm revoke dev --identity {}", server.identity().display())).done();
+    let (key, authority) =
+        (tkm_dir(&world).join("keys/_/dev/id_ed25519"), tkm_dir(&world).join("keys/_/dev/id_ed25519_ca"));
+    for path in [&key, &authority] {
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-p", "-P", "", "-N", "secret", "-f"]).arg(path).stdout(Stdio::null());
+        assert!(keygen.status().expect("ssh-keygen is there").success());
+    }
+    let path = authority.display().to_string();
+    let refused = |world: &mut World, why: &str| {
+        let said = world.run("tkm ca sign dev").failed(18);
+        assert!(said.contains(why) && said.contains(&format!("ssh-add {path}")), "{said}");
+        assert!(!world.run("tkm ca list").done().contains("valid"), "nothing was signed");
+    };
+    refused(&mut world, "does not hold the key");
+    // Another key than the one that signs.
+    agent.add(&[&key.display().to_string()]);
+    refused(&mut world, "does not hold the key");
+    agent.add(&["-c", &path]);
+    refused(&mut world, "refused to sign");
+    fs::write(dir.path().join("yes"), "").expect("ours");
+    agent.add(&["-x"]);
+    refused(&mut world, "does not hold the key, or is locked");
+    agent.add(&["-X"]);
+    world.run("tkm ca sign dev").done();
+    // The key that signs is not needed for a login; the one that it signed is.
+    agent.add(&["-d", &path]);
+    world.run("tkm test dev").done();
+    assert_eq!(world.run("tkm ssh dev -- exit 7").code, 7);
+    agent.add(&["-D"]);
+    let said = world.run("tkm test dev").failed(18);
+    assert!(said.contains(&format!("ssh-add {}", key.display())), "{said}");
+    agent.child.kill().expect("it runs");
+    agent.child.wait().expect("ours");
+    let said = world.run("tkm ca sign dev").failed(18);
+    assert!(said.contains("`SSH_AUTH_SOCK` leads to none") && said.contains(&format!("ssh-add {path}")), "{said}");
+}
