@@ -5,8 +5,10 @@ use std::num::{IntErrorKind, ParseIntError};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{CommandSpec, foreign};
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, UserFacingError};
+use crate::base::name::InvalidName;
 use crate::base::suggest;
+use crate::tkm::host::InvalidAddress;
 
 /// A complaint about the words after a command's name.
 pub struct ArgumentError {
@@ -113,7 +115,11 @@ fn advice(entry: &CommandSpec, error: &clap::Error) -> String {
     if !valid.is_empty() {
         return format!("expected one of {}", valid.join(", "));
     }
-    format!("`{} --help` shows how to write it", entry.name)
+    // What is wrong with a name or an address is not in the help of every command that takes one.
+    let source = std::error::Error::source(error);
+    let own = source.and_then(|why| why.downcast_ref::<InvalidName>()).and_then(UserFacingError::advice);
+    let own = own.or_else(|| source?.downcast_ref::<InvalidAddress>()?.advice());
+    own.unwrap_or_else(|| format!("`{} --help` shows how to write it", entry.name))
 }
 
 fn argument_name(argument: &Option<String>) -> String {

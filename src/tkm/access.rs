@@ -73,7 +73,8 @@ pub(super) fn private_login(store: &Store, key: &Key) -> Result<Login, TkmError>
 ///
 /// Fails if it is missing, open to others, of another user, corrupted, or too weak.
 pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<Login, TkmError> {
-    let bytes = private_bytes(path)?;
+    // A public key is open to all, and holds no secret.
+    let bytes = private_bytes(path).map_err(|error| public_given(path).unwrap_or(error))?;
     if disk::owner_of(path).is_some_and(|(uid, _)| uid != process::own_uid()) {
         return Err(TkmError::ForeignKey { path: path.to_owned() });
     }
@@ -94,6 +95,13 @@ pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<L
     Err(unreadable(path, &bytes).unwrap_or_else(|| keygen::failure("ssh-keygen -y", &found.stderr)))
 }
 
+/// That a file is the public half of a key; none if it is not.
+fn public_given(path: &Path) -> Option<TkmError> {
+    keygen::read_public(path).ok()?;
+    let advice = format!("name the private one: `--identity {}`", path.with_extension("").display());
+    Some(TkmError::PrivateKeyFile { path: path.to_owned(), why: "is a public key", advice })
+}
+
 /// Why ssh reads no private key in a file; none if that is not seen from the outside.
 fn unreadable(path: &Path, bytes: &[u8]) -> Option<TkmError> {
     let fail = |why, advice: String| Some(TkmError::PrivateKeyFile { path: path.to_owned(), why, advice });
@@ -104,9 +112,8 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Option<TkmError> {
             "name the file without `.pub` that `ssh-keygen` made".to_owned(),
         );
     };
-    if PublicKey::parse(text.lines().next().unwrap_or_default()).is_ok() {
-        let private = path.with_extension("").display().to_string();
-        return fail("is a public key", format!("name the private one: `--identity {private}`"));
+    if let Some(error) = public_given(path) {
+        return Some(error);
     }
     if !text.trim_start().starts_with("-----BEGIN ") {
         return fail(

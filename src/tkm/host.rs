@@ -1,6 +1,7 @@
 //! Hosts: what they are called, and how they are reached.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -101,9 +102,10 @@ impl FromStr for Address {
             None if rest.matches(':').count() == 1 => rest.split_once(':').map_or((rest, None), |(h, p)| (h, Some(p))),
             None => (rest, None),
         };
-        let port = match port.map(str::parse::<u16>) {
-            Some(Ok(0) | Err(_)) => return Err(fail("the port is not a number from 1 to 65535")),
-            Some(Ok(port)) => Some(port),
+        let is_digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = match port.map(|port| port.parse::<u16>().ok().filter(|number| *number > 0 && is_digits(port))) {
+            Some(None) => return Err(fail("the port is not a number from 1 to 65535")),
+            Some(port) => port,
             None => None,
         };
         if user.is_some_and(|user| !is_word(user, b"._-$\\")) {
@@ -111,6 +113,10 @@ impl FromStr for Address {
         }
         if !is_word(host, b"._-:%") {
             return Err(fail("the host may have letters, digits, `.`, `_`, `-` and `:`, and does not begin with `-`"));
+        }
+        let plain = host.split_once('%').map_or(host, |(address, _zone)| address);
+        if host.contains(':') && plain.parse::<Ipv6Addr>().is_err() {
+            return Err(fail("the host is not an IPv6 address; one with a port has brackets: `[::1]:22`"));
         }
         Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port })
     }

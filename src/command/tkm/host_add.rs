@@ -77,9 +77,14 @@ impl HostAdd {
     fn env(&self, cx: &Cx) -> Result<EnvName, Fault> {
         let named =
             self.host.as_str().parse::<EnvName>().ok().filter(|env| env.tier().is_some_and(|it| it > Tier::Local));
-        let chosen = || cx.selection.env.clone().filter(|env| env.tier() != Some(Tier::Local));
+        let is_local = |env: &EnvName| env.tier() == Some(Tier::Local);
+        let chosen = || cx.selection.env.clone().filter(|env| !is_local(env));
         named.or_else(chosen).ok_or_else(|| {
-            Fault::usage(format!("no environment is given for `{}`", self.host))
+            let why = match &cx.selection.env {
+                Some(env) => format!("`{env}` is this machine, and has no hosts: no other environment is given for"),
+                None => "no environment is given for".to_owned(),
+            };
+            Fault::usage(format!("{why} `{}`", self.host))
                 .with_advice(format!("add it: `tkm host add {} {} --env dev`", self.host, self.address))
         })
     }

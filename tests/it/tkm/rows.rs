@@ -33,6 +33,8 @@ fn keys(dir: &Path, server: &Server) {
     let public = fs::read(dir.join("unknown.pub")).expect("there");
     write("public", &public, 0o600);
     write("changed.pub", &public[..40], 0o644);
+    let made = Command::new("mkfifo").args(["-m", "600"]).arg(dir.join("pipe")).status().expect("mkfifo is there");
+    assert!(made.success());
 }
 
 /// What is said of a key names its file and what to do.
@@ -52,6 +54,7 @@ fn a_key_that_cannot_be_read_is_named_with_what_to_do() {
         ("binary", "it is not text", "without `.pub`"),
         ("words", "does not begin with `-----BEGIN`", "without `.pub`"),
         ("public", "is a public key", "name the private one"),
+        ("unknown.pub", "is a public key", "bad/unknown`"),
     ] {
         let path = dir.join(name).display().to_string();
         let said = world.run(&format!("tkm bootstrap dev --identity {path}")).failed(1);
@@ -97,6 +100,23 @@ fn what_is_wrong_has_its_exit_code_and_changes_nothing() {
         (add("[::1]22", ""), 2),
         (add("[::1", ""), 2),
         (add("root@", ""), 2),
+        (add("", ""), 2),
+        (add("root@@web", ""), 2),
+        (add("root:secret@web", ""), 2),
+        (add("root@::1:22222", ""), 2),
+        (add("[web]x:22", ""), 2),
+        (add("web:+22", ""), 2),
+        (add("web:ssh", ""), 2),
+        (add("web:", ""), 2),
+        (add("root@web -p 22", ""), 2),
+        (add("root@web\n", ""), 2),
+        (format!("tkm host add 'web one' 127.0.0.1:{port} --env dev"), 2),
+        (format!("tkm host add --env dev -- -web 127.0.0.1:{port}"), 2),
+        (format!("tkm host add 'web*' 127.0.0.1:{port} --env dev"), 2),
+        (format!("tkm host add new 127.0.0.1:{port} --env local"), 2),
+        (add(&format!("127.0.0.1:{port}"), "--fingerprint ''"), 2),
+        (add(&format!("127.0.0.1:{port}"), &format!("--fingerprint {}", &good[7..])), 2),
+        (add(&format!("127.0.0.1:{port}"), &format!("--fingerprint {}", good.to_lowercase())), 2),
         (add(&"a".repeat(300), ""), 2),
         (format!("tkm host add ../x 127.0.0.1:{port} --env dev"), 2),
         (format!("tkm host add new 127.0.0.1:{port} --env nowhere"), 5),
@@ -119,6 +139,10 @@ fn what_is_wrong_has_its_exit_code_and_changes_nothing() {
         (bad("words"), 1),
         (bad("public"), 1),
         (bad("."), 1),
+        (bad("unknown.pub"), 1),
+        (bad("pipe"), 1),
+        ("tkm bootstrap dev --identity /dev/zero".to_owned(), 1),
+        ("tkm bootstrap dev --identity ''".to_owned(), 2),
         (bad("rsa1024"), 2),
         (bad("unknown"), 18),
         (format!("{} --as daemon", bootstrap(&server)), 18),
@@ -130,6 +154,11 @@ fn what_is_wrong_has_its_exit_code_and_changes_nothing() {
         ("tkm ca sign dev".to_owned(), 22),
         ("tkm ca init prod --yes --no-passphrase".to_owned(), 22),
         ("tkm ca revoke 1".to_owned(), 5),
+        ("tkm host rekey dev".to_owned(), 2),
+        ("tkm host import missing".to_owned(), 5),
+        ("tkm rotate dev --grace 91d".to_owned(), 2),
+        ("tkm rotate dev --grace 1h --now".to_owned(), 2),
+        ("tkm rotate @dev@".to_owned(), 2),
         ("tkm rotate staging --resume".to_owned(), 5),
         ("tkm rotate prod --yes".to_owned(), 22),
         ("tkm generate local".to_owned(), 2),
@@ -164,6 +193,16 @@ fn what_is_wrong_has_its_exit_code_and_changes_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // What is said is about what is wrong.
+    for (line, said) in [
+        (add("root@::1:22222", ""), "one with a port has brackets: `[::1]:22`"),
+        (add("web:+22", ""), "the port is not a number from 1 to 65535"),
+        (format!("tkm host add 'web one' 127.0.0.1:{port} --env dev"), "a name begins with a letter or digit"),
+        (format!("tkm host add new 127.0.0.1:{port} --env local"), "`local` is this machine, and has no hosts"),
+    ] {
+        let found = world.run(&line);
+        assert!(found.stderr.contains(said), "{line}: {found:?}");
+    }
     // A store that cannot be trusted or read is not used, and stays.
     let dir = tkm_dir(&world);
     for (name, text, code) in [
