@@ -24,7 +24,7 @@ use crate::sys::file::{self, Access};
 use crate::sys::poll::StdinUntil;
 use crate::tkm::agent::host::{self, Agent};
 use crate::tkm::agent::is_own_line;
-use crate::tkm::agent::protocol::{Blob, ErrorKind, NO_NONCE, Reply, Request, frame, read_frame};
+use crate::tkm::agent::protocol::{AgentBlob, ErrorKind, NO_NONCE, Reply, Request, frame, read_frame};
 use crate::tsm::store::{Process, ProcessStore};
 
 /// How long a client may take to send its request.
@@ -68,7 +68,7 @@ impl Command for AgentCommand {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Asked { nonce, request } = self.asked(cx);
         if matches!(request, Ok(Request::Session)) {
-            let begun = Reply::Done { status: 0, output: Blob(Vec::new()) };
+            let begun = Reply::Done { status: 0, output: AgentBlob(Vec::new()) };
             self.log(cx, &request, &begun)?;
             serve::serve(Bounds { paths: cx.paths, host: cx.host, env: &self.env, version: VERSION }, &nonce);
             return Ok(Report::default());

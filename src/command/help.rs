@@ -7,7 +7,7 @@ pub mod services;
 mod topics;
 
 pub use at_cursor::at_cursor;
-pub use purposes::{PURPOSES, Purpose};
+pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, topic};
 

@@ -20,7 +20,7 @@ pub struct Page {
     /// What it is about, in one line.
     pub summary: String,
     /// What it says.
-    pub blocks: Vec<Block>,
+    pub blocks: Vec<ManualBlock>,
 }
 
 impl Page {
@@ -33,7 +33,7 @@ impl Page {
 
 /// A piece of a page. Texts have `code` in backquotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Block {
+pub enum ManualBlock {
     /// Begins a part.
     Part(String),
     /// Begins a part of a part.
@@ -65,7 +65,7 @@ mod tests {
         let pages = pages();
         let whole = html(&pages);
         for entry in COMMANDS.iter().filter(|entry| !entry.is_hidden()) {
-            let heading = Block::Heading(entry.name.to_owned());
+            let heading = ManualBlock::Heading(entry.name.to_owned());
             let page = pages.iter().filter(|page| page.blocks.contains(&heading)).collect::<Vec<_>>();
             let [page] = page[..] else { panic!("`{}` is in {} pages", entry.name, page.len()) };
             let text = roff(page, "");
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_page_about_a_file_has_what_its_description_says() {
         for page in pages().iter().filter(|page| page.section == 5) {
-            let items = page.blocks.iter().filter(|it| matches!(it, Block::Item(..))).count();
+            let items = page.blocks.iter().filter(|it| matches!(it, ManualBlock::Item(..))).count();
             assert!(items > 8, "{}: {items} items", page.name);
         }
     }

@@ -10,7 +10,7 @@ use crate::command::tsm::list::process_table;
 use crate::command::tsm::logs::json_lines;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Arrival, Report, RowStream};
-use crate::serve::{AccessRule, DEFAULT_PORT, Identity, LogOptions, Server, ServerOptions, Views};
+use crate::serve::{AccessRule, DEFAULT_PORT, LogOptions, Server, ServerIdentity, ServerOptions, Views};
 use crate::sys::{file, listen_socket, signal};
 use crate::tsm::conflict;
 
@@ -63,7 +63,7 @@ impl Command for Serve {
         }
         let (log, warnings) = LogOptions::from_variables(cx.host.variables());
         let release = cx.host.variable("TETRA_RELEASE").unwrap_or(VERSION).to_owned();
-        let identity = Identity {
+        let identity = ServerIdentity {
             version: VERSION,
             release,
             org: cx.selection.org.as_ref().map(ToString::to_string),

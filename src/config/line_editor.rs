@@ -28,7 +28,7 @@ struct EditedLine<'a> {
     before: &'a str,
     indent: &'a str,
     old: &'a str,
-    state: ValueState,
+    state: LineEdit,
     /// Blanks and a comment.
     tail: &'a str,
     end: &'a str,
@@ -40,7 +40,7 @@ struct EditedLine<'a> {
 
 /// What becomes of a statement.
 #[derive(Debug)]
-enum ValueState {
+enum LineEdit {
     Kept,
     Replaced(String),
     Removed,
@@ -60,7 +60,7 @@ impl<'a> LineEditor<'a> {
                 before: &text[from..start],
                 indent: &text[start..span.start],
                 old: &text[span.clone()],
-                state: ValueState::Kept,
+                state: LineEdit::Kept,
                 tail,
                 end: &whole[tail.len()..],
                 annotations: BTreeSet::new(),
@@ -76,18 +76,18 @@ impl<'a> LineEditor<'a> {
 
     /// Writes a statement otherwise.
     pub fn replace(&mut self, statement: usize, new: String) {
-        self.lines[statement].state = ValueState::Replaced(new);
+        self.lines[statement].state = LineEdit::Replaced(new);
     }
 
     /// Takes a statement away. Comments in and behind it stay.
     pub fn remove(&mut self, statement: usize) {
-        self.lines[statement].state = ValueState::Removed;
+        self.lines[statement].state = LineEdit::Removed;
     }
 
     /// True if a statement was taken away.
     #[must_use]
     pub fn is_removed(&self, statement: usize) -> bool {
-        matches!(self.lines[statement].state, ValueState::Removed)
+        matches!(self.lines[statement].state, LineEdit::Removed)
     }
 
     /// Says something about a statement in a comment at its end; once.
@@ -143,14 +143,14 @@ impl EditOutput {
 
     fn statement(&mut self, line: &EditedLine) {
         let new = match &line.state {
-            ValueState::Kept => line.old,
-            ValueState::Replaced(new) => new,
-            ValueState::Removed => "",
+            LineEdit::Kept => line.old,
+            LineEdit::Replaced(new) => new,
+            LineEdit::Removed => "",
         };
         for comment in lost(line.old, new) {
             self.line(comment);
         }
-        if matches!(line.state, ValueState::Removed) {
+        if matches!(line.state, LineEdit::Removed) {
             let rest = line.tail.trim_start();
             self.text.push_str(rest);
             self.text.push_str(if rest.is_empty() { "" } else { line.end });

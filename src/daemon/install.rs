@@ -17,7 +17,7 @@ use crate::sys::daemonize;
 use crate::sys::file::FileError;
 use crate::sys::process;
 use crate::sys::systemctl::Manager;
-use crate::sys::unit_check::{UnitDraft, Verdict};
+use crate::sys::unit_check::{UnitDraft, UnitVerdict};
 use crate::unit::{self, DiffLine, Owner, UnitOrigin, UnitSettings};
 
 pub use error::InstallError;
@@ -154,11 +154,11 @@ fn check_exposure(
 ) -> Result<Option<String>, Fault> {
     let Some(highest) = settings.highest_exposure() else { return Ok(None) };
     match draft.exposure(context.host, highest) {
-        Verdict::Passed(exposure) => Ok(Some(exposure)),
-        Verdict::Refused(exposure) => {
+        UnitVerdict::Passed(exposure) => Ok(Some(exposure)),
+        UnitVerdict::Refused(exposure) => {
             Err(InstallError::Exposed { name: settings.name.clone(), exposure, highest }.into())
         }
-        Verdict::Unknown => {
+        UnitVerdict::Unknown => {
             notes
                 .push("its exposure was not checked: `systemd-analyze security --offline` is not available".to_owned());
             Ok(None)

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::tkm::access;
-use crate::tkm::agent::protocol::CommandOutput;
+use crate::tkm::agent::protocol::AgentOutput;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
 use crate::tkm::many;
 use crate::tkm::ssh::Connection;
-use crate::tkm::state::{KeyId, Purpose, State};
+use crate::tkm::state::{KeyId, Purpose, StoreState};
 use crate::tkm::store::Store;
 
 /// Hosts, and with what they are logged in to.
 pub struct Fleet {
     store: Store,
-    state: State,
+    state: StoreState,
     org: Option<OrgName>,
     hosts: Vec<Host>,
 }
@@ -72,7 +72,7 @@ impl Fleet {
         words: &[String],
         variables: &BTreeMap<String, String>,
         on_text: impl FnMut(usize, &str),
-    ) -> Vec<Result<CommandOutput, TkmError>> {
+    ) -> Vec<Result<AgentOutput, TkmError>> {
         let work = |host: &Host, say: &dyn Fn(&str)| {
             say("asking");
             let answer = self

@@ -11,8 +11,8 @@ use crate::org::draft::{OVERRIDES, ProfileChain};
 use crate::org::error::OrgError;
 use crate::org::profile::{self, Op, Rule};
 use crate::tsm::definition::Definition;
-use crate::tsm::definition::keys::{Key, keys};
-use crate::tsm::options::value::{RawValue, ValueType};
+use crate::tsm::definition::keys::{DefinitionKey, keys};
+use crate::tsm::options::value::{OptionType, RawOptionValue};
 
 /// Keys that only an environment has, with what to write: one is about the link, one about the promotion.
 const ENVIRONMENT_KEYS: [(&str, &str); 2] =
@@ -92,7 +92,7 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
             wrong(ProblemPlace::Value, title, "write K = \"value\"".to_owned())
         };
     }
-    let known = Key::of_toml(key);
+    let known = DefinitionKey::of_toml(key);
     let of_environments = ENVIRONMENT_KEYS.iter().find(|(name, _)| name == key);
     if known.is_none() && of_environments.is_none() {
         let all = names();
@@ -119,9 +119,9 @@ fn find_problem(path: &KeyPath, value: &Toml) -> Option<KeyProblem> {
 }
 
 /// What to write instead, if a value is invalid.
-fn refused(key: Key, value: &Toml) -> Option<&'static str> {
+fn refused(key: DefinitionKey, value: &Toml) -> Option<&'static str> {
     let Some(values) = values(key.value_type, value) else { return Some(key.expected) };
-    let given = RawValue { values: &values, list: value.is_array(), dir: Path::new("/") };
+    let given = RawOptionValue { values: &values, list: value.is_array(), dir: Path::new("/") };
     key.read(&mut Definition::default(), &given).err()
 }
 
@@ -132,14 +132,14 @@ fn names() -> Vec<&'static str> {
 }
 
 /// A value as a `.tsm` file would have it; none if it is of another kind.
-fn values(holds: ValueType, value: &Toml) -> Option<Vec<String>> {
+fn values(holds: OptionType, value: &Toml) -> Option<Vec<String>> {
     match (holds, value) {
-        (ValueType::Text | ValueType::Opaque | ValueType::NumberOrText | ValueType::Texts, Toml::String(text)) => {
+        (OptionType::Text | OptionType::Opaque | OptionType::NumberOrText | OptionType::Texts, Toml::String(text)) => {
             Some(vec![text.clone()])
         }
-        (ValueType::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
-        (ValueType::Number | ValueType::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
-        (ValueType::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        (OptionType::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
+        (OptionType::Number | OptionType::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
+        (OptionType::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         _ => None,
     }
 }
@@ -161,7 +161,7 @@ pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str
     let mut definition = Definition { name: name.to_owned(), cwd: dir.to_owned(), ..Definition::default() };
     for leaf in &document.leaves {
         let key = match leaf.path.keys() {
-            [first, service, key] if first == "services" && service == name => Key::of_toml(key),
+            [first, service, key] if first == "services" && service == name => DefinitionKey::of_toml(key),
             [first, service, export, variable] if first == "services" && service == name && export == EXPORT => {
                 definition.exports.extend(plain(&leaf.value).map(|value| (variable.clone(), value)));
                 continue;
@@ -171,10 +171,10 @@ pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str
         let Some((key, mut values)) = key.and_then(|key| Some((key, values(key.value_type, &leaf.value)?))) else {
             continue;
         };
-        if key.value_type != ValueType::Opaque {
+        if key.value_type != OptionType::Opaque {
             values.iter_mut().for_each(|value| *value = expand_tilde(value, home));
         }
-        let given = RawValue { values: &values, list: leaf.value.is_array(), dir };
+        let given = RawOptionValue { values: &values, list: leaf.value.is_array(), dir };
         // A refused value was reported before.
         let _ = key.read(&mut definition, &given);
     }
@@ -254,7 +254,7 @@ mod tests {
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
         let directory = Path::new("/srv/app");
         for (toml, value, written) in VALUES {
-            let key = Key::of_toml(toml).unwrap_or_else(|| panic!("{toml} is not a key"));
+            let key = DefinitionKey::of_toml(toml).unwrap_or_else(|| panic!("{toml} is not a key"));
             let run = if *toml == "command" { "" } else { "command = 'x'\n" };
             let text = format!("[services.web]\n{run}{toml} = {value}\n");
             let document = document(&text);

@@ -16,7 +16,7 @@ use crate::sys::paths::Paths;
 use crate::sys::process::ProcessTable;
 use crate::sys::usage::descriptors;
 use crate::tsm::resolve::{self, Precision};
-use crate::tsm::sidecar::health::Health;
+use crate::tsm::sidecar::health::HealthState;
 use crate::tsm::store::{Process, ProcessStore};
 
 /// What process trees use: memory now, and CPU since the measurement before.
@@ -120,7 +120,7 @@ pub struct Measurement {
     /// The process.
     pub process: Process,
     /// What is known of its health.
-    pub health: Option<Health>,
+    pub health: Option<HealthState>,
     /// How many processes are in its tree; 0 if it does not run.
     pub tree: usize,
     /// Processor time of the tree, with that of what it has waited for.

@@ -133,7 +133,7 @@ struct PromotionLookup<'d, 'a> {
 }
 
 /// A definition.
-enum VariableDefinition<'d> {
+enum ValueDefinition<'d> {
     Cell(&'d KeyPath, &'d ValueState),
     Local(&'d Leaf),
     Name(&'d str, &'d str),
@@ -147,16 +147,16 @@ impl<'d, 'a> PromotionLookup<'d, 'a> {
         Self { draft, chain, cells: draft.values.iter().collect(), names: names.iter().collect() }
     }
 
-    fn definition(&self, id: usize) -> VariableDefinition<'d> {
+    fn definition(&self, id: usize) -> ValueDefinition<'d> {
         let leaves = &self.draft.document.leaves;
         if let Some((path, cell)) = self.cells.get(id) {
-            return VariableDefinition::Cell(path, cell);
+            return ValueDefinition::Cell(path, cell);
         }
         match leaves.get(id - self.cells.len()) {
-            Some(leaf) => VariableDefinition::Local(leaf),
+            Some(leaf) => ValueDefinition::Local(leaf),
             None => {
                 let (name, text) = self.names[id - self.cells.len() - leaves.len()];
-                VariableDefinition::Name(name, text)
+                ValueDefinition::Name(name, text)
             }
         }
     }
@@ -212,31 +212,31 @@ impl Lookup for PromotionLookup<'_, '_> {
     fn value(&self, id: usize, resolve: Resolve<Value>) -> Result<Value, ExpandError> {
         match self.definition(id) {
             // Only what is there is found.
-            VariableDefinition::Cell(_, cell) => {
+            ValueDefinition::Cell(_, cell) => {
                 cell.value.as_ref().map_or(Ok(Value::String(String::new())), |it| expand_value(it, resolve))
             }
-            VariableDefinition::Local(leaf) => expand_value(&leaf.value, resolve),
-            VariableDefinition::Name(_, text) => resolve(text),
+            ValueDefinition::Local(leaf) => expand_value(&leaf.value, resolve),
+            ValueDefinition::Name(_, text) => resolve(text),
         }
     }
 
     fn name(&self, id: usize) -> String {
         match self.definition(id) {
-            VariableDefinition::Cell(path, _) => path.to_string(),
-            VariableDefinition::Local(leaf) => format!("local:{}", leaf.path),
-            VariableDefinition::Name(name, _) => name.to_owned(),
+            ValueDefinition::Cell(path, _) => path.to_string(),
+            ValueDefinition::Local(leaf) => format!("local:{}", leaf.path),
+            ValueDefinition::Name(name, _) => name.to_owned(),
         }
     }
 
     fn location(&self, id: usize, part: &Range<usize>) -> Option<(&SourceText, Range<usize>)> {
         let local = self.draft.document.shown();
         let (source, span, value) = match self.definition(id) {
-            VariableDefinition::Cell(_, cell) => {
+            ValueDefinition::Cell(_, cell) => {
                 let (source, span) = self.draft.location(cell, self.chain);
                 (source, span, cell.value.as_ref()?)
             }
-            VariableDefinition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
-            VariableDefinition::Name(..) => return None,
+            ValueDefinition::Local(leaf) => (local, leaf.span.clone(), &leaf.value),
+            ValueDefinition::Name(..) => return None,
         };
         let place = value.as_str().map_or_else(|| span.clone(), |text| lookup::part_of(source, &span, text, part));
         Some((source, place))

@@ -27,7 +27,7 @@ pub trait Console {
     fn is_interactive(&self) -> bool;
 
     /// Asks a question and waits for the answer.
-    fn ask(&mut self, question: &Question) -> Answer;
+    fn ask(&mut self, question: &Question) -> UserAnswer;
 
     /// Shows where each of several targets is, after one of them moved on: a row for each in place on a terminal, else a line for
     /// what changed; with `--json` an object on a line of stderr.
@@ -132,7 +132,7 @@ pub struct Question {
 
 /// The answer to a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum UserAnswer {
     /// Continue.
     Yes,
     /// Do not continue.

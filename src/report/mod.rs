@@ -14,7 +14,7 @@ pub mod theme;
 pub mod value;
 
 pub use block::{Block, Column, Field, Fields, Message, Table, Visibility};
-pub use console::{Answer, Color, Console, OutputOptions, Question, Reader, TargetState};
+pub use console::{Color, Console, OutputOptions, Question, Reader, TargetState, UserAnswer};
 pub use row::{Arrival, Entries, Remark, Row, RowStream, Rows};
 pub use screen::Screen;
 pub use value::{Cell, Tone, Value};

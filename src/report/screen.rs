@@ -23,7 +23,7 @@ pub trait ScreenSource {
     /// # Errors
     ///
     /// Fails if the source is gone.
-    fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault>;
+    fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<ScreenSnapshot, Fault>;
 
     /// Readable when something happened that a snapshot would show; none if there is nothing to wait for.
     fn changes(&self) -> Option<BorrowedFd<'_>> {
@@ -36,7 +36,7 @@ pub trait ScreenSource {
 
 /// The state at one moment. Every shown cell has a text.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshot {
+pub struct ScreenSnapshot {
     /// One row for each entry, with a column `name`.
     pub table: Table,
     /// The last log lines of the selected row.

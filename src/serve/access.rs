@@ -13,7 +13,7 @@ pub struct AccessRule {
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum AccessRefusal {
     /// It does not say whom it is for, or more than once.
     BadHost,
     /// It is for another machine: a page of another site made a name lead here.
@@ -33,21 +33,21 @@ pub(super) enum Secrecy {
 
 impl AccessRule {
     /// Whether a request is answered.
-    pub(super) fn check(&self, headers: &HeaderMap, secrecy: Secrecy) -> Result<(), Refusal> {
+    pub(super) fn check(&self, headers: &HeaderMap, secrecy: Secrecy) -> Result<(), AccessRefusal> {
         let mut hosts = headers.get_all(header::HOST).iter();
-        let host = hosts.next().and_then(|host| host.to_str().ok()).ok_or(Refusal::BadHost)?;
+        let host = hosts.next().and_then(|host| host.to_str().ok()).ok_or(AccessRefusal::BadHost)?;
         if hosts.next().is_some() {
-            return Err(Refusal::BadHost);
+            return Err(AccessRefusal::BadHost);
         }
         let Some(token) = &self.token else {
-            return if is_local_name(host) { Ok(()) } else { Err(Refusal::ForeignHost) };
+            return if is_local_name(host) { Ok(()) } else { Err(AccessRefusal::ForeignHost) };
         };
         // Another site does not know the token, so any name will do.
         let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         match (secrecy, shown) {
             (Secrecy::Open, _) => Ok(()),
             (Secrecy::Protected, Some(shown)) if is_same(token.as_bytes(), shown) => Ok(()),
-            (Secrecy::Protected, _) => Err(Refusal::NoToken),
+            (Secrecy::Protected, _) => Err(AccessRefusal::NoToken),
         }
     }
 }
@@ -73,7 +73,7 @@ fn is_same(expected: &[u8], given: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn check(token: Option<&str>, secrecy: Secrecy, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
+    fn check(token: Option<&str>, secrecy: Secrecy, headers: &[(&'static str, &str)]) -> Result<(), AccessRefusal> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().expect("a value"));
@@ -89,10 +89,13 @@ mod tests {
             assert_eq!(check(None, Secrecy::Protected, &[("host", host)]), Ok(()), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:4444", "127.0.0.1.nip.io", "", "[evil", "notlocalhost"] {
-            assert_eq!(check(None, Secrecy::Open, &[("host", host)]), Err(Refusal::ForeignHost), "{host}");
+            assert_eq!(check(None, Secrecy::Open, &[("host", host)]), Err(AccessRefusal::ForeignHost), "{host}");
         }
-        assert_eq!(check(None, Secrecy::Open, &[]), Err(Refusal::BadHost));
-        assert_eq!(check(None, Secrecy::Open, &[("host", "localhost"), ("host", "localhost")]), Err(Refusal::BadHost));
+        assert_eq!(check(None, Secrecy::Open, &[]), Err(AccessRefusal::BadHost));
+        assert_eq!(
+            check(None, Secrecy::Open, &[("host", "localhost"), ("host", "localhost")]),
+            Err(AccessRefusal::BadHost)
+        );
     }
 
     #[test]
@@ -101,9 +104,9 @@ mod tests {
         let ask = |secrecy, value| check(Some("s3cret"), secrecy, &[host, ("authorization", value)]);
         assert_eq!(ask(Secrecy::Protected, "Bearer s3cret"), Ok(()));
         for value in ["Bearer s3cre", "Bearer s3cret2", "Bearer S3cret", "s3cret", "Basic s3cret", "Bearer "] {
-            assert_eq!(ask(Secrecy::Protected, value), Err(Refusal::NoToken), "{value}");
+            assert_eq!(ask(Secrecy::Protected, value), Err(AccessRefusal::NoToken), "{value}");
             assert_eq!(ask(Secrecy::Open, value), Ok(()));
         }
-        assert_eq!(check(Some("s3cret"), Secrecy::Protected, &[host]), Err(Refusal::NoToken));
+        assert_eq!(check(Some("s3cret"), Secrecy::Protected, &[host]), Err(AccessRefusal::NoToken));
     }
 }

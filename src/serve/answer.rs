@@ -28,7 +28,7 @@ enum BodySource {
 }
 
 /// An answer.
-pub(super) type Answer = Response<Content>;
+pub(super) type HttpAnswer = Response<Content>;
 
 impl Content {
     fn whole(bytes: Bytes) -> Self {
@@ -94,18 +94,18 @@ const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; script-src '
                               base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 /// An answer of this kind.
-pub(super) fn whole(status: StatusCode, kind: MediaType, bytes: impl Into<Bytes>) -> Answer {
+pub(super) fn whole(status: StatusCode, kind: MediaType, bytes: impl Into<Bytes>) -> HttpAnswer {
     with_head(status, kind, Content::whole(bytes.into()))
 }
 
 /// The same, which counts as one of the few that are as large as what was asked for.
-pub(super) fn counted(kind: MediaType, bytes: impl Into<Bytes>, share: OwnedSemaphorePermit) -> Answer {
+pub(super) fn counted(kind: MediaType, bytes: impl Into<Bytes>, share: OwnedSemaphorePermit) -> HttpAnswer {
     let content = Content { _share: Some(share), ..Content::whole(bytes.into()) };
     with_head(StatusCode::OK, kind, content)
 }
 
 /// An answer that goes on.
-pub(super) fn stream(receiver: Receiver<Bytes>) -> Answer {
+pub(super) fn stream(receiver: Receiver<Bytes>) -> HttpAnswer {
     let content = Content { source: BodySource::Stream(receiver), busy: None, _share: None };
     let mut answer = with_head(StatusCode::OK, MediaType::EventStream, content);
     // A proxy that collects an answer before it passes it on would hold back every event.
@@ -114,12 +114,12 @@ pub(super) fn stream(receiver: Receiver<Bytes>) -> Answer {
 }
 
 /// An error as JSON, in the shape of `--json`.
-pub(super) fn error(status: StatusCode, kind: &str, message: &str) -> Answer {
+pub(super) fn error(status: StatusCode, kind: &str, message: &str) -> HttpAnswer {
     let body = serde_json::json!({ "error": { "kind": kind, "message": message } }).to_string();
     whole(status, MediaType::Json, body)
 }
 
-fn with_head(status: StatusCode, kind: MediaType, content: Content) -> Answer {
+fn with_head(status: StatusCode, kind: MediaType, content: Content) -> HttpAnswer {
     let mut answer = Response::new(content);
     *answer.status_mut() = status;
     let fixed = [

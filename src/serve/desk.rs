@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::events::EventFeed;
 use super::health::{HealthSnapshot, Scene};
 use super::metrics::{self, Exposition};
-use super::{Identity, Views};
+use super::{ServerIdentity, Views};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::ops::service_health::{self, Judge};
@@ -26,7 +26,7 @@ pub(super) struct Desk {
     host: OsHost,
     paths: Paths,
     views: Views,
-    identity: Arc<Identity>,
+    identity: Arc<ServerIdentity>,
     /// When the server was started.
     started: Timestamp,
     sampler: UsageSampler,
@@ -37,7 +37,7 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(paths: Paths, views: Views, identity: Arc<Identity>, events: Arc<EventFeed>) -> Self {
+    pub(super) fn new(paths: Paths, views: Views, identity: Arc<ServerIdentity>, events: Arc<EventFeed>) -> Self {
         let host = OsHost::new();
         let started = host.now();
         let mut sampler = UsageSampler::default();

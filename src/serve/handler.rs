@@ -8,16 +8,16 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::Identity;
-use super::access::{AccessRule, Refusal, Secrecy};
-use super::answer::{self, Answer, MediaType};
+use super::ServerIdentity;
+use super::access::{AccessRefusal, AccessRule, Secrecy};
+use super::answer::{self, HttpAnswer, MediaType};
 use super::events::EventFeed;
 use super::health;
-use super::log::{Level, Log};
+use super::log::{Log, LogLevel};
 use super::logs::LogQuery;
-use super::reader::Reader;
-use super::route::{Route, parse_query};
-use super::worker::ReadError;
+use super::reader::ProcessReader;
+use super::route::{HttpRoute, parse_query};
+use super::worker::WorkerReadError;
 
 /// What can be asked for, in the format of OpenAPI.
 const DESCRIPTION: &str = include_str!("assets/openapi.json");
@@ -30,8 +30,8 @@ const SCRIPT: &str = include_str!("assets/app.js");
 /// What answers are made from.
 pub(super) struct Handler {
     pub(super) access: AccessRule,
-    pub(super) identity: Arc<Identity>,
-    pub(super) reader: Reader,
+    pub(super) identity: Arc<ServerIdentity>,
+    pub(super) reader: ProcessReader,
     pub(super) log: Arc<Log>,
     pub(super) started: Instant,
     pub(super) events: Arc<EventFeed>,
@@ -41,21 +41,21 @@ pub(super) struct Handler {
 
 impl Handler {
     /// Answers a request.
-    pub(super) async fn answer(&self, request: &Request<Incoming>) -> Answer {
+    pub(super) async fn answer(&self, request: &Request<Incoming>) -> HttpAnswer {
         let answer = match self.route(request) {
             Ok(route) => self.answer_route(route, request).await,
             Err(problem) => problem.answer(),
         };
-        if self.log.wants(Level::Debug) {
+        if self.log.wants(LogLevel::Debug) {
             self.log.write_request(request.method().as_str(), request.uri().path(), answer.status().as_u16());
         }
         answer
     }
 
     /// What is asked for, or why it is not answered.
-    fn route(&self, request: &Request<Incoming>) -> Result<Route, Problem> {
-        let route = Route::parse(request.uri().path());
-        let secrecy = route.as_ref().map_or(Secrecy::Protected, Route::secrecy);
+    fn route(&self, request: &Request<Incoming>) -> Result<HttpRoute, Problem> {
+        let route = HttpRoute::parse(request.uri().path());
+        let secrecy = route.as_ref().map_or(Secrecy::Protected, HttpRoute::secrecy);
         self.access.check(request.headers(), secrecy).map_err(Problem::Refused)?;
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Problem::Writes);
@@ -66,25 +66,25 @@ impl Handler {
         route.ok_or(Problem::NotFound("no such path"))
     }
 
-    async fn answer_route(&self, route: Route, request: &Request<Incoming>) -> Answer {
+    async fn answer_route(&self, route: HttpRoute, request: &Request<Incoming>) -> HttpAnswer {
         match route {
-            Route::Live => json(StatusCode::OK, health::live(&self.identity, self.started.elapsed().as_secs())),
-            Route::Health => self.health(|health| Some(health.all.clone())).await,
-            Route::Ready => self.health(|health| Some(health.ready.clone())).await,
-            Route::HealthOf(name) => self.health(|health| health.one(&name)).await,
-            Route::Metrics => self.text(MediaType::Metrics, self.reader.metrics().await),
-            Route::Processes => self.text(MediaType::Json, self.reader.processes().await),
-            Route::Process(name) => self.text(MediaType::Json, self.reader.process(name).await.map(Bytes::from)),
-            Route::Logs(name) => self.logs(name, request).await,
-            Route::Events => answer::stream(self.events.follow(last_event(request).as_deref())),
-            Route::Page => answer::whole(StatusCode::OK, MediaType::Html, PAGE),
-            Route::Style => answer::whole(StatusCode::OK, MediaType::Css, STYLE),
-            Route::Script => answer::whole(StatusCode::OK, MediaType::JavaScript, SCRIPT),
-            Route::Description => answer::whole(StatusCode::OK, MediaType::Json, DESCRIPTION),
+            HttpRoute::Live => json(StatusCode::OK, health::live(&self.identity, self.started.elapsed().as_secs())),
+            HttpRoute::Health => self.health(|health| Some(health.all.clone())).await,
+            HttpRoute::Ready => self.health(|health| Some(health.ready.clone())).await,
+            HttpRoute::HealthOf(name) => self.health(|health| health.one(&name)).await,
+            HttpRoute::Metrics => self.text(MediaType::Metrics, self.reader.metrics().await),
+            HttpRoute::Processes => self.text(MediaType::Json, self.reader.processes().await),
+            HttpRoute::Process(name) => self.text(MediaType::Json, self.reader.process(name).await.map(Bytes::from)),
+            HttpRoute::Logs(name) => self.logs(name, request).await,
+            HttpRoute::Events => answer::stream(self.events.follow(last_event(request).as_deref())),
+            HttpRoute::Page => answer::whole(StatusCode::OK, MediaType::Html, PAGE),
+            HttpRoute::Style => answer::whole(StatusCode::OK, MediaType::Css, STYLE),
+            HttpRoute::Script => answer::whole(StatusCode::OK, MediaType::JavaScript, SCRIPT),
+            HttpRoute::Description => answer::whole(StatusCode::OK, MediaType::Json, DESCRIPTION),
         }
     }
 
-    async fn health(&self, part: impl FnOnce(&health::HealthSnapshot) -> Option<(StatusCode, String)>) -> Answer {
+    async fn health(&self, part: impl FnOnce(&health::HealthSnapshot) -> Option<(StatusCode, String)>) -> HttpAnswer {
         match self.reader.health().await {
             Ok(health) => part(&health).map_or_else(
                 || Problem::NotFound("no enabled service and no process has this name").answer(),
@@ -94,14 +94,14 @@ impl Handler {
         }
     }
 
-    fn text(&self, kind: MediaType, text: Result<Bytes, ReadError>) -> Answer {
+    fn text(&self, kind: MediaType, text: Result<Bytes, WorkerReadError>) -> HttpAnswer {
         match text {
             Ok(text) => answer::whole(StatusCode::OK, kind, text),
             Err(error) => self.unreadable(&error),
         }
     }
 
-    async fn logs(&self, name: String, request: &Request<Incoming>) -> Answer {
+    async fn logs(&self, name: String, request: &Request<Incoming>) -> HttpAnswer {
         let parts = parse_query(request.uri().query().unwrap_or_default());
         let parts = parts.ok_or_else(|| "the query is malformed".to_owned());
         let query = match parts.and_then(|parts| LogQuery::parse(&parts)) {
@@ -124,20 +124,20 @@ impl Handler {
         }
     }
 
-    fn unreadable(&self, error: &ReadError) -> Answer {
+    fn unreadable(&self, error: &WorkerReadError) -> HttpAnswer {
         let text = error.to_string();
         match error {
-            ReadError::NotFound(_) => answer::error(StatusCode::NOT_FOUND, "not-found", &text),
-            ReadError::Invalid(_) => answer::error(StatusCode::BAD_REQUEST, "usage", &text),
-            ReadError::Slow | ReadError::Failed(_) => {
-                self.log.write(Level::Error, &text);
+            WorkerReadError::NotFound(_) => answer::error(StatusCode::NOT_FOUND, "not-found", &text),
+            WorkerReadError::Invalid(_) => answer::error(StatusCode::BAD_REQUEST, "usage", &text),
+            WorkerReadError::Slow | WorkerReadError::Failed(_) => {
+                self.log.write(LogLevel::Error, &text);
                 answer::error(StatusCode::SERVICE_UNAVAILABLE, "failed", &text)
             }
         }
     }
 }
 
-fn json(status: StatusCode, body: String) -> Answer {
+fn json(status: StatusCode, body: String) -> HttpAnswer {
     answer::whole(status, MediaType::Json, body)
 }
 
@@ -150,7 +150,7 @@ fn last_event(request: &Request<Incoming>) -> Option<String> {
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problem {
-    Refused(Refusal),
+    Refused(AccessRefusal),
     /// It is a request to change something.
     Writes,
     HasBody,
@@ -158,15 +158,17 @@ enum Problem {
 }
 
 impl Problem {
-    fn answer(self) -> Answer {
+    fn answer(self) -> HttpAnswer {
         let (status, kind, message) = match self {
-            Self::Refused(Refusal::BadHost) => (StatusCode::BAD_REQUEST, "usage", "one `Host` header is required"),
-            Self::Refused(Refusal::ForeignHost) => (
+            Self::Refused(AccessRefusal::BadHost) => {
+                (StatusCode::BAD_REQUEST, "usage", "one `Host` header is required")
+            }
+            Self::Refused(AccessRefusal::ForeignHost) => (
                 StatusCode::MISDIRECTED_REQUEST,
                 "refused",
                 "the name in `Host` is not one of this machine: use localhost or an address",
             ),
-            Self::Refused(Refusal::NoToken) => {
+            Self::Refused(AccessRefusal::NoToken) => {
                 (StatusCode::UNAUTHORIZED, "auth", "a token is required: `Authorization: Bearer TOKEN`")
             }
             Self::Writes => (StatusCode::METHOD_NOT_ALLOWED, "usage", "this server only reads: use GET"),
@@ -175,12 +177,12 @@ impl Problem {
         };
         let mut answer = answer::error(status, kind, message);
         let header = match self {
-            Self::Refused(Refusal::NoToken) => Some((header::WWW_AUTHENTICATE, "Bearer")),
+            Self::Refused(AccessRefusal::NoToken) => Some((header::WWW_AUTHENTICATE, "Bearer")),
             Self::Writes => Some((header::ALLOW, "GET, HEAD")),
             _ => None,
         };
         answer.headers_mut().extend(header.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        if matches!(self, Self::Writes | Self::HasBody | Self::Refused(Refusal::BadHost)) {
+        if matches!(self, Self::Writes | Self::HasBody | Self::Refused(AccessRefusal::BadHost)) {
             // What may still come is not read.
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

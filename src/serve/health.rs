@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hyper::StatusCode;
 use serde::Serialize;
 
-use super::Identity;
+use super::ServerIdentity;
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
 use crate::ops::service_health::{self, Condition, Judge, ServiceHealth};
@@ -29,7 +29,7 @@ struct HealthBody<'a> {
     status: &'static str,
     reasons: Vec<String>,
     #[serde(flatten)]
-    identity: &'a Identity,
+    identity: &'a ServerIdentity,
     /// Since the start of the server, in seconds.
     uptime: u64,
     services: Counts,
@@ -59,7 +59,7 @@ struct OneBody<'a> {
 pub(super) struct Scene<'a> {
     pub(super) paths: &'a Paths,
     pub(super) variables: &'a BTreeMap<String, String>,
-    pub(super) identity: &'a Identity,
+    pub(super) identity: &'a ServerIdentity,
     pub(super) judge: Judge<'a>,
     pub(super) started: Timestamp,
 }
@@ -124,7 +124,7 @@ impl HealthSnapshot {
 }
 
 /// The answer of `/health/live`.
-pub(super) fn live(identity: &Identity, uptime: u64) -> String {
+pub(super) fn live(identity: &ServerIdentity, uptime: u64) -> String {
     #[derive(Serialize)]
     struct LiveBody<'a> {
         status: &'static str,
@@ -150,7 +150,8 @@ mod tests {
 
     fn snapshot(services: Vec<ServiceHealth>) -> HealthSnapshot {
         let (paths, variables) = (Paths::under(std::path::Path::new("/nowhere")), BTreeMap::new());
-        let identity = Identity { version: "1.0", release: "r7".to_owned(), org: None, env: Some("dev".to_owned()) };
+        let identity =
+            ServerIdentity { version: "1.0", release: "r7".to_owned(), org: None, env: Some("dev".to_owned()) };
         let judge = Judge { now: Timestamp(10_000), own_mark: None };
         let scene =
             Scene { paths: &paths, variables: &variables, identity: &identity, judge, started: Timestamp(3_000) };

@@ -14,7 +14,7 @@ const QUEUE: usize = 256;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum LogLevel {
     /// Something did not work.
     Error,
     /// Something may not be as it should be.
@@ -38,7 +38,7 @@ pub enum Format {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogOptions {
     /// Lines that matter less are left out.
-    pub level: Level,
+    pub level: LogLevel,
     /// How they look.
     pub format: Format,
 }
@@ -50,13 +50,13 @@ impl LogOptions {
         let mut wrong = Vec::new();
         let get = |name: &str| variables.get(name).map(|value| value.to_ascii_lowercase()).unwrap_or_default();
         let level = match get("LOG_LEVEL").as_str() {
-            "error" => Level::Error,
-            "warn" | "warning" => Level::Warn,
-            "" | "info" => Level::Info,
-            "debug" | "trace" => Level::Debug,
+            "error" => LogLevel::Error,
+            "warn" | "warning" => LogLevel::Warn,
+            "" | "info" => LogLevel::Info,
+            "debug" | "trace" => LogLevel::Debug,
             other => {
                 wrong.push(format!("invalid value `{other}` for LOG_LEVEL: expected error, warn, info or debug"));
-                Level::Info
+                LogLevel::Info
             }
         };
         let format = match get("LOG_FORMAT").as_str() {
@@ -71,7 +71,7 @@ impl LogOptions {
     }
 }
 
-impl Level {
+impl LogLevel {
     fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -107,21 +107,21 @@ impl Log {
     }
 
     /// True if lines of this level are written.
-    pub(super) fn wants(&self, level: Level) -> bool {
+    pub(super) fn wants(&self, level: LogLevel) -> bool {
         level <= self.options.level
     }
 
     /// Writes a line.
-    pub(super) fn write(&self, level: Level, text: &str) {
-        self.send(LogLine { level, text, request: None });
+    pub(super) fn write(&self, level: LogLevel, text: &str) {
+        self.send(ServerLogLine { level, text, request: None });
     }
 
     /// Writes a line about a request: its path and the status of the answer.
     pub(super) fn write_request(&self, method: &str, path: &str, status: u16) {
-        self.send(LogLine { level: Level::Debug, text: method, request: Some((path, status)) });
+        self.send(ServerLogLine { level: LogLevel::Debug, text: method, request: Some((path, status)) });
     }
 
-    fn send(&self, line: LogLine) {
+    fn send(&self, line: ServerLogLine) {
         if !self.wants(line.level) {
             return;
         }
@@ -133,14 +133,14 @@ impl Log {
 }
 
 /// What is said.
-struct LogLine<'a> {
-    level: Level,
+struct ServerLogLine<'a> {
+    level: LogLevel,
     text: &'a str,
     /// The path and the status of the answer.
     request: Option<(&'a str, u16)>,
 }
 
-impl LogLine<'_> {
+impl ServerLogLine<'_> {
     fn message(&self, format: Format, at: Timestamp, lost: u64) -> Message {
         let (path, status) = self.request.unzip();
         let data: [(&'static str, Value); 6] = [
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn level_and_format_come_from_the_variables() {
-        assert_eq!(options("", "").0, LogOptions { level: Level::Info, format: Format::Pretty });
-        assert_eq!(options("DEBUG", "json").0, LogOptions { level: Level::Debug, format: Format::Json });
+        assert_eq!(options("", "").0, LogOptions { level: LogLevel::Info, format: Format::Pretty });
+        assert_eq!(options("DEBUG", "json").0, LogOptions { level: LogLevel::Debug, format: Format::Json });
         let (found, wrong) = options("loud", "xml");
-        assert_eq!(found, LogOptions { level: Level::Info, format: Format::Pretty });
+        assert_eq!(found, LogOptions { level: LogLevel::Info, format: Format::Pretty });
         assert_eq!(wrong.len(), 2);
         assert_eq!(wrong[1], "invalid value `xml` for LOG_FORMAT: expected pretty or json");
     }
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_line_says_when_how_much_and_what() {
         let at = Timestamp(1_795_176_000_000);
-        let line = LogLine { level: Level::Debug, text: "GET", request: Some(("/a b", 200)) };
+        let line = ServerLogLine { level: LogLevel::Debug, text: "GET", request: Some(("/a b", 200)) };
         let text = |format| line.message(format, at, 0).text;
         assert_eq!(text(Format::Pretty), "2026-11-20T12:00:00.000Z DEBUG GET /a b 200");
         assert_eq!(
@@ -201,13 +201,13 @@ mod tests {
 
     #[test]
     fn lines_that_are_not_read_are_counted() {
-        let (log, lines) = Log::open(LogOptions { level: Level::Info, format: Format::Pretty });
+        let (log, lines) = Log::open(LogOptions { level: LogLevel::Info, format: Format::Pretty });
         for _ in 0..QUEUE + 3 {
-            log.write(Level::Info, "x");
+            log.write(LogLevel::Info, "x");
         }
-        log.write(Level::Debug, "not wanted");
+        log.write(LogLevel::Debug, "not wanted");
         assert_eq!(lines.try_iter().count(), QUEUE);
-        log.write(Level::Warn, "y");
+        log.write(LogLevel::Warn, "y");
         assert!(lines.try_recv().expect("a line").text.ends_with("WARN y (3 lines before it were lost)"));
     }
 }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::Identity;
+use super::ServerIdentity;
 use super::events::Exits;
 use crate::base::time::Timestamp;
 use crate::ops::service_health::{Condition, ServiceHealth};
 use crate::ops::snapshot::Measurement;
 use crate::sys::process;
-use crate::tsm::sidecar::health::{Health, HealthStatus};
+use crate::tsm::sidecar::health::{HealthState, HealthStatus};
 
 /// What only grows, also where its source does not: processor time of a child that another process waited for is not seen.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Counters {
 
 /// What is exported.
 pub(super) struct Exposition<'a> {
-    pub(super) identity: &'a Identity,
+    pub(super) identity: &'a ServerIdentity,
     pub(super) all: &'a [Measurement],
     pub(super) services: &'a [ServiceHealth],
     pub(super) exits: &'a Exits,
@@ -101,7 +101,7 @@ impl Exposition<'_> {
     }
 
     fn server(&self, out: &mut Text) {
-        let Identity { version, release, org, env } = self.identity;
+        let ServerIdentity { version, release, org, env } = self.identity;
         let (org, env) = (org.as_deref().unwrap_or_default(), env.as_deref().unwrap_or_default());
         out.family(
             "tetra_build_info",
@@ -214,7 +214,7 @@ impl Exposition<'_> {
     }
 
     fn health(&self, out: &mut Text) {
-        let checked = |health: &&Health| health.checked_ms > 0;
+        let checked = |health: &&HealthState| health.checked_ms > 0;
         let help = "Whether the health check of a process succeeds (1) or not (0).";
         self.each(out, "tetra_process_healthy", MetricKind::Gauge, help, |it| {
             it.health.as_ref().map(|health| u8::from(health.status == HealthStatus::Healthy))

@@ -62,10 +62,10 @@ use desk::Desk;
 use events::EventFeed;
 use handler::Handler;
 pub use log::LogOptions;
-use log::{Level, Log};
+use log::{Log, LogLevel};
 use log_feed::LogFeeds;
 use logs::LogDesk;
-use reader::Reader;
+use reader::ProcessReader;
 
 /// The port without another one.
 pub const DEFAULT_PORT: u16 = 4444;
@@ -84,7 +84,7 @@ const SPARE_FDS: u64 = 64;
 
 /// What this server is, and for what.
 #[derive(Debug, Clone, Serialize)]
-pub struct Identity {
+pub struct ServerIdentity {
     /// Of this program.
     pub version: &'static str,
     /// What runs here: `TETRA_RELEASE`, or the version.
@@ -120,7 +120,7 @@ pub struct ServerOptions {
     /// Who is answered.
     pub access: AccessRule,
     /// What it is.
-    pub identity: Identity,
+    pub identity: ServerIdentity,
     /// What it writes about itself.
     pub log: LogOptions,
     /// The first lines of the log, which say what is wrong with its options.
@@ -144,18 +144,18 @@ impl Server {
         let (log, lines) = Log::open(options.log);
         let (log, identity) = (Arc::new(log), Arc::new(options.identity));
         for warning in &options.warnings {
-            log.write(Level::Warn, warning);
+            log.write(LogLevel::Warn, warning);
         }
         let (paths, views, about) = (options.paths.clone(), options.views, Arc::clone(&identity));
         let (events, reading) = EventFeed::start(&paths.events());
         if let Err(error) = reading {
-            log.write(Level::Warn, &format!("events cannot be read: {error}"));
+            log.write(LogLevel::Warn, &format!("events cannot be read: {error}"));
         }
         let feeds = LogFeeds::new(paths.clone(), views);
         let log_desk = LogDesk { paths: options.paths, views };
         let counted = Arc::clone(&events);
         let desk = move || Desk::new(paths, views, about, counted);
-        let reader = Reader::start(desk, move || log_desk, Arc::clone(&feeds))?;
+        let reader = ProcessReader::start(desk, move || log_desk, Arc::clone(&feeds))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let address = options.socket.local_addr()?;
         let handler = Handler {
@@ -175,9 +175,9 @@ impl Server {
             runtime.block_on(async move {
                 let socket = match tokio::net::TcpListener::from_std(socket) {
                     Ok(socket) => socket,
-                    Err(error) => return log.write(Level::Error, &error.to_string()),
+                    Err(error) => return log.write(LogLevel::Error, &error.to_string()),
                 };
-                log.write(Level::Info, &format!("listening on http://{address}"));
+                log.write(LogLevel::Info, &format!("listening on http://{address}"));
                 let (close, closing) = watch::channel(false);
                 let (open_events, open_feeds) = (Arc::clone(&handler.events), Arc::clone(&feeds));
                 tokio::spawn(async move {
@@ -195,7 +195,7 @@ impl Server {
                     }
                 });
                 connection::serve(socket, Arc::new(handler), closing, most).await;
-                log.write(Level::Info, "stopped");
+                log.write(LogLevel::Info, "stopped");
             });
             // What still runs in it is not waited for.
             runtime.shutdown_background();

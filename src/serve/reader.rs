@@ -12,7 +12,7 @@ use super::desk::Desk;
 use super::health::HealthSnapshot;
 use super::log_feed::LogFeeds;
 use super::logs::{LogDesk, LogQuery};
-use super::worker::{ReadError, Worker, within_limit};
+use super::worker::{ReadWorker, WorkerReadError, within_limit};
 
 /// What was read may be so old.
 const MAX_AGE: Duration = Duration::from_millis(250);
@@ -35,7 +35,7 @@ impl<T: Clone> Cache<T> {
         last.as_ref().filter(|(at, _)| at.elapsed() < MAX_AGE).map(|(_, it)| it.clone())
     }
 
-    async fn get(&self, read: impl Future<Output = Result<T, ReadError>>) -> Result<T, ReadError> {
+    async fn get(&self, read: impl Future<Output = Result<T, WorkerReadError>>) -> Result<T, WorkerReadError> {
         if let Some(it) = self.fresh() {
             return Ok(it);
         }
@@ -54,16 +54,16 @@ impl<T: Clone> Cache<T> {
 }
 
 /// What is known of the processes, a moment old at most.
-pub(super) struct Reader {
-    desk: Worker<Desk>,
-    logs: Worker<LogDesk>,
+pub(super) struct ProcessReader {
+    desk: ReadWorker<Desk>,
+    logs: ReadWorker<LogDesk>,
     health: Cache<Arc<HealthSnapshot>>,
     processes: Cache<Bytes>,
     metrics: Cache<Bytes>,
     feeds: Arc<LogFeeds>,
 }
 
-impl Reader {
+impl ProcessReader {
     /// Starts two threads, one for processes and one for logs, which end with this value.
     pub(super) fn start(
         desk: impl FnOnce() -> Desk + Send + 'static,
@@ -71,8 +71,8 @@ impl Reader {
         feeds: Arc<LogFeeds>,
     ) -> io::Result<Self> {
         Ok(Self {
-            desk: Worker::start("read", desk)?,
-            logs: Worker::start("logs", logs)?,
+            desk: ReadWorker::start("read", desk)?,
+            logs: ReadWorker::start("logs", logs)?,
             health: Cache::default(),
             processes: Cache::default(),
             metrics: Cache::default(),
@@ -81,27 +81,27 @@ impl Reader {
     }
 
     /// How every service and process is.
-    pub(super) async fn health(&self) -> Result<Arc<HealthSnapshot>, ReadError> {
+    pub(super) async fn health(&self) -> Result<Arc<HealthSnapshot>, WorkerReadError> {
         self.health.get(self.desk.ask(|desk| desk.health().map(Arc::new))).await
     }
 
     /// All processes, as JSON.
-    pub(super) async fn processes(&self) -> Result<Bytes, ReadError> {
+    pub(super) async fn processes(&self) -> Result<Bytes, WorkerReadError> {
         self.processes.get(self.desk.ask(|desk| desk.processes().map(Bytes::from))).await
     }
 
     /// All about one process, as JSON.
-    pub(super) async fn process(&self, name: String) -> Result<String, ReadError> {
+    pub(super) async fn process(&self, name: String) -> Result<String, WorkerReadError> {
         self.desk.ask(move |desk| desk.process(&name)).await
     }
 
     /// Measurements of all processes, in the text format of Prometheus.
-    pub(super) async fn metrics(&self) -> Result<Bytes, ReadError> {
+    pub(super) async fn metrics(&self) -> Result<Bytes, WorkerReadError> {
         self.metrics.get(self.desk.ask(|desk| desk.metrics().map(Bytes::from))).await
     }
 
     /// Lines of the logs of a process, as JSON.
-    pub(super) async fn lines(&self, name: String, query: LogQuery) -> Result<String, ReadError> {
+    pub(super) async fn lines(&self, name: String, query: LogQuery) -> Result<String, WorkerReadError> {
         self.logs.ask(move |desk| desk.lines(&name, &query)).await
     }
 
@@ -111,7 +111,7 @@ impl Reader {
         name: String,
         query: LogQuery,
         last: Option<String>,
-    ) -> Result<Receiver<Bytes>, ReadError> {
+    ) -> Result<Receiver<Bytes>, WorkerReadError> {
         let feeds = Arc::clone(&self.feeds);
         self.logs.ask(move |_| feeds.follow(&name, &query, last.as_deref())).await
     }

@@ -6,7 +6,7 @@ use super::access::Secrecy;
 
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum HttpRoute {
     /// How the machine is: every enabled service.
     Health,
     /// That this server runs.
@@ -38,7 +38,7 @@ pub(super) enum Route {
 /// The longest path with its query, in bytes.
 const MAX_TARGET: usize = 2048;
 
-impl Route {
+impl HttpRoute {
     /// Reads a path; none if it does not exist.
     pub(super) fn parse(path: &str) -> Option<Self> {
         if path.len() > MAX_TARGET {
@@ -109,11 +109,11 @@ mod tests {
     #[test]
     fn a_path_leads_to_one_thing_or_nothing() {
         for (path, expected) in [
-            ("/health", Some(Route::Health)),
-            ("/health/live", Some(Route::Live)),
-            ("/health/ready", Some(Route::Ready)),
-            ("/health/web-3000", Some(Route::HealthOf("web-3000".to_owned()))),
-            ("/health/%77eb", Some(Route::HealthOf("web".to_owned()))),
+            ("/health", Some(HttpRoute::Health)),
+            ("/health/live", Some(HttpRoute::Live)),
+            ("/health/ready", Some(HttpRoute::Ready)),
+            ("/health/web-3000", Some(HttpRoute::HealthOf("web-3000".to_owned()))),
+            ("/health/%77eb", Some(HttpRoute::HealthOf("web".to_owned()))),
             ("/health/", None),
             ("/health/a/b", None),
             ("/health/%zz", None),
@@ -123,9 +123,9 @@ mod tests {
             ("health", None),
             ("*", None),
         ] {
-            assert_eq!(Route::parse(path), expected, "{path}");
+            assert_eq!(HttpRoute::parse(path), expected, "{path}");
         }
-        assert_eq!(Route::parse(&format!("/health/{}", "x".repeat(MAX_TARGET))), None);
+        assert_eq!(HttpRoute::parse(&format!("/health/{}", "x".repeat(MAX_TARGET))), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ const QUEUE: usize = 32;
 
 /// Why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ReadError {
+pub(super) enum WorkerReadError {
     /// It took too long, or too much else is to be read.
     #[error("the files could not be read within {} s", LIMIT.as_secs())]
     Slow,
@@ -33,7 +33,7 @@ pub(super) enum ReadError {
     Failed(String),
 }
 
-impl From<Fault> for ReadError {
+impl From<Fault> for WorkerReadError {
     fn from(fault: Fault) -> Self {
         match fault.kind {
             FaultKind::NotFound => Self::NotFound(fault.to_string()),
@@ -44,15 +44,15 @@ impl From<Fault> for ReadError {
 }
 
 /// Something to be done with what the thread has.
-type Task<S> = Box<dyn FnOnce(&mut S) + Send>;
+type ReadTask<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 /// A thread that does one thing after the other, with something of its own.
-pub(super) struct Worker<S>(SyncSender<Task<S>>);
+pub(super) struct ReadWorker<S>(SyncSender<ReadTask<S>>);
 
-impl<S: 'static> Worker<S> {
+impl<S: 'static> ReadWorker<S> {
     /// Starts the thread, which ends with this value.
     pub(super) fn start(name: &str, make: impl FnOnce() -> S + Send + 'static) -> io::Result<Self> {
-        let (jobs, waiting): (SyncSender<Task<S>>, Receiver<Task<S>>) = sync_channel(QUEUE);
+        let (jobs, waiting): (SyncSender<ReadTask<S>>, Receiver<ReadTask<S>>) = sync_channel(QUEUE);
         let work = move || {
             let mut own = make();
             waiting.into_iter().for_each(|job| job(&mut own));
@@ -65,9 +65,9 @@ impl<S: 'static> Worker<S> {
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         look: impl FnOnce(&mut S) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, ReadError> {
+    ) -> Result<T, WorkerReadError> {
         let (reply, answer) = oneshot::channel();
-        let job: Task<S> = Box::new(move |own| {
+        let job: ReadTask<S> = Box::new(move |own| {
             if !reply.is_closed() {
                 let _ = reply.send(look(own));
             }
@@ -76,14 +76,14 @@ impl<S: 'static> Worker<S> {
             Ok(()) => match within_limit(answer).await? {
                 Ok(result) => Ok(result?),
                 // The thread has ended.
-                Err(_) => Err(ReadError::Slow),
+                Err(_) => Err(WorkerReadError::Slow),
             },
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(ReadError::Slow),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(WorkerReadError::Slow),
         }
     }
 }
 
 /// Waits no longer than an answer may take.
-pub(super) async fn within_limit<T>(future: impl Future<Output = T>) -> Result<T, ReadError> {
-    timeout(LIMIT, future).await.map_err(|_| ReadError::Slow)
+pub(super) async fn within_limit<T>(future: impl Future<Output = T>) -> Result<T, WorkerReadError> {
+    timeout(LIMIT, future).await.map_err(|_| WorkerReadError::Slow)
 }

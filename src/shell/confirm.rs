@@ -7,7 +7,7 @@ use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments;
-use crate::report::{Answer, Console, Question, Reader, Report};
+use crate::report::{Console, Question, Reader, Report, UserAnswer};
 
 use super::redirect::MemorySink;
 use super::session::Consent;
@@ -116,9 +116,11 @@ pub fn confirm(
         (need == Confirmation::TypedWord).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
     let ask = Question { text: format!("{plan}`{name}` {} {}: continue?", verb(effect), env.env), expected: word };
     match cx.console.ask(&ask) {
-        Answer::Yes => Ok(()),
-        Answer::No => Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed"))),
-        Answer::NotInteractive => Err(not_interactive(name, effect, &env)),
+        UserAnswer::Yes => Ok(()),
+        UserAnswer::No => {
+            Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed")))
+        }
+        UserAnswer::NotInteractive => Err(not_interactive(name, effect, &env)),
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
 
     /// A console with answers, or without a terminal; records the questions.
     struct Operator {
-        answers: Option<VecDeque<Answer>>,
+        answers: Option<VecDeque<UserAnswer>>,
         asked: Vec<Question>,
     }
 
@@ -192,9 +194,9 @@ mod tests {
             self.answers.is_some()
         }
 
-        fn ask(&mut self, question: &Question) -> Answer {
+        fn ask(&mut self, question: &Question) -> UserAnswer {
             self.asked.push(question.clone());
-            self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(Answer::NotInteractive)
+            self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(UserAnswer::NotInteractive)
         }
 
         fn width(&self) -> usize {
@@ -216,12 +218,18 @@ mod tests {
     }
 
     /// What becomes of a deed in an environment: the exit code and what was asked.
-    fn tried(deed: &Deed, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Question>) {
+    fn tried(deed: &Deed, env: &str, answers: Option<&[UserAnswer]>, yes: bool) -> (u8, Vec<Question>) {
         tried_in(deed, env, env, answers, yes)
     }
 
     /// The same where the options of the command choose another environment than the session.
-    fn tried_in(deed: &Deed, session: &str, env: &str, answers: Option<&[Answer]>, yes: bool) -> (u8, Vec<Question>) {
+    fn tried_in(
+        deed: &Deed,
+        session: &str,
+        env: &str,
+        answers: Option<&[UserAnswer]>,
+        yes: bool,
+    ) -> (u8, Vec<Question>) {
         let home = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(home.path());
         let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
@@ -267,14 +275,14 @@ mod tests {
             (Destroy, "qa", Some(word.clone())),
         ] {
             let deed = Deed(effect, &[]);
-            let (code, questions) = tried(&deed, env, Some(&[Answer::Yes]), false);
+            let (code, questions) = tried(&deed, env, Some(&[UserAnswer::Yes]), false);
             assert_eq!(
                 (code, questions.first().map(|ask| ask.expected.clone())),
                 (0, asked.clone()),
                 "{effect:?} in {env}"
             );
             let refused = if asked.is_some() { 4 } else { 0 };
-            assert_eq!(tried(&deed, env, Some(&[Answer::No]), false).0, refused, "{effect:?} in {env}, no");
+            assert_eq!(tried(&deed, env, Some(&[UserAnswer::No]), false).0, refused, "{effect:?} in {env}, no");
             assert_eq!(tried(&deed, env, None, false), (refused, Vec::new()), "{effect:?} in {env}, not interactive");
             assert_eq!(tried(&deed, env, None, true), (0, Vec::new()), "{effect:?} in {env}, --yes");
         }
@@ -283,7 +291,7 @@ mod tests {
     #[test]
     fn an_environment_that_does_not_exist_is_a_slip_whatever_is_answered() {
         for yes in [false, true] {
-            assert_eq!(tried(&Deed(Effect::Write, &[]), "prdo", Some(&[Answer::Yes]), yes), (5, Vec::new()));
+            assert_eq!(tried(&Deed(Effect::Write, &[]), "prdo", Some(&[UserAnswer::Yes]), yes), (5, Vec::new()));
             assert_eq!(tried(&Deed(Effect::Read, &[]), "prdo", None, yes), (0, Vec::new()));
         }
     }
@@ -294,7 +302,7 @@ mod tests {
         assert_eq!(tried(&touching(&["dev"]), "local", None, false).0, 0);
         assert_eq!(tried(&touching(&["dev", "prod"]), "local", None, false).0, 4);
         assert_eq!(tried(&touching(&["local"]), "staging", None, false).0, 4);
-        let (_, asked) = tried(&touching(&["local", "staging"]), "dev", Some(&[Answer::Yes]), false);
+        let (_, asked) = tried(&touching(&["local", "staging"]), "dev", Some(&[UserAnswer::Yes]), false);
         assert!(asked[0].text.contains("in staging"), "{}", asked[0].text);
     }
 
@@ -306,14 +314,14 @@ mod tests {
         {
             assert_eq!(tried_in(&deed, session, option, None, false).0, code, "{option} at {session}");
         }
-        let (_, asked) = tried_in(&deed, "prod", "dev", Some(&[Answer::Yes]), false);
+        let (_, asked) = tried_in(&deed, "prod", "dev", Some(&[UserAnswer::Yes]), false);
         assert!(asked[0].text.contains("in prod"), "{}", asked[0].text);
         assert_eq!(asked[0].expected.as_deref(), Some("acme"));
     }
 
     #[test]
     fn the_plan_is_shown_before_the_question() {
-        let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[Answer::Yes]), false);
+        let (_, asked) = tried(&Deed(Effect::Write, &[]), "prod", Some(&[UserAnswer::Yes]), false);
         assert_eq!(asked[0].text, "stop api\n`tsm stop` changes prod: continue?");
     }
 }

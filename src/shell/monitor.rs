@@ -23,7 +23,7 @@ use super::session::{Session, SessionMode};
 use super::terminal::{is_dumb, unusable};
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
-use crate::report::screen::{Screen, Snapshot};
+use crate::report::screen::{Screen, ScreenSnapshot};
 use crate::sys::key_input::{AttachedKeys, KeyInput};
 use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{poll, signal, tty};
@@ -115,7 +115,8 @@ impl MonitorState {
     fn refresh(&mut self, session: &Session) -> Result<(), Fault> {
         let chosen = self.view.selected().map(str::to_owned);
         let now = session.host.now();
-        let Snapshot { table, lines } = self.screen.source.snapshot(now, chosen.as_deref(), self.view.log_lines())?;
+        let ScreenSnapshot { table, lines } =
+            self.screen.source.snapshot(now, chosen.as_deref(), self.view.log_lines())?;
         let first = chosen.is_none();
         self.view.update(table, lines);
         let missing = first && self.view.selected().is_some();
@@ -295,11 +296,11 @@ mod tests {
     struct Two;
 
     impl ScreenSource for Two {
-        fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Snapshot, Fault> {
+        fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<ScreenSnapshot, Fault> {
             let mut table = Table::new(&[("name", "NAME")]);
             table.row(vec!["api".into()]);
             table.row(vec!["web".into()]);
-            Ok(Snapshot { table, lines: Vec::new() })
+            Ok(ScreenSnapshot { table, lines: Vec::new() })
         }
     }
 
@@ -309,7 +310,7 @@ mod tests {
             view: MonitorView::default(),
             next_refresh: Instant::now(),
         };
-        let Snapshot { table, lines } = showing.screen.source.snapshot(Timestamp(0), None, 0).expect("a picture");
+        let ScreenSnapshot { table, lines } = showing.screen.source.snapshot(Timestamp(0), None, 0).expect("a picture");
         showing.view.update(table, lines);
         showing
     }

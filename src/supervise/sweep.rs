@@ -114,13 +114,13 @@ impl PinnedStrays {
 
 /// One look at the processes there are.
 #[derive(Debug, Default)]
-struct ProcessScan {
+struct SweepScan {
     strays: Vec<Stray>,
     /// Those that ended while they were looked at: what they had started may be somewhere else now, unseen.
     vanished: Vec<u32>,
 }
 
-impl ProcessScan {
+impl SweepScan {
     /// Adds a process; false if it does not live.
     fn add(&mut self, pid: u32) -> bool {
         let Some(stat) = ProcStat::of(pid).filter(|stat| !stat.is_dead()) else {
@@ -163,8 +163,8 @@ impl SweepScope<'_> {
         left
     }
 
-    fn scan(&self) -> ProcessScan {
-        let mut look = ProcessScan::default();
+    fn scan(&self) -> SweepScan {
+        let mut look = SweepScan::default();
         let complete = self.walk_tree(self.tree_root, &mut look);
         if self.search == Search::AllProcesses || !complete {
             self.scan_proc(&mut look);
@@ -178,7 +178,7 @@ impl SweepScope<'_> {
     }
 
     /// Adds what lives below `parent`; false when the kernel does not tell children.
-    fn walk_tree(&self, parent: u32, look: &mut ProcessScan) -> bool {
+    fn walk_tree(&self, parent: u32, look: &mut SweepScan) -> bool {
         if parent <= 1 {
             // Below the first process is everything there is; no guard is that process.
             return false;
@@ -205,7 +205,7 @@ impl SweepScope<'_> {
         true
     }
 
-    fn scan_proc(&self, look: &mut ProcessScan) {
+    fn scan_proc(&self, look: &mut SweepScan) {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         for pid in entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {
             match ProcStat::of(pid).filter(|stat| !stat.is_dead()) {

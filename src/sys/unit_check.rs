@@ -16,7 +16,7 @@ pub struct UnitDraft {
 
 /// What came of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum UnitVerdict {
     /// It passes; what was said.
     Passed(String),
     /// It does not; what was said.
@@ -40,7 +40,7 @@ impl UnitDraft {
 
     /// Whether its exposure is at most this, in tenths; what is said is the exposure: `7.2`.
     #[must_use]
-    pub fn exposure(&self, host: &dyn Host, highest: u32) -> Verdict {
+    pub fn exposure(&self, host: &dyn Host, highest: u32) -> UnitVerdict {
         let threshold = format!("--threshold={highest}");
         let file = self.file.display().to_string();
         let words = ["security", "--no-pager", "--offline=true", &threshold, &file];
@@ -49,23 +49,23 @@ impl UnitDraft {
             line.rsplit_once(": ")?.1.split(' ').next().map(str::to_owned)
         };
         match run(host, "systemd-analyze", &words) {
-            Ok(text) => level(&text).map_or(Verdict::Unknown, Verdict::Passed),
-            Err(SystemctlError::Failed { text, .. }) => level(&text).map_or(Verdict::Unknown, Verdict::Refused),
-            Err(SystemctlError::Missing { .. }) => Verdict::Unknown,
+            Ok(text) => level(&text).map_or(UnitVerdict::Unknown, UnitVerdict::Passed),
+            Err(SystemctlError::Failed { text, .. }) => level(&text).map_or(UnitVerdict::Unknown, UnitVerdict::Refused),
+            Err(SystemctlError::Missing { .. }) => UnitVerdict::Unknown,
         }
     }
 
     /// Whether systemd can load it.
     #[must_use]
-    pub fn verify(&self, host: &dyn Host) -> Verdict {
+    pub fn verify(&self, host: &dyn Host) -> UnitVerdict {
         let file = self.file.display().to_string();
         let scope: &[&str] = if self.manager == Manager::User { &["--user"] } else { &[] };
         let words = [&["verify", "--recursive-errors=no"], scope, &[&file]].concat();
         match run(host, "systemd-analyze", &words) {
-            Ok(text) => Verdict::Passed(text),
-            Err(SystemctlError::Failed { text, .. }) if text.contains("unrecognized option") => Verdict::Unknown,
-            Err(SystemctlError::Failed { text, .. }) => Verdict::Refused(text.trim().to_owned()),
-            Err(SystemctlError::Missing { .. }) => Verdict::Unknown,
+            Ok(text) => UnitVerdict::Passed(text),
+            Err(SystemctlError::Failed { text, .. }) if text.contains("unrecognized option") => UnitVerdict::Unknown,
+            Err(SystemctlError::Failed { text, .. }) => UnitVerdict::Refused(text.trim().to_owned()),
+            Err(SystemctlError::Missing { .. }) => UnitVerdict::Unknown,
         }
     }
 }

@@ -163,7 +163,7 @@ pub fn verify(connection: &Connection, login: &Login) -> Result<(), TkmError> {
 
 /// A key to be let in on a host.
 #[derive(Debug, Clone)]
-pub struct Install<'a> {
+pub struct KeyInstall<'a> {
     /// The way in that there is.
     pub by: &'a Login,
     /// The login that shall be possible.
@@ -182,7 +182,7 @@ pub struct Install<'a> {
 /// # Errors
 ///
 /// Fails if the file was not changed, or was put back; the error says which.
-pub fn install(connection: &Connection, install: &Install) -> Result<Installation, TkmError> {
+pub fn install(connection: &Connection, install: &KeyInstall) -> Result<Installation, TkmError> {
     let old = remote::read_keys(connection, install.by)?;
     let mut lines = install.block.lines(&old.bytes);
     lines.retain(|line| !has_key(line, install.key));

@@ -13,7 +13,7 @@ use crate::sys::hash_chain;
 
 /// What happened, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditEntry {
+pub struct KeyAuditEntry {
     /// Counted from 1.
     pub seq: u64,
     /// When, in milliseconds since 1970.
@@ -55,7 +55,7 @@ pub struct Actor<'a> {
 /// # Errors
 ///
 /// Fails if a line is not valid, or does not follow the one before.
-pub fn entries(store: &Store) -> Result<Vec<AuditEntry>, TkmError> {
+pub fn entries(store: &Store) -> Result<Vec<KeyAuditEntry>, TkmError> {
     let path = store.audit();
     verified(&path, &whole_text(&path)?)
 }
@@ -68,7 +68,7 @@ pub fn entries(store: &Store) -> Result<Vec<AuditEntry>, TkmError> {
 pub fn record(store: &Store, actor: Actor, event: AuditEvent) -> Result<(), TkmError> {
     let path = store.audit();
     let text = whole_text(&path)?;
-    let entry = AuditEntry {
+    let entry = KeyAuditEntry {
         seq: text.lines().count() as u64 + 1,
         at: actor.now.0,
         by: actor.user.to_owned(),
@@ -87,12 +87,12 @@ fn whole_text(path: &Path) -> Result<String, TkmError> {
     Ok(hash_chain::whole_lines(&text).to_owned())
 }
 
-fn verified(path: &Path, text: &str) -> Result<Vec<AuditEntry>, TkmError> {
+fn verified(path: &Path, text: &str) -> Result<Vec<KeyAuditEntry>, TkmError> {
     let (mut found, mut before) = (Vec::new(), String::new());
     for (number, line) in text.lines().enumerate() {
         let broken =
             |why: &str| TkmError::BrokenStore { path: path.to_owned(), why: format!("line {}: {why}", number + 1) };
-        let entry: AuditEntry = serde_json::from_str(line).map_err(|_| broken("not an entry"))?;
+        let entry: KeyAuditEntry = serde_json::from_str(line).map_err(|_| broken("not an entry"))?;
         if entry.prev != before || entry.seq != number as u64 + 1 {
             return Err(broken("it does not follow the line before"));
         }

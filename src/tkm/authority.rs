@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::access::{self, Install, Installation};
+use super::access::{self, Installation, KeyInstall};
 use super::agent::words;
 use super::audit::{self, Actor, AuditEvent};
 use super::certificate::{self, Signing};
@@ -12,7 +12,7 @@ use super::key::PublicKey;
 use super::line::{block_of, env_of, is_bound, options};
 use super::login::Login;
 use super::ssh::Connection;
-use super::state::{Key, KeyId, State};
+use super::state::{Key, KeyId, StoreState};
 use super::store::Store;
 use crate::base::time::Timestamp;
 use crate::sys::file::{self, Access, FileError};
@@ -37,7 +37,7 @@ impl<'a> Authority<'a> {
     /// # Errors
     ///
     /// Fails if the environment has no key.
-    pub fn find(state: &'a State, id: &'a KeyId) -> Result<Option<Self>, TkmError> {
+    pub fn find(state: &'a StoreState, id: &'a KeyId) -> Result<Option<Self>, TkmError> {
         let Some(key) = state.active(&id.authority()) else { return Ok(None) };
         let trial = state.active(id).ok_or_else(|| TkmError::NoKey { env: id.env.to_string() })?;
         Ok(Some(Self { id, key, trial }))
@@ -78,7 +78,7 @@ impl<'a> Authority<'a> {
         let new = Login::Certificate { by: with_key, file: scratch.path().to_owned() };
         let id = self.id.authority();
         let line = options(host, &id, self.key).line(&public);
-        access::install(connection, &Install { by, new: &new, block: &block_of(&id), key: &public, line })
+        access::install(connection, &KeyInstall { by, new: &new, block: &block_of(&id), key: &public, line })
     }
 }
 

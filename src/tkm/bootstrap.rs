@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::access::{self, Install, Installation};
-use super::agent::install::{self, Installed, Place, Program};
+use super::access::{self, Installation, KeyInstall};
+use super::agent::install::{self, AgentPlace, Installed, Program};
 use super::agent::words;
 use super::audit::{self, Actor, AuditEvent};
 use super::authority::{self, Authority};
@@ -65,7 +65,7 @@ pub fn run(connection: &Connection, actor: Actor, wanted: &Bootstrap) -> Result<
     }
     let connection = &Connection { host: &host, ..connection.clone() };
     let line = options(&host, wanted.id, &key).line(&public);
-    let install = Install { by: wanted.by, new: &new, block: &block_of(wanted.id), key: &public, line };
+    let install = KeyInstall { by: wanted.by, new: &new, block: &block_of(wanted.id), key: &public, line };
     let installation = access::install(connection, &install)?;
     if let (Some(user), Some(root), Some(Installed::Ready(program))) = (wanted.user, &root, &agent)
         && user.sudo == Sudo::Agent
@@ -101,8 +101,8 @@ impl Bootstrap<'_> {
         }
         let program = Program::read(self.program, self.version)?;
         Ok(Some(match root {
-            Some(root) => program.install(connection, root, Place::OfRoot)?,
-            None => program.install(connection, self.by, Place::OfUser)?,
+            Some(root) => program.install(connection, root, AgentPlace::OfRoot)?,
+            None => program.install(connection, self.by, AgentPlace::OfUser)?,
         }))
     }
 }

@@ -16,7 +16,7 @@ use super::key::PublicKey;
 use super::keygen::{self, Call, public_path};
 use super::log;
 use super::login::Login;
-use super::state::{Certificate, Key, State};
+use super::state::{Certificate, Key, StoreState};
 use super::store::Store;
 use crate::base::time::Timestamp;
 use crate::disk;
@@ -145,7 +145,7 @@ pub fn sign(store: &Store, variables: &BTreeMap<String, String>, wanted: &Signin
 
 /// A number that no certificate has.
 #[must_use]
-pub fn free_serial(state: &State, now: Timestamp) -> u64 {
+pub fn free_serial(state: &StoreState, now: Timestamp) -> u64 {
     state.certificates.iter().map(|known| known.serial + 1).fold(now.0, u64::max)
 }
 
@@ -170,7 +170,7 @@ pub fn beside(public: &Path) -> PathBuf {
 }
 
 /// Puts a certificate on the list. The one of the same key before has no file any more; those that ended long ago leave the list.
-pub fn enter(state: &mut State, new: Certificate) {
+pub fn enter(state: &mut StoreState, new: Certificate) {
     let now = new.created;
     let is_kept =
         |known: &Certificate| known.expires.saturating_add(u64::try_from(KEPT.as_millis()).unwrap_or(0)) > now;

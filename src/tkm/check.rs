@@ -8,7 +8,7 @@ use super::error::TkmError;
 use super::host::HostName;
 use super::pins;
 use super::revoke;
-use super::state::{Key, KeyStatus, Purpose, State};
+use super::state::{Key, KeyStatus, Purpose, StoreState};
 use super::store::Store;
 use crate::base::time::Timestamp;
 
@@ -69,7 +69,7 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
 }
 
 /// Hosts that let in certificates alone are not entered without one.
-fn about_certificates(state: &State, now: Timestamp) -> Vec<Concern> {
+fn about_certificates(state: &StoreState, now: Timestamp) -> Vec<Concern> {
     let authorities = state.keys.iter().filter(|key| key.purpose == Purpose::Ca && key.status == KeyStatus::Active);
     let concern = |authority: &Key| {
         let is_only_way = |host: &&HostName| state.let_in(host).all(|key| key.purpose == Purpose::Ca);

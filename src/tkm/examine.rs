@@ -9,7 +9,7 @@ use super::authorized_keys::has_key;
 use super::host::Host;
 use super::key::{PublicKey, is_algorithm};
 use super::line::{block_of, options};
-use super::state::{Key, KeyId, KeyStatus, State};
+use super::state::{Key, KeyId, KeyStatus, StoreState};
 
 /// What a line of a file of keys is, beside what the store says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ struct Own<'a> {
 
 /// Looks through the file of keys of a host.
 #[must_use]
-pub fn examine(state: &State, host: &Host, file: &[u8]) -> Examination {
+pub fn examine(state: &StoreState, host: &Host, file: &[u8]) -> Examination {
     let own: Vec<Own> = state.keys.iter().filter_map(|key| own(key, host)).collect();
     let mut found = Examination::default();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
@@ -212,7 +212,7 @@ mod tests {
 
     /// The states of the lines, and whether a second look at the file as it should be finds nothing to mend.
     fn states(keys: &[Key], file: &str) -> (Vec<&'static str>, String) {
-        let state = State { keys: keys.to_vec(), ..State::default() };
+        let state = StoreState { keys: keys.to_vec(), ..StoreState::default() };
         let found = examine(&state, &host(), file.as_bytes());
         let again = examine(&state, &host(), &found.wanted);
         let recorded = |line: &FoundLine| line.state == LineState::Unrecorded;

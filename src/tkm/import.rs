@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::TkmError;
 use super::host::{Address, Host, HostName, HostRules};
-use super::imported::{Imported, SERVERS, known_environment};
+use super::imported::{ImportedKey, SERVERS, known_environment};
 use super::inventory::Inventory;
 use crate::base::environment::EnvName;
 use crate::base::name::sanitize;
@@ -26,10 +26,10 @@ pub fn infrastructure(project: &Path) -> Result<Vec<Host>, TkmError> {
 /// # Errors
 ///
 /// Fails if it is there and not valid.
-pub fn toml_if_exists(path: &Path) -> Result<Imported, TkmError> {
+pub fn toml_if_exists(path: &Path) -> Result<ImportedKey, TkmError> {
     match Document::read_if_exists(path, &path.display().to_string())? {
         Some(document) => of_document(path, &document),
-        None => Ok(Imported::default()),
+        None => Ok(ImportedKey::default()),
     }
 }
 
@@ -39,14 +39,14 @@ pub fn toml_if_exists(path: &Path) -> Result<Imported, TkmError> {
 /// # Errors
 ///
 /// Fails if the file cannot be read, or an address cannot be one.
-pub fn toml(path: &Path) -> Result<Imported, TkmError> {
+pub fn toml(path: &Path) -> Result<ImportedKey, TkmError> {
     of_document(path, &Document::read(path, &path.display().to_string())?)
 }
 
-fn of_document(path: &Path, document: &Document) -> Result<Imported, TkmError> {
+fn of_document(path: &Path, document: &Document) -> Result<ImportedKey, TkmError> {
     let broken = |key: &str, why: String| TkmError::BrokenStore { path: path.to_owned(), why: format!("{key}: {why}") };
     let text = |key: String| document.text_at(&["infrastructure", &key]).filter(|text| !text.trim().is_empty());
-    let mut found = Imported::default();
+    let mut found = ImportedKey::default();
     for (word, env) in SERVERS {
         let Some(server) = text(format!("{word}_server")) else { continue };
         let address = [format!("{word}_ip"), format!("{word}_server_ip")].into_iter().find_map(text).unwrap_or(server);
@@ -76,7 +76,7 @@ struct ImportEntry<'a> {
 
 impl ImportEntry<'_> {
     /// Adds the host to what was found. A reference to another value is left out, and named.
-    fn add_to(&self, found: &mut Imported, broken: impl Fn(String) -> TkmError) -> Result<(), TkmError> {
+    fn add_to(&self, found: &mut ImportedKey, broken: impl Fn(String) -> TkmError) -> Result<(), TkmError> {
         if self.address.contains("${") {
             found.ignored.push(format!("`{}` of {}: a reference is not resolved", self.address, self.env));
             return Ok(());
@@ -94,7 +94,7 @@ impl ImportEntry<'_> {
 /// # Errors
 ///
 /// Fails if the file cannot be read or is not valid, and with exit code 2 if it is for ssh and no environment is given.
-pub fn file(path: &Path, env: Option<&EnvName>) -> Result<Imported, TkmError> {
+pub fn file(path: &Path, env: Option<&EnvName>) -> Result<ImportedKey, TkmError> {
     let has_extension = |words: &[&str]| path.extension().is_some_and(|it| words.iter().any(|word| it == *word));
     if has_extension(&["toml"]) {
         return toml(path);
@@ -108,7 +108,7 @@ pub fn file(path: &Path, env: Option<&EnvName>) -> Result<Imported, TkmError> {
     let has_sections = text.lines().any(|line| line.starts_with('['));
     if !is_yaml && !has_sections && text.lines().map(str::trim).any(is_ssh) {
         let env = env.ok_or(TkmError::NoEnvironment)?;
-        return Ok(Imported { hosts: of_ssh(&text, env), ignored: Vec::new() });
+        return Ok(ImportedKey { hosts: of_ssh(&text, env), ignored: Vec::new() });
     }
     let broken = |why: String| TkmError::BrokenStore { path: path.to_owned(), why };
     let inventory = if is_yaml { Inventory::yaml(&text) } else { Inventory::ini(&text) }.map_err(broken)?;

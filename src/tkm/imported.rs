@@ -8,14 +8,14 @@ pub const SERVERS: [(&str, &str); 4] = [("dev", "dev"), ("qa", "staging"), ("sta
 
 /// Hosts that were found, and what of their file has no meaning here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Imported {
+pub struct ImportedKey {
     /// The hosts, each with a name of its own.
     pub hosts: Vec<Host>,
     /// What is not carried over, in words.
     pub ignored: Vec<String>,
 }
 
-impl Imported {
+impl ImportedKey {
     /// Adds a host, unless one of its name is there.
     pub fn add(&mut self, host: Host) {
         if self.hosts.iter().all(|known| known.name != host.name) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::host::{Address, Host, HostName, HostRules};
-use super::imported::{Imported, known_environment};
+use super::imported::{ImportedKey, known_environment};
 use crate::base::environment::EnvName;
 use crate::base::name::sanitize;
 
@@ -201,8 +201,8 @@ impl Inventory {
     /// # Errors
     ///
     /// Fails if an address cannot be one.
-    pub fn into_hosts(self, fallback: Option<&EnvName>) -> Result<Imported, String> {
-        let mut imported = Imported { hosts: Vec::new(), ignored: self.ignored() };
+    pub fn into_hosts(self, fallback: Option<&EnvName>) -> Result<ImportedKey, String> {
+        let mut imported = ImportedKey { hosts: Vec::new(), ignored: self.ignored() };
         for (name, own) in &self.hosts {
             let groups = self.groups_of(name);
             let mut variables = self.groups.get("all").map(|all| all.variables.clone()).unwrap_or_default();

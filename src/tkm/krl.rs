@@ -18,7 +18,7 @@ use crate::sys::file::{self, Access, FileError};
 
 /// Whether the sshd of a host reads the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostList {
+pub enum KrlHosts {
     /// It does, and the keys are in it now.
     Updated,
     /// Its `RevokedKeys` does not name the file of tetra.
@@ -27,7 +27,7 @@ pub enum HostList {
     RootOnly,
 }
 
-impl HostList {
+impl KrlHosts {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -69,7 +69,7 @@ echo updated
 
 /// What goes on a list.
 #[derive(Debug, Clone)]
-pub enum Entries {
+pub enum KrlEntries {
     /// Keys, with every certificate of them, and that they signed.
     Keys(Vec<PublicKey>),
     /// One certificate.
@@ -81,7 +81,7 @@ pub enum Entries {
     },
 }
 
-impl Entries {
+impl KrlEntries {
     /// As `ssh-keygen -k` reads them.
     fn lines(&self) -> String {
         match self {
@@ -104,7 +104,7 @@ impl Entries {
 /// # Errors
 ///
 /// Fails if `ssh-keygen` does, or the file cannot be written.
-pub fn add(store: &Store, entries: &Entries, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
+pub fn add(store: &Store, entries: &KrlEntries, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
     let path = store.revoked_keys();
     let scratch = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(store.dir());
     let scratch = scratch.map_err(FileError::io("write in", store.dir()))?;
@@ -115,7 +115,7 @@ pub fn add(store: &Store, entries: &Entries, variables: &BTreeMap<String, String
     }
     let signer = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).tempfile_in(store.dir());
     let signer = signer.map_err(FileError::io("write in", store.dir()))?;
-    if let Entries::Certificate { authority, .. } = entries {
+    if let KrlEntries::Certificate { authority, .. } = entries {
         file::write(signer.path(), format!("{}\n", authority.body()).as_bytes(), Access::Private)?;
         arguments.extend(["-s".to_owned(), signer.path().display().to_string()]);
     }
@@ -133,9 +133,9 @@ pub fn add(store: &Store, entries: &Entries, variables: &BTreeMap<String, String
 /// # Errors
 ///
 /// Fails if it could not be replaced; it is then as it was.
-pub fn push(connection: &Connection, by: &Login, entries: &Entries) -> Result<HostList, TkmError> {
+pub fn push(connection: &Connection, by: &Login, entries: &KrlEntries) -> Result<KrlHosts, TkmError> {
     if connection.agent(by).is_some() {
-        return Ok(HostList::RootOnly);
+        return Ok(KrlHosts::RootOnly);
     }
     let (lines, signer) = (entries.lines(), entries.authority());
     let sum = remote::cksum(lines.as_bytes());
@@ -143,9 +143,9 @@ pub fn push(connection: &Connection, by: &Login, entries: &Entries) -> Result<Ho
     let answer = connection.run(by, &script, lines.as_bytes())?;
     let said = String::from_utf8_lossy(&answer.output).trim().to_owned();
     match (answer.status, said.as_str()) {
-        (0, "updated") => Ok(HostList::Updated),
-        (0, "unused") => Ok(HostList::Unused),
-        (0, "root") => Ok(HostList::RootOnly),
+        (0, "updated") => Ok(KrlHosts::Updated),
+        (0, "unused") => Ok(KrlHosts::Unused),
+        (0, "root") => Ok(KrlHosts::RootOnly),
         (_, "disk") => Err(failure(connection, "no space is left for the list of revoked keys".to_owned())),
         (_, why) => Err(failure(connection, format!("the list of revoked keys was not replaced: {why}"))),
     }

@@ -1,10 +1,10 @@
 //! What is done on a host: its `authorized_keys` read, and replaced as a whole with owner and mode as they were.
 
-use super::agent::protocol::{Blob, Request};
+use super::agent::protocol::{AgentBlob, Request};
 use super::authorized_keys::MAX_KEYS_FILE;
 use super::error::TkmError;
 use super::login::Login;
-use super::ssh::{Answer, Connection};
+use super::ssh::{Connection, SshAnswer};
 
 /// The file of keys of a user on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub fn read_keys(connection: &Connection, login: &Login) -> Result<KeysFile, Tkm
 /// Fails if it could not be replaced; it is then as it was.
 pub fn write_keys(connection: &Connection, login: &Login, old: &KeysFile, new: &[u8]) -> Result<KeysFile, TkmError> {
     let sum = cksum(new);
-    let request = Request::WriteKeys { old: old.sum.clone(), new: sum.clone(), bytes: Blob(new.to_vec()) };
+    let request = Request::WriteKeys { old: old.sum.clone(), new: sum.clone(), bytes: AgentBlob(new.to_vec()) };
     let answer = connection.perform(login, &request)?;
     if answer.status != 0 || answer.output.trim_ascii() != b"done" {
         return Err(refusal(connection, &answer));
@@ -146,7 +146,7 @@ pub fn disarm(connection: &Connection, login: &Login) -> Result<(), TkmError> {
     if answer.status == 0 { Ok(()) } else { Err(refusal(connection, &answer)) }
 }
 
-fn refusal(connection: &Connection, answer: &Answer) -> TkmError {
+fn refusal(connection: &Connection, answer: &SshAnswer) -> TkmError {
     let said = String::from_utf8_lossy(&answer.output);
     let why = match said.trim() {
         "link" => "`~/.ssh/authorized_keys` is a symbolic link, which is not replaced".to_owned(),

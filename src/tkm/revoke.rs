@@ -14,11 +14,11 @@ use super::authorized_keys::without_keys;
 use super::error::TkmError;
 use super::host::HostName;
 use super::key::PublicKey;
-use super::krl::{self, Entries, HostList};
+use super::krl::{self, KrlEntries, KrlHosts};
 use super::login::Login;
 use super::remote;
 use super::ssh::Connection;
-use super::state::{Key, KeyStatus, State};
+use super::state::{Key, KeyStatus, StoreState};
 use super::store::Store;
 use crate::base::fault::{FaultKind, UserFacingError};
 
@@ -110,7 +110,7 @@ impl Revocation<'_> {
             }
         }
         self.store.write_state(&state)?;
-        krl::add(self.store, &Entries::Keys(self.public_keys()), variables)
+        krl::add(self.store, &KrlEntries::Keys(self.public_keys()), variables)
     }
 
     /// Takes the keys away from a host, by a login that was seen to work.
@@ -119,7 +119,7 @@ impl Revocation<'_> {
     ///
     /// Fails as a step does. The host keeps its place among those that accept the keys, and puts its file back if no login was
     /// possible after the change.
-    pub fn run(&self, connection: &Connection, by: &Login) -> Result<HostList, TkmError> {
+    pub fn run(&self, connection: &Connection, by: &Login) -> Result<KrlHosts, TkmError> {
         let keys = self.public_keys();
         let before = remote::read_keys(connection, by)?;
         let after = without_keys(&before.bytes, &keys);
@@ -128,10 +128,10 @@ impl Revocation<'_> {
             remote::write_keys(connection, by, &before, &after)?;
         }
         let list = match self.extent {
-            Extent::Everywhere => krl::push(connection, by, &Entries::Keys(keys))?,
-            Extent::Hosts => HostList::Unused,
+            Extent::Everywhere => krl::push(connection, by, &KrlEntries::Keys(keys))?,
+            Extent::Hosts => KrlHosts::Unused,
         };
-        if after != before.bytes || list == HostList::Updated {
+        if after != before.bytes || list == KrlHosts::Updated {
             let fail = |why: String| TkmError::Armed {
                 name: connection.host.name.clone(),
                 seconds: remote::RESTORE_AFTER,
@@ -170,6 +170,6 @@ impl Revocation<'_> {
 }
 
 /// The keys that are revoked and still let in somewhere.
-pub fn pending(state: &State) -> impl Iterator<Item = &Key> {
+pub fn pending(state: &StoreState) -> impl Iterator<Item = &Key> {
     state.keys.iter().filter(|key| key.status == KeyStatus::Revoked && !key.hosts.is_empty())
 }

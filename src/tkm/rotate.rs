@@ -8,7 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::access::{self, Install};
+use super::access::{self, KeyInstall};
 use super::audit::{self, Actor, AuditEvent};
 use super::authorized_keys::has_key;
 use super::error::TkmError;
@@ -17,13 +17,13 @@ use super::key::PublicKey;
 use super::line::{block_of, options};
 use super::remote;
 use super::ssh::Connection;
-use super::state::{Key, KeyId, KeyStatus, State};
+use super::state::{Key, KeyId, KeyStatus, StoreState};
 use super::store::Store;
 use crate::base::time::Timestamp;
 
 /// What is to be done on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum RotationAction {
     /// The new key is let in beside the old one.
     Add,
     /// The old key is kept until its time is over.
@@ -56,13 +56,13 @@ pub struct Grace {
 
 /// What is to be done on a host next.
 #[must_use]
-pub fn next(old: &Key, new: &Key, host: &HostName, grace: Grace) -> Action {
+pub fn next(old: &Key, new: &Key, host: &HostName, grace: Grace) -> RotationAction {
     let since = old.replaced.map_or(Duration::ZERO, |at| grace.now.since(Timestamp(at)));
     match (old.hosts.contains(host), new.hosts.contains(host)) {
-        (false, _) => Action::Nothing,
-        (true, false) => Action::Add,
-        (true, true) if since >= grace.period => Action::Remove,
-        (true, true) => Action::Wait,
+        (false, _) => RotationAction::Nothing,
+        (true, false) => RotationAction::Add,
+        (true, true) if since >= grace.period => RotationAction::Remove,
+        (true, true) => RotationAction::Wait,
     }
 }
 
@@ -103,22 +103,22 @@ impl Rotation<'_> {
     /// # Errors
     ///
     /// Fails as a step does. What was done before is written down.
-    pub fn run(&self, connection: &Connection, say: &dyn Fn(&str)) -> Result<Action, TkmError> {
-        let mut last = Action::Nothing;
+    pub fn run(&self, connection: &Connection, say: &dyn Fn(&str)) -> Result<RotationAction, TkmError> {
+        let mut last = RotationAction::Nothing;
         // A host goes through two steps at most.
         for _ in 0..3 {
             let (old, new) = self.keys()?;
             let action = next(&old, &new, &connection.host.name, self.grace);
             match action {
-                Action::Add => say("adding the new key, and verifying it"),
-                Action::Remove => say("removing the old key, and verifying the new one"),
-                Action::Wait | Action::Nothing => {}
+                RotationAction::Add => say("adding the new key, and verifying it"),
+                RotationAction::Remove => say("removing the old key, and verifying the new one"),
+                RotationAction::Wait | RotationAction::Nothing => {}
             }
             match action {
-                Action::Add => self.add(connection, &old, &new)?,
-                Action::Remove => self.remove(connection, &old, &new)?,
-                Action::Wait => return Ok(Action::Wait),
-                Action::Nothing => return Ok(last),
+                RotationAction::Add => self.add(connection, &old, &new)?,
+                RotationAction::Remove => self.remove(connection, &old, &new)?,
+                RotationAction::Wait => return Ok(RotationAction::Wait),
+                RotationAction::Nothing => return Ok(last),
             }
             last = action;
         }
@@ -137,7 +137,7 @@ impl Rotation<'_> {
         let (by, login) = (access::login_of(self.store, old)?, access::login_of(self.store, new)?);
         let key = public(new)?;
         let line = options(connection.host, self.id, new).line(&key);
-        access::install(connection, &Install { by: &by, new: &login, block: &block_of(self.id), key: &key, line })?;
+        access::install(connection, &KeyInstall { by: &by, new: &login, block: &block_of(self.id), key: &key, line })?;
         self.written(connection, "key-install", &new.fingerprint, |state| {
             if let Some(key) = state.by_fingerprint(&new.fingerprint) {
                 key.hosts.push(connection.host.name.clone());
@@ -177,7 +177,7 @@ impl Rotation<'_> {
         connection: &Connection,
         event: &str,
         key: &str,
-        change: impl FnOnce(&mut State),
+        change: impl FnOnce(&mut StoreState),
     ) -> Result<(), TkmError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.store.state()?;
@@ -249,13 +249,13 @@ mod tests {
         let web: HostName = "web".parse().expect("a name");
         let at = |seconds: u64| Grace { period: Duration::from_secs(60), now: Timestamp(1000 + seconds * 1000) };
         for (old, new, seconds, expected) in [
-            (&["web"][..], &[][..], 9999, Action::Add),
-            (&["web"], &["other"], 9999, Action::Add),
-            (&["web"], &["web"], 0, Action::Wait),
-            (&["web"], &["web"], 59, Action::Wait),
-            (&["web"], &["web"], 60, Action::Remove),
-            (&[], &["web"], 9999, Action::Nothing),
-            (&[], &[], 0, Action::Nothing),
+            (&["web"][..], &[][..], 9999, RotationAction::Add),
+            (&["web"], &["other"], 9999, RotationAction::Add),
+            (&["web"], &["web"], 0, RotationAction::Wait),
+            (&["web"], &["web"], 59, RotationAction::Wait),
+            (&["web"], &["web"], 60, RotationAction::Remove),
+            (&[], &["web"], 9999, RotationAction::Nothing),
+            (&[], &[], 0, RotationAction::Nothing),
         ] {
             assert_eq!(next(&key(old), &key(new), &web, at(seconds)), expected, "{old:?} {new:?} {seconds}");
         }

@@ -46,7 +46,7 @@ pub struct Connection<'a> {
 
 /// What the host said to a command, after a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct SshAnswer {
     /// What ran on the host ended with this.
     pub status: i32,
     /// What it printed.
@@ -106,14 +106,14 @@ impl<'a> Connection<'a> {
     /// # Errors
     ///
     /// Fails if the host is not reached, shows another key, refuses the login, or runs nothing.
-    pub fn run(&self, login: &Login, script: &str, input: &[u8]) -> Result<Answer, TkmError> {
+    pub fn run(&self, login: &Login, script: &str, input: &[u8]) -> Result<SshAnswer, TkmError> {
         let mark = mark();
         let script =
             format!("printf '%s\\n' 'begin-{mark}'\n(\n{script}\n)\nprintf '\\n%s %s\\n' 'end-{mark}' \"$?\"\n");
         let command = login.shell(&eval_line(&script));
         let exchanged = self.exchange(login, command, &[script.as_bytes(), input].concat())?;
         let answer = frame(&exchanged.found.stdout, &mark).ok_or_else(|| self.no_answer(&exchanged))?;
-        Ok(Answer { accepted: exchanged.accepted(), ..answer })
+        Ok(SshAnswer { accepted: exchanged.accepted(), ..answer })
     }
 
     /// Logs in, and has a command run that reads `input`.
@@ -357,13 +357,13 @@ pub(super) fn mark() -> String {
 }
 
 /// What is between the marks, and the status behind the second one. None if one of them is missing.
-fn frame(said: &[u8], mark: &str) -> Option<Answer> {
+fn frame(said: &[u8], mark: &str) -> Option<SshAnswer> {
     let (begin, end) = (format!("begin-{mark}\n"), format!("\nend-{mark} "));
     let find = |text: &[u8], wanted: &str| memchr::memmem::find(text, wanted.as_bytes());
     let inside = &said[find(said, &begin)? + begin.len()..];
     let at = find(inside, &end)?;
     let status = std::str::from_utf8(&inside[at + end.len()..]).ok()?.lines().next()?.trim().parse().ok()?;
-    Some(Answer { status, output: inside[..at].to_vec(), accepted: None })
+    Some(SshAnswer { status, output: inside[..at].to_vec(), accepted: None })
 }
 
 #[cfg(test)]
@@ -373,7 +373,10 @@ mod tests {
     #[test]
     fn an_answer_is_what_is_between_the_marks() {
         let said = b"welcome to bashrc\nbegin-x\nline\nbegin-y\n\nend-x 7\nbye\n";
-        assert_eq!(frame(said, "x"), Some(Answer { status: 7, output: b"line\nbegin-y\n".to_vec(), accepted: None }));
+        assert_eq!(
+            frame(said, "x"),
+            Some(SshAnswer { status: 7, output: b"line\nbegin-y\n".to_vec(), accepted: None })
+        );
         for cut in [&said[..said.len() - 20], b"end-x 0", b"begin-x\n\nend-x ", b""] {
             assert_eq!(frame(cut, "x"), None);
         }

@@ -192,7 +192,7 @@ pub struct Certificate {
 
 /// All keys, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct StoreState {
     /// The format.
     pub version: u64,
     /// Oldest first.
@@ -205,13 +205,13 @@ pub struct State {
     pub certificates: Vec<Certificate>,
 }
 
-impl Default for State {
+impl Default for StoreState {
     fn default() -> Self {
         Self { version: FORMAT, keys: Vec::new(), break_glass: BTreeMap::new(), certificates: Vec::new() }
     }
 }
 
-impl State {
+impl StoreState {
     /// The key that is used.
     #[must_use]
     pub fn active(&self, id: &KeyId) -> Option<&Key> {
@@ -304,7 +304,7 @@ mod tests {
             ),
         ] {
             let keys = keys.into_iter().map(|(purpose, status, host)| key(purpose, status, host)).collect();
-            let state = State { keys, ..State::default() };
+            let state = StoreState { keys, ..StoreState::default() };
             assert_eq!(state.accepted(&id, &web).expect("a key").fingerprint, expected);
             let last = state.let_in(&web).last();
             assert!(last.is_none_or(|key| key.purpose == Purpose::Ca || state.let_in(&web).count() == 1));

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::TkmError;
 use super::host::{FromPatterns, Host, HostName, HostRules, RemotePath};
-use super::state::{FORMAT, State};
+use super::state::{FORMAT, StoreState};
 use crate::config::read;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
@@ -100,7 +100,7 @@ impl Store {
             store.write_hosts(&[])?;
         }
         // Last: it is what says that the store is initialised.
-        store.write_state(&State::default())?;
+        store.write_state(&StoreState::default())?;
         Ok((store, Creation::Made))
     }
 
@@ -230,10 +230,10 @@ impl Store {
     /// # Errors
     ///
     /// Fails if the file is not valid.
-    pub fn state(&self) -> Result<State, TkmError> {
+    pub fn state(&self) -> Result<StoreState, TkmError> {
         let path = self.state_path();
         let bytes = file::read_private(&path)?.bytes;
-        let state: State = serde_json::from_slice(&bytes)
+        let state: StoreState = serde_json::from_slice(&bytes)
             .map_err(|error| TkmError::BrokenStore { path: path.clone(), why: error.to_string() })?;
         check_format(&path, state.version)?;
         Ok(state)
@@ -244,7 +244,7 @@ impl Store {
     /// # Errors
     ///
     /// Fails if it cannot be written.
-    pub fn write_state(&self, state: &State) -> Result<(), TkmError> {
+    pub fn write_state(&self, state: &StoreState) -> Result<(), TkmError> {
         let mut bytes = serde_json::to_vec_pretty(state).expect("names and texts can be written");
         bytes.push(b'\n');
         Ok(file::write(&self.state_path(), &bytes, Access::Private)?)

@@ -6,25 +6,25 @@ use super::examine::{Examination, examine};
 use super::login::Login;
 use super::remote::{self, KeysFile};
 use super::ssh::Connection;
-use super::state::State;
+use super::state::StoreState;
 use crate::base::fault::{FaultKind, UserFacingError};
 
 /// The file of keys of a host, with the login that read it.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct RemoteLook {
     by: Login,
     before: KeysFile,
     /// What is in it.
     pub found: Examination,
 }
 
-impl Look {
+impl RemoteLook {
     /// Reads the file by a key that the host accepts as far as is known, or by `given`.
     ///
     /// # Errors
     ///
     /// Fails if there is no login, or the file is none that is changed.
-    pub fn take(connection: &Connection, state: &State, given: &Login) -> Result<Self, TkmError> {
+    pub fn take(connection: &Connection, state: &StoreState, given: &Login) -> Result<Self, TkmError> {
         let (by, before) = read(connection, state, given)?;
         let found = examine(state, connection.host, &before.bytes);
         Ok(Self { by, before, found })
@@ -73,7 +73,7 @@ impl Look {
     }
 }
 
-fn read(connection: &Connection, state: &State, given: &Login) -> Result<(Login, KeysFile), TkmError> {
+fn read(connection: &Connection, state: &StoreState, given: &Login) -> Result<(Login, KeysFile), TkmError> {
     for key in state.let_in(&connection.host.name) {
         let Some(login) = access::way_of(connection.store, key)? else { continue };
         match remote::read_keys(connection, &login) {

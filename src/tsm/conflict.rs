@@ -15,12 +15,12 @@ pub struct Conflict {
     /// The port.
     pub port: u16,
     /// Who has it, as far as we may see.
-    pub holder: Holder,
+    pub holder: PortHolder,
 }
 
 /// Who has a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum PortHolder {
     /// This process listens on it.
     Process {
         /// Its pid.
@@ -64,9 +64,9 @@ pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
             let line = crate::sys::process::ancestors(owner.pid);
             let managed = processes.iter().find(|process| process.pid().is_some_and(|pid| line.contains(&pid)));
             let managed = managed.map(|process| process.name.to_string());
-            Holder::Process { pid: owner.pid, command: owner.command, managed }
+            PortHolder::Process { pid: owner.pid, command: owner.command, managed }
         }
-        None => Holder::Hidden { user: net::user_name(listener.uid) },
+        None => PortHolder::Hidden { user: net::user_name(listener.uid) },
     };
     Some(Conflict { port, holder })
 }
@@ -75,7 +75,7 @@ pub fn listening(port: u16, processes: &[Process]) -> Option<Conflict> {
 #[must_use]
 pub fn listening_beside(port: u16, dir: &Path) -> Option<Conflict> {
     let mut conflict = listening(port, &[])?;
-    if let Holder::Process { pid, managed, .. } = &mut conflict.holder {
+    if let PortHolder::Process { pid, managed, .. } = &mut conflict.holder {
         let own = crate::sys::process::variable(*pid, "TSM_PROCESS_DIR").map(PathBuf::from);
         let own = own.filter(|own| own.parent() == dir.parent());
         *managed = own.and_then(|own| Some(own.file_name()?.to_string_lossy().into_owned()));
@@ -93,7 +93,7 @@ pub fn claimed(port: u16, processes: &[Process]) -> Option<Conflict> {
     };
     let process = processes.iter().find(claims)?;
     let (name, pid, command) = (process.name.to_string(), process.pid(), redact::text(&process.meta.command));
-    Some(Conflict { port, holder: Holder::Claimed { name, pid, command } })
+    Some(Conflict { port, holder: PortHolder::Claimed { name, pid, command } })
 }
 
 impl Conflict {
@@ -102,11 +102,11 @@ impl Conflict {
     pub fn line(&self) -> String {
         let port = self.port;
         match &self.holder {
-            Holder::Process { pid, command, .. } => {
+            PortHolder::Process { pid, command, .. } => {
                 format!("port {port} is in use by PID {pid} ({})", truncate(command))
             }
-            Holder::Hidden { user } => format!("port {port} is in use by a process of {user}"),
-            Holder::Claimed { name, .. } => format!("port {port} belongs to `{name}`"),
+            PortHolder::Hidden { user } => format!("port {port} is in use by a process of {user}"),
+            PortHolder::Claimed { name, .. } => format!("port {port} belongs to `{name}`"),
         }
     }
 
@@ -114,9 +114,11 @@ impl Conflict {
     #[must_use]
     pub fn suggestion(&self) -> String {
         match &self.holder {
-            Holder::Process { managed: Some(name), .. } | Holder::Claimed { name, .. } => format!("tsm stop {name}"),
-            Holder::Process { pid, managed: None, .. } => format!("kill {pid}"),
-            Holder::Hidden { .. } => format!("sudo ss -ltnp 'sport = :{}' shows it", self.port),
+            PortHolder::Process { managed: Some(name), .. } | PortHolder::Claimed { name, .. } => {
+                format!("tsm stop {name}")
+            }
+            PortHolder::Process { pid, managed: None, .. } => format!("kill {pid}"),
+            PortHolder::Hidden { .. } => format!("sudo ss -ltnp 'sport = :{}' shows it", self.port),
         }
     }
 }
@@ -126,18 +128,18 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.holder {
             // No process listens there.
-            Holder::Claimed { name, .. } => writeln!(f, "🔴 Port {} belongs to {name}!", self.port)?,
+            PortHolder::Claimed { name, .. } => writeln!(f, "🔴 Port {} belongs to {name}!", self.port)?,
             _ => writeln!(f, "🔴 Port {} is already in use!", self.port)?,
         }
         match &self.holder {
-            Holder::Process { pid, command, .. } => {
+            PortHolder::Process { pid, command, .. } => {
                 writeln!(f, "   Blocking process: PID {pid}")?;
                 writeln!(f, "   Command: {}", truncate(command))?;
             }
-            Holder::Hidden { user } => {
+            PortHolder::Hidden { user } => {
                 writeln!(f, "   Blocking process: a process of user {user} (its PID is visible to root only)")?;
             }
-            Holder::Claimed { name, pid, command } => {
+            PortHolder::Claimed { name, pid, command } => {
                 match pid {
                     Some(pid) => writeln!(f, "   Blocking process: PID {pid} ({name}, not listening yet)")?,
                     None => writeln!(f, "   Blocking process: {name} (starting)")?,
@@ -164,7 +166,8 @@ mod tests {
     use super::*;
 
     fn by(command: &str, managed: Option<&str>) -> Conflict {
-        let holder = Holder::Process { pid: 12345, command: command.to_owned(), managed: managed.map(str::to_owned) };
+        let holder =
+            PortHolder::Process { pid: 12345, command: command.to_owned(), managed: managed.map(str::to_owned) };
         Conflict { port: 3000, holder }
     }
 
@@ -192,7 +195,7 @@ mod tests {
     fn who_listens_is_named() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
         let port = socket.local_addr().expect("its address").port();
-        let Some(Conflict { holder: Holder::Process { pid, .. }, .. }) = find(port, &[]) else {
+        let Some(Conflict { holder: PortHolder::Process { pid, .. }, .. }) = find(port, &[]) else {
             panic!("we hold it");
         };
         assert_eq!(pid, crate::sys::process::own_pid());

@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::options::ServiceOptions;
-use super::options::value::RawValue;
+use super::options::value::RawOptionValue;
 use super::port::PortSpec;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::name::sanitize;
 use crate::base::suggest::closest_match;
 use crate::disk;
-use keys::{Key, keys};
+use keys::{DefinitionKey, keys};
 use reader::{Assignment, DefinitionReader};
 
 /// The key by which `org apply` knows again what it made, and from which environment.
@@ -213,8 +213,8 @@ impl Definition {
             self.exports.push((line.key, value));
             return Ok(());
         }
-        if let Some(key) = Key::of_tsm(&line.key) {
-            let given = RawValue { values: &line.values, list: line.list, dir: directory };
+        if let Some(key) = DefinitionKey::of_tsm(&line.key) {
+            let given = RawOptionValue { values: &line.values, list: line.list, dir: directory };
             return key.read(self, &given).map_err(|wants| line.error(wants));
         }
         if line.key.starts_with("TSM_") && !keys::LEGACY_KEYS.contains(&line.key.as_str()) {

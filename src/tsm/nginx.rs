@@ -7,4 +7,4 @@ mod install;
 mod site;
 
 pub use install::{InstallResult, Nginx, NginxError, OverwriteEdited, SiteStatus};
-pub use site::{Certificate, InvalidSite, Site};
+pub use site::{InvalidSite, Site, SiteCertificate};

@@ -30,7 +30,7 @@ use crate::supervise::limits::Limits;
 use crate::supervise::meta::{ExitStatus, Meta, ProcessState};
 use crate::sys::process;
 
-use rollout::Rollout;
+use rollout::RollingRestart;
 
 pub use error::RestartError;
 
@@ -129,7 +129,7 @@ impl Control<'_> {
                 Err(error) => answers.push(Some(Err(error))),
             }
         }
-        let mut rollout = Rollout::new(processes, context, options);
+        let mut rollout = RollingRestart::new(processes, context, options);
         for (index, answer) in answers.iter().enumerate() {
             if let Some(answer) = answer {
                 rollout.note(index, answer);

@@ -48,12 +48,12 @@ pub struct ResourceTotals {
 
 /// One look at all processes and at the disks' bytes of those that are managed.
 #[derive(Debug, Clone)]
-pub struct Snapshot {
+pub struct StatsSnapshot {
     census: ProcessTable,
     usages: Vec<(u32, ResourceUsage)>,
 }
 
-impl Snapshot {
+impl StatsSnapshot {
     /// Looks now.
     #[must_use]
     pub fn take(processes: &[Process]) -> Self {
@@ -72,7 +72,7 @@ impl Snapshot {
 
 /// What runs, with what it used between two looks, `span` apart.
 #[must_use]
-pub fn between(before: &Snapshot, after: &Snapshot, span: Duration, processes: &[Process]) -> Vec<Stats> {
+pub fn between(before: &StatsSnapshot, after: &StatsSnapshot, span: Duration, processes: &[Process]) -> Vec<Stats> {
     let rate = |now: Option<u64>, then: Option<u64>| {
         let more = now?.saturating_sub(then?);
         Some((more as f64 / span.as_secs_f64().max(0.001)) as u64)

@@ -23,7 +23,7 @@ use crate::sys::paths::Paths;
 
 use super::definition;
 use super::live_state::{self, LiveState};
-use super::sidecar::health::{self, Health};
+use super::sidecar::health::{self, HealthState};
 use observe::observe;
 use rebuilt::{rebuild, stub};
 
@@ -175,7 +175,7 @@ impl Process {
 
     /// What is known about its health; none if no check is set, or if it does not run.
     #[must_use]
-    pub fn health(&self) -> Option<Health> {
+    pub fn health(&self) -> Option<HealthState> {
         if self.is_running() { health::for_run(&self.dir, &self.meta) } else { None }
     }
 

@@ -17,7 +17,8 @@ use super::table::RenderOptions;
 use crate::base::fault::Fault;
 use crate::report::theme::Theme;
 use crate::report::{
-    Answer, Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, json,
+    Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, UserAnswer,
+    json,
 };
 
 /// The width of help texts without a terminal, in columns; tables are not truncated there.
@@ -328,9 +329,9 @@ impl Console for Terminal {
         self.streams.answer_source.is_some_and(|answers| answers().is_ok())
     }
 
-    fn ask(&mut self, question: &Question) -> Answer {
-        let Some(answers) = self.streams.answer_source else { return Answer::NotInteractive };
-        let Ok(mut answers) = answers() else { return Answer::NotInteractive };
+    fn ask(&mut self, question: &Question) -> UserAnswer {
+        let Some(answers) = self.streams.answer_source else { return UserAnswer::NotInteractive };
+        let Ok(mut answers) = answers() else { return UserAnswer::NotInteractive };
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
         let given = read_answer(&mut answers);
@@ -339,7 +340,7 @@ impl Console for Terminal {
             Some(word) => given == word,
             None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
         };
-        if yes { Answer::Yes } else { Answer::No }
+        if yes { UserAnswer::Yes } else { UserAnswer::No }
     }
 
     fn width(&self) -> usize {
@@ -606,15 +607,15 @@ mod tests {
         fn said(text: &'static str) -> io::Result<Box<dyn Read>> {
             Ok(Box::new(text.as_bytes()))
         }
-        let answers: [(AnswerSource, Option<&str>, Answer); 8] = [
-            (|| said("y\n"), None, Answer::Yes),
-            (|| said("YES \n"), None, Answer::Yes),
-            (|| said("\n"), None, Answer::No),
-            (|| said("y"), None, Answer::No),
-            (|| said("acme\n"), Some("acme"), Answer::Yes),
-            (|| said("y\n"), Some("acme"), Answer::No),
-            (|| said("Acme\n"), Some("acme"), Answer::No),
-            (|| Err(ErrorKind::NotFound.into()), None, Answer::NotInteractive),
+        let answers: [(AnswerSource, Option<&str>, UserAnswer); 8] = [
+            (|| said("y\n"), None, UserAnswer::Yes),
+            (|| said("YES \n"), None, UserAnswer::Yes),
+            (|| said("\n"), None, UserAnswer::No),
+            (|| said("y"), None, UserAnswer::No),
+            (|| said("acme\n"), Some("acme"), UserAnswer::Yes),
+            (|| said("y\n"), Some("acme"), UserAnswer::No),
+            (|| said("Acme\n"), Some("acme"), UserAnswer::No),
+            (|| Err(ErrorKind::NotFound.into()), None, UserAnswer::NotInteractive),
         ];
         for (number, (answers, word, expected)) in answers.into_iter().enumerate() {
             let mut recorder = Recorder::new(true);
@@ -628,7 +629,7 @@ mod tests {
     fn without_a_terminal_nothing_is_asked() {
         let recorder = Recorder::new(false);
         let ask = Question { text: "sure?".into(), expected: None };
-        assert_eq!(recorder.terminal().ask(&ask), Answer::NotInteractive);
+        assert_eq!(recorder.terminal().ask(&ask), UserAnswer::NotInteractive);
         assert_eq!(recorder.written().1, "", "nothing is written");
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::{Display, Write as _};
 
 /// Lines of a unit, as they are added.
-pub(super) struct Lines(pub(super) String);
+pub(super) struct UnitLines(pub(super) String);
 
-impl Lines {
+impl UnitLines {
     pub(super) fn add(&mut self, key: &str, value: impl Display) {
         // Writing to a string does not fail.
         let _ = writeln!(self.0, "{key}={value}");

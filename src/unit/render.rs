@@ -1,7 +1,7 @@
 //! From settings to the text of a unit.
 
 use super::header::with_header;
-use super::lines::Lines;
+use super::lines::UnitLines;
 use super::settings::{Owner, UnitSettings};
 use super::words::{argument, plain, word};
 use super::{DEFAULT_PATH, sandbox};
@@ -17,7 +17,7 @@ impl UnitSettings {
     /// The unit: header, then body.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut lines = Lines(String::new());
+        let mut lines = UnitLines(String::new());
         self.unit_section(&mut lines);
         self.service_section(&mut lines);
         self.limits_lines(&mut lines);
@@ -31,7 +31,7 @@ impl UnitSettings {
         with_header(&self.name, &lines.0)
     }
 
-    fn unit_section(&self, lines: &mut Lines) {
+    fn unit_section(&self, lines: &mut UnitLines) {
         lines.text("[Unit]");
         lines.add("Description", format!("Tetra Service Manager Daemon (@{} environment)", self.env));
         if self.owner != Owner::Session {
@@ -41,7 +41,7 @@ impl UnitSettings {
         lines.all(&["StartLimitIntervalSec=300", "StartLimitBurst=5", ""]);
     }
 
-    fn service_section(&self, lines: &mut Lines) {
+    fn service_section(&self, lines: &mut UnitLines) {
         let program = argument(&self.program);
         let env = &self.env;
         lines.all(&["[Service]", "Type=notify", "NotifyAccess=main"]);
@@ -70,7 +70,7 @@ impl UnitSettings {
         lines.all(&["Restart=on-failure", "RestartSec=2", "Delegate=yes", "OOMPolicy=continue"]);
     }
 
-    fn environment_lines(&self, lines: &mut Lines) {
+    fn environment_lines(&self, lines: &mut UnitLines) {
         let mut give = |name: &str, value: &str| lines.add("Environment", word(&format!("{name}={value}")));
         if self.owner != Owner::Instance {
             give("TETRA_SRC", &self.source.to_string_lossy());
@@ -97,7 +97,7 @@ impl UnitSettings {
         (!DEFAULT_PATH.split(':').any(|known| known == dir)).then(|| format!("{dir}:{DEFAULT_PATH}"))
     }
 
-    fn limits_lines(&self, lines: &mut Lines) {
+    fn limits_lines(&self, lines: &mut UnitLines) {
         if let Some(mebibytes) = self.limits.memory_max {
             match mebibytes % 1024 {
                 0 => lines.add("MemoryMax", format!("{}G", mebibytes / 1024)),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::lines::Lines;
+use super::lines::UnitLines;
 use super::settings::{Hardening, Owner, UnitSettings};
 use super::words::word;
 use crate::base::environment::Tier;
@@ -52,7 +52,7 @@ const ROOT_CAPABILITIES: &str =
 const DROPPED_CAPABILITIES: &str = "~CAP_SYS_BOOT CAP_WAKE_ALARM CAP_LINUX_IMMUTABLE CAP_LEASE CAP_IPC_LOCK CAP_BLOCK_SUSPEND CAP_SYS_PACCT CAP_MAC_ADMIN CAP_MAC_OVERRIDE";
 
 /// Adds what the unit closes off.
-pub(super) fn lines(settings: &UnitSettings, lines: &mut Lines) {
+pub(super) fn lines(settings: &UnitSettings, lines: &mut UnitLines) {
     lines.all(&FOR_EVERYONE);
     match &settings.owner {
         Owner::Session => {}
@@ -74,14 +74,14 @@ pub(super) fn lines(settings: &UnitSettings, lines: &mut Lines) {
     }
 }
 
-fn for_the_machine(settings: &UnitSettings, lines: &mut Lines) {
+fn for_the_machine(settings: &UnitSettings, lines: &mut UnitLines) {
     lines.all(&FOR_THE_MACHINE);
     // Of all groups its own stay writable: each process is limited and stopped in one of its own.
     let slice = if settings.owner == Owner::Instance { "system.slice/system-tetra.slice" } else { "system.slice" };
     lines.add("ReadWritePaths", GROUP_ROOTS.map(|root| format!("-{root}/{slice}/%n")).join(" "));
 }
 
-fn strict(settings: &UnitSettings, lines: &mut Lines) {
+fn strict(settings: &UnitSettings, lines: &mut UnitLines) {
     lines.all(&["ProtectSystem=strict"]);
     match settings.home.strip_prefix(STATE_DIR) {
         Ok(below) if !below.as_os_str().is_empty() => lines.add("StateDirectory", word(&below.to_string_lossy())),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tetra::base::fault::{Fault, FaultKind};
 use tetra::base::time::Timestamp;
-use tetra::report::screen::{Screen, ScreenSource, Snapshot};
+use tetra::report::screen::{Screen, ScreenSnapshot, ScreenSource};
 use tetra::report::{Cell, Table};
 use tetra::shell::panics;
 use tetra::sys::signal;
@@ -176,12 +176,12 @@ struct PanickingSource {
 }
 
 impl ScreenSource for PanickingSource {
-    fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<Snapshot, Fault> {
+    fn snapshot(&mut self, _: Timestamp, _: Option<&str>, _: usize) -> Result<ScreenSnapshot, Fault> {
         self.looks += 1;
         assert!(self.looks < 3, "one and one is three");
         let mut table = Table::new(&[("name", "NAME")]);
         table.row(vec![Cell::from("api").text("api")]);
-        Ok(Snapshot { table, lines: Vec::new() })
+        Ok(ScreenSnapshot { table, lines: Vec::new() })
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tetra::supervise::client;
 use tetra::supervise::meta::{self, Meta};
 use tetra::tsm::sidecar;
-use tetra::tsm::sidecar::health::{self, Health, HealthStatus};
+use tetra::tsm::sidecar::health::{self, HealthState, HealthStatus};
 
 use crate::waiting::eventually;
 use crate::world::World;
@@ -22,7 +22,7 @@ fn record(world: &World, name: &str) -> Meta {
     meta::read(&dir(world, name)).expect("readable").expect("a record")
 }
 
-fn health(world: &World, name: &str) -> Health {
+fn health(world: &World, name: &str) -> HealthState {
     health::for_run(&dir(world, name), &record(world, name)).expect("it is looked after")
 }
 

@@ -8,7 +8,7 @@ use crate::command::tsm::{info::Info, list::List, logs::Logs, stats::Stats, why:
 use crate::command::{Command, CommandSpec, Cx, Effect, spec};
 use crate::report::{Block, Report, Value, json};
 use crate::tkm::agent::host;
-use crate::tkm::agent::protocol::{Blob, CommandOutput, Reply};
+use crate::tkm::agent::protocol::{AgentBlob, AgentOutput, Reply};
 use crate::tsm::store::Process;
 
 /// What is run, beside `tsm list`: commands whose words are processes and options that name no file.
@@ -30,10 +30,10 @@ pub(super) fn run(cx: &mut Cx, scope: Scope, words: &[String]) -> Reply {
     match attempt(cx, scope, words) {
         Ok(report) => reply(&report),
         Err(Denied::Refused(why)) => host::refused(why),
-        Err(Denied::Fault(fault)) => Reply::Ran(CommandOutput {
+        Err(Denied::Fault(fault)) => Reply::Ran(AgentOutput {
             code: fault.kind.code(),
-            output: Blob(Vec::new()),
-            errors: Blob(json::fault(&fault).into_bytes()),
+            output: AgentBlob(Vec::new()),
+            errors: AgentBlob(json::fault(&fault).into_bytes()),
         }),
     }
 }
@@ -129,5 +129,5 @@ fn reply(report: &Report) -> Reply {
         return host::refused(format!("the answer has more than {} KiB; ask for less, as with `-n`", MAX_ANSWER >> 10));
     }
     let code = report.exit_code();
-    Reply::Ran(CommandOutput { code, output: Blob(output.into_bytes()), errors: Blob(errors.into_bytes()) })
+    Reply::Ran(AgentOutput { code, output: AgentBlob(output.into_bytes()), errors: AgentBlob(errors.into_bytes()) })
 }

@@ -62,10 +62,10 @@ fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
 }
 
 /// The source of values for a type.
-type ValueSource = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<RawCandidate>);
+type CompletionSource = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<RawCandidate>);
 
 /// The source of values for an argument, by its type. What has neither a row here nor one in [`free`] is found by a test.
-const SOURCES: &[ValueSource] = &[
+const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<ProcessTarget>, targets),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
     (TypeId::of::<ProcessId>, |typed, live| listed(typed, live, NameKind::Id)),

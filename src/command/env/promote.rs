@@ -70,7 +70,7 @@ impl Command for Promote {
 /// A promotion that was asked for, with everything that is known about it.
 struct PlannedFile {
     wanted: Promote,
-    promotion: EnvPromotion,
+    promotion: FilePromotion,
 }
 
 impl PlannedFile {
@@ -125,7 +125,7 @@ fn with_fault(mut report: Report, fault: Fault) -> Report {
 }
 
 /// Everything that is known about a promotion.
-struct EnvPromotion {
+struct FilePromotion {
     project: Project,
     source: Option<Generated>,
     existing: Vec<KeyValue>,
@@ -134,7 +134,7 @@ struct EnvPromotion {
 }
 
 impl Promote {
-    fn promotion(&self, cx: &mut Cx) -> Result<EnvPromotion, Fault> {
+    fn promotion(&self, cx: &mut Cx) -> Result<FilePromotion, Fault> {
         let project = open(cx)?;
         // A secret in the source would spread.
         if let Some(document) = &project.document {
@@ -165,7 +165,7 @@ impl Promote {
             accepted: &accepted,
             tier: rung,
         });
-        Ok(EnvPromotion { project, source, existing: there, steps, masker: cover })
+        Ok(FilePromotion { project, source, existing: there, steps, masker: cover })
     }
 
     /// The variables of the one side: its file, else what its source says.
@@ -186,7 +186,7 @@ impl Promote {
     }
 }
 
-impl EnvPromotion {
+impl FilePromotion {
     fn keys(&self, action: PromotionAction) -> Vec<&str> {
         self.steps.iter().filter(|step| step.action == action).map(|step| step.key.as_str()).collect()
     }

@@ -4,17 +4,17 @@ use serde_json::Deserializer;
 
 use crate::base::fault::Fault;
 use crate::report::{Value, read};
-use crate::tkm::agent::protocol::CommandOutput;
+use crate::tkm::agent::protocol::AgentOutput;
 use crate::tkm::error::TkmError;
 
 /// Named values, in their order.
-pub(super) type Record = Vec<(String, Value)>;
+pub(super) type AnswerRecord = Vec<(String, Value)>;
 
 /// The answer of a host.
 pub(super) struct HostAnswer {
     pub(super) host: String,
     /// What a row, a list of fields or a message was.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<AnswerRecord>,
     /// What did not work, there or on the way.
     pub(super) faults: Vec<Fault>,
     /// What was said beside.
@@ -23,7 +23,7 @@ pub(super) struct HostAnswer {
 }
 
 impl HostAnswer {
-    pub(super) fn of(host: String, result: Result<CommandOutput, TkmError>) -> Self {
+    pub(super) fn of(host: String, result: Result<AgentOutput, TkmError>) -> Self {
         let mut answer = Self { host, records: Vec::new(), faults: Vec::new(), notes: Vec::new(), code: 0 };
         match result.map_err(Fault::from) {
             Ok(found) => {
@@ -53,7 +53,7 @@ fn is_note(line: &str) -> bool {
 }
 
 /// The objects of all documents; what is none gets the key `value`.
-fn records(json: &[u8]) -> Result<Vec<Record>, read::ReadError> {
+fn records(json: &[u8]) -> Result<Vec<AnswerRecord>, read::ReadError> {
     let mut found = Vec::new();
     for document in Deserializer::from_slice(json).into_iter::<Value>() {
         match document? {
@@ -65,7 +65,7 @@ fn records(json: &[u8]) -> Result<Vec<Record>, read::ReadError> {
     Ok(found)
 }
 
-pub(super) fn record(value: Value) -> Record {
+pub(super) fn record(value: Value) -> AnswerRecord {
     match value {
         Value::Record(entries) => entries,
         other => vec![("value".to_owned(), other)],

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::answer::{HostAnswer, Record, record};
+use super::answer::{AnswerRecord, HostAnswer, record};
 use super::merge::{log_row, time};
 use crate::base::fault::{Fault, FaultKind};
 use crate::ops::fleet::Fleet;
@@ -81,7 +81,7 @@ fn lost(host: &str, why: &str) -> Box<dyn crate::report::Row> {
 /// Lines in the order of time, as far as they come within [`HOLD`].
 struct Merged {
     receiver: Receiver<Arrived>,
-    held: BTreeMap<(u64, u64), (Instant, String, Record)>,
+    held: BTreeMap<(u64, u64), (Instant, String, AnswerRecord)>,
     number: u64,
     ready: VecDeque<Arrival>,
     /// A host has ended, and was not asked to.

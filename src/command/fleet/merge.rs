@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::FleetOutput;
-use super::answer::{HostAnswer, Record};
+use super::answer::{AnswerRecord, HostAnswer};
 use crate::base::fault::Fault;
 use crate::command::tsm;
 use crate::report::{
@@ -22,7 +22,7 @@ const SIZES: [&str; 3] = ["memory", "size", "bytes"];
 /// A row of one host.
 struct HostRow {
     host: String,
-    record: Record,
+    record: AnswerRecord,
 }
 
 /// The report of a command. Its exit code is the highest of all hosts.
@@ -60,7 +60,7 @@ pub(super) fn report(answers: Vec<HostAnswer>, name: &str, output: FleetOutput) 
 }
 
 /// A host that a row names itself is not that on which it was found.
-fn apart(mut record: Record) -> Record {
+fn apart(mut record: AnswerRecord) -> AnswerRecord {
     for (key, _) in record.iter_mut().filter(|(key, _)| key == "host") {
         "remote_host".clone_into(key);
     }
@@ -68,7 +68,7 @@ fn apart(mut record: Record) -> Record {
 }
 
 /// What did not work, as a row.
-fn failure(fault: &Fault) -> Record {
+fn failure(fault: &Fault) -> AnswerRecord {
     let why = std::iter::once(fault.to_string()).chain(fault.causes()).collect::<Vec<_>>().join(": ");
     vec![("error".to_owned(), why.into()), ("kind".to_owned(), fault.kind.word().into())]
 }
@@ -80,7 +80,7 @@ fn json_row(HostRow { host, record }: HostRow) -> Box<dyn Row> {
 }
 
 /// A line of a log with its host, and its process if the host says it.
-pub(super) fn log_row(host: &str, record: Record) -> Box<dyn Row> {
+pub(super) fn log_row(host: &str, record: AnswerRecord) -> Box<dyn Row> {
     let text = |key: &str| match record.iter().find(|(known, _)| known == key) {
         Some((_, Value::Text(text))) => text.as_str(),
         _ => "",
@@ -93,7 +93,7 @@ pub(super) fn log_row(host: &str, record: Record) -> Box<dyn Row> {
 }
 
 /// Milliseconds; what has no time is before all.
-pub(super) fn time(record: &Record) -> u64 {
+pub(super) fn time(record: &AnswerRecord) -> u64 {
     let found = record.iter().find(|(key, _)| key == "time");
     found.map_or(0, |(_, value)| if let Value::Time(time) = value { time.0 } else { 0 })
 }

@@ -5,7 +5,7 @@ use crate::command::registry::COMMANDS;
 
 /// Something to do, with the commands for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Purpose {
+pub struct HelpPurpose {
     /// What one wants to do.
     pub title: &'static str,
     /// The names of commands; a name also means those that begin with it, as far as no longer name is listed.
@@ -13,8 +13,8 @@ pub struct Purpose {
 }
 
 /// All of them, in the order of the help. What fits none is shown at the end.
-pub const PURPOSES: &[Purpose] = &[
-    Purpose {
+pub const PURPOSES: &[HelpPurpose] = &[
+    HelpPurpose {
         title: "Run something",
         names: &[
             "tsm start",
@@ -27,7 +27,7 @@ pub const PURPOSES: &[Purpose] = &[
             "tsm kill",
         ],
     },
-    Purpose {
+    HelpPurpose {
         title: "See what runs",
         names: &[
             "tsm list",
@@ -41,8 +41,8 @@ pub const PURPOSES: &[Purpose] = &[
             "watch",
         ],
     },
-    Purpose { title: "Read logs", names: &["tsm logs"] },
-    Purpose {
+    HelpPurpose { title: "Read logs", names: &["tsm logs"] },
+    HelpPurpose {
         title: "Keep it as a service, and start it at boot",
         names: &[
             "tsm save",
@@ -58,21 +58,21 @@ pub const PURPOSES: &[Purpose] = &[
             "daemon",
         ],
     },
-    Purpose {
+    HelpPurpose {
         title: "Find out what is wrong, and put it right",
         names: &["tsm doctor", "tsm patrol", "tsm cleanup", "tsm audit", "tsm upgrade"],
     },
-    Purpose {
+    HelpPurpose {
         title: "Ports, nginx and HTTP",
         names: &["tsm ports", "tsm ranges", "tsm scan-ports", "tsm nginx", "serve"],
     },
-    Purpose {
+    HelpPurpose {
         title: "Environments of an organization: dev, staging, prod",
         names: &["org", "use", "context", "select"],
     },
-    Purpose { title: "Env files of a project", names: &["env"] },
-    Purpose { title: "Secrets and keys", names: &["secrets", "tkm"] },
-    Purpose {
+    HelpPurpose { title: "Env files of a project", names: &["env"] },
+    HelpPurpose { title: "Secrets and keys", names: &["secrets", "tkm"] },
+    HelpPurpose {
         title: "Events of a web application",
         names: &[
             "tsm stream",
@@ -86,7 +86,7 @@ pub const PURPOSES: &[Purpose] = &[
             "tsm triggers",
         ],
     },
-    Purpose {
+    HelpPurpose {
         title: "The shell itself",
         names: &[
             "help", "tsm help", "cd", "pwd", "clear", "history", "source", "alias", "unalias", "abbr", "set", "config",
@@ -97,8 +97,8 @@ pub const PURPOSES: &[Purpose] = &[
 
 /// The purpose of a command, by the longest name that fits.
 #[must_use]
-fn of(entry: &CommandSpec) -> Option<&'static Purpose> {
-    let fit = |purpose: &'static Purpose| {
+fn of(entry: &CommandSpec) -> Option<&'static HelpPurpose> {
+    let fit = |purpose: &'static HelpPurpose| {
         let fitting = purpose.names.iter().filter(|name| is_within(entry.name, name));
         Some((fitting.map(|name| name.len()).max()?, purpose))
     };
@@ -111,7 +111,7 @@ pub(super) fn is_within(name: &str, outer: &str) -> bool {
 }
 
 /// The visible commands of a purpose, in the order of its names; those of none without one.
-pub(super) fn commands(purpose: Option<&'static Purpose>) -> Vec<&'static CommandSpec> {
+pub(super) fn commands(purpose: Option<&'static HelpPurpose>) -> Vec<&'static CommandSpec> {
     let own = |entry: &&CommandSpec| !entry.is_hidden() && of(entry).map(|it| it.title) == purpose.map(|it| it.title);
     let mut found: Vec<&CommandSpec> = COMMANDS.iter().filter(own).collect();
     let place = |entry: &&CommandSpec| {

@@ -1,10 +1,10 @@
 //! The format of services, from the table of its keys: as a topic and as a commented template.
 
-use crate::tsm::definition::keys::{Key, keys};
+use crate::tsm::definition::keys::{DefinitionKey, keys};
 use crate::tsm::options::OPTIONS;
 
 /// An example of the value of a key.
-fn example(key: &Key) -> String {
+fn example(key: &DefinitionKey) -> String {
     let own = match key.tsm {
         "TSM_NAME" => TEMPLATE_NAME,
         "TSM_COMMAND" => TEMPLATE_COMMAND,
@@ -29,13 +29,13 @@ fn example(key: &Key) -> String {
 }
 
 /// What a key is for, its default included.
-fn meaning(key: &Key) -> String {
+fn meaning(key: &DefinitionKey) -> String {
     let option = OPTIONS.iter().find(|option| option.tsm == key.tsm);
     option.map_or_else(String::new, crate::tsm::options::table::ServiceOption::full_help)
 }
 
 /// One key, as a comment and a line.
-fn lines(key: &Key) -> String {
+fn lines(key: &DefinitionKey) -> String {
     let meaning = meaning(key);
     let about = if meaning.is_empty() { String::new() } else { format!("# {meaning}\n") };
     let value = shlex::try_quote(&example(key)).map(std::borrow::Cow::into_owned).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! All pages as one page of HTML, without anything from elsewhere.
 
-use super::{Block, Page, pieces};
+use super::{ManualBlock, Page, pieces};
 
 const STYLE: &str = include_str!("manual.css");
 
@@ -24,7 +24,7 @@ pub fn html(pages: &[Page]) -> String {
         text.push_str(&format!("<p>{}</p>\n", inline(&page.summary)));
         let mut in_list = false;
         for block in &page.blocks {
-            let is_item = matches!(block, Block::Item(..));
+            let is_item = matches!(block, ManualBlock::Item(..));
             if is_item != in_list {
                 text.push_str(if is_item { "<dl>\n" } else { "</dl>\n" });
                 in_list = is_item;
@@ -37,20 +37,20 @@ pub fn html(pages: &[Page]) -> String {
     text
 }
 
-fn heading(block: &Block) -> Option<&str> {
+fn heading(block: &ManualBlock) -> Option<&str> {
     match block {
-        Block::Heading(title) => Some(title),
+        ManualBlock::Heading(title) => Some(title),
         _ => None,
     }
 }
 
-fn piece(page: &Page, block: &Block) -> String {
+fn piece(page: &Page, block: &ManualBlock) -> String {
     match block {
-        Block::Part(title) => format!("<h2>{}</h2>\n", escaped(title)),
-        Block::Heading(title) => format!("<h3 id=\"{}\">{}</h3>\n", anchor(&page.name, title), escaped(title)),
-        Block::Text(words) => format!("<p>{}</p>\n", inline(words)),
-        Block::Lines(lines) => format!("<pre>{}</pre>\n", escaped(lines.trim_end())),
-        Block::Item(term, words) => format!("<dt>{}</dt><dd>{}</dd>\n", escaped(term), inline(words)),
+        ManualBlock::Part(title) => format!("<h2>{}</h2>\n", escaped(title)),
+        ManualBlock::Heading(title) => format!("<h3 id=\"{}\">{}</h3>\n", anchor(&page.name, title), escaped(title)),
+        ManualBlock::Text(words) => format!("<p>{}</p>\n", inline(words)),
+        ManualBlock::Lines(lines) => format!("<pre>{}</pre>\n", escaped(lines.trim_end())),
+        ManualBlock::Item(term, words) => format!("<dt>{}</dt><dd>{}</dd>\n", escaped(term), inline(words)),
     }
 }
 

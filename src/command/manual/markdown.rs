@@ -1,9 +1,9 @@
 //! The part of Markdown that `docs/formats.md` is written in.
 
-use super::Block;
+use super::ManualBlock;
 
 /// The text below a heading of the second level, without it; empty if there is none of that name.
-pub(super) fn part(page: &str, title: &str) -> Vec<Block> {
+pub(super) fn part(page: &str, title: &str) -> Vec<ManualBlock> {
     let heading = format!("\n## {title}\n");
     let text = page.split_once(&heading).map(|(_, rest)| rest).unwrap_or_default();
     let text = text.split("\n## ").next().unwrap_or_default();
@@ -18,16 +18,16 @@ pub(super) fn part(page: &str, title: &str) -> Vec<Block> {
             lines
         };
         if line.starts_with("```") {
-            blocks.push(Block::Lines(more(|line| !line.starts_with("```")).join("\n")));
+            blocks.push(ManualBlock::Lines(more(|line| !line.starts_with("```")).join("\n")));
             rest.next();
         } else if line.starts_with('|') {
             blocks.extend(table(line, &more(|line| line.starts_with('|'))));
         } else if let Some(title) = line.strip_prefix("### ") {
-            blocks.push(Block::Heading(title.to_owned()));
+            blocks.push(ManualBlock::Heading(title.to_owned()));
         } else if let Some(point) = line.strip_prefix("* ").or(line.strip_prefix("- ")) {
-            blocks.push(Block::Item("*".to_owned(), joined(point, &more(|line| line.starts_with("  ")))));
+            blocks.push(ManualBlock::Item("*".to_owned(), joined(point, &more(|line| line.starts_with("  ")))));
         } else if !line.is_empty() && !line.starts_with("<!--") {
-            blocks.push(Block::Text(joined(line, &more(is_of_a_paragraph))));
+            blocks.push(ManualBlock::Text(joined(line, &more(is_of_a_paragraph))));
         }
     }
     blocks
@@ -42,7 +42,7 @@ fn joined(first: &str, more: &[&str]) -> String {
 }
 
 /// Each row as its first cell and the others; those between have the heading of their column.
-fn table(head: &str, rows: &[&str]) -> Vec<Block> {
+fn table(head: &str, rows: &[&str]) -> Vec<ManualBlock> {
     let cells = |row: &str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let head = cells(head);
     let rows = rows.iter().filter(|row| !row.starts_with("|--")).map(|row| cells(row));
@@ -51,7 +51,7 @@ fn table(head: &str, rows: &[&str]) -> Vec<Block> {
         let named = between.iter().zip(&head[1..]).filter(|(cell, _)| !cell.is_empty());
         let mut words: Vec<String> = named.map(|(cell, column)| format!("{column} {cell}")).collect();
         words.push(last.clone());
-        Some(Block::Item(row[0].replace('`', ""), words.join("; ")))
+        Some(ManualBlock::Item(row[0].replace('`', ""), words.join("; ")))
     };
     rows.filter_map(item).collect()
 }
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn a_part_is_its_paragraphs_lists_tables_and_lines() {
         let page = "# x\n\n## A\n\none\ntwo\n\n- p\n  q\n\n| key | of | meaning |\n|---|---|---|\n| `k` | n | m |\n\n```sh\na\n\nb\n```\n\n## B\n\nno\n";
-        let item = |a: &str, b: &str| Block::Item(a.to_owned(), b.to_owned());
+        let item = |a: &str, b: &str| ManualBlock::Item(a.to_owned(), b.to_owned());
         let wanted = vec![
-            Block::Text("one two".to_owned()),
+            ManualBlock::Text("one two".to_owned()),
             item("*", "p q"),
             item("k", "of n; m"),
-            Block::Lines("a\n\nb".to_owned()),
+            ManualBlock::Lines("a\n\nb".to_owned()),
         ];
         assert_eq!(part(page, "A"), wanted);
         assert!(part(page, "C").is_empty());

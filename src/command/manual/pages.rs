@@ -1,6 +1,6 @@
 //! What pages there are.
 
-use super::{Block, Page, markdown};
+use super::{ManualBlock, Page, markdown};
 use crate::base::fault::FaultKind;
 use crate::command::CommandSpec;
 use crate::command::global::GLOBALS;
@@ -50,17 +50,17 @@ pub fn pages() -> Vec<Page> {
     for page in &mut pages {
         let own = format!("{}({})", page.name, page.section);
         let others: Vec<&str> = names.iter().filter(|name| **name != own).map(String::as_str).collect();
-        page.blocks.extend([part("See also"), Block::Text(others.join(", "))]);
+        page.blocks.extend([part("See also"), ManualBlock::Text(others.join(", "))]);
     }
     pages
 }
 
-fn part(title: &str) -> Block {
-    Block::Part(title.to_owned())
+fn part(title: &str) -> ManualBlock {
+    ManualBlock::Part(title.to_owned())
 }
 
-fn items(pairs: &[(&str, &str)]) -> Vec<Block> {
-    pairs.iter().map(|(term, text)| Block::Item((*term).to_owned(), (*text).to_owned())).collect()
+fn items(pairs: &[(&str, &str)]) -> Vec<ManualBlock> {
+    pairs.iter().map(|(term, text)| ManualBlock::Item((*term).to_owned(), (*text).to_owned())).collect()
 }
 
 /// The name of the page of a group.
@@ -72,9 +72,9 @@ fn program() -> Page {
     let own = COMMANDS.iter().filter(|it| !GROUPS.iter().any(|(group, _)| it.name.starts_with(&format!("{group} "))));
     let mut blocks = vec![
         part("Synopsis"),
-        Block::Lines("tetra [--plain] [--norc]\ntetra COMMAND [WORDS]\ntetra -c 'LINE'\ntetra [--keep-going] FILE".to_owned()),
+        ManualBlock::Lines("tetra [--plain] [--norc]\ntetra COMMAND [WORDS]\ntetra -c 'LINE'\ntetra [--keep-going] FILE".to_owned()),
         part("Description"),
-        Block::Text(
+        ManualBlock::Text(
             "Without arguments, on a terminal, a prompt begins. With words it runs one command, after `-c` a line as if it was \
              typed, and with a file the lines of a script; `-` is the standard input."
                 .to_owned(),
@@ -84,14 +84,16 @@ fn program() -> Page {
     blocks.extend(
         GROUPS
             .iter()
-            .map(|(name, meaning)| Block::Item((*name).to_owned(), format!("{meaning}; `{}(1)`", page_of(name)))),
+            .map(|(name, meaning)| ManualBlock::Item((*name).to_owned(), format!("{meaning}; `{}(1)`", page_of(name)))),
     );
     blocks.push(part("Commands"));
     blocks.extend(own.filter(|it| !it.is_hidden()).flat_map(command));
     blocks.extend(global_options());
     blocks.push(part("Topics"));
     let topics = TOPICS.iter().filter(|it| it.name != "exit-codes" && it.name != "services");
-    blocks.extend(topics.flat_map(|it| [Block::Heading(format!("help {}", it.name)), Block::Lines((it.text)())]));
+    blocks.extend(
+        topics.flat_map(|it| [ManualBlock::Heading(format!("help {}", it.name)), ManualBlock::Lines((it.text)())]),
+    );
     blocks.extend(exit_codes());
     blocks.push(part("Environment"));
     blocks.extend(items(&ENVIRONMENT));
@@ -102,7 +104,7 @@ fn program() -> Page {
 
 fn group(name: &str, meaning: &str) -> Page {
     let call = if PROGRAMS.contains(&name) { name.to_owned() } else { format!("tetra {name}") };
-    let mut blocks = vec![part("Synopsis"), Block::Lines(format!("{call} COMMAND [WORDS]")), part("Commands")];
+    let mut blocks = vec![part("Synopsis"), ManualBlock::Lines(format!("{call} COMMAND [WORDS]")), part("Commands")];
     blocks.extend(commands_of(name).filter(|it| !it.is_hidden()).flat_map(command));
     blocks.extend(global_options());
     blocks.extend(exit_codes());
@@ -113,48 +115,48 @@ fn file(name: &str, summary: &str, title: &str) -> Page {
     let mut blocks = vec![part("Description")];
     blocks.extend(markdown::part(FORMATS, title));
     if name == "tetra.tsm" {
-        blocks.extend([part("Every key"), Block::Lines(services::template())]);
+        blocks.extend([part("Every key"), ManualBlock::Lines(services::template())]);
     }
     Page { name: name.to_owned(), section: 5, summary: summary.to_owned(), blocks }
 }
 
-fn global_options() -> Vec<Block> {
+fn global_options() -> Vec<ManualBlock> {
     let option = |it: &crate::command::global::GlobalOption| {
         let short = it.short.map_or_else(String::new, |letter| format!("-{letter}, "));
         let value = it.value.map_or_else(String::new, |value| format!(" {value}"));
-        Block::Item(format!("{short}--{}{value}", it.long), it.help.to_owned())
+        ManualBlock::Item(format!("{short}--{}{value}", it.long), it.help.to_owned())
     };
     let intro = "Before a command or after it. A command that has an option of the same name keeps it for itself.";
-    let mut blocks = vec![part("Options of every command"), Block::Text(intro.to_owned())];
+    let mut blocks = vec![part("Options of every command"), ManualBlock::Text(intro.to_owned())];
     blocks.extend(GLOBALS.iter().map(option));
     blocks
 }
 
-fn exit_codes() -> Vec<Block> {
-    let mut blocks = vec![part("Exit codes"), Block::Item("0".to_owned(), "done".to_owned())];
+fn exit_codes() -> Vec<ManualBlock> {
+    let mut blocks = vec![part("Exit codes"), ManualBlock::Item("0".to_owned(), "done".to_owned())];
     blocks.extend(
-        FaultKind::ALL.iter().map(|(_, code, _, meaning)| Block::Item(code.to_string(), (*meaning).to_owned())),
+        FaultKind::ALL.iter().map(|(_, code, _, meaning)| ManualBlock::Item(code.to_string(), (*meaning).to_owned())),
     );
     blocks
 }
 
 /// One command: what it does, how it is called, its arguments.
-fn command(entry: &'static CommandSpec) -> Vec<Block> {
+fn command(entry: &'static CommandSpec) -> Vec<ManualBlock> {
     let mut parser = (entry.parser)();
     let usage = parser.render_usage().to_string();
     let usage = usage.trim().strip_prefix("Usage:").unwrap_or(&usage).trim();
-    let mut blocks = vec![Block::Heading(entry.name.to_owned()), Block::Lines(usage.to_owned())];
+    let mut blocks = vec![ManualBlock::Heading(entry.name.to_owned()), ManualBlock::Lines(usage.to_owned())];
     let about = parser.get_long_about().or(parser.get_about()).map(ToString::to_string).unwrap_or_default();
-    blocks.extend(about.split("\n\n").filter(|it| !it.trim().is_empty()).map(|it| Block::Text(sentence(it))));
+    blocks.extend(about.split("\n\n").filter(|it| !it.trim().is_empty()).map(|it| ManualBlock::Text(sentence(it))));
     blocks.extend(parser.get_arguments().filter(|it| !it.is_hide_set() && it.get_id() != "help").map(argument));
     if !entry.examples.is_empty() {
-        blocks.extend([Block::Text("Examples:".to_owned()), Block::Lines(entry.examples.join("\n"))]);
+        blocks.extend([ManualBlock::Text("Examples:".to_owned()), ManualBlock::Lines(entry.examples.join("\n"))]);
     }
     let aliases = match entry.aliases {
         [] => String::new(),
         names => format!("Also called `{}`. ", names.join("`, `")),
     };
-    blocks.push(Block::Text(format!("{aliases}Effect: {}.", confirmation_text(entry.effect))));
+    blocks.push(ManualBlock::Text(format!("{aliases}Effect: {}.", confirmation_text(entry.effect))));
     blocks
 }
 
@@ -164,7 +166,7 @@ fn sentence(text: &str) -> String {
     if text.ends_with(['.', ':', '?', '`']) { text.to_owned() } else { format!("{text}.") }
 }
 
-fn argument(arg: &clap::Arg) -> Block {
+fn argument(arg: &clap::Arg) -> ManualBlock {
     let values = arg.get_value_names().unwrap_or_default().iter().map(|name| format!("<{name}>"));
     let value = if arg.get_action().takes_values() { values.collect::<Vec<_>>().join(" ") } else { String::new() };
     let short = arg.get_short().map(|letter| format!("-{letter}"));
@@ -186,5 +188,5 @@ fn argument(arg: &clap::Arg) -> Block {
     if !default.concat().is_empty() && arg.get_action().takes_values() {
         text.push_str(&format!(" [default: {}]", default.join(" ")));
     }
-    Block::Item(if term.is_empty() { arg.get_id().to_string().to_uppercase() } else { term }, text)
+    ManualBlock::Item(if term.is_empty() { arg.get_id().to_string().to_uppercase() } else { term }, text)
 }

@@ -1,6 +1,6 @@
 //! A page as `man` reads it.
 
-use super::{Block, Page, pieces};
+use super::{ManualBlock, Page, pieces};
 
 /// The text of a page for `man`. `note` is a comment in its first line.
 #[must_use]
@@ -15,11 +15,11 @@ pub fn roff(page: &Page, note: &str) -> String {
     );
     for block in &page.blocks {
         text.push_str(&match block {
-            Block::Part(title) => format!(".SH {}\n", quoted(&title.to_uppercase())),
-            Block::Heading(title) => format!(".SS {}\n", quoted(title)),
-            Block::Text(words) => format!(".PP\n{}\n", inline(words)),
-            Block::Lines(lines) => format!(".PP\n.RS 2\n.nf\n{}\n.fi\n.RE\n", by_line(lines)),
-            Block::Item(term, words) => format!(".TP\n\\fB{}\\fR\n{}\n", escaped(term), inline(words)),
+            ManualBlock::Part(title) => format!(".SH {}\n", quoted(&title.to_uppercase())),
+            ManualBlock::Heading(title) => format!(".SS {}\n", quoted(title)),
+            ManualBlock::Text(words) => format!(".PP\n{}\n", inline(words)),
+            ManualBlock::Lines(lines) => format!(".PP\n.RS 2\n.nf\n{}\n.fi\n.RE\n", by_line(lines)),
+            ManualBlock::Item(term, words) => format!(".TP\n\\fB{}\\fR\n{}\n", escaped(term), inline(words)),
         });
     }
     text
@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn nothing_in_a_text_is_a_request_or_an_escape() {
         let texts = [".SH no", "'br", "a \\fB b", "--force `x-y` a", "…"];
-        let blocks = texts.iter().flat_map(|it| [Block::Text((*it).to_owned()), Block::Lines((*it).to_owned())]);
+        let blocks =
+            texts.iter().flat_map(|it| [ManualBlock::Text((*it).to_owned()), ManualBlock::Lines((*it).to_owned())]);
         let page = Page { name: "a-b".to_owned(), section: 5, summary: "s".to_owned(), blocks: blocks.collect() };
         let text = roff(&page, "note");
         assert!(text.starts_with(".\\\" note\n.TH \"A-B\" 5 \"\" \"tetra "), "{text}");

@@ -13,7 +13,7 @@ use crate::ops::service_keys;
 use crate::org::error::OrgError;
 use crate::org::store::{self, OrgStore};
 use crate::org::{alias, read, schema};
-use crate::report::{Answer, Message, Question, Report};
+use crate::report::{Message, Question, Report, UserAnswer};
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Invocation;
 
@@ -75,7 +75,7 @@ fn edit(cx: &mut Cx, store: &OrgStore) -> Result<Report, Fault> {
         let fault = Fault::from(OrgError::invalid(&copy, wrong));
         cx.console.error(&fault);
         let ask = Question { text: "edit it again?".to_owned(), expected: None };
-        if cx.console.ask(&ask) != Answer::Yes {
+        if cx.console.ask(&ask) != UserAnswer::Yes {
             return Err(Fault::new(FaultKind::Failed, "local.toml was not changed: the edited text is invalid")
                 .with_advice(format!(
                     "the edited text is saved in {}; `tsm org env edit` continues with it",

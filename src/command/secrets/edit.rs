@@ -10,7 +10,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::config::read;
 use crate::env::secrets;
-use crate::report::{Answer, Message, Question, Report};
+use crate::report::{Message, Question, Report, UserAnswer};
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Invocation;
 use crate::sys::password_prompt;
@@ -56,7 +56,7 @@ impl Command for Edit {
                 Err(error) => {
                     cx.console.error(&error.into());
                     let ask = Question { text: "edit it again?".to_owned(), expected: None };
-                    if cx.console.ask(&ask) != Answer::Yes {
+                    if cx.console.ask(&ask) != UserAnswer::Yes {
                         return Err(Fault::new(
                             FaultKind::Failed,
                             "the edited text was discarded; nothing was changed",

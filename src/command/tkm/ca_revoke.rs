@@ -10,10 +10,10 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
-use crate::tkm::krl::{self, Entries, HostList};
+use crate::tkm::krl::{self, KrlEntries, KrlHosts};
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
-use crate::tkm::state::{Key, State};
+use crate::tkm::state::{Key, StoreState};
 use crate::tkm::{access, client_config, remote};
 
 /// Revoke a certificate before it ends
@@ -53,7 +53,7 @@ impl Command for CaRevoke {
         let mut state = store.state()?;
         let key = self.authority(&state)?.clone();
         let public = key.public_key().ok_or_else(|| TkmError::NoAuthority { env: key.env.clone() })?;
-        let entries = Entries::Certificate { authority: public, serial: self.serial };
+        let entries = KrlEntries::Certificate { authority: public, serial: self.serial };
         krl::add(&store, &entries, variables)?;
         for known in state.certificates.iter_mut().filter(|known| known.serial == self.serial) {
             known.is_revoked = true;
@@ -76,7 +76,7 @@ impl Command for CaRevoke {
 
 impl CaRevoke {
     /// The key that signed it.
-    fn authority<'a>(&self, state: &'a State) -> Result<&'a Key, TkmError> {
+    fn authority<'a>(&self, state: &'a StoreState) -> Result<&'a Key, TkmError> {
         let certificate = state.certificates.iter().find(|known| known.serial == self.serial);
         let signed_by = |key: &&Key| certificate.is_some_and(|known| known.authority == key.fingerprint);
         state.keys.iter().find(signed_by).ok_or(TkmError::NoSuchCertificate(self.serial))
@@ -84,22 +84,22 @@ impl CaRevoke {
 }
 
 /// The host puts its list back if no login was possible after the change.
-fn push(connection: &Connection, by: &Login, entries: &Entries) -> Result<HostList, TkmError> {
+fn push(connection: &Connection, by: &Login, entries: &KrlEntries) -> Result<KrlHosts, TkmError> {
     let list = krl::push(connection, by, entries)?;
-    if list == HostList::Updated {
+    if list == KrlHosts::Updated {
         access::verify(connection, by)?;
         remote::disarm(connection, by)?;
     }
     Ok(list)
 }
 
-fn table(hosts: &[Host], results: Vec<Result<HostList, TkmError>>) -> Report {
+fn table(hosts: &[Host], results: Vec<Result<KrlHosts, TkmError>>) -> Report {
     let mut report = Report::default();
     let columns = [("host", "HOST"), ("env", "ENV"), ("krl", "KRL"), ("why", "WHY")];
     let mut table = Table::new(&columns).when_empty("no host lets in what its key signs");
     for (host, result) in hosts.iter().zip(results) {
         let (list, why) = match result {
-            Ok(HostList::Updated) => (Cell::from(HostList::Updated.word()).tone(Tone::Good), Value::Null),
+            Ok(KrlHosts::Updated) => (Cell::from(KrlHosts::Updated.word()).tone(Tone::Good), Value::Null),
             Ok(list) => (Cell::from(list.word()).tone(Tone::Warn), "let in until it ends".into()),
             Err(error) => {
                 let why = Value::from(error.to_string());

@@ -4,7 +4,7 @@ use super::context::{find, not_initialized, record_host};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Answer, Message, Question, Report};
+use crate::report::{Message, Question, Report, UserAnswer};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Address, Host, HostName, HostRules};
 use crate::tkm::host_key::{self, Evidence};
@@ -101,7 +101,7 @@ pub(super) fn ask(cx: &mut Cx, connection: &Connection, key: &PublicKey) -> Resu
         connection.host.name, key.fingerprint
     );
     match cx.console.ask(&Question { text, expected: Some(key.fingerprint.tail().to_owned()) }) {
-        Answer::Yes => Ok(Evidence::Typed),
-        Answer::No | Answer::NotInteractive => Err(host_key::unconfirmed(connection, key).into()),
+        UserAnswer::Yes => Ok(Evidence::Typed),
+        UserAnswer::No | UserAnswer::NotInteractive => Err(host_key::unconfirmed(connection, key).into()),
     }
 }

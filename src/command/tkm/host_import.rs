@@ -10,7 +10,7 @@ use crate::report::{Report, Table};
 use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::import;
-use crate::tkm::imported::Imported;
+use crate::tkm::imported::ImportedKey;
 
 /// Take hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
 ///
@@ -58,7 +58,7 @@ impl Command for HostImport {
 }
 
 impl HostImport {
-    fn found(&self, cx: &Cx) -> Result<Imported, TkmError> {
+    fn found(&self, cx: &Cx) -> Result<ImportedKey, TkmError> {
         let Some(file) = &self.file else { return written_down(cx) };
         let env = cx.selection.env.as_ref().filter(|env| env.tier() != Some(Tier::Local));
         import::file(&cx.host.cwd().join(file), env)
@@ -66,7 +66,7 @@ impl HostImport {
 }
 
 /// The hosts of the project in this directory, and those of the organization that is chosen.
-fn written_down(cx: &Cx) -> Result<Imported, TkmError> {
+fn written_down(cx: &Cx) -> Result<ImportedKey, TkmError> {
     let of_project = import::toml_if_exists(&cx.host.cwd().join("tetra.toml"))?;
     let Some(org) = &cx.selection.org else { return Ok(of_project) };
     Ok(of_project.and(import::toml_if_exists(&cx.paths.environment(org, &"local".parse()?))?))

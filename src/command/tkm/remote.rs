@@ -14,9 +14,9 @@ use crate::tkm::examine::{FoundLine, LineState};
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
-use crate::tkm::state::State;
+use crate::tkm::state::StoreState;
 use crate::tkm::store::Store;
-use crate::tkm::sync::Look;
+use crate::tkm::sync::RemoteLook;
 
 /// What is said instead of an empty table if a host was not reached.
 const NOT_ALL: &str = "not every host was looked at";
@@ -34,9 +34,9 @@ pub(super) struct RemoteHosts {
 /// What was found on hosts.
 pub(super) struct Survey {
     pub(super) store: Store,
-    pub(super) state: State,
+    pub(super) state: StoreState,
     pub(super) hosts: Vec<Host>,
-    pub(super) looks: Vec<Result<Look, TkmError>>,
+    pub(super) looks: Vec<Result<RemoteLook, TkmError>>,
 }
 
 impl RemoteHosts {
@@ -51,7 +51,7 @@ impl RemoteHosts {
         let (state, hosts) = (store.state()?, chosen(&store, &self.hosts, cx.selection.env.as_ref())?);
         let looks = on_each(cx, &hosts, |host, say| {
             say("reading authorized_keys");
-            let look = Connection::open(&store, host, variables).and_then(|it| Look::take(&it, &state, &given));
+            let look = Connection::open(&store, host, variables).and_then(|it| RemoteLook::take(&it, &state, &given));
             say(if look.is_ok() { "read" } else { "failed" });
             look
         });

@@ -11,7 +11,7 @@ use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::HostName;
 use crate::tkm::ssh::Connection;
-use crate::tkm::sync::Look;
+use crate::tkm::sync::RemoteLook;
 
 /// Mend the lines of tetra in authorized_keys of hosts
 ///
@@ -56,7 +56,7 @@ fn run(survey: Option<Survey>, cx: &mut Cx) -> Result<Report, Fault> {
         return Err(fault.with_advice("run it again"));
     }
     let variables = cx.host.variables();
-    let found: BTreeMap<&HostName, &Look> =
+    let found: BTreeMap<&HostName, &RemoteLook> =
         hosts.iter().zip(&looks).filter_map(|(host, look)| Some((&host.name, look.as_ref().ok()?))).collect();
     let done = on_each(cx, &hosts, |host, say| {
         let Some(look) = found.get(&host.name) else { return Ok(()) };

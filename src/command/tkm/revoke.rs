@@ -12,7 +12,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
-use crate::tkm::krl::HostList;
+use crate::tkm::krl::KrlHosts;
 use crate::tkm::login::Login;
 use crate::tkm::revoke::{self, Extent, Revocation};
 use crate::tkm::ssh::Connection;
@@ -92,7 +92,7 @@ impl Command for Revoke {
             Ok(_) => done,
             Err(error) => Some(Err(error)),
         });
-        let results: Vec<Result<HostList, TkmError>> = results.collect();
+        let results: Vec<Result<KrlHosts, TkmError>> = results.collect();
         client_config::write(&store, cx.selection.org.as_ref())?;
         Ok(notes(&store, &revocation, table(extent, &hosts, results))?)
     }
@@ -127,7 +127,7 @@ fn last_way_in<T>(hosts: &[Host], ways: &[Result<T, TkmError>]) -> Option<Fault>
     )))
 }
 
-fn table(extent: Extent, hosts: &[Host], results: Vec<Result<HostList, TkmError>>) -> Report {
+fn table(extent: Extent, hosts: &[Host], results: Vec<Result<KrlHosts, TkmError>>) -> Report {
     let mut report = Report::default();
     let columns = [("host", "HOST"), ("env", "ENV"), ("state", "STATE"), ("krl", "KRL"), ("why", "WHY")];
     let mut table = Table::new(&columns).when_empty("no host accepts the key");

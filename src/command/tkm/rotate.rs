@@ -15,7 +15,7 @@ use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::keygen::{self, NewKey};
-use crate::tkm::rotate::{self, Accepted, Action, Grace, Rotation};
+use crate::tkm::rotate::{self, Accepted, Grace, Rotation, RotationAction};
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose};
 use crate::tkm::store::Store;
@@ -110,22 +110,22 @@ impl Rotate {
     }
 }
 
-fn word(done: Action) -> &'static str {
+fn word(done: RotationAction) -> &'static str {
     match done {
-        Action::Wait | Action::Add => "both",
-        Action::Remove | Action::Nothing => "replaced",
+        RotationAction::Wait | RotationAction::Add => "both",
+        RotationAction::Remove | RotationAction::Nothing => "replaced",
     }
 }
 
 /// What came of each host, and which key it accepts now.
-fn table(rotation: &Rotation, hosts: &[Host], results: Vec<Result<Action, TkmError>>) -> Result<Report, Fault> {
+fn table(rotation: &Rotation, hosts: &[Host], results: Vec<Result<RotationAction, TkmError>>) -> Result<Report, Fault> {
     let mut report = Report::default();
     let mut table = Table::new(&[("host", "HOST"), ("state", "STATE"), ("accepts", "ACCEPTS"), ("why", "WHY")])
         .when_empty("no host accepts the old key");
     for (host, result) in hosts.iter().zip(results) {
         let (word, tone, why) = match result {
-            Ok(action @ (Action::Wait | Action::Add)) => (word(action), Tone::Warn, Value::Null),
-            Ok(action @ (Action::Remove | Action::Nothing)) => (word(action), Tone::Good, Value::Null),
+            Ok(action @ (RotationAction::Wait | RotationAction::Add)) => (word(action), Tone::Warn, Value::Null),
+            Ok(action @ (RotationAction::Remove | RotationAction::Nothing)) => (word(action), Tone::Good, Value::Null),
             Err(error) => {
                 let why = Value::from(error.to_string());
                 let word = if matches!(error, TkmError::Interrupted { .. }) { "interrupted" } else { "failed" };

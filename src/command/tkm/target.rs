@@ -12,7 +12,7 @@ use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::key::Fingerprint;
 use crate::tkm::revoke::Extent;
-use crate::tkm::state::{Key, KeyStatus, State};
+use crate::tkm::state::{Key, KeyStatus, StoreState};
 use crate::tkm::store::Store;
 
 /// `all`, `@ENV`, or the name of a host.
@@ -112,14 +112,14 @@ pub(super) fn choose(cx: &Cx, store: &Store, wanted: Wanted) -> Result<Choice, F
 }
 
 /// The hosts that accept keys as was seen, and those of the same environments that may: a run may have ended before it said so.
-pub(super) fn accepting(state: &State, all: Vec<Host>, keys: &[Key]) -> Vec<Host> {
+pub(super) fn accepting(state: &StoreState, all: Vec<Host>, keys: &[Key]) -> Vec<Host> {
     let is_entered = |host: &Host| state.keys.iter().any(|key| key.hosts.contains(&host.name));
     let may_accept =
         |host: &Host, key: &Key| key.hosts.contains(&host.name) || (key.env == host.env.as_str() && is_entered(host));
     all.into_iter().filter(|host| keys.iter().any(|key| may_accept(host, key))).collect()
 }
 
-fn by_fingerprint(state: &State, fingerprint: &Fingerprint) -> Result<Key, Fault> {
+fn by_fingerprint(state: &StoreState, fingerprint: &Fingerprint) -> Result<Key, Fault> {
     let found = state.keys.iter().find(|key| key.fingerprint == fingerprint.as_str());
     found.cloned().ok_or_else(|| {
         let message = format!("no key of the store has the fingerprint `{fingerprint}`");
@@ -127,7 +127,7 @@ fn by_fingerprint(state: &State, fingerprint: &Fingerprint) -> Result<Key, Fault
     })
 }
 
-fn of_env(cx: &Cx, state: &State, env: &EnvName, selector: Option<&KeySelector>) -> Result<Vec<Key>, Fault> {
+fn of_env(cx: &Cx, state: &StoreState, env: &EnvName, selector: Option<&KeySelector>) -> Result<Vec<Key>, Fault> {
     if let Some(KeySelector::Fingerprint(fingerprint)) = selector {
         let key = by_fingerprint(state, fingerprint)?;
         if key.env != env.as_str() {

@@ -19,7 +19,7 @@ use crate::base::time_spec::TimeSpec;
 use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
 use crate::report::Value;
-use crate::tsm::events::Event;
+use crate::tsm::events::ReportedEvent;
 use crate::tsm::logs::export::ExportError;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
 use crate::tsm::store::Process;
@@ -48,7 +48,7 @@ impl EventArgs {
     }
 
     /// Everything that was reported since `--since`, or in the last `window`.
-    fn events(&self, cx: &Cx, window: Option<HumanDuration>) -> Result<Vec<Event>, Fault> {
+    fn events(&self, cx: &Cx, window: Option<HumanDuration>) -> Result<Vec<ReportedEvent>, Fault> {
         let window = window.map(TimeSpec::Ago);
         let since = self.since.as_ref().or(window.as_ref());
         let since = since.map(|since| since.resolve(cx.host.now(), &cx.console.zone()));
@@ -56,7 +56,7 @@ impl EventArgs {
         let query = Query { since_ns, ..Query::default() };
         let mut events = Vec::new();
         for line in logs::stream(&sources(&self.processes(cx)?), &query)? {
-            events.extend(Event::parse(&line.map_err(|source| ExportError::Read { source })?));
+            events.extend(ReportedEvent::parse(&line.map_err(|source| ExportError::Read { source })?));
         }
         Ok(events)
     }

@@ -14,7 +14,7 @@ use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
 use crate::sys::net;
 use crate::tsm::logs::{self, LogSource, StreamKind, rotated_log};
-use crate::tsm::options::table::Section;
+use crate::tsm::options::table::OptionSection;
 use crate::tsm::store::Process;
 use crate::tsm::{exit_text, schedule};
 
@@ -99,7 +99,7 @@ pub(in crate::command) fn process_fields(
         .with("last_exit", exit_cell(process, now))
         .when_true("crash_loop", process.is_crash_looping(now))
         .with("next_run", next_run(process, now));
-    let fields = section(section(fields, &meta.run, Section::Main), &meta.run, Section::Changed)
+    let fields = section(section(fields, &meta.run, OptionSection::Main), &meta.run, OptionSection::Changed)
         .with("health", health_cell(process))
         .with("looked_after", monitoring(process))
         .with("limits", limits(&meta.run, Some(meta.run_state.memory_method)))
@@ -136,7 +136,7 @@ fn detailed(fields: Fields, process: &Process) -> Result<Fields, Fault> {
         .with("variables", if set.is_empty() { Value::Null } else { Value::Record(set) })
         .with("arguments", Value::from(redact::redact(&run.argv)))
         .with("unstable_restarts", meta.unstable_restarts);
-    let fields = section(fields, run, Section::Details)
+    let fields = section(fields, run, OptionSection::Details)
         .with("start_error", text(&meta.run_state.start_error))
         .with("discarded_log", Value::Bytes(meta.run_state.discarded_bytes))
         .with("directory", text(&process.dir.to_string_lossy()))

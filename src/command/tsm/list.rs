@@ -10,7 +10,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::supervise::meta::{ProcessState, ProcessStatus};
-use crate::tsm::sidecar::health::{Health, HealthStatus};
+use crate::tsm::sidecar::health::{HealthState, HealthStatus};
 use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::{exit_text, schedule, service};
 
@@ -175,7 +175,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Usage>) -> Vec<Cell> {
 }
 
 /// The word for how it is.
-pub(super) fn health(health: Option<&Health>) -> Cell {
+pub(super) fn health(health: Option<&HealthState>) -> Cell {
     let Some(health) = health else { return Value::Null.into() };
     let tone = match health.status {
         HealthStatus::Starting => Tone::Warn,

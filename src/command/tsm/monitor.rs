@@ -14,7 +14,7 @@ use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::{ProcessSample, Sampler};
-use crate::report::screen::{Screen, ScreenSource, Snapshot};
+use crate::report::screen::{Screen, ScreenSnapshot, ScreenSource};
 use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Value};
 use crate::supervise::events::EventReader;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
@@ -89,7 +89,7 @@ struct ProcessMonitor {
 }
 
 impl ScreenSource for ProcessMonitor {
-    fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<Snapshot, Fault> {
+    fn snapshot(&mut self, now: Timestamp, chosen: Option<&str>, lines: usize) -> Result<ScreenSnapshot, Fault> {
         let samples = self.sampler.snapshot(&self.words)?;
         let mut table = Table::new(&COLUMNS).when_empty("No running services found.");
         for sample in &samples {
@@ -97,7 +97,7 @@ impl ScreenSource for ProcessMonitor {
         }
         let chosen = chosen.and_then(|name| samples.iter().find(|sample| sample.process.name.as_str() == name));
         let lines = chosen.map_or(Ok(Vec::new()), |sample| last_lines(&sample.process, lines))?;
-        Ok(Snapshot { table, lines })
+        Ok(ScreenSnapshot { table, lines })
     }
 
     fn changes(&self) -> Option<BorrowedFd<'_>> {

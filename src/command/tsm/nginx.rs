@@ -13,7 +13,7 @@ use crate::command::Cx;
 use crate::command::argument::{FilePath, ProcessTarget};
 use crate::report::{Message, Report};
 use crate::tsm::instances::base;
-use crate::tsm::nginx::{Certificate, InstallResult, Nginx, Site};
+use crate::tsm::nginx::{InstallResult, Nginx, Site, SiteCertificate};
 use crate::tsm::resolve::{Precision, resolve, resolve_one};
 use crate::tsm::store::{Process, ProcessStore};
 
@@ -46,7 +46,7 @@ impl SiteArgs {
         }
         let path = |file: &FilePath| cx.host.cwd().join(&file.0);
         let certificate = self.certificate.as_ref().zip(self.key.as_ref());
-        let certificate = certificate.map(|(it, key)| Certificate { certificate: path(it), key: path(key) });
+        let certificate = certificate.map(|(it, key)| SiteCertificate { certificate: path(it), key: path(key) });
         let domains = if self.domain.is_empty() { vec!["_".to_owned()] } else { self.domain.clone() };
         let ipv6 = Path::new("/proc/net/if_inet6").exists();
         Ok(Site { process, ports, domains, listen: self.listen, certificate, ipv6 }.checked()?)

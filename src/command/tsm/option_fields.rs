@@ -6,11 +6,13 @@ use crate::supervise::meta::RunSpec;
 use crate::tsm::limits;
 use crate::tsm::options::OPTIONS;
 use crate::tsm::options::kind::OptionValue;
-use crate::tsm::options::table::{Section, ServiceOption};
+use crate::tsm::options::table::{OptionSection, ServiceOption};
 
 /// Adds every option to a report about what would run, unless the report has it; without a record all of them are unknown.
 pub(super) fn planned(mut fields: Fields, run: Option<&RunSpec>) -> Fields {
-    for option in OPTIONS.iter().filter(|option| !matches!(option.section, Section::Monitor | Section::Limits)) {
+    for option in
+        OPTIONS.iter().filter(|option| !matches!(option.section, OptionSection::Monitor | OptionSection::Limits))
+    {
         if !fields.fields.iter().any(|field| field.key == option.name) {
             fields = fields.with(option.name, run.map_or(Cell::from(Value::Null), |run| cell(option.show(run))));
         }
@@ -22,18 +24,18 @@ pub(super) fn planned(mut fields: Fields, run: Option<&RunSpec>) -> Fields {
 }
 
 /// Adds the options of a section to a report about a process.
-pub(super) fn section(fields: Fields, run: &RunSpec, section: Section) -> Fields {
+pub(super) fn section(fields: Fields, run: &RunSpec, section: OptionSection) -> Fields {
     let own = OPTIONS.iter().filter(|option| option.section == section);
     own.fold(fields, |fields, option| match option.show(run) {
-        OptionValue::Flag(false) if section == Section::Changed => fields.json_only(option.label, false),
-        _ if section == Section::Changed && option.is_default(run) => fields.with(option.label, Value::Null),
+        OptionValue::Flag(false) if section == OptionSection::Changed => fields.json_only(option.label, false),
+        _ if section == OptionSection::Changed && option.is_default(run) => fields.with(option.label, Value::Null),
         shown => fields.with(option.label, cell(shown)),
     })
 }
 
 /// What the sidecar looks after, one option each.
 fn monitored(run: &RunSpec) -> Cell {
-    let words: Vec<String> = set(run, Section::Monitor)
+    let words: Vec<String> = set(run, OptionSection::Monitor)
         .map(|option| format!("{} {}", option.name.replace('_', " "), option.show(run)))
         .collect();
     let text = words.join("; ");
@@ -47,11 +49,11 @@ pub(super) fn monitor_record(run: &RunSpec) -> Vec<(String, Value)> {
         list @ OptionValue::List(_) => Value::Text(list.to_string()),
         shown => value(shown),
     };
-    set(run, Section::Monitor).map(|option| (option.label.to_owned(), value(option))).collect()
+    set(run, OptionSection::Monitor).map(|option| (option.label.to_owned(), value(option))).collect()
 }
 
 /// The options of a section that are not the default.
-fn set(run: &RunSpec, section: Section) -> impl Iterator<Item = &'static ServiceOption> {
+fn set(run: &RunSpec, section: OptionSection) -> impl Iterator<Item = &'static ServiceOption> {
     OPTIONS.iter().filter(move |option| option.section == section && !option.is_default(run))
 }
 
@@ -65,7 +67,7 @@ pub(super) fn limits(run: &RunSpec, by: Option<MemoryMethod>) -> Cell {
         Some(MemoryMethod::Data) => Value::from("RLIMIT_DATA"),
         Some(MemoryMethod::Nothing) | None => Value::Null,
     };
-    let own = OPTIONS.iter().filter(|option| option.section == Section::Limits);
+    let own = OPTIONS.iter().filter(|option| option.section == OptionSection::Limits);
     let mut record: Vec<(String, Value)> =
         own.map(|option| (option.label.to_owned(), value(option.show(run)))).collect();
     record.insert(1, ("memory_by".to_owned(), how));

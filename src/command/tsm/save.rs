@@ -7,7 +7,7 @@ use crate::command::help::services;
 use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::tsm::start::args;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
-use crate::report::{Answer, Block, Message, Question, Report, Tone, Value};
+use crate::report::{Block, Message, Question, Report, Tone, UserAnswer, Value};
 use crate::sys::program::find;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
@@ -141,14 +141,14 @@ impl PlannedService {
         let file = match services.save(&definition, over) {
             Err(error @ ServiceError::Taken { .. }) => {
                 match cx.console.ask(&Question { text: format!("Overwrite '{}'?", definition.name), expected: None }) {
-                    Answer::Yes => services.save(&definition, Overwrite::Existing)?,
-                    Answer::No => {
+                    UserAnswer::Yes => services.save(&definition, Overwrite::Existing)?,
+                    UserAnswer::No => {
                         return Err(Fault::new(
                             FaultKind::Refused,
                             format!("the service `{}` stays as it was", definition.name),
                         ));
                     }
-                    Answer::NotInteractive => return Err(error.into()),
+                    UserAnswer::NotInteractive => return Err(error.into()),
                 }
             }
             saved => saved?,

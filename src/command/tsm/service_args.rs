@@ -9,9 +9,9 @@ use clap::{Arg, ArgAction, ArgMatches};
 use crate::base::name::ServiceName;
 use crate::base::signal::Signal;
 use crate::command::argument::{FilePath, StackName, UserName};
-use crate::tsm::options::kind::{Argument, Completion};
+use crate::tsm::options::kind::{Completion, OptionArgument};
 use crate::tsm::options::table::ServiceOption;
-use crate::tsm::options::value::RawValue;
+use crate::tsm::options::value::RawOptionValue;
 use crate::tsm::options::{OPTIONS, ServiceOptions};
 
 /// The options of a process.
@@ -55,7 +55,7 @@ impl clap::FromArgMatches for ServiceArgs {
 }
 
 fn read(option: &ServiceOption, values: &[String], options: &mut ServiceOptions) -> Result<(), String> {
-    let raw = RawValue { values, list: true, dir: Path::new("/") };
+    let raw = RawOptionValue { values, list: true, dir: Path::new("/") };
     option.read(options, &raw).map_err(|expected| {
         format!("invalid value `{}` for `--{}`: expected {expected}", values.join(" "), option.flag)
     })
@@ -65,9 +65,9 @@ fn read(option: &ServiceOption, values: &[String], options: &mut ServiceOptions)
 fn arg(option: &'static ServiceOption) -> Arg {
     let arg = Arg::new(option.name).long(option.flag).help(option.full_help());
     let (arg, name, completion) = match option.argument {
-        Argument::Switch(_) => return arg.action(ArgAction::SetTrue),
-        Argument::One(name, completion) => (arg.action(ArgAction::Set), name, completion),
-        Argument::Many(name, completion) => (arg.action(ArgAction::Append), name, completion),
+        OptionArgument::Switch(_) => return arg.action(ArgAction::SetTrue),
+        OptionArgument::One(name, completion) => (arg.action(ArgAction::Set), name, completion),
+        OptionArgument::Many(name, completion) => (arg.action(ArgAction::Append), name, completion),
     };
     let arg = arg.value_name(name).value_parser(parser(option, completion));
     if completion == Completion::Services { arg.value_delimiter(',') } else { arg }
@@ -98,8 +98,8 @@ fn parser(option: &'static ServiceOption, completion: Completion) -> ValueParser
 /// The values of an option as they were given; none if it was not.
 fn values(option: &ServiceOption, matches: &ArgMatches) -> Vec<String> {
     match option.argument {
-        Argument::Switch(value) => matches.get_flag(option.name).then(|| value.to_owned()).into_iter().collect(),
-        Argument::One(..) | Argument::Many(..) => {
+        OptionArgument::Switch(value) => matches.get_flag(option.name).then(|| value.to_owned()).into_iter().collect(),
+        OptionArgument::One(..) | OptionArgument::Many(..) => {
             let raw = matches.get_raw(option.name).into_iter().flatten();
             raw.map(|value| value.to_string_lossy().into_owned()).collect()
         }
@@ -122,8 +122,8 @@ mod tests {
             let flag = format!("--{}", option.flag);
             let values: Vec<String> = option.example.iter().map(|value| (*value).to_owned()).collect();
             let words = match option.argument {
-                Argument::Switch(_) => vec![flag],
-                Argument::One(..) | Argument::Many(..) => {
+                OptionArgument::Switch(_) => vec![flag],
+                OptionArgument::One(..) | OptionArgument::Many(..) => {
                     values.iter().flat_map(|value| [flag.clone(), value.clone()]).collect()
                 }
             };

@@ -9,7 +9,7 @@ use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::stack;
-use crate::tsm::stats::{ResourceTotals, Snapshot, between, by_group, by_stack};
+use crate::tsm::stats::{ResourceTotals, StatsSnapshot, between, by_group, by_stack};
 use crate::tsm::store::{Process, ProcessStore};
 
 /// Show what processes use: processor, memory, threads, descriptors, disks
@@ -53,10 +53,10 @@ impl Command for Stats {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let over = self.over.within("--over", Duration::from_millis(10)..=Duration::from_secs(60 * 60))?;
         let (processes, faults) = self.processes(cx)?;
-        let before = Snapshot::take(&processes);
+        let before = StatsSnapshot::take(&processes);
         let begun = std::time::Instant::now();
         let _ = cx.host.sleep(over);
-        let after = Snapshot::take(&processes);
+        let after = StatsSnapshot::take(&processes);
         let stats = between(&before, &after, begun.elapsed(), &processes);
         let empty = "Nothing runs.\nStart services with: tsm start <service-name>";
         let table = if self.groups {

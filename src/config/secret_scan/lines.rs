@@ -315,7 +315,7 @@ fn chosen(key: &str) -> bool {
 
 /// What a pair is, as far as its text tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum LineVerdict {
     /// A secret by the name of its key.
     Named,
     /// One by its name and its randomness together.
@@ -325,27 +325,27 @@ pub(super) enum Verdict {
 }
 
 /// Judges a pair in its kind of text.
-pub(super) fn judge(pair: &SecretCandidate, text: &str, kind: TextKind) -> Verdict {
+pub(super) fn judge(pair: &SecretCandidate, text: &str, kind: TextKind) -> LineVerdict {
     let value = &text[pair.span.clone()];
     let calls = |value: &str| value.contains('(') || value.starts_with("self.") || value.starts_with('&');
     if value.trim().len() < 3 || values::is_dummy(value) || (!pair.quoted && calls(value)) {
-        return Verdict::Nothing;
+        return LineVerdict::Nothing;
     }
     let same =
         |one: &str| one.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect::<String>();
     if same(value) == same(&pair.key) || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 5 {
-        return Verdict::Nothing;
+        return LineVerdict::Nothing;
     }
     match (classify(&pair.key), kind) {
-        (NameVerdict::Secret, TextKind::Config) => Verdict::Named,
+        (NameVerdict::Secret, TextKind::Config) => LineVerdict::Named,
         // A program gives out what such a name says; what a person chose may be a word.
         (NameVerdict::Secret, TextKind::Json)
             if !value.contains(char::is_whitespace) && (chosen(&pair.key) || values::is_made(value)) =>
         {
-            Verdict::Named
+            LineVerdict::Named
         }
-        (NameVerdict::Secret, TextKind::Code | TextKind::Prose) if values::is_contrived(value) => Verdict::Named,
-        (NameVerdict::Maybe, TextKind::Config | TextKind::Json) if values::is_random(value) => Verdict::Witnessed,
-        _ => Verdict::Nothing,
+        (NameVerdict::Secret, TextKind::Code | TextKind::Prose) if values::is_contrived(value) => LineVerdict::Named,
+        (NameVerdict::Maybe, TextKind::Config | TextKind::Json) if values::is_random(value) => LineVerdict::Witnessed,
+        _ => LineVerdict::Nothing,
     }
 }

@@ -18,7 +18,7 @@ use crate::base::redact::{self, NameVerdict};
 use super::document::Document;
 use super::patterns::{self, overlap, values};
 
-use lines::Verdict;
+use lines::LineVerdict;
 
 pub use lines::TextKind;
 
@@ -109,9 +109,9 @@ pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
         let pairs = lines::pairs(text, kind).into_iter().chain(lines::passwords(text, name));
         for pair in pairs {
             let rule = match lines::judge(&pair, text, kind) {
-                Verdict::Named => DetectionRule::Name,
-                Verdict::Witnessed => DetectionRule::Entropy,
-                Verdict::Nothing => continue,
+                LineVerdict::Named => DetectionRule::Name,
+                LineVerdict::Witnessed => DetectionRule::Entropy,
+                LineVerdict::Nothing => continue,
             };
             if !found.iter().any(|(_, _, other)| overlap(other, &pair.span)) {
                 found.push((rule, pair.key, pair.span));

@@ -16,7 +16,7 @@ use crate::sys::passwd;
 use crate::sys::paths::Paths;
 use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::{Systemctl, run};
-use crate::sys::unit_check::{UnitDraft, Verdict};
+use crate::sys::unit_check::{UnitDraft, UnitVerdict};
 use crate::tsm::definition::Definition;
 use crate::tsm::service::{Overwrite, Services};
 use crate::unit::Account;
@@ -178,7 +178,7 @@ impl Step {
 fn write_unit(context: &StepContext, path: &Path, text: &str, old: Option<&str>) -> Result<(), Fault> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = UnitDraft::new(&name, text, context.manager)?;
-    if let Verdict::Refused(text) = draft.verify(context.host) {
+    if let UnitVerdict::Refused(text) = draft.verify(context.host) {
         return Err(InstallError::Invalid { text }.into());
     }
     let dir = path.parent().unwrap_or(Path::new("/"));

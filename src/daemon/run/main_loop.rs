@@ -12,7 +12,7 @@ use super::record::{DaemonRecord, DaemonState, StoppedProcess};
 use super::status::Overview;
 use super::stop::is_up;
 use super::wanted::Beginning;
-use super::worker::{Job, Message, Worker};
+use super::worker::{DaemonWorker, Job, WorkerMessage};
 use crate::base::plural::pluralize;
 use crate::supervise::events::{Event, EventKind, EventReader};
 use crate::sys::host::Host;
@@ -59,7 +59,7 @@ pub(super) struct Daemon<'a> {
     pub(super) manager: ServiceManager,
     pub(super) log: DaemonLog,
     pub(super) record: DaemonRecord,
-    pub(super) worker: Worker,
+    pub(super) worker: DaemonWorker,
     pub(super) launcher: Launcher,
     pub(super) events: EventReader,
     /// Readable for each SIGHUP.
@@ -180,12 +180,17 @@ impl Daemon<'_> {
         }
     }
 
-    fn take_message(&mut self, message: Message, phase: &mut LoopPhase, timers: &mut Timers) -> Option<DaemonEnd> {
+    fn take_message(
+        &mut self,
+        message: WorkerMessage,
+        phase: &mut LoopPhase,
+        timers: &mut Timers,
+    ) -> Option<DaemonEnd> {
         match message {
-            Message::Say(level, text) => self.say(level, &text),
-            Message::Stopped(left) => return Some(self.end(left)),
-            Message::Done(_) if *phase == LoopPhase::Stopping => {}
-            Message::Done(overview) => {
+            WorkerMessage::Say(level, text) => self.say(level, &text),
+            WorkerMessage::Stopped(left) => return Some(self.end(left)),
+            WorkerMessage::Done(_) if *phase == LoopPhase::Stopping => {}
+            WorkerMessage::Done(overview) => {
                 let text = overview.as_ref().map_or("the processes cannot be listed".to_owned(), Overview::text);
                 let status = format!("STATUS={text}");
                 match *phase {

@@ -55,10 +55,10 @@ use crate::sys::systemd::manager_of_own_unit;
 
 use log::{DaemonLog, Level, Output};
 use main_loop::Daemon;
-use place::{Opened, Place};
+use place::{Opened, RunPlace};
 use record::DaemonRecord;
 use wanted::Beginning;
-use worker::{Job, Worker, WorkerInit};
+use worker::{DaemonWorker, DaemonWorkerInit, Job};
 
 /// What a service manager tells its services about themselves, and what those that are started below have nothing to do with.
 const MANAGER_VARIABLES: [&str; 14] = [
@@ -113,7 +113,7 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
         true => Some(signal::catch_hangups().map_err(failed("catch SIGHUP"))?),
         false => None,
     };
-    let Place { lock: _lock, launcher, events } = match Place::wait_for(paths, host, &mut log, &manager)? {
+    let RunPlace { lock: _lock, launcher, events } = match RunPlace::wait_for(paths, host, &mut log, &manager)? {
         Opened::Place(place) => place,
         Opened::Taken => return Err(another_runs(previous.as_ref(), paths)),
         Opened::Ended => return Ok(DaemonEnd::Stopped(0)),
@@ -129,14 +129,14 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     let record = DaemonRecord::own(settings.env.to_string(), unit.clone(), host.now().0);
     let interruption = Arc::<Interruption>::default();
     let keeps = |name: &str| !MANAGER_VARIABLES.contains(&name);
-    let init = WorkerInit {
+    let init = DaemonWorkerInit {
         paths: paths.clone(),
         host: OsHost::for_thread(host, Arc::clone(&interruption), keeps),
         org: settings.org,
         env: settings.env,
         interruption,
     };
-    let mut worker = Worker::start(init).map_err(failed("start a thread"))?;
+    let mut worker = DaemonWorker::start(init).map_err(failed("start a thread"))?;
     let beginning = Beginning::after(previous.as_ref(), &proc::boot_id());
     worker.add(Job::Begin { beginning, previous });
     let stop_limit = limits::stop_limit(unit_limit(host, &manager, &unit));

@@ -23,7 +23,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What a daemon holds for as long as it runs.
-pub(super) struct Place {
+pub(super) struct RunPlace {
     /// One daemon for a directory: locked until it is dropped.
     pub(super) lock: File,
     pub(super) launcher: Launcher,
@@ -32,14 +32,14 @@ pub(super) struct Place {
 
 /// What came of the wait.
 pub(super) enum Opened {
-    Place(Place),
+    Place(RunPlace),
     /// Another daemon has it.
     Taken,
     /// The daemon was asked to end meanwhile.
     Ended,
 }
 
-impl Place {
+impl RunPlace {
     /// None if another daemon has it.
     fn open(paths: &Paths, program: &Path, log: &mut DaemonLog) -> Result<Option<Self>, FileError> {
         file::create_dir(&paths.tsm())?;

@@ -50,7 +50,7 @@ pub enum Job {
 
 /// What the thread sends to the loop.
 #[derive(Debug)]
-pub enum Message {
+pub enum WorkerMessage {
     /// A line for the log.
     Say(Level, String),
     /// A job is done. None if processes could not be looked at.
@@ -61,7 +61,7 @@ pub enum Message {
 
 /// What the thread works with.
 #[derive(Debug)]
-pub struct WorkerInit {
+pub struct DaemonWorkerInit {
     /// Where everything is.
     pub paths: Paths,
     /// The surroundings.
@@ -76,9 +76,9 @@ pub struct WorkerInit {
 
 /// The loop's end of the thread.
 #[derive(Debug)]
-pub struct Worker {
+pub struct DaemonWorker {
     jobs: Sender<Job>,
-    messages: Receiver<Message>,
+    messages: Receiver<WorkerMessage>,
     woken: io::PipeReader,
     interruption: Arc<Interruption>,
     /// How many jobs are not done, and since when the first of them waits.
@@ -86,13 +86,13 @@ pub struct Worker {
     busy_since: Option<Instant>,
 }
 
-impl Worker {
+impl DaemonWorker {
     /// Starts the thread.
     ///
     /// # Errors
     ///
     /// Fails if there can be no thread or no pipe.
-    pub fn start(init: WorkerInit) -> io::Result<Self> {
+    pub fn start(init: DaemonWorkerInit) -> io::Result<Self> {
         let (jobs, orders) = mpsc::channel();
         let (results, messages) = mpsc::channel();
         let (woken, wake) = io::pipe()?;
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// The messages since the last call.
-    pub fn messages(&mut self) -> Vec<Message> {
+    pub fn messages(&mut self) -> Vec<WorkerMessage> {
         let mut sink = [0; 256];
         if poll::wait_any(&[self.woken.as_fd()], Duration::ZERO) == [true] {
             let _ = self.woken.read(&mut sink);
@@ -136,7 +136,7 @@ impl Worker {
         loop {
             match self.messages.try_recv() {
                 Ok(message) => {
-                    if matches!(message, Message::Done(_) | Message::Stopped(_)) {
+                    if matches!(message, WorkerMessage::Done(_) | WorkerMessage::Stopped(_)) {
                         self.pending = self.pending.saturating_sub(1);
                         self.busy_since = (self.pending > 0).then(Instant::now);
                     }
@@ -148,36 +148,36 @@ impl Worker {
     }
 }
 
-impl AsFd for Worker {
+impl AsFd for DaemonWorker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.woken.as_fd()
     }
 }
 
 struct Outbox {
-    results: Sender<Message>,
+    results: Sender<WorkerMessage>,
     wake: io::PipeWriter,
 }
 
 impl Outbox {
     /// Fails once the loop is gone.
-    fn send(&mut self, message: Message) -> Result<(), ()> {
+    fn send(&mut self, message: WorkerMessage) -> Result<(), ()> {
         self.results.send(message).map_err(|_| ())?;
         self.wake.write_all(b"!").map_err(|_| ())
     }
 }
 
-fn run(init: &WorkerInit, job: Job, retries: &mut Retries, outbox: &mut Outbox) -> Result<(), ()> {
+fn run(init: &DaemonWorkerInit, job: Job, retries: &mut Retries, outbox: &mut Outbox) -> Result<(), ()> {
     let context = OpContext { paths: &init.paths, host: &init.host, org: init.org.as_ref(), env: Some(&init.env) };
     let mut gone = Ok(());
     let mut say = |level: Level, text: String| {
-        gone = gone.and(outbox.send(Message::Say(level, text)));
+        gone = gone.and(outbox.send(WorkerMessage::Say(level, text)));
     };
     let done = match job {
         Job::Stop { processes, deadline } => {
             init.interruption.clear();
             let left = stop::stop_all(&context, &processes, deadline, &mut say);
-            return gone.and(outbox.send(Message::Stopped(left)));
+            return gone.and(outbox.send(WorkerMessage::Stopped(left)));
         }
         // The daemon is being stopped.
         _ if init.interruption.is_set() => Ok(()),
@@ -191,5 +191,5 @@ fn run(init: &WorkerInit, job: Job, retries: &mut Retries, outbox: &mut Outbox) 
     }
     gone?;
     let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes, retries));
-    outbox.send(Message::Done(overview))
+    outbox.send(WorkerMessage::Done(overview))
 }

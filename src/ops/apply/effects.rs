@@ -6,7 +6,7 @@ use crate::config::Value;
 use crate::config::path::KeyPath;
 use crate::org::draft::{METADATA, OVERRIDES};
 use crate::org::store::OrgStore;
-use crate::tsm::definition::keys::Key;
+use crate::tsm::definition::keys::DefinitionKey;
 
 /// What a key brings about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub fn effect(key: &KeyPath) -> KeyEffect {
     }
     match key.keys() {
         [first, _, export, _] if first == "services" && export == "export" => SERVICE_VARIABLE,
-        [first, _, name] if first == "services" && Key::of_toml(name).is_some() => SERVICE,
+        [first, _, name] if first == "services" && DefinitionKey::of_toml(name).is_some() => SERVICE,
         [first, ..] if first == METADATA || first == OVERRIDES => ABOUT_THE_FILE,
         _ => OWN,
     }

@@ -13,7 +13,7 @@ use crate::deploy::wire::{Answer, Ask, Facts, Health, MAX_PUT, Said};
 use crate::org::history;
 use crate::sys::signal;
 use crate::tkm::agent::install::Program;
-use crate::tkm::agent::session::{Session, Unbound};
+use crate::tkm::agent::session::{AgentSession, Unbound};
 use crate::tkm::host::Host;
 use crate::tkm::login::Login;
 use crate::tkm::route::Route;
@@ -57,7 +57,7 @@ pub struct Member {
     pub host: Host,
     login: Login,
     route: Route,
-    session: Option<Session>,
+    session: Option<AgentSession>,
     /// How it was when it was looked at.
     pub facts: Facts,
     /// When it said so.
@@ -324,7 +324,7 @@ fn interrupted(host: &Host) -> Result<(), Fault> {
 /// A session with the name of its host.
 struct Opened {
     host: String,
-    session: Session,
+    session: AgentSession,
 }
 
 impl Opened {

@@ -74,7 +74,7 @@ fn check_ports(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
     for service in &plan.services {
         let Some(PortSpec::Exact(port)) = service.definition.as_ref().and_then(|it| it.port) else { continue };
         let Some(found) = conflict::listening(port, &processes) else { continue };
-        if !matches!(found.holder, conflict::Holder::Process { managed: Some(_), .. }) {
+        if !matches!(found.holder, conflict::PortHolder::Process { managed: Some(_), .. }) {
             let why = format!("{} needs port {port}: {}", service.name, found.line());
             return Err(Fault::new(FaultKind::Preflight, why)
                 .with_advice(format!("on the host: `{}`; nothing was changed", found.suggestion())));

@@ -10,7 +10,7 @@ use crate::config::document::Leaf;
 use crate::config::path::{InvalidPath, KeyPath};
 
 /// How a key of a profile is read.
-pub(super) enum Key {
+pub(super) enum ProfileKey {
     /// `name = …`
     Value(ReadKey),
     /// `[name]`: each value below it.
@@ -20,25 +20,25 @@ pub(super) enum Key {
 pub(super) type ReadKey = fn(&mut Profile, &Leaf) -> Result<(), KeyError>;
 
 /// The keys of a profile.
-pub(super) const KEYS: &[(&str, Key)] = &[
-    ("schema", Key::Value(schema)),
-    ("name", Key::Value(ignored)),
-    ("description", Key::Value(ignored)),
-    ("abstract", Key::Value(is_abstract)),
-    ("aliases", Key::Value(aliases)),
-    ("extends", Key::Value(extends)),
-    ("path_keys", Key::Value(path_keys)),
-    ("rebase", Key::Value(rebase)),
-    ("unset", Key::Value(unset)),
-    ("set", Key::Table(|profile, leaf| value(profile, Op::Set, leaf))),
-    ("default", Key::Table(|profile, leaf| value(profile, Op::Default, leaf))),
-    ("append_args", Key::Table(|profile, leaf| list(profile, Op::AppendArgs, leaf))),
-    ("append", Key::Table(|profile, leaf| list(profile, Op::Append, leaf))),
-    ("prepend", Key::Table(|profile, leaf| list(profile, Op::Prepend, leaf))),
-    ("scale", Key::Table(scale)),
-    ("rename", Key::Table(rename)),
-    ("require", Key::Table(|profile, leaf| constraint(profile, Op::Require, leaf))),
-    ("forbid", Key::Table(|profile, leaf| constraint(profile, Op::Forbid, leaf))),
+pub(super) const KEYS: &[(&str, ProfileKey)] = &[
+    ("schema", ProfileKey::Value(schema)),
+    ("name", ProfileKey::Value(ignored)),
+    ("description", ProfileKey::Value(ignored)),
+    ("abstract", ProfileKey::Value(is_abstract)),
+    ("aliases", ProfileKey::Value(aliases)),
+    ("extends", ProfileKey::Value(extends)),
+    ("path_keys", ProfileKey::Value(path_keys)),
+    ("rebase", ProfileKey::Value(rebase)),
+    ("unset", ProfileKey::Value(unset)),
+    ("set", ProfileKey::Table(|profile, leaf| value(profile, Op::Set, leaf))),
+    ("default", ProfileKey::Table(|profile, leaf| value(profile, Op::Default, leaf))),
+    ("append_args", ProfileKey::Table(|profile, leaf| list(profile, Op::AppendArgs, leaf))),
+    ("append", ProfileKey::Table(|profile, leaf| list(profile, Op::Append, leaf))),
+    ("prepend", ProfileKey::Table(|profile, leaf| list(profile, Op::Prepend, leaf))),
+    ("scale", ProfileKey::Table(scale)),
+    ("rename", ProfileKey::Table(rename)),
+    ("require", ProfileKey::Table(|profile, leaf| constraint(profile, Op::Require, leaf))),
+    ("forbid", ProfileKey::Table(|profile, leaf| constraint(profile, Op::Forbid, leaf))),
 ];
 
 /// An invalid key or value.
@@ -219,12 +219,12 @@ pub(super) fn read(profile: &mut Profile, leaf: &Leaf) -> Result<(), KeyError> {
     let first = leaf.path.keys()[0].as_str();
     let known = KEYS.iter().find(|(name, _)| *name == first);
     match (known, leaf.path.keys().len()) {
-        (Some((_, Key::Value(read))), 1) => read(profile, leaf),
-        (Some((_, Key::Table(read))), 2..) => read(profile, leaf),
-        (Some((name, Key::Table(_))), _) => {
+        (Some((_, ProfileKey::Value(read))), 1) => read(profile, leaf),
+        (Some((_, ProfileKey::Table(read))), 2..) => read(profile, leaf),
+        (Some((name, ProfileKey::Table(_))), _) => {
             Err(KeyError::new(format!("`{name}` must be a table")).help(format!("write [{name}]")))
         }
-        (Some((name, Key::Value(_))), _) => Err(KeyError::new(format!("`{name}` must not be a table"))),
+        (Some((name, ProfileKey::Value(_))), _) => Err(KeyError::new(format!("`{name}` must not be a table"))),
         (None, 1) => Err(KeyError { at: At::Statement, ..unknown(first) }),
         // Reported once for the whole table.
         (None, _) => Ok(()),

@@ -29,7 +29,7 @@ use super::machine::{AfterStop, LifecycleEvent, Phase, StateMachine};
 use super::meta::{self, VERSION};
 use super::pipe::Fifos;
 use super::proc;
-use state::{Child, Current, Guarding, Hook, Pipes, Record};
+use state::{Child, CurrentRun, Guarding, Hook, Pipes, RunRecord};
 
 /// The time in which the other's SIGTERM may arrive.
 pub(super) const PROMOTION_DELAY: Duration = Duration::from_millis(100);
@@ -82,10 +82,10 @@ pub(super) enum StopReason {
 /// Everything a worker has.
 #[derive(Debug)]
 pub(super) struct Worker {
-    record: Record,
+    record: RunRecord,
     pipes: Pipes,
     guarding: Guarding,
-    current: Current,
+    current: CurrentRun,
     machine: StateMachine,
     stop_reason: Option<StopReason>,
     upgrade_requested: bool,
@@ -163,7 +163,7 @@ impl Worker {
                 role_lock: seat,
                 unit_stopping: false,
             },
-            record: Record {
+            record: RunRecord {
                 discarded_before: meta.run_state.discarded_bytes,
                 boot_id: proc::boot_id(),
                 save_at: None,
@@ -171,7 +171,7 @@ impl Worker {
                 dir,
                 meta,
             },
-            current: Current { is_first_start: fresh, ..Current::new(cgroup) },
+            current: CurrentRun { is_first_start: fresh, ..CurrentRun::new(cgroup) },
             stop_reason: None,
             upgrade_requested: false,
         })

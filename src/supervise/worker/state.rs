@@ -47,7 +47,7 @@ pub(super) struct Hook {
 
 /// The life that goes on.
 #[derive(Debug)]
-pub(super) struct Current {
+pub(super) struct CurrentRun {
     pub(super) child: Option<Child>,
     pub(super) hook: Option<Hook>,
     /// Nothing ever ran here.
@@ -70,7 +70,7 @@ pub(super) struct Current {
     pub(super) launch_result: Option<LaunchResult>,
 }
 
-impl Current {
+impl CurrentRun {
     pub(super) fn new(cgroup: Option<Cgroup>) -> Self {
         Self {
             child: None,
@@ -177,7 +177,7 @@ pub(super) struct Guarding {
 
 /// What is known about the process, and what of it is still to be written or sent.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct RunRecord {
     /// The process directory, absolute.
     pub(super) dir: PathBuf,
     pub(super) meta: Meta,
@@ -191,7 +191,7 @@ pub(super) struct Record {
     pub(super) events: Vec<Event>,
 }
 
-impl Record {
+impl RunRecord {
     /// Takes note of what happened now.
     pub(super) fn announce(&mut self, kind: EventKind) {
         self.events.push(Event::now(&self.meta, kind));

@@ -1,14 +1,14 @@
 //! The operator's side: one request over ssh.
 
 use super::command;
-use super::protocol::{self, Blob, CommandOutput, Reply, Request};
+use super::protocol::{self, AgentBlob, AgentOutput, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
 use crate::tkm::key::Fingerprint;
 use crate::tkm::login::Login;
 use crate::tkm::remote;
-use crate::tkm::ssh::{self, Answer, Connection};
+use crate::tkm::ssh::{self, Connection, SshAnswer};
 
 impl Connection<'_> {
     /// Has something done on the host: by the agent where the key of the login is bound to it, else by a script.
@@ -16,17 +16,17 @@ impl Connection<'_> {
     /// # Errors
     ///
     /// Fails if the host is not reached, refuses the login, or runs nothing; also if the agent refuses it.
-    pub fn perform(&self, login: &Login, request: &Request) -> Result<Answer, TkmError> {
+    pub fn perform(&self, login: &Login, request: &Request) -> Result<SshAnswer, TkmError> {
         if let Some((program, env)) = self.agent(login) {
             let (reply, accepted) = self.ask(login, &format!("{program} {}", super::words(&env)), request)?;
             return match reply {
                 Reply::Hello { env: found, .. } if found == env.to_string() => {
-                    Ok(Answer { status: 0, output: Vec::new(), accepted })
+                    Ok(SshAnswer { status: 0, output: Vec::new(), accepted })
                 }
                 Reply::Hello { env: found, .. } => {
                     Err(self.agent_error(format!("it is bound to {found}, not to {env}")))
                 }
-                Reply::Done { status, output: Blob(output) } => Ok(Answer { status, output, accepted }),
+                Reply::Done { status, output: AgentBlob(output) } => Ok(SshAnswer { status, output, accepted }),
                 Reply::Data(_) | Reply::Ran(_) => {
                     Err(self.agent_error("it answered something else than was asked".to_owned()))
                 }
@@ -45,7 +45,7 @@ impl Connection<'_> {
     /// # Errors
     ///
     /// Fails if the host is not reached, refuses the login, or has no tetra; also if the agent refuses the command.
-    pub fn run_command(&self, login: &Login, words: &[String]) -> Result<CommandOutput, TkmError> {
+    pub fn run_command(&self, login: &Login, words: &[String]) -> Result<AgentOutput, TkmError> {
         if let Some((program, env)) = self.agent(login) {
             let request = Request::Run { words: words.to_vec() };
             return match self.ask(login, &format!("{program} {}", super::words(&env)), &request)?.0 {
@@ -57,10 +57,10 @@ impl Connection<'_> {
         let mark = ssh::mark();
         let answer = self.run(login, &command::script(words, &mark), b"")?;
         command::split(&answer.output, &mark)
-            .map(|(output, errors)| CommandOutput {
+            .map(|(output, errors)| AgentOutput {
                 code: u8::try_from(answer.status).unwrap_or(1),
-                output: Blob(output),
-                errors: Blob(errors),
+                output: AgentBlob(output),
+                errors: AgentBlob(errors),
             })
             .ok_or_else(|| TkmError::NoProgram { name: self.host.name.clone() })
     }

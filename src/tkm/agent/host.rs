@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::protocol::{Blob, ErrorKind, FrameError, Reply, Request};
+use super::protocol::{AgentBlob, ErrorKind, FrameError, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::sys::capture::Capture;
 use crate::sys::child::ChildExit;
@@ -56,7 +56,7 @@ impl Agent<'_> {
         };
         match capture.run() {
             Ok(found) => match found.exit {
-                ChildExit::Code(status) => Reply::Done { status, output: Blob(found.stdout) },
+                ChildExit::Code(status) => Reply::Done { status, output: AgentBlob(found.stdout) },
                 _ => failed(format!("no answer within {} s", LIMIT.as_secs())),
             },
             Err(error) => failed(format!("sh: {error}")),
@@ -71,7 +71,7 @@ impl Agent<'_> {
         };
         let end = now.iter().position(|byte| *byte == b'\n').unwrap_or(now.len());
         if now[..end].trim_ascii() != old.as_bytes() {
-            return Err(Reply::Done { status: 3, output: Blob(b"changed\n".to_vec()) });
+            return Err(Reply::Done { status: 3, output: AgentBlob(b"changed\n".to_vec()) });
         }
         let now = now.get(end + 1..).unwrap_or_default();
         check_change(&ManagedBlock::of(self.env), now, wanted).map_err(refused)

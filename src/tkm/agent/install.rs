@@ -33,7 +33,7 @@ pub enum Installed {
 
 /// Where a program is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum AgentPlace {
     /// Below the home directory of the user who logs in.
     OfUser,
     /// `/usr/local/lib/tetra`, which root alone can write: another user can be let run it as root.
@@ -113,10 +113,10 @@ impl Program {
     /// What is said to `sh` on a host to have the program there take its place with these words. Ends with 4 if it is not there.
     #[must_use]
     pub fn exec_script(&self, words: &str) -> String {
-        format!("{}{LOOK}{CHECK}exec \"$t\" {words}\n", self.facts(Place::OfUser))
+        format!("{}{LOOK}{CHECK}exec \"$t\" {words}\n", self.facts(AgentPlace::OfUser))
     }
 
-    fn facts(&self, place: Place) -> String {
+    fn facts(&self, place: AgentPlace) -> String {
         format!(
             "place={}\nmachine='{}'\nsum={}\nshort={}\nversion='tetra {}'\n",
             place.word(),
@@ -132,7 +132,7 @@ impl Program {
     /// # Errors
     ///
     /// Fails as the login does. That the host cannot have it is not a failure.
-    pub fn install(&self, connection: &Connection, by: &Login, place: Place) -> Result<Installed, TkmError> {
+    pub fn install(&self, connection: &Connection, by: &Login, place: AgentPlace) -> Result<Installed, TkmError> {
         let facts = self.facts(place);
         let mut answer = connection.run(by, &format!("{facts}{LOOK}{CHECK}"), b"")?;
         if answer.status == 4 {
@@ -148,7 +148,7 @@ impl Program {
     }
 }
 
-impl Place {
+impl AgentPlace {
     fn word(self) -> &'static str {
         match self {
             Self::OfUser => "user",

@@ -53,7 +53,7 @@ pub enum Request {
         /// The sum of the new one.
         new: String,
         /// The new one.
-        bytes: Blob,
+        bytes: AgentBlob,
     },
     /// The present `authorized_keys` comes back after a while, if it is another then.
     Arm {
@@ -128,12 +128,12 @@ pub enum Reply {
         /// What it ended with.
         status: i32,
         /// What it said.
-        output: Blob,
+        output: AgentBlob,
     },
     /// Rows or counts.
     Data(serde_json::Value),
     /// A command was run.
-    Ran(CommandOutput),
+    Ran(AgentOutput),
     /// Nothing was done.
     Error {
         /// A word for programs.
@@ -145,13 +145,13 @@ pub enum Reply {
 
 /// What a command of tetra with `--json` printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommandOutput {
+pub struct AgentOutput {
     /// Its exit code.
     pub code: u8,
     /// JSON on its standard output.
-    pub output: Blob,
+    pub output: AgentBlob,
     /// Faults as JSON, and notes, on its standard error.
-    pub errors: Blob,
+    pub errors: AgentBlob,
 }
 
 /// Why an agent did nothing.
@@ -173,15 +173,15 @@ pub enum ErrorKind {
 
 /// Bytes; base64 in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Blob(pub Vec<u8>);
+pub struct AgentBlob(pub Vec<u8>);
 
-impl Serialize for Blob {
+impl Serialize for AgentBlob {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&Base64::encode_string(&self.0))
     }
 }
 
-impl<'de> Deserialize<'de> for Blob {
+impl<'de> Deserialize<'de> for AgentBlob {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         Base64::decode_vec(&text).map(Self).map_err(|_| serde::de::Error::custom("not base64"))
@@ -332,11 +332,11 @@ mod tests {
 
     #[test]
     fn a_frame_is_read_as_it_was_written() {
-        let request = Request::WriteKeys { old: "1 2".into(), new: "3 4".into(), bytes: Blob(b"\xff\n".to_vec()) };
+        let request = Request::WriteKeys { old: "1 2".into(), new: "3 4".into(), bytes: AgentBlob(b"\xff\n".to_vec()) };
         let written = frame("abc", &request) + "more";
         let read = read_frame(&mut written.as_bytes()).expect("a frame");
         assert_eq!((read.nonce.as_str(), serde_json::from_slice(&read.json).ok()), ("abc", Some(request)));
-        let reply = Reply::Done { status: 3, output: Blob(b"link".to_vec()) };
+        let reply = Reply::Done { status: 3, output: AgentBlob(b"link".to_vec()) };
         let said = format!("noise\ntetra-agent 1 other 4\nnull\n{}bye\n", frame("abc", &reply));
         assert_eq!(find_reply(said.as_bytes(), "abc"), Ok(Some(reply)));
         assert_eq!(find_reply(b"noise tetra-agent", "abc"), Ok(None));

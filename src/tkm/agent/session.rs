@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::install::{Installed, Place, Program};
+use super::install::{AgentPlace, Installed, Program};
 use super::protocol::{self, FrameError, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::sys::child::ChildExit;
@@ -29,7 +29,7 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A session with the agent of a host.
-pub struct Session {
+pub struct AgentSession {
     host: HostName,
     nonce: String,
     dialogue: Dialogue,
@@ -58,7 +58,7 @@ impl Connection<'_> {
     /// # Errors
     ///
     /// Fails if the host is not reached, refuses the login, or cannot run the program.
-    pub fn session(&self, login: &Login, unbound: &Unbound) -> Result<Session, TkmError> {
+    pub fn session(&self, login: &Login, unbound: &Unbound) -> Result<AgentSession, TkmError> {
         if let Some((program, env)) = self.agent(login) {
             return self.begin(login, &format!("{program} {}", super::words(&env)), "");
         }
@@ -68,20 +68,20 @@ impl Connection<'_> {
             Err(TkmError::NoCommand { .. }) => {}
             begun => return begun,
         }
-        match unbound.program.install(self, login, Place::OfUser)? {
+        match unbound.program.install(self, login, AgentPlace::OfUser)? {
             Installed::Ready(_) => self.begin(login, &command, &script),
             Installed::Impossible(why) => Err(TkmError::Agent { name: self.host.name.clone(), why }),
         }
     }
 
-    fn begin(&self, login: &Login, command: &str, before: &str) -> Result<Session, TkmError> {
+    fn begin(&self, login: &Login, command: &str, before: &str) -> Result<AgentSession, TkmError> {
         let log = self.log_file()?;
         let mut words = self.words(login, &self.store.known_hosts(), log.path(), Control::Own);
         words.extend(["--".to_owned(), self.target(login), command.to_owned()]);
         let fail = |error: std::io::Error| TkmError::Program { program: "ssh", why: error.to_string() };
         let dialogue = Dialogue::start("ssh", &words, self.variables).map_err(fail)?;
         let (host, nonce) = (self.host.name.clone(), ssh::mark());
-        let mut session = Session { host, nonce, dialogue, log, beat: None };
+        let mut session = AgentSession { host, nonce, dialogue, log, beat: None };
         let first = protocol::frame(&session.nonce, &Request::Session);
         // ssh may have ended already; its log says why.
         let _ = session.dialogue.feed().write(&[before.as_bytes(), first.as_bytes()]);
@@ -93,7 +93,7 @@ impl Connection<'_> {
         Ok(session)
     }
 
-    fn no_session(&self, login: &Login, session: &Session, error: FrameError) -> TkmError {
+    fn no_session(&self, login: &Login, session: &AgentSession, error: FrameError) -> TkmError {
         let log = match self.read_log(session.log.path()) {
             Ok(log) => log,
             Err(error) => return error,
@@ -112,7 +112,7 @@ impl Connection<'_> {
     }
 }
 
-impl Session {
+impl AgentSession {
     /// Asks, and waits for the answer. What the host says meanwhile is given to `on_text`, which returns true for what is
     /// not the answer yet.
     ///

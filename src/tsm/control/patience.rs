@@ -15,7 +15,7 @@ const MAX_FACTOR: u32 = 20;
 
 /// A limited wait for the supervisor of one process.
 #[derive(Debug)]
-pub(super) struct Patience<'a> {
+pub(super) struct StopPatience<'a> {
     process: &'a Process,
     left: Duration,
     last: Instant,
@@ -46,7 +46,7 @@ impl Activity {
     }
 }
 
-impl<'a> Patience<'a> {
+impl<'a> StopPatience<'a> {
     pub(super) fn new(process: &'a Process, limit: Duration) -> Self {
         Self { process, left: limit, last: Instant::now() + limit * MAX_FACTOR, seen: None }
     }

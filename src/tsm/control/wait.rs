@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::patience::Patience;
+use super::patience::StopPatience;
 use super::{Control, ControlError, MAX_ATTEMPTS, ORDER_READ_TIMEOUT, STOP_MARGIN, StopResult};
 use crate::supervise::client::{self, ControlCommand, WaitError};
 use crate::supervise::meta::{self, ExitStatus, Meta, ProcessState};
@@ -94,7 +94,7 @@ impl Control<'_> {
         wait: impl Fn(Instant) -> Result<Option<Meta>, WaitError>,
     ) -> Result<Option<Meta>, ControlError> {
         let name = || process.name.clone();
-        let mut patience = Patience::new(process, limit);
+        let mut patience = StopPatience::new(process, limit);
         loop {
             match wait(patience.next()) {
                 Ok(meta) => return Ok(meta),
@@ -125,7 +125,7 @@ impl Control<'_> {
     /// Waits until the process has no supervisor.
     pub(in crate::tsm) fn wait_unsupervised(&self, process: &Process, timeout: Duration) -> Result<(), ControlError> {
         let name = || process.name.clone();
-        let mut patience = Patience::new(process, timeout);
+        let mut patience = StopPatience::new(process, timeout);
         loop {
             match client::wait_unsupervised(&process.dir, patience.next()) {
                 Ok(()) => return Ok(()),

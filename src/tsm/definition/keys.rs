@@ -6,19 +6,19 @@ use crate::base::name::is_name;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::options::OPTIONS;
 use crate::tsm::options::table::ServiceOption;
-use crate::tsm::options::value::{FormattedValue, RawValue, ValueType};
+use crate::tsm::options::value::{FormattedValue, OptionType, RawOptionValue};
 
 use super::Definition;
 
 /// A key of a service.
 #[derive(Clone, Copy)]
-pub struct Key {
+pub struct DefinitionKey {
     /// Its name in a `.tsm` file.
     pub tsm: &'static str,
     /// Its names below `[services.NAME]` in TOML, the usual one first; none where it is said in another way.
     pub toml: &'static [&'static str],
     /// The type of its value.
-    pub value_type: ValueType,
+    pub value_type: OptionType,
     /// What a refused value should have been: "expected …".
     pub expected: &'static str,
     access: KeyAccess,
@@ -28,12 +28,12 @@ pub struct Key {
 #[derive(Clone, Copy)]
 enum KeyAccess {
     /// In a field of its own: puts a value there, none if it is refused; and takes it from there, none if there is none.
-    Definition(fn(&mut Definition, &RawValue) -> Option<()>, fn(&Definition) -> Option<FormattedValue>),
+    Definition(fn(&mut Definition, &RawOptionValue) -> Option<()>, fn(&Definition) -> Option<FormattedValue>),
     /// Among the options of the process.
     Option(&'static ServiceOption),
 }
 
-impl Key {
+impl DefinitionKey {
     /// The key of a name in `.tsm` files.
     #[must_use]
     pub fn of_tsm(name: &str) -> Option<Self> {
@@ -51,7 +51,7 @@ impl Key {
     /// # Errors
     ///
     /// Fails with what was expected if the value is invalid.
-    pub fn read(self, definition: &mut Definition, given: &RawValue) -> Result<(), &'static str> {
+    pub fn read(self, definition: &mut Definition, given: &RawOptionValue) -> Result<(), &'static str> {
         match self.access {
             KeyAccess::Definition(read, _) => read(definition, given).ok_or(self.expected),
             KeyAccess::Option(option) => option.read(&mut definition.options, given),
@@ -87,10 +87,10 @@ const SMALL_COUNT: &str = "an integer from 1 to 256";
 /// A row: names, what it holds, what is wanted, and the two ways.
 macro_rules! key {
     ($tsm:literal, $toml:expr, $type:ident, $expected:expr, |$d:ident, $v:ident| $read:expr, $write:expr $(,)?) => {
-        Key {
+        DefinitionKey {
             tsm: $tsm,
             toml: &$toml,
-            value_type: ValueType::$type,
+            value_type: OptionType::$type,
             expected: $expected,
             access: KeyAccess::Definition(
                 |$d, $v| {
@@ -104,12 +104,12 @@ macro_rules! key {
 }
 
 /// All keys, in the order in which they are written.
-pub fn keys() -> impl Iterator<Item = Key> {
-    DEFINITION_KEYS.iter().copied().chain(OPTIONS.iter().map(Key::of_option))
+pub fn keys() -> impl Iterator<Item = DefinitionKey> {
+    DEFINITION_KEYS.iter().copied().chain(OPTIONS.iter().map(DefinitionKey::of_option))
 }
 
 /// What only a definition has; the options of a process have rows of their own.
-const DEFINITION_KEYS: &[Key] = &[
+const DEFINITION_KEYS: &[DefinitionKey] = &[
     key!("TSM_NAME", [], Text, NAME, |d, v| named(d, v)?, |d| text(Some(&d.name))),
     key!("TSM_COMMAND", ["command"], Opaque, "a command line", |d, v| d.command = v.value(), |d| text(Some(
         &d.command
@@ -149,12 +149,12 @@ fn text(value: Option<impl ToString>) -> Option<FormattedValue> {
     value.map(|value| FormattedValue::Text(value.to_string()))
 }
 
-fn small_count(given: &RawValue) -> Option<Option<u32>> {
+fn small_count(given: &RawOptionValue) -> Option<Option<u32>> {
     let count = given.parsed()?;
     count.is_none_or(|count| (1..=MAX_INSTANCES).contains(&count)).then_some(count)
 }
 
-fn named(definition: &mut Definition, given: &RawValue) -> Option<()> {
+fn named(definition: &mut Definition, given: &RawOptionValue) -> Option<()> {
     match given.full() {
         Some(name) if !is_name(&name) => return None,
         Some(name) => definition.name = name,
@@ -163,19 +163,19 @@ fn named(definition: &mut Definition, given: &RawValue) -> Option<()> {
     Some(())
 }
 
-fn belongs(definition: &mut Definition, given: &RawValue) -> Option<()> {
+fn belongs(definition: &mut Definition, given: &RawOptionValue) -> Option<()> {
     definition.belongs = given.parsed()?;
     definition.belongs.as_ref().is_none_or(|it| it.org.is_some()).then_some(())
 }
 
-fn group(definition: &mut Definition, given: &RawValue) -> Option<()> {
+fn group(definition: &mut Definition, given: &RawOptionValue) -> Option<()> {
     let group = given.names()?.into_iter().next();
     definition.options.stack = definition.options.stack.take().or(group);
     Some(())
 }
 
 /// The older of the two keys, and the weaker.
-fn on_failure(definition: &mut Definition, given: &RawValue) -> Option<()> {
+fn on_failure(definition: &mut Definition, given: &RawOptionValue) -> Option<()> {
     let policy = given.flag()?.map(|yes| if yes { RestartPolicy::OnFailure } else { RestartPolicy::Never });
     definition.options.restart = definition.options.restart.or(policy);
     Some(())

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::base::fault::Location;
 
 use super::DefinitionError;
-use super::keys::Key;
-use crate::tsm::options::value::ValueType;
+use super::keys::DefinitionKey;
+use crate::tsm::options::value::OptionType;
 
 /// `KEY=value`, `KEY=(list)`, either with `export`.
 pub(super) struct Assignment {
@@ -52,7 +52,7 @@ const OPERATORS: [char; 7] = ['|', '&', '<', '>', '(', ')', ';'];
 
 /// True for a key whose variables belong to the shell that will run its value.
 fn is_opaque(key: &str) -> bool {
-    Key::of_tsm(key).is_some_and(|key| key.value_type == ValueType::Opaque)
+    DefinitionKey::of_tsm(key).is_some_and(|key| key.value_type == OptionType::Opaque)
 }
 
 impl<'a> DefinitionReader<'a> {

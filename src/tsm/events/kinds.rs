@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Event;
+use super::ReportedEvent;
 
 /// A kind of events that operators ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
+pub enum ReportedKind {
     /// An administrator came in.
     AdminLogin,
     /// A request failed.
@@ -28,7 +28,7 @@ pub enum EventKind {
 /// An answer that takes longer is slow.
 pub const SLOW_RESPONSE: Duration = Duration::from_secs(1);
 
-impl EventKind {
+impl ReportedKind {
     /// All of them with their names.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::AdminLogin, "ADMIN_LOGIN"),
@@ -49,7 +49,7 @@ impl EventKind {
 
     /// True if an event is of this kind.
     #[must_use]
-    pub fn matches(self, event: &Event) -> bool {
+    pub fn matches(self, event: &ReportedEvent) -> bool {
         match self {
             Self::AdminLogin => event.has("LOGIN") && (event.has("ADMIN") || role(event) == Some("admin")),
             Self::ApiError => event.category == "API" && event.is_error(),
@@ -64,12 +64,12 @@ impl EventKind {
 
     /// The names of the kinds that an event is of.
     #[must_use]
-    pub fn names(event: &Event) -> Vec<&'static str> {
+    pub fn names(event: &ReportedEvent) -> Vec<&'static str> {
         Self::ALL.iter().filter(|(kind, _)| kind.matches(event)).map(|(_, name)| *name).collect()
     }
 }
 
-fn role(event: &Event) -> Option<&str> {
+fn role(event: &ReportedEvent) -> Option<&str> {
     event.data.get("role")?.as_str()
 }
 
@@ -92,9 +92,9 @@ mod tests {
             ("TETRA:CLICK:BUTTON {}", &["CLICK_TRACKING"]),
             ("TETRA:USER:SEARCH {}", &["SEARCH_ACTIVITY"]),
         ] {
-            assert_eq!(EventKind::names(&event(text)), names, "{text}");
+            assert_eq!(ReportedKind::names(&event(text)), names, "{text}");
         }
-        assert_eq!(EventKind::named("API_ERROR"), Some(EventKind::ApiError));
-        assert_eq!(EventKind::named("NONE"), None);
+        assert_eq!(ReportedKind::named("API_ERROR"), Some(ReportedKind::ApiError));
+        assert_eq!(ReportedKind::named("NONE"), None);
     }
 }

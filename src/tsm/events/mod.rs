@@ -15,11 +15,11 @@ use serde_json::{Map, Value};
 
 use super::logs::LogLine;
 use crate::base::time::Timestamp;
-pub use kinds::EventKind;
+pub use kinds::ReportedKind;
 
 /// Something that happened inside a process.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub struct ReportedEvent {
     /// When: what its data say, else when its line was written.
     pub at: Option<Timestamp>,
     /// The first word, in capitals: `API`, `SESSION`; `LOG` for JSON lines that name none.
@@ -33,7 +33,7 @@ pub struct Event {
 /// The prefix of an event.
 const EVENT_PREFIX: &str = "TETRA:";
 
-impl Event {
+impl ReportedEvent {
     /// The event that a line reports, if it reports one.
     #[must_use]
     pub fn parse(line: &LogLine) -> Option<Self> {
@@ -191,12 +191,12 @@ fn parse_timestamp(value: &Value) -> Option<Timestamp> {
 pub(in crate::tsm) mod tests {
     use super::*;
 
-    pub(in crate::tsm) fn event(text: &str) -> Event {
+    pub(in crate::tsm) fn event(text: &str) -> ReportedEvent {
         try_event(text).unwrap_or_else(|| panic!("`{text}` reports an event"))
     }
 
-    fn try_event(text: &str) -> Option<Event> {
-        Event::parse(&LogLine {
+    fn try_event(text: &str) -> Option<ReportedEvent> {
+        ReportedEvent::parse(&LogLine {
             source: 0,
             unix_ns: Some(5_000_000),
             bytes: text.into(),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::Event;
+use super::ReportedEvent;
 use super::usage::{in_time, is_end};
 use crate::base::time::Timestamp;
 
 /// A visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct ReportedSession {
     /// Its name.
     pub session: String,
     /// Who it was, if anybody said so.
@@ -31,7 +31,7 @@ pub struct Session {
     pub did: Vec<String>,
 }
 
-impl Session {
+impl ReportedSession {
     /// From its first to its last event.
     #[must_use]
     pub fn duration(&self) -> Duration {
@@ -41,13 +41,13 @@ impl Session {
 
 /// The visits, in the order of their beginnings.
 #[must_use]
-pub fn sessions(events: &[Event]) -> Vec<Session> {
-    let mut all: Vec<Session> = Vec::new();
+pub fn sessions(events: &[ReportedEvent]) -> Vec<ReportedSession> {
+    let mut all: Vec<ReportedSession> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for (event, at) in in_time(events) {
         let Some(session) = event.session() else { continue };
         let place = *known.entry(session.clone()).or_insert_with(|| {
-            all.push(Session {
+            all.push(ReportedSession {
                 session,
                 user: None,
                 started_at: at,
@@ -92,7 +92,7 @@ pub struct User {
 
 /// Those who are named, by name.
 #[must_use]
-pub fn users(events: &[Event]) -> Vec<User> {
+pub fn users(events: &[ReportedEvent]) -> Vec<User> {
     type Seen = (BTreeSet<String>, BTreeSet<String>, BTreeSet<String>, usize);
     let owner = owners(events);
     let mut all: BTreeMap<String, Seen> = BTreeMap::new();
@@ -139,19 +139,19 @@ pub struct UsagePattern {
 
 /// The habits of those who are named, by name; the hours are those of `zone`.
 #[must_use]
-pub fn usage_patterns(events: &[Event], zone: &TimeZone) -> Vec<UsagePattern> {
+pub fn usage_patterns(events: &[ReportedEvent], zone: &TimeZone) -> Vec<UsagePattern> {
     let owner = owners(events);
-    let mut own: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+    let mut own: BTreeMap<String, Vec<&ReportedEvent>> = BTreeMap::new();
     for event in events {
         if let Some(user) = user_of(event, &owner) {
             own.entry(user).or_default().push(event);
         }
     }
-    let hour = |event: &&Event| {
+    let hour = |event: &&ReportedEvent| {
         let point = jiff::Timestamp::from_millisecond(i64::try_from(event.at?.0).ok()?).ok()?;
         u8::try_from(point.to_zoned(zone.clone()).hour()).ok()
     };
-    let habits = |(user, events): (String, Vec<&Event>)| UsagePattern {
+    let habits = |(user, events): (String, Vec<&ReportedEvent>)| UsagePattern {
         user,
         events: events.len(),
         sessions: events.iter().filter_map(|event| event.session()).collect::<BTreeSet<_>>().len(),
@@ -172,7 +172,7 @@ fn most_common<T: Ord>(of: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Who a visit belongs to: whom the first of its events names that names anybody.
-fn owners(events: &[Event]) -> BTreeMap<String, String> {
+fn owners(events: &[ReportedEvent]) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
     for (session, user) in events.iter().filter_map(|event| Some((event.session()?, event.user()?))) {
         owners.entry(session).or_insert(user);
@@ -180,7 +180,7 @@ fn owners(events: &[Event]) -> BTreeMap<String, String> {
     owners
 }
 
-fn user_of(event: &Event, owners: &BTreeMap<String, String>) -> Option<String> {
+fn user_of(event: &ReportedEvent, owners: &BTreeMap<String, String>) -> Option<String> {
     event.user().or_else(|| owners.get(&event.session()?).cloned())
 }
 
@@ -205,8 +205,8 @@ pub struct JourneyStep {
 
 /// The ways of all visits, or of one, visit by visit.
 #[must_use]
-pub fn journeys(events: &[Event], session: Option<&str>) -> Vec<JourneyStep> {
-    let mut ways: BTreeMap<String, Vec<(&Event, Timestamp)>> = BTreeMap::new();
+pub fn journeys(events: &[ReportedEvent], session: Option<&str>) -> Vec<JourneyStep> {
+    let mut ways: BTreeMap<String, Vec<(&ReportedEvent, Timestamp)>> = BTreeMap::new();
     for (event, at) in in_time(events) {
         let of = event.session().filter(|own| session.is_none_or(|session| session == own));
         of.into_iter().for_each(|own| ways.entry(own).or_default().push((event, at)));
@@ -237,7 +237,7 @@ mod tests {
     use super::super::tests::event;
     use super::*;
 
-    fn some() -> Vec<Event> {
+    fn some() -> Vec<ReportedEvent> {
         let line = |minute: u32, title: &str, data: &str| {
             event(&format!("TETRA:{title} {{\"time\":\"2026-11-20T12:{minute:02}:00Z\",{data}}}"))
         };

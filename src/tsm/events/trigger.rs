@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use super::{Event, EventKind};
+use super::{ReportedEvent, ReportedKind};
 use crate::base::fault::{Location, UserFacingError};
 use crate::disk;
 
@@ -30,7 +30,7 @@ pub struct Trigger {
 
 #[derive(Debug, Clone)]
 enum Matcher {
-    Kind(EventKind),
+    Kind(ReportedKind),
     Text(Regex),
 }
 
@@ -166,7 +166,7 @@ fn rule(line: &str, number: usize, at: &dyn Fn(&str) -> Box<Location>) -> Result
         Some([pattern, command, description, enabled].map(str::trim))
     };
     let [pattern, command, description, enabled] = fields().ok_or_else(|| TriggerError::Fields { at: at(line) })?;
-    let matches = match EventKind::named(pattern) {
+    let matches = match ReportedKind::named(pattern) {
         Some(known) => Matcher::Kind(known),
         None => Matcher::Text(Regex::new(pattern).map_err(|source| TriggerError::Pattern {
             pattern: pattern.to_owned(),
@@ -239,7 +239,7 @@ fn takes_code(word: &str) -> bool {
 impl Trigger {
     /// True if it is used, and an event is what it waits for. `text` is the event's line.
     #[must_use]
-    pub fn matches_event(&self, event: &Event, text: &str) -> bool {
+    pub fn matches_event(&self, event: &ReportedEvent, text: &str) -> bool {
         self.enabled
             && match &self.matcher {
                 Matcher::Kind(known) => known.matches(event),
@@ -249,7 +249,7 @@ impl Trigger {
 
     /// The words of the command for an event of a process.
     #[must_use]
-    pub fn words(&self, event: &Event, process: &str) -> Vec<String> {
+    pub fn words(&self, event: &ReportedEvent, process: &str) -> Vec<String> {
         let json = event.to_json(process);
         let values = [
             event.title(),

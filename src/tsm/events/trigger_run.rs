@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::Event;
+use super::ReportedEvent;
 use super::trigger::Trigger;
 use crate::sys::child::{self, ChildExit};
 
@@ -57,7 +57,7 @@ impl TriggerRunner {
     }
 
     /// Starts what waits for an event of a process, whose line is `text`. Does not wait; see [`TriggerRunner::next_finished`].
-    pub fn start(&mut self, event: &Event, process: &str, text: &str) {
+    pub fn start(&mut self, event: &ReportedEvent, process: &str, text: &str) {
         for trigger in self.triggers.iter().filter(|trigger| trigger.matches_event(event, text)) {
             self.running.retain(|thread| !thread.is_finished());
             let command = trigger.words(event, process);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::kinds::SLOW_RESPONSE;
-use super::{Event, EventKind};
+use super::{ReportedEvent, ReportedKind};
 use crate::base::time::Timestamp;
 
 /// What happened in a span of time.
@@ -53,7 +53,7 @@ pub struct EventCount {
 
 /// Counts.
 #[must_use]
-pub fn usage(events: &[Event]) -> EventUsage {
+pub fn usage(events: &[ReportedEvent]) -> EventUsage {
     let mut counts: BTreeMap<(&str, &str), (usize, usize)> = BTreeMap::new();
     let mut responses = Responses::default();
     let mut total = Duration::ZERO;
@@ -96,7 +96,7 @@ pub fn usage(events: &[Event]) -> EventUsage {
 }
 
 /// True if a visit ends with this event.
-pub(super) fn is_end(event: &Event) -> bool {
+pub(super) fn is_end(event: &ReportedEvent) -> bool {
     event.category == "SESSION"
         && ["END", "STOP", "CLOSE", "TIMEOUT", "LOGOUT"].iter().any(|word| event.name.contains(word))
 }
@@ -119,10 +119,10 @@ pub const RAPID_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The clicks that came less than [`RAPID_INTERVAL`] after another one of the same visit, in the order of time.
 #[must_use]
-pub fn rapid_clicks(events: &[Event]) -> Vec<RapidClick> {
+pub fn rapid_clicks(events: &[ReportedEvent]) -> Vec<RapidClick> {
     let mut last: BTreeMap<String, Timestamp> = BTreeMap::new();
     let mut rapid = Vec::new();
-    for (event, at) in in_time(events).filter(|(event, _)| EventKind::ClickTracking.matches(event)) {
+    for (event, at) in in_time(events).filter(|(event, _)| ReportedKind::ClickTracking.matches(event)) {
         let session = event.session().unwrap_or_default();
         if let Some(before) = last.insert(session.clone(), at) {
             let gap = at.since(before);
@@ -156,9 +156,9 @@ pub const RESPONSE_WINDOW: Duration = Duration::from_secs(5);
 
 /// Every click with the first answer of the interface in the same visit.
 #[must_use]
-pub fn answered_clicks(events: &[Event]) -> Vec<AnsweredClick> {
-    let all: Vec<(&Event, Timestamp)> = in_time(events).collect();
-    let clicks = all.iter().enumerate().filter(|(_, (event, _))| EventKind::ClickTracking.matches(event));
+pub fn answered_clicks(events: &[ReportedEvent]) -> Vec<AnsweredClick> {
+    let all: Vec<(&ReportedEvent, Timestamp)> = in_time(events).collect();
+    let clicks = all.iter().enumerate().filter(|(_, (event, _))| ReportedKind::ClickTracking.matches(event));
     let answered = clicks.map(|(number, (click, at))| {
         let session = click.session();
         let later = all[number + 1..].iter().take_while(|(_, then)| then.since(*at) <= RESPONSE_WINDOW);
@@ -177,8 +177,9 @@ pub fn answered_clicks(events: &[Event]) -> Vec<AnsweredClick> {
 }
 
 /// The events that have a time, in its order.
-pub(super) fn in_time(events: &[Event]) -> impl Iterator<Item = (&Event, Timestamp)> {
-    let mut all: Vec<(&Event, Timestamp)> = events.iter().filter_map(|event| Some((event, event.at?))).collect();
+pub(super) fn in_time(events: &[ReportedEvent]) -> impl Iterator<Item = (&ReportedEvent, Timestamp)> {
+    let mut all: Vec<(&ReportedEvent, Timestamp)> =
+        events.iter().filter_map(|event| Some((event, event.at?))).collect();
     all.sort_by_key(|(_, at)| *at);
     all.into_iter()
 }
@@ -188,7 +189,7 @@ mod tests {
     use super::super::tests::event;
     use super::*;
 
-    fn events(lines: &[(u64, &str, &str)]) -> Vec<Event> {
+    fn events(lines: &[(u64, &str, &str)]) -> Vec<ReportedEvent> {
         let of = |(ms, title, data): &(u64, &str, &str)| {
             event(&format!("TETRA:{title} {{\"ts\":{}{data}}}", 1_795_176_000_000 + ms))
         };

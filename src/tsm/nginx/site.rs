@@ -18,14 +18,14 @@ pub struct Site {
     /// Where nginx listens for plain HTTP.
     pub listen: u16,
     /// With a certificate it also listens on 443, and plain HTTP is sent there.
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<SiteCertificate>,
     /// Whether it listens on IPv6 too.
     pub ipv6: bool,
 }
 
 /// A certificate with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct SiteCertificate {
     /// The certificate, with its chain.
     pub certificate: PathBuf,
     /// Its key.
@@ -104,7 +104,7 @@ impl fmt::Display for Site {
         let servers: String = self.ports.iter().map(|port| format!("    server 127.0.0.1:{port};\n")).collect();
         writeln!(f, "upstream tetra_{id} {{\n{servers}    keepalive 16;\n}}\n")?;
         writeln!(f, "map $http_upgrade $tetra_{id}_connection {{\n    default upgrade;\n    '' '';\n}}\n")?;
-        if let Some(Certificate { certificate, key }) = &self.certificate {
+        if let Some(SiteCertificate { certificate, key }) = &self.certificate {
             write!(f, "server {{\n{}    server_name {domains};\n\n", self.listening(self.listen, ""))?;
             writeln!(f, "    location /.well-known/acme-challenge/ {{\n        root /var/www/html;\n    }}\n")?;
             writeln!(f, "    location / {{\n        return 301 https://$host$request_uri;\n    }}\n}}\n")?;
@@ -193,7 +193,7 @@ mod tests {
             assert!(site(domain).checked().is_ok(), "{domain}");
         }
         let with = |path: &str| {
-            let certificate = Certificate { certificate: "/a.pem".into(), key: path.into() };
+            let certificate = SiteCertificate { certificate: "/a.pem".into(), key: path.into() };
             Site { certificate: Some(certificate), ..site("_") }.checked().is_ok()
         };
         assert!(with("/etc/ssl/b.key") && !with("b.key") && !with("/a;b") && !with("/a b"));

@@ -15,7 +15,7 @@ use crate::tsm::sidecar::probe::HealthCheck;
 use crate::tsm::sidecar::zone::Zone;
 
 use super::Strategy;
-use super::value::{FormattedValue, RawValue, ValueType};
+use super::value::{FormattedValue, OptionType, RawOptionValue};
 
 /// A recorded value, for people and for JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl fmt::Display for OptionValue {
 
 /// How an option is given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Argument {
+pub enum OptionArgument {
     /// `--flag`, which means this value.
     Switch(&'static str),
     /// `--flag VALUE`.
@@ -93,20 +93,20 @@ pub enum Completion {
 }
 
 /// A kind of values.
-pub trait Kind {
+pub trait OptionKind {
     /// As it is given.
     type Value: Clone;
     /// As it is recorded in `meta.json`.
     type Record;
     /// What TOML calls it.
-    const TYPE: ValueType;
+    const TYPE: OptionType;
     /// What a refused value should have been: "expected …".
     const EXPECTED: &'static str;
     /// On the command line.
-    const ARGUMENT: Argument;
+    const ARGUMENT: OptionArgument;
 
     /// Reads a value: `Some(None)` if it is blank, `None` if it is invalid.
-    fn read(raw: &RawValue) -> Option<Option<Self::Value>>;
+    fn read(raw: &RawOptionValue) -> Option<Option<Self::Value>>;
     /// As a `.tsm` file has it.
     fn write(value: &Self::Value) -> FormattedValue;
     /// As `meta.json` has it; fails for a user that does not exist or cannot be used.
@@ -126,15 +126,15 @@ macro_rules! kinds {
         $(#[$doc])*
         pub struct $name;
 
-        impl Kind for $name {
+        impl OptionKind for $name {
             type Value = $value;
             type Record = $record;
-            const TYPE: ValueType = ValueType::$type;
+            const TYPE: OptionType = OptionType::$type;
             const EXPECTED: &'static str = $expected;
-            const ARGUMENT: Argument = $argument;
+            const ARGUMENT: OptionArgument = $argument;
 
-            fn read(raw: &RawValue) -> Option<Option<$value>> {
-                let read: fn(&RawValue) -> Option<Option<$value>> = $read;
+            fn read(raw: &RawOptionValue) -> Option<Option<$value>> {
+                let read: fn(&RawOptionValue) -> Option<Option<$value>> = $read;
                 read(raw)
             }
 
@@ -163,7 +163,7 @@ macro_rules! kinds {
 
 kinds! {
     /// When a process is started again by itself.
-    Policy(RestartPolicy as RestartPolicy): Text, "never, on-failure or always", Argument::One("POLICY", Completion::Words(&[
+    Policy(RestartPolicy as RestartPolicy): Text, "never, on-failure or always", OptionArgument::One("POLICY", Completion::Words(&[
         ("never", "Never"),
         ("on-failure", "After a failure"),
         ("always", "After every exit"),
@@ -172,7 +172,7 @@ kinds! {
         record |policy| Ok(*policy), value |policy| Some(*policy), show |policy| shown(policy.as_str());
 
     /// How several instances are restarted; recorded as "all at the same time".
-    Rollout(Strategy as bool): Text, "rolling or recreate", Argument::One("STRATEGY", Completion::Words(&[
+    Rollout(Strategy as bool): Text, "rolling or recreate", OptionArgument::One("STRATEGY", Completion::Words(&[
         ("rolling", "One after the other, each when the one before is ready"),
         ("recreate", "All at the same time"),
     ])),
@@ -181,98 +181,98 @@ kinds! {
         show |recreate| shown(Strategy::of_record(*recreate).as_str());
 
     /// A task that ends, or a service that does not.
-    Task(bool as bool): Text, "oneshot or simple", Argument::Switch("oneshot"),
+    Task(bool as bool): Text, "oneshot or simple", OptionArgument::Switch("oneshot"),
         read |raw| raw.one_of(&[true, false], task), write |oneshot| text(task(*oneshot)),
         record |oneshot| Ok(*oneshot), value |oneshot| Some(*oneshot), show |oneshot| OptionValue::Flag(*oneshot);
 
     /// Yes or no.
-    Switch(bool as bool): Flag, "true or false", Argument::Switch("true"),
+    Switch(bool as bool): Flag, "true or false", OptionArgument::Switch("true"),
         read |raw| raw.flag(), write |yes| text(yes),
         record |yes| Ok(*yes), value |yes| Some(*yes), show |yes| OptionValue::Flag(*yes);
 
     /// A small count.
-    Count(u32 as u32): Number, "an integer >= 0", Argument::One("COUNT", Completion::None),
+    Count(u32 as u32): Number, "an integer >= 0", OptionArgument::One("COUNT", Completion::None),
         read |raw| raw.parsed(), write |count| text(count),
         record |count| Ok(*count), value |count| Some(*count), show |count| OptionValue::Number((*count).into());
 
     /// A limit; 0 for none.
-    Limit(u64 as u64): Number, "an integer >= 0", Argument::One("COUNT", Completion::None),
+    Limit(u64 as u64): Number, "an integer >= 0", OptionArgument::One("COUNT", Completion::None),
         read |raw| raw.parsed(), write |count| text(count),
         record |count| Ok(*count), value |count| Some(*count), show |count| some(*count, OptionValue::Number);
 
     /// A time span; recorded in milliseconds.
     TimeSpan(Duration as u64): NumberOrText, "a time span with a unit, such as 500ms, 10s or 5m",
-    Argument::One("SPAN", Completion::None),
+    OptionArgument::One("SPAN", Completion::None),
         read |raw| Some(raw.parsed::<HumanDuration>()?.map(|span| span.0)), write |span| text(format!("{}ms", span.as_millis())),
         record |span| Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)), value |ms| Some(Duration::from_millis(*ms)),
         show |ms| OptionValue::Span(Duration::from_millis(*ms));
 
     /// A size in bytes.
-    Bytes(u64 as u64): NumberOrText, "a size with a unit, such as 512K, 10M or 1G", Argument::One("SIZE", Completion::None),
+    Bytes(u64 as u64): NumberOrText, "a size with a unit, such as 512K, 10M or 1G", OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<Size>()?.map(|size| size.0)), write |size| text(Size(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| OptionValue::Bytes(*size);
 
     /// A limit of memory in bytes; 0 for none.
     MemoryLimit(u64 as u64): NumberOrText, "a size of at least 4M, such as 300M or 2G, or none",
-    Argument::One("SIZE", Completion::None),
+    OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<MemoryMax>()?.map(|most| most.0)), write |size| text(MemoryMax(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| some(*size, OptionValue::Bytes);
 
     /// So much memory that its use leads to a restart, in bytes.
     MemoryUse(u64 as u64): NumberOrText, "a size of at least 4M, such as 300M or 2G",
-    Argument::One("SIZE", Completion::None),
+    OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<MaxMemoryRestart>()?.map(|most| most.0)), write |size| text(Size(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| some(*size, OptionValue::Bytes);
 
     /// A health check.
     Check(HealthCheck as String): Opaque, "http://host:port/path, tcp://host:port or exec:command",
-    Argument::One("http://…|tcp://…|exec:…", Completion::None),
+    OptionArgument::One("http://…|tcp://…|exec:…", Completion::None),
         read |raw| raw.parsed(), write |check| text(check),
         record |check| Ok(check.to_string()), value |check| check.parse().ok(), show |check| shown(redact::text(check));
 
     /// Paths, relative to where the process runs.
-    Paths(Vec<String> as Vec<String>): Texts, "a list of files and directories", Argument::Many("PATH", Completion::Files),
+    Paths(Vec<String> as Vec<String>): Texts, "a list of files and directories", OptionArgument::Many("PATH", Completion::Files),
         read |raw| Some(raw.texts()), write |paths| FormattedValue::List(paths.clone()),
         record |paths| Ok(paths.clone()), value |paths| Some(paths.clone()), show |paths| OptionValue::List(paths.clone());
 
     /// Patterns of paths.
-    Patterns(Vec<String> as Vec<String>): Texts, "a list of patterns", Argument::Many("PATTERN", Completion::None),
+    Patterns(Vec<String> as Vec<String>): Texts, "a list of patterns", OptionArgument::Many("PATTERN", Completion::None),
         read |raw| Some(raw.texts()), write |patterns| FormattedValue::List(patterns.clone()),
         record |patterns| Ok(patterns.clone()), value |patterns| Some(patterns.clone()),
         show |patterns| OptionValue::List(patterns.clone());
 
     /// A schedule.
     Cron(Schedule as String): Text, "five fields such as `0 4 * * *`, or six with the second first",
-    Argument::One("'M H D M W'", Completion::None),
+    OptionArgument::One("'M H D M W'", Completion::None),
         read |raw| raw.parsed(), write |schedule| text(schedule),
         record |schedule| Ok(schedule.to_string()), value |schedule| schedule.parse().ok(), show |schedule| shown(schedule);
 
     /// A time zone by name.
-    TimeZone(Zone as String): Text, "a time zone such as UTC or Europe/Berlin", Argument::One("ZONE", Completion::None),
+    TimeZone(Zone as String): Text, "a time zone such as UTC or Europe/Berlin", OptionArgument::One("ZONE", Completion::None),
         read |raw| raw.parsed(), write |zone| text(zone),
         record |zone| Ok(zone.to_string()), value |zone| zone.parse().ok(), show |zone| shown(zone);
 
     /// A user of this machine; recorded with its groups and directories.
-    User(String as Option<RunAsUser>): Text, "the name of a user", Argument::One("NAME", Completion::Users),
+    User(String as Option<RunAsUser>): Text, "the name of a user", OptionArgument::One("NAME", Completion::Users),
         read |raw| Some(raw.full().map(|user| user.trim().to_owned())), write |user| text(user),
         record |user| limits::user(user).map(Some), value |user| user.as_ref().map(|user| user.name.clone()),
         show |user| user.as_ref().map_or(OptionValue::Nothing, |user| shown(&user.name));
 
     /// A signal that ends a process; recorded as its number.
     StopSignal(Signal as i32): Text, "a signal that ends a process, such as SIGINT or SIGQUIT",
-    Argument::One("SIGNAL", Completion::Signals),
+    OptionArgument::One("SIGNAL", Completion::Signals),
         read |raw| raw.parsed().filter(|signal: &Option<Signal>| signal.is_none_or(Signal::can_terminate)), write |signal| text(signal),
         record |signal| Ok(signal.number()), value |number| Signal::from_number(*number),
         show |number| Signal::from_number(*number).map_or(OptionValue::Nothing, shown);
 
     /// The name of a stack.
-    StackName(String as String): Text, "the name of a stack", Argument::One("NAME", Completion::Stacks),
+    StackName(String as String): Text, "the name of a stack", OptionArgument::One("NAME", Completion::Stacks),
         read |raw| Some(raw.names()?.into_iter().next()), write |name| text(name),
         record |name| Ok(name.clone()), value |name| Some(name.clone()), show |name| shown(name);
 
     /// Names of services.
     Services(Vec<String> as Vec<String>): Texts, "names of services, separated by spaces",
-    Argument::Many("SERVICE", Completion::Services),
+    OptionArgument::Many("SERVICE", Completion::Services),
         read |raw| Some(Some(raw.names()?).filter(|names| !names.is_empty())),
         write |names| text(names.join(" ")),
         record |names| Ok(names.clone()), value |names| Some(names.clone()), show |names| OptionValue::List(names.clone());

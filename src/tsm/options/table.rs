@@ -8,7 +8,7 @@ use crate::supervise::meta::RunSpec;
 use crate::tsm::limits::UserError;
 
 use super::kind::*;
-use super::value::{FormattedValue, RawValue, ValueType};
+use super::value::{FormattedValue, OptionType, RawOptionValue};
 use super::{DEFAULT_GRACE_MS, DEFAULT_INTERVAL_MS, DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_MS};
 
 /// An option of a process.
@@ -20,24 +20,24 @@ pub struct ServiceOption {
     /// The name of its flag.
     pub flag: &'static str,
     /// How the flag is given.
-    pub argument: Argument,
+    pub argument: OptionArgument,
     /// Its key in `.tsm` files.
     pub tsm: &'static str,
     /// Its keys below `[services.NAME]` in TOML, the usual one first.
     pub toml: &'static [&'static str],
     /// The type of its value.
-    pub value_type: ValueType,
+    pub value_type: OptionType,
     /// What a refused value should have been: "expected …".
     pub expected: &'static str,
     /// The limits of a number, a time span or a size: one, or none for other kinds.
-    pub limits: &'static [Limits],
+    pub limits: &'static [OptionLimits],
     /// Where `tsm info` shows it.
-    pub section: Section,
+    pub section: OptionSection,
     /// What `tsm info` calls it.
     pub label: &'static str,
     /// A value that is not the default, for tests.
     pub example: &'static [&'static str],
-    read: fn(&mut ServiceOptions, &RawValue) -> Option<()>,
+    read: fn(&mut ServiceOptions, &RawOptionValue) -> Option<()>,
     amount: fn(&ServiceOptions) -> Option<u64>,
     write: fn(&ServiceOptions) -> Option<FormattedValue>,
     apply: fn(&ServiceOptions, &mut RunSpec) -> Result<(), UserError>,
@@ -48,7 +48,7 @@ pub struct ServiceOption {
 
 /// The least and the most that an option may be, as they are written.
 #[derive(Debug)]
-pub struct Limits {
+pub struct OptionLimits {
     /// The least.
     pub least: &'static str,
     /// The most.
@@ -59,7 +59,7 @@ pub struct Limits {
 
 /// Where an option is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
+pub enum OptionSection {
     /// Always.
     Main,
     /// Where it is not the default, and with `-v`.
@@ -91,7 +91,7 @@ impl ServiceOption {
             OptionValue::Text(text) => text.is_empty(),
             _ => false,
         };
-        if is_nothing || help.contains("[default") || self.section == Section::Limits {
+        if is_nothing || help.contains("[default") || self.section == OptionSection::Limits {
             return help;
         }
         format!("{help} [default: {default}]")
@@ -102,7 +102,7 @@ impl ServiceOption {
     /// # Errors
     ///
     /// Fails with what was expected if it is invalid.
-    pub fn read(&self, options: &mut ServiceOptions, given: &RawValue) -> Result<(), &'static str> {
+    pub fn read(&self, options: &mut ServiceOptions, given: &RawOptionValue) -> Result<(), &'static str> {
         (self.read)(options, given).ok_or(self.expected)?;
         self.beyond(options).map_or(Ok(()), Err)
     }
@@ -110,7 +110,7 @@ impl ServiceOption {
     /// What was expected, if the value is beyond the limits.
     fn beyond(&self, options: &ServiceOptions) -> Option<&'static str> {
         let amount = (self.amount)(options)?;
-        let is_beyond = |it: &&Limits| {
+        let is_beyond = |it: &&OptionLimits| {
             amount < self.amount_of(it.least).unwrap_or(0) || self.amount_of(it.most).is_some_and(|most| amount > most)
         };
         self.limits.iter().find(is_beyond).map(|it| it.expected)
@@ -120,14 +120,14 @@ impl ServiceOption {
     pub fn drop_beyond(&self, options: &mut ServiceOptions) -> Option<&'static str> {
         let expected = self.beyond(options)?;
         // A blank value is none.
-        (self.read)(options, &RawValue { values: &[], list: false, dir: Path::new("/") });
+        (self.read)(options, &RawOptionValue { values: &[], list: false, dir: Path::new("/") });
         Some(expected)
     }
 
     /// How much a text is, in the unit of its kind.
     fn amount_of(&self, text: &str) -> Option<u64> {
         let (values, mut options) = ([text.to_owned()], ServiceOptions::default());
-        (self.read)(&mut options, &RawValue { values: &values, list: false, dir: Path::new("/") })?;
+        (self.read)(&mut options, &RawOptionValue { values: &values, list: false, dir: Path::new("/") })?;
         (self.amount)(&options)
     }
 
@@ -174,7 +174,7 @@ macro_rules! options {
         /// Options as they are given; what is none is left to the service or the defaults.
         #[derive(Debug, Clone, PartialEq, Eq, Default)]
         pub struct ServiceOptions {
-            $($(#[doc = $help])+ pub $field: Option<<$kind as Kind>::Value>,)+
+            $($(#[doc = $help])+ pub $field: Option<<$kind as OptionKind>::Value>,)+
         }
 
         impl ServiceOptions {
@@ -199,10 +199,10 @@ macro_rules! options {
                 options.$field = $kind::read(raw)?;
                 Some(())
             },
-            limits: &[$(Limits { least: $least, most: $most, expected: concat!("a value from ", $least, " to ", $most) })?],
+            limits: &[$(OptionLimits { least: $least, most: $most, expected: concat!("a value from ", $least, " to ", $most) })?],
             amount: |options| $kind::show(&$kind::record(options.$field.as_ref()?).ok()?).amount(),
             write: |options| options.$field.as_ref().map($kind::write),
-            section: Section::$section,
+            section: OptionSection::$section,
             label: $label,
             example: &[$($example),+],
             apply: |options, run| {

@@ -7,7 +7,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::request::StartRequest;
 use crate::tsm::request_text;
 use table::ServiceOption;
-use value::{RawValue, ValueType};
+use value::{OptionType, RawOptionValue};
 
 /// The example of one option alone.
 fn example(option: &ServiceOption) -> ServiceOptions {
@@ -17,7 +17,7 @@ fn example(option: &ServiceOption) -> ServiceOptions {
         values = vec![crate::sys::net::user_name(crate::sys::process::own_uid())];
     }
     let mut options = ServiceOptions::default();
-    let raw = RawValue { values: &values, list: true, dir: Path::new("/") };
+    let raw = RawOptionValue { values: &values, list: true, dir: Path::new("/") };
     option.read(&mut options, &raw).expect(option.name);
     assert_ne!(options, ServiceOptions::default(), "{}", option.name);
     options
@@ -112,7 +112,7 @@ fn every_amount_has_limits() {
     for option in OPTIONS {
         let read = |text: &str| {
             let values = [text.to_owned()];
-            let raw = RawValue { values: &values, list: false, dir: Path::new("/") };
+            let raw = RawOptionValue { values: &values, list: false, dir: Path::new("/") };
             option.read(&mut ServiceOptions::default(), &raw)
         };
         let shown = option.show(&example(option).resolve(None, RunSpec::default()).expect(option.name));
@@ -120,7 +120,7 @@ fn every_amount_has_limits() {
         for limits in option.limits {
             assert_eq!((read(limits.least), read(limits.most)), (Ok(()), Ok(())), "{}", option.name);
             assert!(option.full_help().contains(limits.most), "{}", option.name);
-            let number = (option.value_type == ValueType::Number).then_some("2000000000");
+            let number = (option.value_type == OptionType::Number).then_some("2000000000");
             for beyond in ["999999h", "65T", "1e9G", "-1"].into_iter().chain(number) {
                 assert!(read(beyond).is_err(), "{} {beyond}", option.name);
             }
@@ -129,7 +129,8 @@ fn every_amount_has_limits() {
     let least = |name: &str, text: &str| {
         let option = OPTIONS.iter().find(|option| option.name == name).expect(name);
         let values = [text.to_owned()];
-        option.read(&mut ServiceOptions::default(), &RawValue { values: &values, list: false, dir: Path::new("/") })
+        option
+            .read(&mut ServiceOptions::default(), &RawOptionValue { values: &values, list: false, dir: Path::new("/") })
     };
     assert_eq!(least("health_interval", "1ms"), Err("a value from 10ms to 1d"));
     assert_eq!(least("health_threshold", "0"), Err("a value from 1 to 1000"));

@@ -7,7 +7,7 @@ use crate::base::name::is_name;
 
 /// The type of a value, in the terms of TOML.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueType {
+pub enum OptionType {
     /// A string.
     Text,
     /// A string whose variables belong to the shell that will run it.
@@ -24,7 +24,7 @@ pub enum ValueType {
 
 /// A value as given.
 #[derive(Debug, Clone, Copy)]
-pub struct RawValue<'a> {
+pub struct RawOptionValue<'a> {
     /// One value, or those of a list.
     pub values: &'a [String],
     /// They were a list.
@@ -42,7 +42,7 @@ pub enum FormattedValue {
     List(Vec<String>),
 }
 
-impl RawValue<'_> {
+impl RawOptionValue<'_> {
     /// The value; those of a list joined by spaces.
     #[must_use]
     pub fn value(&self) -> String {

@@ -16,7 +16,7 @@ use crate::supervise::limits::Limits;
 use crate::supervise::meta::{Meta, ProcessState, RestartPolicy};
 use crate::sys::paths::Paths;
 use crate::tsm::allocate::{AllocationError, allocate, lowest_free};
-use crate::tsm::conflict::{Conflict, Holder};
+use crate::tsm::conflict::{Conflict, PortHolder};
 use crate::tsm::detect::ProcessType;
 use crate::tsm::live_state::LiveState;
 use crate::tsm::port::PortSpec;

@@ -10,14 +10,14 @@ use crate::tsm::request::StartContext;
 use crate::tsm::store::Process;
 
 /// The groups of processes that are restarted, and which of them were given up.
-pub(super) struct Rollout {
+pub(super) struct RollingRestart {
     /// The name of each process, and the group in which it waits for the others; none for one that waits for nothing.
     steps: Vec<(ProcessName, Option<String>)>,
     /// The groups of which an instance was not ready, with its name.
     given_up: BTreeMap<String, ProcessName>,
 }
 
-impl Rollout {
+impl RollingRestart {
     pub(super) fn new(processes: &[&Process], context: &StartContext, options: RestartOptions) -> Self {
         let group = |process: &Process| {
             let own = if process.meta.run.recreate { Strategy::Recreate } else { Strategy::Rolling };

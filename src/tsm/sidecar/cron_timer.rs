@@ -7,7 +7,7 @@ use crate::supervise::meta::{Meta, ProcessState};
 use crate::supervise::monitor_spec::MonitorSpec;
 
 use super::cron::Schedule;
-use super::health::Health;
+use super::health::HealthState;
 use super::watcher::{Now, RestartReason, Watcher};
 use super::zone::Zone;
 
@@ -38,7 +38,7 @@ impl Watcher for CronTimer {
     }
 
     /// A task that still runs is left alone; anything else is restarted.
-    fn check(&mut self, meta: &Meta, _: &mut Health, now: Now) -> Option<RestartReason> {
+    fn check(&mut self, meta: &Meta, _: &mut HealthState, now: Now) -> Option<RestartReason> {
         if now.wall < self.next_due {
             return None;
         }

@@ -9,7 +9,7 @@ use crate::base::glob::matches;
 use crate::supervise::meta::Meta;
 use crate::sys::tree_watch::TreeWatcher;
 
-use super::health::Health;
+use super::health::HealthState;
 use super::watcher::{Now, RestartReason, Watcher};
 
 /// A change counts once nothing more has changed for so long.
@@ -143,7 +143,7 @@ impl Watcher for FileWatcher {
     }
 
     /// What changed counts once nothing more has changed for a while.
-    fn check(&mut self, _: &Meta, _: &mut Health, now: Now) -> Option<RestartReason> {
+    fn check(&mut self, _: &Meta, _: &mut HealthState, now: Now) -> Option<RestartReason> {
         let (_, first, last) = self.change.as_ref()?;
         let quiet = now.at.saturating_duration_since(*last) >= DEBOUNCE;
         if !quiet && now.at.saturating_duration_since(*first) < MAX_DEBOUNCE {

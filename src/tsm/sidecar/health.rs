@@ -41,7 +41,7 @@ impl HealthStatus {
 /// What a sidecar knows. Written by the sidecar alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Health {
+pub struct HealthState {
     /// The life that all this is about: `life.nonce` of the record.
     pub nonce: String,
     /// How it is.
@@ -70,7 +70,7 @@ pub struct Health {
     pub restarted: String,
 }
 
-impl Health {
+impl HealthState {
     /// What the change from the status `before` means for readers of events.
     pub(super) fn event_after(&self, before: HealthStatus) -> Option<EventKind> {
         match (before, self.status) {
@@ -104,24 +104,24 @@ impl Health {
 
 /// Reads what the sidecar of the process in `dir` knows; none if it knows nothing.
 #[must_use]
-pub fn read(dir: &Path) -> Option<Health> {
+pub fn read(dir: &Path) -> Option<HealthState> {
     serde_json::from_slice(&disk::read_own(dir.join(FILE)).ok()?).ok()
 }
 
 /// The same, as far as it is about the life that `meta` records. A process that is looked after and of which nothing is known yet
 /// is starting.
 #[must_use]
-pub fn for_run(dir: &Path, meta: &Meta) -> Option<Health> {
+pub fn for_run(dir: &Path, meta: &Meta) -> Option<HealthState> {
     let care = &meta.run.monitor;
     if care.health.is_empty() && !care.notify {
         return None;
     }
     let known = read(dir).filter(|health| health.nonce == meta.run_state.nonce);
-    Some(known.unwrap_or_else(|| Health { nonce: meta.run_state.nonce.clone(), ..Health::default() }))
+    Some(known.unwrap_or_else(|| HealthState { nonce: meta.run_state.nonce.clone(), ..HealthState::default() }))
 }
 
 /// Replaces the file in one step, without sync: it means nothing after a power cut.
-pub(super) fn write(dir: &Path, health: &Health) -> io::Result<()> {
+pub(super) fn write(dir: &Path, health: &HealthState) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(health)?;
     bytes.push(b'\n');
     let fresh = dir.join(".health.json.new");
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn so_many_failures_in_a_row_make_it_unhealthy_and_one_success_heals() {
-        let mut health = Health::default();
+        let mut health = HealthState::default();
         let no = || Err("no".to_owned());
         health.record_probe(no(), u32::MAX);
         assert_eq!((health.status, health.failures), (HealthStatus::Starting, 1), "grace");

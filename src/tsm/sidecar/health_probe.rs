@@ -6,7 +6,7 @@ use crate::supervise::meta::Meta;
 use crate::supervise::monitor_spec::MonitorSpec;
 use crate::sys::child;
 
-use super::health::{Health, HealthStatus};
+use super::health::{HealthState, HealthStatus};
 use super::probe::{HealthCheck, ProbeTarget};
 use super::watcher::{Now, RestartReason, Watcher};
 
@@ -33,7 +33,7 @@ impl HealthProbe {
     }
 
     /// Runs the check; what is wrong, if something is.
-    fn probe(&self, meta: &Meta, health: &Health) -> Result<(), String> {
+    fn probe(&self, meta: &Meta, health: &HealthState) -> Result<(), String> {
         let spec = &meta.run.monitor;
         let user = meta.run.user.as_ref().map(|user| (user.uid, user.gid));
         let target = ProbeTarget { pid: meta.pid, port: meta.port, cwd: &meta.cwd, user };
@@ -54,7 +54,7 @@ impl Watcher for HealthProbe {
         Some(self.next.saturating_duration_since(now.at))
     }
 
-    fn check(&mut self, meta: &Meta, health: &mut Health, now: Now) -> Option<RestartReason> {
+    fn check(&mut self, meta: &Meta, health: &mut HealthState, now: Now) -> Option<RestartReason> {
         let reported = (health.notified, health.status_text.clone());
         if now.at < self.next && reported == self.reported {
             return None;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::supervise::meta::Meta;
 use crate::sys::process::{self, ProcessTable};
 
-use super::health::Health;
+use super::health::HealthState;
 use super::watcher::{Now, RestartReason, Watcher};
 
 /// Between two measurements.
@@ -30,7 +30,7 @@ impl Watcher for MemoryLimit {
         Some(self.next.saturating_duration_since(now.at))
     }
 
-    fn check(&mut self, meta: &Meta, _: &mut Health, now: Now) -> Option<RestartReason> {
+    fn check(&mut self, meta: &Meta, _: &mut HealthState, now: Now) -> Option<RestartReason> {
         if now.at < self.next {
             return None;
         }

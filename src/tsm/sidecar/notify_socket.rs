@@ -9,7 +9,7 @@ use crate::supervise::meta::{Meta, ProcessState};
 use crate::sys::credential_socket::CredentialSocket;
 use crate::sys::process;
 
-use super::health::Health;
+use super::health::HealthState;
 use super::watcher::{Now, RestartReason, Watcher};
 use super::{NOTIFY, SOCKET};
 
@@ -48,7 +48,7 @@ impl Watcher for NotifySocket {
         None
     }
 
-    fn check(&mut self, _: &Meta, health: &mut Health, _: Now) -> Option<RestartReason> {
+    fn check(&mut self, _: &Meta, health: &mut HealthState, _: Now) -> Option<RestartReason> {
         let mut message = [0; MAX_MESSAGE];
         while let Some((length, from)) = self.socket.recv(&mut message) {
             if from != 0 && from != process::own_uid() && Some(from) != self.user {

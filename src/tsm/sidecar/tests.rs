@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::cron_timer::CronTimer;
-use super::health::{Health, HealthStatus};
+use super::health::{HealthState, HealthStatus};
 use super::memory_limit::MemoryLimit;
 use super::watch_loop::Sidecar;
 use super::watcher::{Now, RestartReason, Watcher};
@@ -64,7 +64,7 @@ fn meta() -> Meta {
 
 #[test]
 fn a_schedule_is_due_once_and_then_again() {
-    let (begin, mut health) = (now(), Health::default());
+    let (begin, mut health) = (now(), HealthState::default());
     let mut meta = meta();
     (meta.run.monitor.cron, meta.run.monitor.cron_tz) = ("* * * * *".to_owned(), "UTC".to_owned());
     let mut timer = CronTimer::new(&meta.run.monitor, begin).expect("a schedule");
@@ -86,7 +86,7 @@ fn a_schedule_is_due_once_and_then_again() {
 
 #[test]
 fn memory_is_measured_at_intervals() {
-    let (begin, mut health) = (now(), Health::default());
+    let (begin, mut health) = (now(), HealthState::default());
     let mut limit = MemoryLimit::new(1, begin).expect("a limit");
     let step = limit.due(begin).expect("an interval");
     assert_eq!(limit.check(&meta(), &mut health, begin), None, "not yet");

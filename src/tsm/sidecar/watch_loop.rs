@@ -15,7 +15,7 @@ use crate::sys::pidfd::PidFd;
 
 use super::cron_timer::CronTimer;
 use super::file_watch::FileWatcher;
-use super::health::{self, Health};
+use super::health::{self, HealthState};
 use super::health_probe::HealthProbe;
 use super::memory_limit::MemoryLimit;
 use super::notify_socket::NotifySocket;
@@ -39,7 +39,7 @@ pub(super) struct Sidecar<'a> {
     host: &'a dyn Host,
     /// Held until the end.
     pub(super) lock: Option<File>,
-    health: Health,
+    health: HealthState,
     /// Also wakes the loop when the record changes.
     files: FileWatcher,
     /// In the order in which they are asked; what the process reports comes before the check that needs it.
@@ -92,10 +92,16 @@ impl<'a> Sidecar<'a> {
     /// A new run begins with nothing known.
     fn sync_run(&mut self, meta: &Meta, now: Now) {
         if self.health.nonce != meta.run_state.nonce {
-            let Health { restarts, last_restart, restarted, .. } = std::mem::take(&mut self.health);
+            let HealthState { restarts, last_restart, restarted, .. } = std::mem::take(&mut self.health);
             let nonce = meta.run_state.nonce.clone();
-            self.health =
-                Health { nonce, restarts, last_restart, restarted, since_ms: now.wall.0, ..Health::default() };
+            self.health = HealthState {
+                nonce,
+                restarts,
+                last_restart,
+                restarted,
+                since_ms: now.wall.0,
+                ..HealthState::default()
+            };
             self.restart_requested = None;
             self.watchers.iter_mut().for_each(|watcher| watcher.new_run(now));
             self.save();
@@ -105,7 +111,7 @@ impl<'a> Sidecar<'a> {
 
     /// What is known about the process.
     #[cfg(test)]
-    pub(super) fn health(&self) -> &Health {
+    pub(super) fn health(&self) -> &HealthState {
         &self.health
     }
 

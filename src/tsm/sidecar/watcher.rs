@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::base::time::Timestamp;
 use crate::supervise::meta::{Meta, ProcessState, StopCause};
 
-use super::health::Health;
+use super::health::HealthState;
 
 /// The time of a check, by the clock that only goes forward and by the one on the wall.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) trait Watcher {
     fn due(&self, now: Now) -> Option<Duration>;
 
     /// Checks what is due, and says why the process has to be restarted, if it has to. Called after every wake-up.
-    fn check(&mut self, meta: &Meta, health: &mut Health, now: Now) -> Option<RestartReason>;
+    fn check(&mut self, meta: &Meta, health: &mut HealthState, now: Now) -> Option<RestartReason>;
 
     /// True if it is watched while the process is in this state.
     fn is_active(&self, state: ProcessState) -> bool {

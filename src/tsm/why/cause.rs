@@ -7,7 +7,7 @@ use crate::base::size::Size;
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::{ExitStatus, LastExit, OomVerdict};
 use crate::sys::{kernel, process};
-use crate::tsm::conflict::{self, Holder};
+use crate::tsm::conflict::{self, PortHolder};
 use crate::tsm::store::Process;
 
 /// Everything that fits, likeliest first.
@@ -47,7 +47,7 @@ impl PossibleCause {
 fn port(process: &Process) -> Option<PossibleCause> {
     let port = process.meta.port.filter(|_| !process.is_running())?;
     let found = conflict::listening(port, std::slice::from_ref(process))?;
-    let own = matches!(&found.holder, Holder::Process { managed: Some(_), .. });
+    let own = matches!(&found.holder, PortHolder::Process { managed: Some(_), .. });
     (!own).then(|| cause(found.line()).with_advice(found.suggestion()))
 }
 

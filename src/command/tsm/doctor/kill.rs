@@ -5,7 +5,7 @@ use clap::builder::TypedValueParser;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::UsedPort;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
-use crate::report::{Answer, Message, Question, Report, Table};
+use crate::report::{Message, Question, Report, Table, UserAnswer};
 use crate::sys::pidfd::KillSignal;
 use crate::tsm::control::StopResult;
 use crate::tsm::kill::{self, KillMatch, KillTarget};
@@ -63,9 +63,9 @@ impl Holders {
         if !cx.yes {
             let question = format!("Kill {who}, which listens on port {}?", port.0);
             match cx.console.ask(&Question { text: question, expected: None }) {
-                Answer::Yes => {}
-                Answer::No => return Err(refuse("it was not confirmed")),
-                Answer::NotInteractive => {
+                UserAnswer::Yes => {}
+                UserAnswer::No => return Err(refuse("it was not confirmed")),
+                UserAnswer::NotInteractive => {
                     return Err(refuse("confirmation needed, and stdin is not a terminal").with_advice("pass --yes"));
                 }
             }

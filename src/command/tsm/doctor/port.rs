@@ -8,7 +8,7 @@ use crate::command::argument::UsedPort;
 use crate::command::tsm::info::drop_empty;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
-use crate::tsm::conflict::{self, Conflict, Holder};
+use crate::tsm::conflict::{self, Conflict, PortHolder};
 use crate::tsm::ports::read;
 use crate::tsm::store::ProcessStore;
 
@@ -33,16 +33,18 @@ impl Command for Port {
         let reserved: Vec<String> =
             read(cx.paths)?.into_iter().filter(|claim| claim.port == self.port.0).map(|claim| claim.name).collect();
         let (pid, command, managed, user) = match found.as_ref().map(|found| &found.holder) {
-            Some(Holder::Process { pid, command, managed }) => {
+            Some(PortHolder::Process { pid, command, managed }) => {
                 (Some(*pid), Some(command.as_str()), managed.as_deref(), None)
             }
-            Some(Holder::Claimed { name, pid, command }) => (*pid, Some(command.as_str()), Some(name.as_str()), None),
-            Some(Holder::Hidden { user }) => (None, None, None, Some(user.clone())),
+            Some(PortHolder::Claimed { name, pid, command }) => {
+                (*pid, Some(command.as_str()), Some(name.as_str()), None)
+            }
+            Some(PortHolder::Hidden { user }) => (None, None, None, Some(user.clone())),
             None => (None, None, None, None),
         };
         let user = user.or_else(|| pid.map(|pid| crate::sys::net::describe(pid).user));
         let status = match &found {
-            Some(Conflict { holder: Holder::Claimed { .. }, .. }) => {
+            Some(Conflict { holder: PortHolder::Claimed { .. }, .. }) => {
                 Cell::from("claimed").text("claimed, not listening").tone(Tone::Bad)
             }
             Some(_) => Cell::from("used").text("in use").tone(Tone::Bad),
@@ -63,7 +65,7 @@ impl Command for Port {
 
 fn advice(conflict: &Conflict) -> String {
     match &conflict.holder {
-        Holder::Process { managed: None, pid, .. } => format!("tsm doctor kill {}, or kill {pid}", conflict.port),
+        PortHolder::Process { managed: None, pid, .. } => format!("tsm doctor kill {}, or kill {pid}", conflict.port),
         _ => conflict.suggestion(),
     }
 }

@@ -9,7 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Table, Tone, Value};
-use crate::tsm::events::sessions::{self, Session};
+use crate::tsm::events::sessions::{self, ReportedSession};
 
 /// Show the sessions that a process reports
 ///
@@ -67,10 +67,10 @@ impl Command for Sessions {
     }
 }
 
-fn summary(sessions: &[Session]) -> Fields {
+fn summary(sessions: &[ReportedSession]) -> Fields {
     let active = sessions.iter().filter(|session| !session.has_ended).count();
     let users: BTreeSet<_> = sessions.iter().filter_map(|session| session.user.as_ref()).collect();
-    let total: Duration = sessions.iter().map(Session::duration).sum();
+    let total: Duration = sessions.iter().map(ReportedSession::duration).sum();
     let average = u32::try_from(sessions.len()).ok().and_then(|count| total.checked_div(count));
     Fields::default()
         .with("sessions", sessions.len())
@@ -81,7 +81,7 @@ fn summary(sessions: &[Session]) -> Fields {
         .with("average_duration", Value::from(average))
 }
 
-fn table(sessions: Vec<Session>) -> Table {
+fn table(sessions: Vec<ReportedSession>) -> Table {
     let mut table = Table::new(&[
         ("session", "SESSION"),
         ("user", "USER"),

@@ -7,7 +7,7 @@ use super::{EventArgs, NO_EVENTS, data, sources};
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, RowStream, Tone, Value};
-use crate::tsm::events::{Event, EventKind};
+use crate::tsm::events::{ReportedEvent, ReportedKind};
 use crate::tsm::logs::{self, FollowEnd, Follower, LogLine, LogSource, Query};
 
 /// Show the events that a process reports, as they come
@@ -66,8 +66,8 @@ struct EventFormat {
 impl EventFormat {
     /// The event of a line, if it reports one that is wanted.
     fn row(&self, line: &LogLine, sources: &[LogSource]) -> Option<Message> {
-        let event = Event::parse(line)?;
-        let kinds = EventKind::names(&event);
+        let event = ReportedEvent::parse(line)?;
+        let kinds = ReportedKind::names(&event);
         if let Some(filter) = &self.filter {
             let text = String::from_utf8_lossy(&line.bytes);
             if !kinds.contains(&filter.as_str()) && !filter.is_match(&text) {
@@ -76,7 +76,7 @@ impl EventFormat {
         }
         let tone = match event.is_error() {
             true => Tone::Bad,
-            false if EventKind::HighResponseTime.matches(&event) => Tone::Warn,
+            false if ReportedKind::HighResponseTime.matches(&event) => Tone::Warn,
             false => Tone::Plain,
         };
         let json = serde_json::Value::Object(event.data.clone());
@@ -93,7 +93,7 @@ impl EventFormat {
         )
     }
 
-    fn time(&self, event: &Event) -> String {
+    fn time(&self, event: &ReportedEvent) -> String {
         let point = event.at.and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok());
         let text = point.map(|point| point.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
         text.unwrap_or_else(|| "-".to_owned())

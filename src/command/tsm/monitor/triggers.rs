@@ -11,7 +11,7 @@ use crate::command::tsm::events::sources;
 use crate::command::tsm::process_args::Targets;
 use crate::report::{Arrival, Message, Report, RowStream, Tone, Value};
 use crate::tsm::events::trigger_run::{MAX_CONCURRENT, RUN_TIMEOUT, TriggerOutcome, TriggerRun, TriggerRunner};
-use crate::tsm::events::{Event, trigger};
+use crate::tsm::events::{ReportedEvent, trigger};
 use crate::tsm::logs::{FollowEnd, Follower, Query};
 
 /// The pause between two looks whether a program of a trigger has ended.
@@ -57,7 +57,7 @@ impl Iterator for TriggerFollow {
                 Ok(None) => continue,
                 Err(error) => return Some(Err(error.into())),
             };
-            if let Some(event) = Event::parse(&line) {
+            if let Some(event) = ReportedEvent::parse(&line) {
                 let process = self.follower.sources()[line.source].process.clone();
                 self.firing.start(&event, process.as_str(), &String::from_utf8_lossy(&line.bytes));
             }

@@ -89,7 +89,7 @@ fn what_is_not_a_port_is_reported_with_its_place() {
 }
 
 fn taken_by_a_stranger(port: u16) -> Option<Conflict> {
-    let holder = Holder::Process { pid: 77, command: "nginx".to_owned(), managed: None };
+    let holder = PortHolder::Process { pid: 77, command: "nginx".to_owned(), managed: None };
     (3000..3003).contains(&port).then_some(Conflict { port, holder })
 }
 
