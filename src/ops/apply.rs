@@ -8,6 +8,7 @@ mod define;
 pub mod effects;
 mod error;
 mod execute;
+mod released;
 mod running;
 mod unit_change;
 
@@ -26,6 +27,8 @@ use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::definition::Definition;
 use crate::tsm::service::{ServiceSet, Services};
+use define::Surroundings;
+use released::Released;
 
 pub use error::ApplyError;
 pub use execute::{ApplyResult, Done};
@@ -148,9 +151,11 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     service_keys::refuse(&store.environment_path(request.env), service_keys::check(&document))?;
     let rollout = Manifest::read(&request.paths.manifest(request.org), &request.paths.org(request.org))?.rollout;
     let env = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
-    let mut services = declared(request, &document, rollout, &env)?;
+    let released = Released::of(request)?;
+    let how = Surroundings { rollout, released: released.as_ref() };
+    let mut services = declared(request, &document, how, &env)?;
     services.extend(removed(request, &services, &env)?);
-    let is_live = running::plan(request, &env, &mut services)?;
+    let is_live = running::plan(request, &env, &mut services, how.released)?;
     Ok(ApplyPlan { env, services, unit: None, other_user: other_user(request, &document), rollout, is_live })
 }
 
@@ -158,12 +163,12 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
 fn declared(
     request: &ApplyRequest,
     document: &Document,
-    rollout: Rollout,
+    how: Surroundings,
     from: &EnvRef,
 ) -> Result<Vec<ServiceChange>, Fault> {
     let mut services = Vec::new();
     for service in services::declared_services(document) {
-        let Some((definition, notes)) = define::define(request, document, &service, rollout) else { continue };
+        let Some((definition, notes)) = define::define(request, document, &service, how) else { continue };
         let name: ServiceName =
             service.name.parse().map_err(|error| Fault::new(FaultKind::Failed, format!("{error}")))?;
         let action = action(request, &name, &definition, from);

@@ -1,6 +1,6 @@
 //! What the keys below `[services.NAME]` mean: the same as in a `.tsm` file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::Diagnostic;
 use crate::base::suggest::closest_match;
@@ -10,6 +10,7 @@ use crate::config::path::KeyPath;
 use crate::org::draft::{OVERRIDES, ProfileChain};
 use crate::org::error::OrgError;
 use crate::org::profile::{self, Op, Rule};
+use crate::sys::paths::Paths;
 use crate::tsm::definition::Definition;
 use crate::tsm::definition::keys::{DefinitionKey, keys};
 use crate::tsm::options::value::{OptionType, RawOptionValue};
@@ -180,6 +181,13 @@ pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str
     }
     definition.complete();
     definition
+}
+
+/// Where relative paths of an environment begin: in `deployment.tetra_src`, if that is a directory here, else in `TETRA_DIR`.
+#[must_use]
+pub fn source_directory(document: &Document, paths: &Paths, home: Option<&str>) -> PathBuf {
+    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| PathBuf::from(expand_tilde(text, home)));
+    source.filter(|path| path.is_dir()).unwrap_or_else(|| paths.home().to_owned())
 }
 
 /// A path whose `~` is the operator's home directory.

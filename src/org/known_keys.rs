@@ -14,7 +14,7 @@ pub(super) enum ValueType {
     OneOf(&'static [&'static str]),
 }
 
-const KEYS: [(&str, ValueType); 37] = [
+const KEYS: [(&str, ValueType); 40] = [
     ("environment.name", ValueType::String),
     ("environment.type", ValueType::OneOf(&["local", "development", "dev", "staging", "stage", "production", "prod"])),
     ("environment.description", ValueType::String),
@@ -52,10 +52,13 @@ const KEYS: [(&str, ValueType); 37] = [
     ("daemon.unit", ValueType::String),
     ("daemon.scope", ValueType::OneOf(&["system", "user"])),
     ("daemon.hardening", ValueType::String),
+    ("release.from", ValueType::String),
+    ("release.exclude", ValueType::Strings),
+    ("release.build", ValueType::String),
 ];
 
 /// Tables that tetra knows.
-pub(super) const TABLES: [&str; 16] = [
+pub(super) const TABLES: [&str; 17] = [
     "environment",
     "deployment",
     "system",
@@ -68,6 +71,7 @@ pub(super) const TABLES: [&str; 16] = [
     "backup",
     "compliance",
     "daemon",
+    "release",
     METADATA,
     OVERRIDES,
     "sync",

@@ -36,6 +36,7 @@ pub mod path_rewrite;
 pub mod profile;
 pub mod promote;
 pub mod read;
+pub mod release;
 pub mod render;
 pub mod rollback;
 pub mod schema;

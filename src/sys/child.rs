@@ -1,8 +1,11 @@
 //! Programs that this one waits for.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
@@ -83,6 +86,12 @@ pub enum ChildExit {
 /// How often a program is looked after.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The longest line that is handed on as one, in bytes.
+const MAX_LINE: u64 = 64 << 10;
+
+/// Lines that wait to be handed on.
+const MAX_LINES: usize = 64;
+
 /// Runs a program with `input` on its standard input and without output, for at most `limit` and until `given_up`. It has a process group of its
 /// own, all of which ends with it.
 ///
@@ -120,6 +129,73 @@ pub fn run_with_timeout(
         let status = child.wait()?;
         Ok(if in_time { ChildExit::Code(exit_code(status)) } else { ChildExit::Killed })
     })
+}
+
+/// A command line, and what it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct ShellLine<'a> {
+    /// What `sh -c` runs.
+    pub text: &'a str,
+    /// Where.
+    pub cwd: &'a Path,
+    /// Its environment.
+    pub variables: &'a BTreeMap<String, String>,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// Runs a command line to its end, or until Ctrl-C is pressed, and hands on each line of both its streams. It has a process group
+/// of its own, all of which ends with it.
+///
+/// # Errors
+///
+/// Fails if `sh` cannot be started.
+pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<ChildExit> {
+    let until = Instant::now() + line.limit;
+    let (output, input) = io::pipe()?;
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line.text).current_dir(line.cwd).env_clear().envs(line.variables).process_group(0);
+    let mut child = command.stdin(Stdio::null()).stderr(input.try_clone()?).stdout(input).spawn()?;
+    // It holds the ends that are written to.
+    drop(command);
+    let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
+    let (send, lines) = std::sync::mpsc::sync_channel(MAX_LINES);
+    std::thread::scope(|scope| {
+        scope.spawn(move || read_lines(output, &send));
+        let in_time = loop {
+            match lines.recv_timeout(POLL_INTERVAL) {
+                Ok(text) => on_line(&text),
+                Err(RecvTimeoutError::Disconnected) => break true,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if Instant::now() >= until || signal::interrupted() {
+                break false;
+            }
+        };
+        if !in_time {
+            // Not yet collected, so the number of its group is still its own.
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        // The reader does not wait for this side.
+        drop(lines);
+        let status = child.wait()?;
+        Ok(if in_time { ChildExit::Code(exit_code(status)) } else { ChildExit::Killed })
+    })
+}
+
+/// Hands on lines until the last writer is gone; a longer one comes in parts.
+fn read_lines(output: PipeReader, send: &SyncSender<String>) {
+    let mut output = BufReader::new(output);
+    loop {
+        let mut line = Vec::new();
+        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if send.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::world::{LineResult, PROGRAM, World};
 use link::Link;
 
 mod agent;
+mod application;
 mod disks;
 mod faults;
 mod link;

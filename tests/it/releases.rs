@@ -41,7 +41,7 @@ fn deploy(store: &ReleaseStore, payload: &Payload) -> Result<(), tetra::deploy::
     if let Some(old) = old.filter(|old| old != rid) {
         store.set_previous(&old, "tx")?;
     }
-    store.prune(std::slice::from_ref(rid))?;
+    store.prune(std::slice::from_ref(rid), &[])?;
     Ok(())
 }
 
@@ -144,7 +144,7 @@ fn a_full_disk_changes_nothing_and_keeps_what_has_arrived() {
     assert_eq!(store.missing(&large.manifest).expect("looked")[0].received, 2 << 20);
 
     // While it is built: nothing of it is left.
-    store.prune(&[]).expect("pruned");
+    store.prune(&[], &[]).expect("pruned");
     let fits_once = payload(2, vec![8; 2_500 << 10]);
     let error = deploy(&store, &fits_once).expect_err("no room for a copy");
     assert!(format!("{error:?}").contains("StorageFull"), "{error:?}");

@@ -1,5 +1,6 @@
 //! `org deploy`
 
+mod application;
 pub mod freeze;
 pub mod logs;
 mod options;
@@ -68,11 +69,11 @@ pub(in crate::command) fn prepare(
     let env = environment(cx, named)?;
     let Promoted { promotion, text, note } = promoted(cx, &store, &env)?;
     let path = EntryPath::new(&Place::file_in_release(&env)).map_err(|why| Fault::usage(why.to_string()))?;
+    let target = DeployTarget::find(cx, EnvRef { org: Some(org.clone()), env: env.clone() }, &options.hosts)?;
+    let mut notes: Vec<String> = note.into_iter().collect();
+    let application = application::made(cx, &store, &text, &options, &mut notes)?;
     let documents = vec![Document { path, bytes: text.into_bytes() }];
-    let at = cx.host.now();
-    let payload = Payload::collect(Sources { org: org.clone(), env: env.clone(), at, documents, application: None })?;
-    let target = DeployTarget::find(cx, EnvRef { org: Some(org), env }, &options.hosts)?;
-    let notes = note.into_iter().collect();
+    let payload = Payload::collect(Sources { org, env, at: cx.host.now(), documents, application })?;
     DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments })
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ReleaseError;
 use super::names::{ContentHash, EntryPath, ReleaseId, link_stays};
-use super::{MAX_ENTRIES, MAX_SIZE};
+use super::{APPLICATION, MAX_ENTRIES, MAX_SIZE};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::base::time::Timestamp;
@@ -155,6 +155,14 @@ impl Manifest {
     #[must_use]
     pub fn content(&self) -> ContentHash {
         content(&self.entries)
+    }
+
+    /// A digest of the files of the application; none if it has no such files.
+    #[must_use]
+    pub fn application(&self) -> Option<ContentHash> {
+        let is_below = |entry: &&Entry| entry.path.as_str().split('/').next() == Some(APPLICATION);
+        let entries: Vec<Entry> = self.entries.iter().filter(is_below).cloned().collect();
+        (!entries.is_empty()).then(|| content(&entries))
     }
 
     /// The bytes of all files together.

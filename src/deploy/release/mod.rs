@@ -35,6 +35,9 @@ pub use refusal::Refusal;
 pub use store::ReleaseStore;
 pub use tree::Application;
 
+/// The directory of a release with the files of the application.
+pub const APPLICATION: &str = "app";
+
 /// The most entries that a release has.
 pub const MAX_ENTRIES: usize = 20_000;
 

@@ -140,7 +140,7 @@ impl Collection {
         let mut size = 0;
         for it in found {
             let kind = match it.kind {
-                Kind::Directory { mode } => EntryKind::Directory { mode },
+                Kind::Directory => EntryKind::Directory { mode: 0o555 },
                 Kind::Link { target } => EntryKind::Link { target },
                 Kind::File { mode } => {
                     let (source, measured) = SourceFile::read(it.from)?;

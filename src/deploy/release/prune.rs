@@ -30,15 +30,15 @@ pub struct Pruned {
 }
 
 impl ReleaseStore {
-    /// Removes releases but the last five of `committed` (oldest first), the current and the previous one, and the last three
-    /// that failed; contents that none of these has; and what killed runs left. Only under the lock of the organization.
+    /// Removes releases but the last five of `committed` (oldest first), those `in_use`, the current and the previous one, and the
+    /// last three that failed; contents that none of these has; and what killed runs left. Only under the lock of the organization.
     ///
     /// # Errors
     ///
     /// Fails if something cannot be read or removed. What was not removed is whole.
-    pub fn prune(&self, committed: &[ReleaseId]) -> Result<Pruned, ReleaseError> {
+    pub fn prune(&self, committed: &[ReleaseId], in_use: &[ReleaseId]) -> Result<Pruned, ReleaseError> {
         let mut pruned = Pruned { leftovers: self.remove_leftovers()?, ..Pruned::default() };
-        let mut kept: BTreeSet<ReleaseId> = committed.iter().rev().take(KEPT).cloned().collect();
+        let mut kept: BTreeSet<ReleaseId> = committed.iter().rev().take(KEPT).chain(in_use).cloned().collect();
         kept.extend([self.current()?, self.previous()?].into_iter().flatten());
         for rid in self.list()? {
             if !kept.contains(&rid) {
@@ -54,6 +54,16 @@ impl ReleaseStore {
         }
         pruned.blobs = self.prune_blobs()?;
         Ok(pruned)
+    }
+
+    /// Removes a release, if it is there. Only under the lock.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is current or previous, or cannot be removed.
+    pub fn remove(&self, rid: &ReleaseId) -> Result<(), ReleaseError> {
+        self.refuse_in_use(rid)?;
+        if self.contains(rid) { self.remove_release(rid) } else { Ok(()) }
     }
 
     /// Under another name first: a release that is half removed does not count as one.

@@ -18,8 +18,8 @@ pub enum Refusal {
     /// Runs with the rights of its owner.
     #[error("it has a set-user-ID or set-group-ID bit")]
     SetId,
-    /// A private env file or key.
-    #[error("it is a private file with secrets, which are delivered apart from releases")]
+    /// An env file or a private key.
+    #[error("it looks like a secret, which is never part of a release")]
     Secret,
     /// The manifest has this name, or two sources do.
     #[error("its path is taken")]

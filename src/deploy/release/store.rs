@@ -43,7 +43,9 @@ impl ReleaseStore {
         &self.root
     }
 
-    pub(super) fn releases(&self) -> PathBuf {
+    /// Where releases are.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
         self.root.join("releases")
     }
 
@@ -153,6 +155,11 @@ impl ReleaseStore {
         Ok(sync(&self.root)?)
     }
 
+    pub(super) fn refuse_in_use(&self, rid: &ReleaseId) -> Result<(), ReleaseError> {
+        let is_used = [self.current()?, self.previous()?].contains(&Some(rid.clone()));
+        if is_used { Err(ReleaseError::InUse(rid.clone())) } else { Ok(()) }
+    }
+
     /// Puts a release aside that was taken back. One of the same name that is there goes.
     ///
     /// # Errors
@@ -163,9 +170,7 @@ impl ReleaseStore {
         if !self.contains(rid) {
             return Err(ReleaseError::NotFound(rid.clone()));
         }
-        if [self.current()?, self.previous()?].contains(&Some(rid.clone())) {
-            return Err(ReleaseError::InUse(rid.clone()));
-        }
+        self.refuse_in_use(rid)?;
         file::create_dir(&self.failed())?;
         let to = self.failed().join(rid.as_str());
         remove_tree(&to)?;

@@ -43,11 +43,8 @@ impl Bed {
     }
 
     fn collect(&self, exclude: &[&str]) -> Result<Payload, ReleaseError> {
-        let application = Application {
-            from: self.from(),
-            into: EntryPath::new("app").expect("a path"),
-            exclude: exclude.iter().map(|it| (*it).to_owned()).collect(),
-        };
+        let application =
+            Application { from: self.from(), exclude: exclude.iter().map(|it| (*it).to_owned()).collect() };
         collect_at(AT, &[("environments/dev.toml", b"port = 3000\n")], Some(application))
     }
 

@@ -1,25 +1,26 @@
 //! The files of an application, as they are in a directory.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::MAX_ENTRIES;
 use super::error::ReleaseError;
 use super::names::{EntryPath, link_stays};
 use super::refusal::Refusal;
+use super::{APPLICATION, MAX_ENTRIES};
 use crate::base::glob::matches;
 use crate::disk;
 use crate::sys::file::FileError;
+
+/// As far as a `.pem` is read for a private key: bundles of certificates have some 200 KiB.
+const MAX_PEM: u64 = 1 << 20;
 
 /// The files of an application, from a directory.
 #[derive(Debug)]
 pub struct Application {
     /// The directory.
     pub from: PathBuf,
-    /// Where they are in the release.
-    pub into: EntryPath,
     /// Patterns of what is left out, as [`crate::base::glob::matches`] reads them.
     pub exclude: Vec<String>,
 }
@@ -33,11 +34,12 @@ pub(super) struct Found {
     pub(super) kind: Kind,
 }
 
-/// What it is; the mode is the one that it has in a release.
+/// What it is; the mode is the one that it has in a release: everybody may read all of it, and execute what its owner may execute
+/// here. So a release does not depend on the umask of the one who made it.
 pub(super) enum Kind {
     File { mode: u32 },
     Link { target: String },
-    Directory { mode: u32 },
+    Directory,
 }
 
 impl Application {
@@ -57,7 +59,7 @@ impl Application {
                     continue;
                 }
                 let it = self.look(&below)?;
-                if matches!(it.kind, Kind::Directory { .. }) {
+                if matches!(it.kind, Kind::Directory) {
                     open.push(below);
                 }
                 found.push(it);
@@ -72,20 +74,20 @@ impl Application {
     fn look(&self, below: &Path) -> Result<Found, ReleaseError> {
         let from = self.from.join(below);
         let text = below.to_str().ok_or_else(|| refused(&from, Refusal::Name))?;
-        let path = EntryPath::new(&format!("{}/{text}", self.into)).map_err(|why| refused(&from, why))?;
+        let path = EntryPath::new(&format!("{APPLICATION}/{text}")).map_err(|why| refused(&from, why))?;
         let found = fs::symlink_metadata(&from).map_err(FileError::io("read", &from))?;
         let kind = if found.is_symlink() {
             Kind::Link { target: self.link_target(&from, text)? }
         } else if found.is_dir() {
-            Kind::Directory { mode: found.mode() & 0o555 | 0o500 }
+            Kind::Directory
         } else if found.is_file() {
             if found.mode() & 0o6000 != 0 {
                 return Err(refused(&from, Refusal::SetId));
             }
-            if is_secret(&from, &found)? {
+            if is_secret(&from)? {
                 return Err(refused(&from, Refusal::Secret));
             }
-            Kind::File { mode: found.mode() & 0o555 | 0o400 }
+            Kind::File { mode: if found.mode() & 0o100 == 0 { 0o444 } else { 0o555 } }
         } else {
             return Err(refused(&from, Refusal::SpecialFile));
         };
@@ -108,19 +110,23 @@ fn refused(path: &Path, why: Refusal) -> ReleaseError {
     ReleaseError::Refused { path: path.to_owned(), why }
 }
 
-/// True if only its owner may read it, and it is an env file by its name or begins as a private key does. Where the umask makes
-/// every file private, others go through.
-fn is_secret(path: &Path, found: &Metadata) -> Result<bool, FileError> {
-    if found.mode() & 0o077 != 0 {
-        return Ok(false);
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if name == ".env" || name.starts_with(".env.") || name.ends_with(".env") {
+/// True for what looks like a secret: an env file, `id_…` without an ending, a `.pem` that is no certificate, or whatever begins as
+/// a private key does. Examples of env files and public keys go through.
+fn is_secret(path: &Path) -> Result<bool, FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let is_example = ["example", "sample", "template", "dist"].iter().any(|end| name.ends_with(&format!(".{end}")));
+    let is_env_file = name == ".env" || name.starts_with(".env.") || name.ends_with(".env");
+    if (is_env_file && !is_example) || (name.starts_with("id_") && !name.contains('.')) {
         return Ok(true);
     }
+    let is_pem = name.ends_with(".pem");
     let mut beginning = Vec::new();
     let file = disk::own_file().open(path).map_err(FileError::io("read", path))?;
-    file.take(64).read_to_end(&mut beginning).map_err(FileError::io("read", path))?;
+    file.take(if is_pem { MAX_PEM } else { 64 }).read_to_end(&mut beginning).map_err(FileError::io("read", path))?;
+    let contains = |text: &[u8]| beginning.windows(text.len()).any(|part| part == text);
+    if is_pem {
+        return Ok(contains(b"PRIVATE KEY-----") || !contains(b"-----BEGIN "));
+    }
     let first_line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(first_line.starts_with(b"-----BEGIN ") && first_line.trim_ascii_end().ends_with(b"PRIVATE KEY-----"))
 }

@@ -1,9 +1,10 @@
 //! What an environment's file says: its text as it was generated, and the definition of each of its services.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::ApplyRequest;
 use super::error::ApplyError;
+use super::released::{APPLICATION_VARIABLE, Released};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::config::document::Document;
@@ -40,25 +41,38 @@ pub(super) fn generated(store: &OrgStore, request: &ApplyRequest) -> Result<Docu
     Ok(Document::parse(&path.display().to_string(), &current.text).map_err(|found| OrgError::invalid(&path, found))?)
 }
 
+/// What is the same for all services of an environment.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// How they are restarted.
+    pub(super) rollout: Rollout,
+    /// The application files of the release.
+    pub(super) released: Option<&'a Released>,
+}
+
 /// The definition of a service, with notes. None if it has no command.
 pub(super) fn define(
     request: &ApplyRequest,
     document: &Document,
     service: &DeclaredService,
-    rollout: Rollout,
+    Surroundings { rollout, released }: Surroundings,
 ) -> Option<(Definition, Vec<String>)> {
     let home = request.host.variable("HOME");
     let mut notes = Vec::new();
-    let source = document
-        .text_at(&["deployment", "tetra_src"])
-        .map(|text| PathBuf::from(service_keys::expand_tilde(text, home)));
-    let directory = source.filter(|path| path.is_dir()).unwrap_or_else(|| request.paths.home().to_owned());
+    let source = || service_keys::source_directory(document, request.paths, home);
+    let directory = released.map_or_else(source, |it| it.dir.clone());
     let mut it = service_keys::definition(document, &service.name, &directory, home);
     if it.command.trim().is_empty() {
         return None;
     }
-    if !it.cwd.is_dir() {
+    let within = released.filter(|released| it.cwd.starts_with(&released.dir));
+    if !within.map_or_else(|| it.cwd.clone(), |released| released.staged(&it.cwd)).is_dir() {
         notes.push(format!("the working directory {} does not exist", it.cwd.display()));
+    }
+    if let Some(released) = within {
+        // What is in a release is not kept from anybody.
+        it.env_file = it.env_file.map(|file| request.paths.home().join(file).display().to_string());
+        it.exports.push((APPLICATION_VARIABLE.to_owned(), released.digest.clone()));
     }
     if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
         let file = it.cwd.join(file);

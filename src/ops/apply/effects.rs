@@ -31,7 +31,7 @@ pub struct ExplainedKey {
 use KeyEffect::{Acts, DeclaredOnly};
 
 /// The keys that tetra knows. Those of services are in their definitions.
-const EFFECTS: [(&str, KeyEffect); 43] = [
+const EFFECTS: [(&str, KeyEffect); 46] = [
     ("environment.name", DeclaredOnly("a label for people")),
     ("environment.type", Acts("how much commands ask before they change something, and the default restart policy")),
     ("environment.description", DeclaredOnly("a label for people")),
@@ -85,6 +85,9 @@ const EFFECTS: [(&str, KeyEffect); 43] = [
     ("daemon.unit", Acts("name of the unit")),
     ("daemon.scope", Acts("whether the unit is one of the machine or of the user")),
     ("daemon.hardening", Acts("how far the unit is shut in")),
+    ("release.from", Acts("the application files that `org deploy` brings, from the machine of the deployer")),
+    ("release.exclude", Acts("application files that `org deploy` leaves out")),
+    ("release.build", Acts("what `org deploy` runs on the machine of the deployer first")),
     ("services.*.enabled", Acts("whether it is started at boot")),
     ("services.*.env_flag", Acts("whether promotion adds the environment to its command")),
 ];

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::released::Released;
 use super::{Action, ApplyRequest, ServiceChange, Starts};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
@@ -48,7 +49,12 @@ impl ServiceRun {
 }
 
 /// Finds out what becomes of the processes of each service. True if something of the environment runs here.
-pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [ServiceChange]) -> Result<bool, Fault> {
+pub(super) fn plan(
+    request: &ApplyRequest,
+    env: &EnvRef,
+    services: &mut [ServiceChange],
+    released: Option<&Released>,
+) -> Result<bool, Fault> {
     let context = request.context();
     let processes = context.processes()?;
     let start = context.start_context(&processes)?;
@@ -64,7 +70,12 @@ pub(super) fn plan(request: &ApplyRequest, env: &EnvRef, services: &mut [Service
                 let parsed = Definition::parse(&definition.to_text(), &file, request.host.variables());
                 let Ok(parsed) = parsed else { continue };
                 let file = file.canonicalize().unwrap_or(file);
-                service.run = of_service(&Definition { file, ..parsed }, &own, &start);
+                // It may come with the release, and not be there before the switch.
+                let cwd = match released {
+                    Some(released) if !parsed.cwd.is_dir() => released.staged(&parsed.cwd),
+                    _ => parsed.cwd.clone(),
+                };
+                service.run = of_service(&Definition { file, cwd, ..parsed }, &own, &start);
                 let running = own.iter().filter(|it| it.is_running()).count();
                 let wanted = definition.instances.unwrap_or(1).max(1) as usize;
                 let starts_all = request.starts == Starts::Always;

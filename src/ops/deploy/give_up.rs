@@ -44,10 +44,11 @@ pub fn give_up(place: &Place, given: GivenUp, on_progress: &mut OnProgress) -> R
     let _act = files.act()?;
     let mut record = files.read(given.txid)?;
     make_room(place, &record);
-    if files.advance(&mut record, Event::GiveUp, Some(given.why), place.host.now())? != Duty::Revert {
-        return Ok(record);
+    match files.advance(&mut record, Event::GiveUp, Some(given.why), place.host.now())? {
+        Duty::Revert => finish(place, &mut record, given.when, on_progress)?,
+        Duty::Discard => discard(place, &record),
+        Duty::Work | Duty::Nothing => {}
     }
-    finish(place, &mut record, given.when, on_progress)?;
     Ok(record)
 }
 
@@ -67,6 +68,17 @@ fn make_room(place: &Place, record: &Record) {
 pub fn again(place: &Place, mut record: Record, on_progress: &mut OnProgress) -> Result<Record, Fault> {
     finish(place, &mut record, When::Live, on_progress)?;
     Ok(record)
+}
+
+/// Removes a release that was staged and not switched to, unless an earlier deploy brought it. What was sent is kept for the next
+/// one.
+fn discard(place: &Place, record: &Record) {
+    let is_of_another =
+        |other: &Record| other.rid == record.rid && other.txid != record.txid && other.state != State::Aborted;
+    // What is not removed here is removed by the next deploy that stays.
+    if place.files().records().is_ok_and(|all| !all.iter().any(is_of_another)) {
+        let _ = place.releases().remove(&record.rid);
+    }
 }
 
 fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnProgress) -> Result<(), Fault> {

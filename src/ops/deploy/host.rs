@@ -342,7 +342,7 @@ fn commit(place: &Place, txid: &str) -> Result<Said, Fault> {
     committed.retain(|record| record.state == State::Committed);
     let committed: Vec<ReleaseId> = committed.into_iter().rev().map(|record| record.rid).collect();
     // What is not removed today is removed by the next deploy.
-    let _ = releases.prune(&committed);
+    let _ = releases.prune(&committed, &place.entered());
     Ok(Said::Done)
 }
 

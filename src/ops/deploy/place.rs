@@ -16,6 +16,7 @@ use crate::ops::apply::{self, ApplyPlan, ApplyRequest, Replace, Starts};
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
+use crate::sys::process;
 use crate::tsm::definition::Definition;
 use crate::tsm::progress::OnProgress;
 use crate::tsm::service::{ServiceSet, Services};
@@ -80,6 +81,18 @@ impl Place<'_> {
 
     fn context(&self) -> OpContext<'_> {
         OpContext { paths: self.paths, host: self.host, org: Some(&self.org), env: Some(&self.env) }
+    }
+
+    /// The releases in whose directories processes work: of services that no later release changed.
+    #[must_use]
+    pub fn entered(&self) -> Vec<ReleaseId> {
+        let root = self.releases().releases();
+        let Ok(root) = root.canonicalize() else { return Vec::new() };
+        let dirs = process::all_pids().into_iter().filter_map(process::cwd);
+        let mut found: Vec<ReleaseId> =
+            dirs.filter_map(|dir| dir.strip_prefix(&root).ok()?.iter().next()?.to_str()?.parse().ok()).collect();
+        found.dedup();
+        found
     }
 
     /// Makes the directories of the organization that are missing.

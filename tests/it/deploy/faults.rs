@@ -115,6 +115,8 @@ fn a_port_of_a_stranger_is_found_before_anything_is_switched() {
     assert!(said.contains("nothing was changed"), "{said}");
     assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("ABORTED"));
     assert_eq!(site.hosts[0].current(), None);
+    let releases = fs::read_dir(site.hosts[0].org().join("releases")).expect("it was staged");
+    assert_eq!(releases.count(), 0, "what is refused is removed at once");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn what_is_gathered_arrives_as_it_was() {
     assert_eq!(store.manifest(rid).expect("read"), payload.manifest);
     let root = store.release(rid);
     let mode = |path: &str| fs::symlink_metadata(root.join(path)).expect("there").mode() & 0o7777;
-    assert_eq!([mode("app/bin/run"), mode("app/empty"), mode("app"), mode("")], [0o550, 0o444, 0o555, 0o555]);
+    assert_eq!([mode("app/bin/run"), mode("app/empty"), mode("app"), mode("")], [0o555, 0o444, 0o555, 0o555]);
     assert_eq!(fs::read(root.join("app/deep/run")).expect("through the link"), b"#!/bin/sh\n");
     assert_eq!(fs::read_link(root.join("app/dangling")).expect("a link"), Path::new("nowhere"));
     assert_eq!(send(&store, &bed.collect(&["node_modules", "*.log"]).expect("gathered")).expect("sent"), 0);
@@ -84,14 +84,19 @@ fn what_cannot_be_part_of_a_release_is_named() {
     for mode in [0o4755, 0o2755] {
         assert_eq!(refused(&|bed| set_mode(&bed.write("it", b""), mode)), ("it".to_owned(), Refusal::SetId));
     }
-    for name in [".env", ".env.production", "dev.env"] {
-        assert_eq!(refused(&|bed| set_mode(&bed.write(name, b"A=1"), 0o600)), (name.to_owned(), Refusal::Secret));
+    for name in [".env", ".env.production", "dev.env", "ID_rsa", "id_deploy", "server.pem"] {
+        assert_eq!(refused(&|bed| drop(bed.write(name, b"A=1"))), (name.to_owned(), Refusal::Secret));
     }
-    let key = |bed: &Bed| set_mode(&bed.write("id", b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3"), 0o600);
-    assert_eq!(refused(&key), ("id".to_owned(), Refusal::Secret));
+    for name in ["key", "both.pem"] {
+        let key = |bed: &Bed| drop(bed.write(name, b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3"));
+        assert_eq!(refused(&key), (name.to_owned(), Refusal::Secret));
+    }
     let bed = Bed::new();
     set_mode(&bed.write("data", b"private, and no secret by its looks"), 0o600);
-    set_mode(&bed.write(".env.example", b"A="), 0o644);
+    for name in [".env.example", "id_rsa.pub", "id_map.js"] {
+        bed.write(name, b"A=");
+    }
+    bed.write("ca.pem", b"Some authority\n-----BEGIN CERTIFICATE-----\nMII");
     bed.collect(&[]).expect("gathered");
     let twice = collect_at(AT, &[("a", b"1"), ("a", b"2")], None).expect_err("two files of one path");
     assert!(matches!(twice, ReleaseError::Refused { why: Refusal::Taken, .. }), "{twice}");

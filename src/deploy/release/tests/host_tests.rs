@@ -160,13 +160,15 @@ fn what_is_no_longer_needed_goes() {
     symlink("releases/x", store.root().join("current.dead")).expect("a killed run");
     fs::create_dir(store.releases().join(".tetra-20200101T000000Z-00000000")).expect("a killed run");
     fs::write(store.blobs().join("0.part"), "a killed run").expect("written");
-    // 9 was never committed.
-    let pruned = store.prune(&all[..9]).expect("pruned");
-    assert_eq!(store.list().expect("listed"), [&all[..2], &all[4..9]].concat());
-    assert_eq!(pruned.releases, [&all[2..4], &all[9..11]].concat());
-    assert_eq!((pruned.leftovers, pruned.blobs), (2, 3 + 4 + 1));
+    // 9 was never committed; processes work in 2.
+    let pruned = store.prune(&all[..9], &all[2..3]).expect("pruned");
+    assert_eq!(store.list().expect("listed"), [&all[..3], &all[4..9]].concat());
+    assert_eq!(pruned.releases, [&all[3..4], &all[9..11]].concat());
+    assert_eq!((pruned.leftovers, pruned.blobs), (2, 2 + 4 + 1));
     assert_eq!(fs::read_dir(store.failed()).expect("there").count(), 3);
-    assert_eq!(fs::read_dir(store.blobs()).expect("there").count(), 7);
-    assert_eq!(store.prune(&all[..9]).expect("pruned"), Pruned::default());
+    assert_eq!(fs::read_dir(store.blobs()).expect("there").count(), 8);
+    assert_eq!(store.prune(&all[..9], &all[2..3]).expect("pruned"), Pruned::default());
+    store.remove(&all[2]).expect("removed");
+    assert!(!store.contains(&all[2]) && matches!(store.remove(&all[0]), Err(ReleaseError::InUse(_))));
     assert_eq!(store.verify(&all[0]).expect("looked"), []);
 }
