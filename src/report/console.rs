@@ -27,7 +27,13 @@ pub trait Console {
     fn is_interactive(&self) -> bool;
 
     /// Asks a question and waits for the answer.
-    fn ask(&mut self, question: &Question) -> UserAnswer;
+    fn ask(&mut self, question: &Question) -> UserAnswer {
+        self.ask_while(question, &mut || true).unwrap_or(UserAnswer::No)
+    }
+
+    /// Asks a question and waits for the answer for as long as it is open, which is looked at several times a second. None if it
+    /// is not any more.
+    fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer>;
 
     /// Shows where each of several targets is, after one of them moved on: a row for each in place on a terminal, else a line for
     /// what changed; with `--json` an object on a line of stderr.

@@ -194,9 +194,9 @@ mod tests {
             self.answers.is_some()
         }
 
-        fn ask(&mut self, question: &Question) -> UserAnswer {
+        fn ask_while(&mut self, question: &Question, _: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
             self.asked.push(question.clone());
-            self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(UserAnswer::NotInteractive)
+            Some(self.answers.as_mut().and_then(VecDeque::pop_front).unwrap_or(UserAnswer::NotInteractive))
         }
 
         fn width(&self) -> usize {

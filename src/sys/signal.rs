@@ -154,18 +154,44 @@ pub fn sleep(how_long: Duration) -> bool {
 /// Waits until something can be read; false if a signal came first, also one that came before.
 #[must_use]
 pub fn wait_readable(fd: BorrowedFd) -> bool {
-    let Some(bells) = PIPES.get() else { return true };
+    loop {
+        match wait_readable_within(fd, PollTimeout::NONE) {
+            Waited::Readable => return true,
+            Waited::Signalled => return false,
+            Waited::TimeUp => {}
+        }
+    }
+}
+
+/// What ended a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// Something can be read.
+    Readable,
+    /// A signal came, maybe before.
+    Signalled,
+    /// Time is up.
+    TimeUp,
+}
+
+/// The same for a while.
+#[must_use]
+pub fn wait_readable_within(fd: BorrowedFd, limit: PollTimeout) -> Waited {
+    let Some(bells) = PIPES.get() else { return Waited::Readable };
     let mut fds = [
         PollFd::new(fd, PollFlags::POLLIN),
         PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
         PollFd::new(bells.termination.as_fd(), PollFlags::POLLIN),
     ];
-    while !interrupted() {
-        if poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(true) {
-            return true;
-        }
+    if interrupted() {
+        return Waited::Signalled;
     }
-    false
+    let polled = poll(&mut fds, limit);
+    match polled {
+        Ok(1..) if fds[0].any().unwrap_or(true) => Waited::Readable,
+        _ if interrupted() => Waited::Signalled,
+        _ => Waited::TimeUp,
+    }
 }
 
 /// Waits until something can be read, whatever is pressed meanwhile; false if this program was asked to end first.

@@ -6,11 +6,15 @@ use std::os::fd::AsFd;
 
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::signal;
+use super::signal::{self, Waited};
+
+/// How long a read waits at most, in milliseconds.
+const PULSE: u8 = 100;
 
 /// What is typed from now on at the terminal of this program, wherever its input comes from: what was pasted behind a command
 /// must not answer what that command asks. Reading it ends with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C or
-/// the program is asked to end, also if that was before.
+/// the program is asked to end, also if that was before, and with [`ErrorKind::WouldBlock`] from time to time while nothing is
+/// typed.
 ///
 /// # Errors
 ///
@@ -25,7 +29,11 @@ struct TtyReader(File);
 
 impl Read for TtyReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        if signal::wait_readable(self.0.as_fd()) { self.0.read(bytes) } else { Err(ErrorKind::Interrupted.into()) }
+        match signal::wait_readable_within(self.0.as_fd(), PULSE.into()) {
+            Waited::Readable => self.0.read(bytes),
+            Waited::Signalled => Err(ErrorKind::Interrupted.into()),
+            Waited::TimeUp => Err(ErrorKind::WouldBlock.into()),
+        }
     }
 }
 

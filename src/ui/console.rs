@@ -329,18 +329,18 @@ impl Console for Terminal {
         self.streams.answer_source.is_some_and(|answers| answers().is_ok())
     }
 
-    fn ask(&mut self, question: &Question) -> UserAnswer {
-        let Some(answers) = self.streams.answer_source else { return UserAnswer::NotInteractive };
-        let Ok(mut answers) = answers() else { return UserAnswer::NotInteractive };
+    fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
+        let Some(answers) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
+        let Ok(mut answers) = answers() else { return Some(UserAnswer::NotInteractive) };
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
-        let given = read_answer(&mut answers);
+        let given = read_answer(&mut answers, is_open)?;
         let given = given.trim();
         let yes = match &question.expected {
             Some(word) => given == word,
             None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
         };
-        if yes { UserAnswer::Yes } else { UserAnswer::No }
+        Some(if yes { UserAnswer::Yes } else { UserAnswer::No })
     }
 
     fn width(&self) -> usize {

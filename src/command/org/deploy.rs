@@ -4,6 +4,7 @@ mod application;
 pub mod freeze;
 pub mod logs;
 mod options;
+mod progress;
 pub mod recover;
 pub mod rollback;
 mod stage;

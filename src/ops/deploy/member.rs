@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::halt::{Halt, Will};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
@@ -11,9 +12,8 @@ use crate::deploy::record::{Holder, Record};
 use crate::deploy::release::{Manifest, MissingBlob, Payload, ReleaseId};
 use crate::deploy::wire::{Answer, Ask, Facts, Health, MAX_PUT, Said};
 use crate::org::history;
-use crate::sys::signal;
 use crate::tkm::agent::install::Program;
-use crate::tkm::agent::session::{AgentSession, Unbound};
+use crate::tkm::agent::session::{AgentSession, Opening, Unbound};
 use crate::tkm::host::Host;
 use crate::tkm::login::Login;
 use crate::tkm::route::Route;
@@ -46,6 +46,19 @@ pub struct Reach<'a> {
     pub program: &'a Program,
     /// The environment; it has an organization.
     pub env: &'a EnvRef,
+    /// What the operator wants meanwhile.
+    pub halt: &'a Halt,
+}
+
+impl Reach<'_> {
+    fn session(&self, connection: &Connection, login: &Login) -> Result<AgentSession, Fault> {
+        let Self { program, env, halt, .. } = *self;
+        let opening = Opening { unbound: Unbound { program, env }, cutter: halt.cutter() };
+        connection.session(login, &opening).map_err(|error| match halt.will() {
+            Will::Leave => Fault::new(FaultKind::Interrupted, format!("{}: interrupted", connection.host.name)),
+            Will::GoOn | Will::Revert => error.into(),
+        })
+    }
 }
 
 /// Says what is being done.
@@ -80,7 +93,7 @@ impl Member {
     /// Fails if it is not reached, does not let the key in, or cannot run the agent.
     pub fn open(reach: &Reach, host: &Host, login: &Login) -> Result<Self, Fault> {
         let connection = Connection::open(reach.store, host, reach.variables)?;
-        let session = connection.session(login, &Unbound { program: reach.program, env: reach.env })?;
+        let session = reach.session(&connection, login)?;
         let mut opened = Opened { host: host.name.to_string(), session };
         let facts = opened.open(reach)?;
         Ok(Self {
@@ -101,7 +114,7 @@ impl Member {
     fn again(&self, reach: &Reach) -> Result<(Opened, Facts), Fault> {
         let Reach { store, variables, .. } = *reach;
         let connection = Connection { store, host: &self.host, route: self.route.clone(), variables, sharing: None };
-        let session = connection.session(&self.login, &Unbound { program: reach.program, env: reach.env })?;
+        let session = reach.session(&connection, &self.login)?;
         let mut opened = Opened { host: self.host.name.to_string(), session };
         let facts = opened.open(reach)?;
         Ok((opened, facts))
@@ -151,9 +164,9 @@ impl Member {
     /// # Errors
     ///
     /// As [`ask`](Self::ask), and if what is sent cannot be read.
-    pub fn stage(&mut self, missing: &[MissingBlob], payload: &Payload, say: Say) -> Result<(), Fault> {
+    pub fn stage(&mut self, halt: &Halt, missing: &[MissingBlob], payload: &Payload, say: Say) -> Result<(), Fault> {
         for blob in missing {
-            self.send(blob, payload, say)?;
+            self.send(halt, blob, payload, say)?;
         }
         match self.ask(&Ask::Stage, &[], say)? {
             Said::Changes(changes) => self.changes = changes,
@@ -162,7 +175,7 @@ impl Member {
         Ok(())
     }
 
-    fn send(&mut self, missing: &MissingBlob, payload: &Payload, say: Say) -> Result<(), Fault> {
+    fn send(&mut self, halt: &Halt, missing: &MissingBlob, payload: &Payload, say: Say) -> Result<(), Fault> {
         let Some(blob) = payload.blobs.get(&missing.hash) else { return Err(self.unexpected()) };
         let is_same = missing.received > 0 && blob.prefix_hash(missing.received)? == missing.prefix;
         let mut offset = if is_same { missing.received } else { 0 };
@@ -185,7 +198,7 @@ impl Member {
                 return Ok(());
             }
             say(&format!("{} {} %", State::Staging, offset.saturating_mul(100) / missing.size.max(1)));
-            interrupted(&self.host)?;
+            self.check(halt)?;
         }
     }
 
@@ -194,16 +207,17 @@ impl Member {
     /// # Errors
     ///
     /// Fails if it does not become well; then the host is asked to put the old release back.
-    pub fn switch(&mut self, patience: Patience, hold: Duration, say: Say) -> Result<(), Fault> {
+    pub fn switch(&mut self, reach: &Reach, patience: Patience, hold: Duration, say: Say) -> Result<(), Fault> {
+        reach.halt.arm()?;
         let seconds = (patience.healthy_deadline + patience.min_healthy_time + hold).as_secs();
         self.decides = Some(Instant::now() + Duration::from_secs(seconds));
         self.ask(&Ask::Arm { seconds }, &[], say)?;
         self.ask(&Ask::Switch, &[], say)?;
-        self.wait_until_healthy(patience, say)?;
+        self.wait_until_healthy(reach.halt, patience, say)?;
         self.ask(&Ask::Prove, &[], say).map(drop)
     }
 
-    fn wait_until_healthy(&mut self, patience: Patience, say: Say) -> Result<(), Fault> {
+    fn wait_until_healthy(&mut self, halt: &Halt, patience: Patience, say: Say) -> Result<(), Fault> {
         let until = Instant::now() + patience.healthy_deadline;
         let mut since = None;
         let mut why = String::new();
@@ -226,9 +240,14 @@ impl Member {
                 let seconds = patience.healthy_deadline.as_secs();
                 return Err(self.unhealthy(&format!("not healthy within {seconds} s: {why}")));
             }
-            let _ = signal::sleep(POLL_INTERVAL);
-            interrupted(&self.host)?;
+            halt.pause(POLL_INTERVAL, Will::GoOn);
+            self.check(halt)?;
         }
+    }
+
+    /// Fails once the release is not wanted any more.
+    fn check(&self, halt: &Halt) -> Result<(), Fault> {
+        halt.check().map_err(|fault| Fault::new(fault.kind, format!("{}: {fault}", self.host.name)))
     }
 
     fn unhealthy(&self, why: &str) -> Fault {
@@ -268,7 +287,9 @@ impl Member {
         match record {
             Some(record) => self.state = record.state,
             None => {
-                let why = format!("{}: {why}; lost after {}", self.host.name, self.state);
+                let (name, why) = (&self.host.name, why.to_string());
+                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+                let why = format!("{name}: {why}; lost after {}", self.state);
                 self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(format!(
                     "the host puts the old release back by itself{}, unless it was committed; `tsm org deploy status` asks it",
                     self.decides_by(),
@@ -287,7 +308,10 @@ impl Member {
     fn search(&mut self, reach: &Reach, txid: &str, say: Say) -> Option<Record> {
         for pause in SEARCHES {
             say("lost; looking for it again");
-            let _ = signal::sleep(pause);
+            reach.halt.pause(pause, reach.halt.will());
+            if reach.halt.will() == Will::Leave {
+                return None;
+            }
             let last = self.again(reach).ok().and_then(|(_, facts)| facts.last);
             if let Some(record) = last.filter(|record| record.txid == txid && record.state.has_ended()) {
                 say(record.state.word());
@@ -303,22 +327,18 @@ impl Member {
         if self.state == State::Committed { Some(new) } else { self.facts.current.as_ref() }
     }
 
-    /// Ends the session.
-    pub fn close(&mut self) {
+    /// Ends the session. What the operator did not wait for ended with it where the host was not armed.
+    pub fn close(&mut self, halt: &Halt) {
         self.session = None;
+        if halt.will() == Will::Leave && self.state < State::Armed {
+            self.state = if self.state == State::New { State::New } else { State::Aborted };
+            self.fault = Some(Fault::new(FaultKind::Interrupted, format!("{}: interrupted", self.host.name)));
+        }
     }
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Fails once Ctrl-C was pressed.
-fn interrupted(host: &Host) -> Result<(), Fault> {
-    if signal::interrupted() {
-        return Err(Fault::new(FaultKind::Interrupted, format!("{}: interrupted", host.name)));
-    }
-    Ok(())
 }
 
 /// A session with the name of its host.

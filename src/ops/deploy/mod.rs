@@ -10,10 +10,13 @@
 //! watcher          a process that does it when the time is up, or the deployer is gone
 //! member           the operator's side: one host through its steps
 //! rollout          the operator's side: all hosts through theirs
+//! halt             what the operator wants of it meanwhile
+//! watched          it is at work, and is shown meanwhile
 //! verdict          what that came to, in a sentence
 //! ```
 
 pub mod give_up;
+pub mod halt;
 pub mod health;
 pub mod host;
 pub mod member;
@@ -22,4 +25,5 @@ mod preflight;
 pub mod rollout;
 pub mod serve;
 pub mod verdict;
+pub mod watched;
 pub mod watcher;

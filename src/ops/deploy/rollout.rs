@@ -10,7 +10,6 @@ use crate::deploy::machine::State;
 use crate::deploy::record::Holder;
 use crate::deploy::release::{MissingBlob, Payload};
 use crate::deploy::wire::{Ask, Facts, Said};
-use crate::sys::signal;
 use crate::tkm::host::Host;
 use crate::tkm::login::Login;
 use crate::tkm::many;
@@ -86,7 +85,7 @@ impl Fleet {
         if let Err(fault) = work.run() {
             work.give_up(&fault, |_| true);
         }
-        self.members().for_each(|mut member| member.close());
+        self.members().for_each(|mut member| member.close(reach.halt));
     }
 }
 
@@ -128,8 +127,10 @@ impl Work<'_, '_> {
         let missing = self.lock_all()?;
         self.stage_all(&missing)?;
         for batch in batches(self.fleet.members.len(), self.order.rollout) {
-            interrupted()?;
+            self.reach.halt.check()?;
             let failures = self.switch(&batch);
+            // What is not wanted any more is not a failure of some hosts.
+            self.reach.halt.check()?;
             let Some(first) = failures.into_iter().next() else { continue };
             match self.order.rollout.on_failure {
                 OnFailure::RevertAll => return Err(first),
@@ -148,7 +149,7 @@ impl Work<'_, '_> {
         let Order { holder, payload, .. } = self.order;
         let mut missing = Vec::new();
         for (index, member) in self.fleet.members.iter().enumerate() {
-            interrupted()?;
+            self.reach.halt.check()?;
             let said = Mutex::new(Vec::new());
             let begun = lock(member).begin(holder, &payload.manifest, &|text| {
                 said.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
@@ -163,9 +164,10 @@ impl Work<'_, '_> {
     }
 
     fn stage_all(&mut self, missing: &[Vec<MissingBlob>]) -> Result<(), Fault> {
-        let payload = self.order.payload;
+        let (payload, halt) = (self.order.payload, self.reach.halt);
+        halt.check()?;
         let all: Vec<usize> = (0..self.fleet.members.len()).collect();
-        let failures = self.on_each(&all, |index, member, say| member.stage(&missing[index], payload, say));
+        let failures = self.on_each(&all, |index, member, say| member.stage(halt, &missing[index], payload, say));
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 
@@ -176,7 +178,7 @@ impl Work<'_, '_> {
         let of_one = rollout.patience.healthy_deadline + rollout.patience.min_healthy_time + HOLD;
         let hold = of_one.saturating_mul(u32::try_from(batches).unwrap_or(u32::MAX));
         self.on_each(batch, |_, member, say| {
-            let switched = member.switch(rollout.patience, hold, say);
+            let switched = member.switch(reach, rollout.patience, hold, say);
             if let Err(fault) = &switched {
                 member.give_up(reach, txid, fault, say);
             }
@@ -206,6 +208,10 @@ impl Work<'_, '_> {
         let (reach, txid) = (self.reach, &self.order.holder.txid);
         let meant = self.chosen(|member| is_meant(member) && !member.state.has_ended());
         self.on_each(&meant, |_, member, say| {
+            // What failed on another host is said there.
+            if why.kind == FaultKind::Interrupted && member.fault.is_none() {
+                member.fault = Some(Fault::new(why.kind, format!("{}: {why}", member.host.name)));
+            }
             member.give_up(reach, txid, why, say);
             Ok(())
         });
@@ -242,10 +248,6 @@ fn fail(member: &mut Member, fault: Fault) -> Fault {
 
 fn lock(member: &Mutex<Member>) -> MutexGuard<'_, Member> {
     member.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn interrupted() -> Result<(), Fault> {
-    if signal::interrupted() { Err(Fault::new(FaultKind::Interrupted, "interrupted")) } else { Ok(()) }
 }
 
 /// The indexes of hosts that are switched at the same time: canaries first, then the others.

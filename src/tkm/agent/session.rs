@@ -11,7 +11,7 @@ use super::install::{AgentPlace, Installed, Program};
 use super::protocol::{self, FrameError, Reply, Request};
 use crate::base::environment::EnvRef;
 use crate::sys::child::ChildExit;
-use crate::sys::dialogue::{Dialogue, Feed};
+use crate::sys::dialogue::{Cutter, Dialogue, Feed};
 use crate::tkm::control::Control;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::HostName;
@@ -43,6 +43,14 @@ struct Beat {
     thread: Option<JoinHandle<()>>,
 }
 
+/// What a session is begun with.
+pub struct Opening<'a> {
+    /// The program, for a host whose keys are not bound to it.
+    pub unbound: Unbound<'a>,
+    /// Ends the session at once.
+    pub cutter: &'a Cutter,
+}
+
 /// The program of a host that its keys are not bound to.
 pub struct Unbound<'a> {
     /// This program.
@@ -58,28 +66,29 @@ impl Connection<'_> {
     /// # Errors
     ///
     /// Fails if the host is not reached, refuses the login, or cannot run the program.
-    pub fn session(&self, login: &Login, unbound: &Unbound) -> Result<AgentSession, TkmError> {
+    pub fn session(&self, login: &Login, opening: &Opening) -> Result<AgentSession, TkmError> {
+        let Opening { unbound, cutter } = opening;
         if let Some((program, env)) = self.agent(login) {
-            return self.begin(login, &format!("{program} {}", super::words(&env)), "");
+            return self.begin(login, &format!("{program} {}", super::words(&env)), "", cutter);
         }
         let script = unbound.program.exec_script(&super::words(unbound.env));
         let command = login.shell(&ssh::eval_line(&script));
-        match self.begin(login, &command, &script) {
+        match self.begin(login, &command, &script, cutter) {
             Err(TkmError::NoCommand { .. }) => {}
             begun => return begun,
         }
         match unbound.program.install(self, login, AgentPlace::OfUser)? {
-            Installed::Ready(_) => self.begin(login, &command, &script),
+            Installed::Ready(_) => self.begin(login, &command, &script, cutter),
             Installed::Impossible(why) => Err(TkmError::Agent { name: self.host.name.clone(), why }),
         }
     }
 
-    fn begin(&self, login: &Login, command: &str, before: &str) -> Result<AgentSession, TkmError> {
+    fn begin(&self, login: &Login, command: &str, before: &str, cutter: &Cutter) -> Result<AgentSession, TkmError> {
         let log = self.log_file()?;
         let mut words = self.words(login, &self.store.known_hosts(), log.path(), Control::Own);
         words.extend(["--".to_owned(), self.target(login), command.to_owned()]);
         let fail = |error: std::io::Error| TkmError::Program { program: "ssh", why: error.to_string() };
-        let dialogue = Dialogue::start("ssh", &words, self.variables).map_err(fail)?;
+        let dialogue = Dialogue::start("ssh", &words, self.variables, cutter).map_err(fail)?;
         let (host, nonce) = (self.host.name.clone(), ssh::mark());
         let mut session = AgentSession { host, nonce, dialogue, log, beat: None };
         let first = protocol::frame(&session.nonce, &Request::Session);

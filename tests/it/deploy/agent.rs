@@ -13,7 +13,7 @@ use tetra::deploy::machine::State;
 use tetra::deploy::record::{Holder, Record};
 use tetra::deploy::release::{Document, EntryPath, Manifest, Payload, Sources};
 use tetra::deploy::wire::{Answer, Ask, Said};
-use tetra::sys::dialogue::Dialogue;
+use tetra::sys::dialogue::{Cutter, Dialogue};
 use tetra::sys::host::Host;
 use tetra::sys::os_host::OsHost;
 use tetra::tkm::agent::protocol::{Reply, Request, frame, next_frame};
@@ -104,7 +104,8 @@ impl Site {
         let before: Vec<&str> = enter.as_deref().map_or(Vec::new(), |mount| vec!["nsenter", mount]);
         let words: Vec<String> =
             [&before, &[PROGRAM, "agent", "acme/dev"][..]].concat().into_iter().map(str::to_owned).collect();
-        let mut agent = Agent(Dialogue::start(&words[0], &words[1..], &variables).expect("it is there"));
+        let mut agent =
+            Agent(Dialogue::start(&words[0], &words[1..], &variables, &Cutter::default()).expect("it is there"));
         agent.0.feed().write(&[frame(NONCE, &Request::Session).as_bytes()]).expect("it reads");
         let hello = agent.read();
         assert!(matches!(serde_json::from_slice(&hello), Ok(Reply::Hello { .. })));

@@ -5,10 +5,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use nix::sys::signal::Signal;
-
 use super::Site;
-use crate::sandbox::{self, kill_hard};
+use crate::sandbox::kill_hard;
 use crate::waiting::eventually;
 use crate::world::PROGRAM;
 
@@ -64,19 +62,6 @@ fn a_deployer_that_is_killed_leaves_the_old_release_and_no_lock() {
     assert_eq!(site.hosts[0].current(), old);
     site.deploy("").done();
     site.hosts[0].runs("two");
-}
-
-#[test]
-fn ctrl_c_puts_the_old_release_back() {
-    let Some(mut site) = Site::new("ctrl_c_puts_the_old_release_back", 1) else { return };
-    site.deploy("").done();
-    site.mode("two");
-    let mut deployer = site.begin();
-    site.hosts[0].reaches("APPLIED");
-    sandbox::signal(deployer.0.id(), Signal::SIGINT);
-    assert_eq!(deployer.0.wait().expect("ours").code(), Some(130));
-    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"));
-    site.hosts[0].runs("one");
 }
 
 #[test]

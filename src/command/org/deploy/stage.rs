@@ -1,7 +1,8 @@
 //! A deploy that was looked into: what its plan shows, its run carries out.
 
 use super::options::DeployOptions;
-use super::target::{DeployTarget, Progress};
+use super::progress::Progress;
+use super::target::DeployTarget;
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
@@ -183,10 +184,9 @@ fn run(stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
     }
     let fleet = fleet.retain(|member| wanted.contains(&member.host.name.to_string()));
     let holder = target.holder(cx);
-    let mut progress = Progress::of(cx, &fleet);
     let order = Order { holder: &holder, payload: &payload, rollout };
-    fleet.deploy(&target.reach(), &order, &mut |index, text| progress.on_text(index, text));
-    progress.end();
+    let progress = Progress::of(cx.console, &target.halt, &fleet);
+    progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
     Ok(outcome(&env, payload.manifest.rid(), &fleet))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::progress::Progress;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
@@ -10,9 +11,9 @@ use crate::command::shell::version::VERSION;
 use crate::command::tkm::{find_store, key_of};
 use crate::deploy::record::Holder;
 use crate::deploy::wire::Ask;
+use crate::ops::deploy::halt::Halt;
 use crate::ops::deploy::member::Reach;
 use crate::ops::deploy::rollout::{self, Answered, Fleet};
-use crate::report::{Console, TargetState};
 use crate::sys::{kernel, process};
 use crate::tkm::access;
 use crate::tkm::agent::install::Program;
@@ -29,6 +30,8 @@ pub(super) struct DeployTarget {
     program: Program,
     variables: BTreeMap<String, String>,
     hosts: Vec<(Host, Login)>,
+    /// What the operator wants meanwhile.
+    pub halt: Halt,
 }
 
 impl DeployTarget {
@@ -65,13 +68,13 @@ impl DeployTarget {
             targets.push((host, login));
         }
         let program = Program::read(cx.host.program(), VERSION).map_err(|error: TkmError| Fault::from(error))?;
-        Ok(Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets })
+        Ok(Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets, halt: Halt::default() })
     }
 
     /// What hosts are reached with.
     pub(super) fn reach(&self) -> Reach<'_> {
-        let Self { env, store, program, variables, .. } = self;
-        Reach { store, variables, program, env }
+        let Self { env, store, program, variables, halt, .. } = self;
+        Reach { store, variables, program, env, halt }
     }
 
     /// Reaches all of them; the faults of those that were not reached.
@@ -80,10 +83,11 @@ impl DeployTarget {
     ///
     /// Fails with the fault of a host whose key is another one: that is never passed over.
     pub(super) fn open(&self, cx: &mut Cx) -> Result<(Fleet, Vec<Fault>), Fault> {
-        let mut progress = Progress::new(cx.console, self.names());
-        let opened = Fleet::open(&self.reach(), self.hosts.clone(), &mut |index, text| progress.on_text(index, text));
-        progress.end();
-        let (fleet, mut faults) = opened;
+        let progress = Progress::new(cx.console, &self.halt, self.names());
+        let (fleet, mut faults) = progress.look(|on_text| Fleet::open(&self.reach(), self.hosts.clone(), on_text));
+        if self.halt.check().is_err() {
+            return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
+        }
         match faults.iter().position(|fault| fault.kind != FaultKind::Unreachable) {
             Some(at) => Err(faults.swap_remove(at)),
             None => Ok((fleet, faults)),
@@ -92,9 +96,8 @@ impl DeployTarget {
 
     /// Asks all of them the same at the same time; for each what it said, with how it is.
     pub(super) fn ask(&self, cx: &mut Cx, ask: &Ask) -> Vec<(Host, Answered)> {
-        let mut progress = Progress::new(cx.console, self.names());
-        let said = rollout::ask_each(&self.reach(), &self.hosts, ask, &mut |index, text| progress.on_text(index, text));
-        progress.end();
+        let progress = Progress::new(cx.console, &self.halt, self.names());
+        let said = progress.look(|on_text| rollout::ask_each(&self.reach(), &self.hosts, ask, on_text));
         self.hosts.iter().map(|(host, _)| host.clone()).zip(said).collect()
     }
 
@@ -119,34 +122,4 @@ pub(super) fn operator(cx: &Cx) -> String {
 fn time(at: Timestamp) -> String {
     let point = i64::try_from(at.0).ok().and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).unwrap_or_default();
     point.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
-/// Shows where each host is.
-pub(super) struct Progress<'a> {
-    console: &'a mut dyn Console,
-    targets: Vec<TargetState>,
-}
-
-impl<'a> Progress<'a> {
-    pub(super) fn new(console: &'a mut dyn Console, names: impl Iterator<Item = String>) -> Self {
-        let targets = names.map(|name| TargetState { name, state: "waiting".to_owned() }).collect();
-        Self { console, targets }
-    }
-
-    /// Of the hosts of a fleet, in their order.
-    pub(super) fn of(cx: &'a mut Cx, fleet: &Fleet) -> Self {
-        let names: Vec<String> = fleet.members().map(|member| member.host.name.to_string()).collect();
-        Self::new(cx.console, names.into_iter())
-    }
-
-    pub(super) fn on_text(&mut self, index: usize, text: &str) {
-        if let Some(target) = self.targets.get_mut(index) {
-            text.clone_into(&mut target.state);
-            self.console.progress(&self.targets, index);
-        }
-    }
-
-    pub(super) fn end(self) {
-        self.console.end_progress();
-    }
 }

@@ -1,0 +1,136 @@
+//! Where each host is, shown while it is worked on; and what Ctrl-C means meanwhile.
+
+use std::time::Duration;
+
+use crate::base::plural::pluralize;
+use crate::ops::deploy::halt::{Halt, Stopped, Will};
+use crate::ops::deploy::rollout::{Fleet, OnText};
+use crate::ops::deploy::watched::{News, NewsFeed, watched};
+use crate::report::{Console, Question, TargetState, UserAnswer};
+use crate::sys::signal;
+
+/// How often signals are looked for.
+const PULSE: Duration = Duration::from_millis(100);
+
+/// Shows where each host is.
+pub(super) struct Progress<'a> {
+    console: &'a mut dyn Console,
+    halt: &'a Halt,
+    targets: Vec<TargetState>,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(console: &'a mut dyn Console, halt: &'a Halt, names: impl Iterator<Item = String>) -> Self {
+        let targets = names.map(|name| TargetState { name, state: "waiting".to_owned() }).collect();
+        Self { console, halt, targets }
+    }
+
+    /// Of the hosts of a fleet, in their order.
+    pub(super) fn of(console: &'a mut dyn Console, halt: &'a Halt, fleet: &Fleet) -> Self {
+        let names: Vec<String> = fleet.members().map(|member| member.host.name.to_string()).collect();
+        Self::new(console, halt, names.into_iter())
+    }
+
+    /// Does what changes nothing on a host: Ctrl-C ends it at once.
+    pub(super) fn look<R: Send>(mut self, work: impl FnOnce(OnText) -> R + Send) -> R {
+        watched(work, |feed| {
+            while self.take(feed) {
+                if signal::interrupted() {
+                    self.halt.leave();
+                }
+            }
+            self.console.end_progress();
+        })
+    }
+
+    /// Does what changes hosts: Ctrl-C ends it before the first is armed, and asks from then on.
+    pub(super) fn deploy<R: Send>(mut self, work: impl FnOnce(OnText) -> R + Send) -> R {
+        let _guard = signal::ignore_sigint();
+        watched(work, |feed| {
+            while self.take(feed) {
+                if signal::termination_signal().is_some() && self.halt.will() == Will::GoOn {
+                    self.halt.revert();
+                }
+                match interrupts() {
+                    0 => {}
+                    1 => self.on_interrupt(feed),
+                    _ => self.leave(),
+                }
+            }
+            self.console.end_progress();
+        })
+    }
+
+    fn on_interrupt(&mut self, feed: &NewsFeed) {
+        if self.halt.will() != Will::GoOn {
+            return self.leave();
+        }
+        if self.halt.stop() == Stopped::BeforeArmed {
+            return self.say("interrupted before a host was switched: ending");
+        }
+        if !self.console.is_interactive() {
+            self.say("interrupted: the old release is put back");
+            return self.halt.revert();
+        }
+        self.console.end_progress();
+        let hosts = pluralize(self.targets.len(), "host");
+        let text =
+            format!("not committed on {hosts} yet; Ctrl-C again ends at once: revert now (y) or keep waiting (n)?");
+        let (console, targets) = (&mut *self.console, &mut self.targets);
+        let mut is_open = || loop {
+            match feed.next(Duration::ZERO) {
+                News::Text(index, text) => note(targets, index, text),
+                News::Quiet => return true,
+                News::Over => return false,
+            }
+        };
+        match console.ask_while(&Question { text, expected: None }, &mut is_open) {
+            Some(UserAnswer::Yes) => {
+                self.say("the old release is put back");
+                self.halt.revert();
+            }
+            // Ctrl-C is looked at next; it finds that this was the second one.
+            Some(_) if signal::interrupted() => self.halt.revert(),
+            Some(_) => self.say("waiting on"),
+            None => {}
+        }
+    }
+
+    fn leave(&mut self) {
+        self.say("ending at once: hosts that are not committed put the old release back by themselves");
+        self.halt.leave();
+    }
+
+    fn say(&mut self, text: &str) {
+        self.console.end_progress();
+        self.console.note(text);
+    }
+
+    /// Shows what comes next; false once there is nothing more.
+    fn take(&mut self, feed: &NewsFeed) -> bool {
+        match feed.next(PULSE) {
+            News::Text(index, text) => {
+                note(&mut self.targets, index, text);
+                self.console.progress(&self.targets, index);
+                true
+            }
+            News::Quiet => true,
+            News::Over => false,
+        }
+    }
+}
+
+/// How often Ctrl-C was pressed since this was asked. The command ends with what became of the hosts, and not for that.
+fn interrupts() -> usize {
+    let interrupts = signal::interrupts();
+    if interrupts > 0 {
+        signal::reset();
+    }
+    interrupts
+}
+
+fn note(targets: &mut [TargetState], index: usize, text: String) {
+    if let Some(target) = targets.get_mut(index) {
+        target.state = text;
+    }
+}
