@@ -237,7 +237,8 @@ fn a_deployer_that_is_gone_leaves_the_old_release_whatever_it_had_asked() {
         let txid = format!("ends-{}", state.word().to_lowercase());
         drop(site.until(&new, &txid, state));
         site.ends(&txid, end);
-        assert_eq!(site.mode().as_deref(), Some("one"), "{state}");
+        // What was just started may not have its variables yet.
+        eventually("it runs as before", || site.mode().as_deref() == Some("one"));
     }
 }
 
