@@ -54,7 +54,8 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("pid", PM2, 1, Read, Line("tsm info {}")),
     verb("id", PM2, 1, Read, Line("tsm info {}")),
     verb("inspect", PM2, 0, Read, Line("tsm info {}")),
-    verb("monit", PM2, 0, Read, Line("tsm list -v")),
+    verb("monit", PM2, 0, Read, Line("tsm monitor")),
+    verb("dash", PM2, 0, Read, Line("tsm monitor")),
     verb("report", PM2, 0, Read, Line("tsm doctor healthcheck")),
     verb("ping", PM2, 0, Read, Text("nothing has to answer; `tsm list` shows what runs")),
     verb("flush", PM2, 0, Destroy, Line("tsm logs clean {}")),
@@ -74,6 +75,18 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("unstartup", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
     verb("cleardump", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
     verb("deploy", PM2, 0, Write, Text("`org promote @ENV` makes an environment, `org apply` brings it to a machine")),
+    verb("plus", PM2, 0, Read, ELSEWHERE),
+    verb("link", PM2, 0, Read, ELSEWHERE),
+    verb("web", PM2, 0, Read, ELSEWHERE),
+    verb("attach", PM2, 0, Read, Line("tsm logs -f {}")),
+    verb("trigger", PM2, 0, Write, Text("a process takes signals here: `tsm signal NAME USR1`")),
+    verb(
+        "install",
+        PM2,
+        0,
+        Write,
+        Text("there are no modules: logs are rotated by themselves, and `tsm stats` has what a process uses"),
+    ),
     verb("is-active", SYSTEMD, 0, Read, Line("tsm info {}")),
     verb("is-failed", SYSTEMD, 0, Read, Line("tsm why {}")),
     verb("is-enabled", SYSTEMD, 0, Read, Line("tsm services")),
@@ -84,6 +97,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("list-sockets", SYSTEMD, 0, Read, Line("tsm ports")),
     verb("list-dependencies", SYSTEMD, 0, Read, Line("tsm show {}")),
     verb("cat", SYSTEMD, 0, Read, Line("tsm show {}")),
+    verb("edit", SYSTEMD, 0, Write, Line("tsm show {}")),
     verb("journal", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("journalctl", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("show-environment", SYSTEMD, 0, Read, Line("tsm env {}")),
@@ -110,10 +124,14 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("mask", SYSTEMD, 0, Write, Line("tsm disable {}")),
     verb("unmask", SYSTEMD, 0, Write, Line("tsm enable {}")),
     verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
-    verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm list -v")),
-    verb("htop", UNIX, 0, Read, Line("tsm list -v")),
+    verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
+    verb("top", UNIX, 0, Read, Line("tsm monitor")),
+    verb("htop", UNIX, 0, Read, Line("tsm monitor")),
     verb("tail", UNIX, 0, Read, Line("tsm logs {}")),
     verb("run", UNIX, 0, Write, Line("tsm start {}")),
+    verb("nohup", UNIX, 0, Write, Line("tsm start {}")),
+    verb("killall", UNIX, 0, Destroy, Line("tsm stop {}")),
+    verb("pkill", UNIX, 0, Destroy, Line("tsm stop {}")),
     verb("netstat", UNIX, 0, Read, Line("tsm ports")),
     verb("ss", UNIX, 0, Read, Line("tsm ports")),
     verb("lsof", UNIX, 0, Read, Line("tsm ports")),
@@ -123,8 +141,50 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("apropos", UNIX, 1, Read, Line("help search {}")),
 ];
 
-/// Programs whose verbs are typed with their name in front.
-pub const PROGRAMS: [&str; 3] = ["pm2", "systemctl", "service"];
+/// Verbs that mean something else after the name of their program than those of this one do.
+pub const AFTER_PROGRAM: &[ForeignVerb] = &[
+    verb("show", PM2, 0, Read, Line("tsm info {}")),
+    verb("kill", PM2, 0, Destroy, Line("tsm stop all")),
+    verb(
+        "save",
+        PM2,
+        0,
+        Write,
+        Text("`tsm save NAME` keeps a process as a service, and `tsm enable NAME` starts it at boot"),
+    ),
+    verb(
+        "startup",
+        PM2,
+        0,
+        Write,
+        Text("`daemon install` makes a unit that starts at boot what `tsm enable NAME` has enabled"),
+    ),
+    verb("show", SYSTEMD, 0, Read, Line("tsm info {}")),
+    verb(
+        "kill",
+        SYSTEMD,
+        0,
+        Destroy,
+        Text("`tsm signal NAME TERM` sends a signal to a process, and keeps the process"),
+    ),
+];
+
+/// Programs whose verbs are typed with their name in front, and whose they are.
+const PROGRAMS: [(&str, &str); 4] =
+    [("pm2", PM2), ("systemctl", SYSTEMD), ("service", SYSTEMD), ("supervisorctl", "supervisord")];
+
+/// The verb and its arguments in a line of another program, and whose it is; none if the line is of none.
+#[must_use]
+pub fn after_program<'a>(words: &[&'a str]) -> Option<(&'static str, Vec<&'a str>)> {
+    let (first, rest) = words.split_first()?;
+    let (program, of) = PROGRAMS.iter().find(|(program, _)| program == first)?;
+    let rest = rest.iter().skip_while(|word| word.starts_with('-'));
+    let mut rest: Vec<&str> = rest.map(|word| word.strip_suffix(".service").unwrap_or(word)).collect();
+    if *program == "service" && rest.len() > 1 {
+        rest.swap(0, 1);
+    }
+    Some((of, rest))
+}
 
 /// An option of another program.
 #[derive(Debug, Clone, Copy)]
@@ -157,6 +217,8 @@ enum TakesValue {
 }
 use TakesValue::{No, Yes};
 
+const ELSEWHERE: Counterpart =
+    Text("nothing is sent to a service elsewhere; `tsm monitor` shows processes, and `tetra serve` has a page of them");
 const TIMES: Counterpart = Text("the time of each line is kept beside it; `tsm logs -t NAME` shows it");
 const LOG_FILES: Counterpart = Text("the logs of a process are kept by its name; `tsm paths NAME` shows where");
 const INTERPRETER: Counterpart =
@@ -188,6 +250,9 @@ pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
     option("start", "--exp-backoff-restart-delay", PM2, Yes, BACKOFF),
     option("start", "--no-daemon", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
     option("start", "--attach", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
+    option("enable", "--now", SYSTEMD, No, Text("`tsm enable {}` is for the next boot, `tsm start {}` for now")),
+    option("disable", "--now", SYSTEMD, No, Text("`tsm disable {}` is for the next boot, `tsm stop {}` for now")),
+    option("list", "--watch", PM2, No, Text("`watch tsm list` shows it again and again")),
     option("start", "--unit", SYSTEMD, Yes, Line("--name {}")),
     option("logs", "-u", SYSTEMD, Yes, Line("{}")),
     option("logs", "--unit", SYSTEMD, Yes, Line("{}")),
@@ -199,11 +264,22 @@ pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
     option("signal", "-s", SYSTEMD, Yes, Text("the signal comes after the process: `tsm signal NAME HUP`")),
 ];
 
-/// What a line of another program is here; none if it is of none. `words` are those after `tsm` and the name of the program.
+/// What a line of another program is here; none if it is of none. `words` are those after `tsm`.
 #[must_use]
 pub fn verb_advice(words: &[&str]) -> Option<String> {
+    verb_among(words, VERBS.iter())
+}
+
+/// The same for words after the name of a program, which is `of`: its own rows come first.
+#[must_use]
+pub fn program_verb_advice(of: &str, words: &[&str]) -> Option<String> {
+    let all = || AFTER_PROGRAM.iter().filter(|verb| verb.of == of).chain(VERBS);
+    verb_among(words, all().filter(|verb| verb.of == of)).or_else(|| verb_among(words, all()))
+}
+
+fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVerb>) -> Option<String> {
     let (first, rest) = words.split_first()?;
-    let found = VERBS.iter().find(|verb| verb.word == *first && rest.len() >= verb.least)?;
+    let found = rows.find(|verb| verb.word == *first && rest.len() >= verb.least)?;
     Some(match found.here {
         Line(template) => {
             let line = filled(template, rest);
@@ -227,16 +303,48 @@ pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<Strin
     let mut rows = FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
     let row = rows.clone().find(|row| row.option == option).or_else(|| rows.find(whole))?;
     let option = row.option;
-    if let Text(text) = row.here {
-        return Some(text.to_owned());
-    }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let Text(text) = row.here {
+        let others: Vec<&str> = words.into_iter().filter(|word| *word != option).collect();
+        return Some(text.replace("{}", &bounded(&line::join(others))));
+    }
     let words = translated(command, &words)?;
     Some(format!(
         "`{}` does what `{option}` does in {}",
         bounded(format!("{name} {}", line::join(&words)).trim_end()),
         row.of
     ))
+}
+
+/// A line of a program whose verb is that of a command of tetra as well, and what to know about options that have no counterpart.
+#[must_use]
+pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
+    let command = name.strip_prefix("tsm ").unwrap_or(name);
+    let rows = || FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
+    let (mut kept, mut texts) = (Vec::new(), Vec::new());
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        let option = word.split_once('=').map_or(*word, |(option, _)| option);
+        match rows().find(|row| row.option == option && matches!(row.here, Text(_))) {
+            Some(row) => {
+                texts.push(row.here);
+                if row.takes_value && option == *word {
+                    rest.next();
+                }
+            }
+            None => kept.push(*word),
+        }
+    }
+    let line = translated(command, &kept).unwrap_or_else(|| kept.iter().map(|&word| word.to_owned()).collect());
+    let line = line::join(&line);
+    let mut said = format!("`{}` is that command here", bounded(format!("{name} {line}").trim_end()));
+    for text in texts {
+        if let Text(text) = text {
+            said.push_str("; ");
+            said.push_str(&text.replace("{}", &bounded(&line)));
+        }
+    }
+    said
 }
 
 /// The words with every option of another program put into ours; none if there is none of them.

@@ -2,7 +2,6 @@
 
 use super::{CommandSpec, Effect, foreign, spec};
 use crate::base::fault::Fault;
-use crate::base::line;
 use crate::base::suggest::{self, Strictness};
 use crate::command::shell as own;
 use crate::command::{daemon, env, org, secrets, tkm, tsm};
@@ -299,16 +298,17 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
 /// The answer to a line of PM2, systemd or Unix, as it is or after `tsm`.
 fn of_another_program(words: &[&str]) -> Option<Fault> {
     let plain = words.strip_prefix(&["tsm"]).unwrap_or(words);
-    let (first, rest) = plain.split_first()?;
-    let mut advice = foreign::verb_advice(plain);
-    if foreign::PROGRAMS.contains(first) {
-        let rest: Vec<&str> = rest.iter().copied().skip_while(|word| word.starts_with('-')).collect();
-        let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
-        advice = foreign::verb_advice(&rest).or_else(|| match resolve(&ours) {
-            CommandMatch::Command(..) => Some(format!("`{}` is that command here", line::join(&ours))),
-            _ => Some("`tsm` lists the commands for processes".to_owned()),
-        });
-    }
+    let first = plain.first()?;
+    let advice = match foreign::after_program(plain) {
+        Some((of, rest)) => Some(foreign::program_verb_advice(of, &rest).unwrap_or_else(|| {
+            let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
+            match resolve(&ours) {
+                CommandMatch::Command(found, count) => foreign::same_verb_advice(found.name, &ours[count..]),
+                _ => "`tsm` lists the commands for processes".to_owned(),
+            }
+        })),
+        None => foreign::verb_advice(plain),
+    };
     let given = if plain.len() < words.len() { format!("tsm {first}") } else { (*first).to_owned() };
     advice.map(|advice| Fault::usage(format!("unknown command `{given}`")).with_advice(advice))
 }

@@ -2,7 +2,7 @@
 
 use regex::Regex;
 use tetra::base::line::lex;
-use tetra::command::foreign::{Counterpart, FOREIGN_OPTIONS, VERBS, option_advice, verb_advice};
+use tetra::command::foreign::{AFTER_PROGRAM, Counterpart, FOREIGN_OPTIONS, VERBS, option_advice, verb_advice};
 use tetra::command::global::Globals;
 use tetra::command::registry::{CommandMatch, resolve, unknown};
 use tetra::command::{Effect, registry};
@@ -64,6 +64,17 @@ fn every_foreign_verb_leads_to_a_line_that_does_no_more() {
 }
 
 #[test]
+fn a_verb_after_its_program_leads_to_a_line_that_does_no_more() {
+    for (program, of) in [("pm2", "PM2"), ("systemctl", "systemd")] {
+        for verb in AFTER_PROGRAM.iter().filter(|verb| verb.of == of) {
+            let line = format!("{program} {} web", verb.word);
+            let here = named(&advice(&line));
+            assert!(effect(&here) <= verb.effect, "`{line}` means {:?}: `{here}`", verb.effect);
+        }
+    }
+}
+
+#[test]
 fn every_foreign_option_leads_to_a_line_that_exists() {
     for row in FOREIGN_OPTIONS {
         let name = format!("tsm {}", row.command);
@@ -108,6 +119,21 @@ fn arguments_are_carried_over() {
         ("journalctl -xeu shop", "tsm logs shop"),
         ("journalctl -u shop --since 10m -g error --no-pager", "tsm logs shop --since 10m --grep error"),
         ("flush api", "tsm logs clean api"),
+        ("pm2 start app.js -i 4 --name x", "tsm start app.js --instances 4 --name x"),
+        ("pm2 start app.js --max-memory-restart 300M --time", "tsm start app.js --max-memory 300M"),
+        ("pm2 show api", "tsm info api"),
+        ("pm2 kill", "tsm stop all"),
+        ("pm2 monit", "tsm monitor"),
+        ("pm2 plus", "tsm monitor"),
+        ("pm2 attach 0", "tsm logs -f 0"),
+        ("systemctl status", "tsm list"),
+        ("systemctl start shop.service", "tsm start shop"),
+        ("systemctl show shop", "tsm info shop"),
+        ("systemctl enable --now shop", "tsm enable shop"),
+        ("systemctl edit shop", "tsm show shop"),
+        ("service shop restart", "tsm restart shop"),
+        ("supervisorctl tail shop", "tsm logs shop"),
+        ("nohup node app.js", "tsm start node app.js"),
     ] {
         assert_eq!(named(&advice(line)), here, "{line}");
     }

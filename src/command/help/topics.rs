@@ -2,7 +2,7 @@
 
 use super::services;
 use crate::base::fault::FaultKind;
-use crate::command::foreign::{Counterpart, FOREIGN_OPTIONS, VERBS};
+use crate::command::foreign::{AFTER_PROGRAM, Counterpart, FOREIGN_OPTIONS, VERBS};
 
 /// A text about what is not one command.
 #[derive(Debug, Clone, Copy)]
@@ -198,10 +198,13 @@ fn from_systemd() -> String {
 fn of_another(program: &str) -> String {
     let here = |it: Counterpart, value: &str| match it {
         Counterpart::Line(line) => line.replace("{}", value).replace("{1}", "SIGNAL").replace("{2}", "NAME"),
-        Counterpart::Text(text) => text.to_owned(),
+        Counterpart::Text(text) => text.replace("{}", "NAME"),
     };
-    let verbs =
-        VERBS.iter().filter(|verb| verb.of == program).map(|verb| (verb.word.to_owned(), here(verb.here, "NAME")));
+    let verbs = VERBS
+        .iter()
+        .chain(AFTER_PROGRAM)
+        .filter(|verb| verb.of == program)
+        .map(|verb| (verb.word.to_owned(), here(verb.here, "NAME")));
     let options = FOREIGN_OPTIONS.iter().filter(|it| it.of == program).map(|it| {
         let option = if it.takes_value { format!("{} VALUE", it.option) } else { it.option.to_owned() };
         let ours = here(it.here, "VALUE");
