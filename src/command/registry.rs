@@ -179,6 +179,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<own::config::ConfigPath>(),
     spec::<own::config::Edit>(),
     spec::<own::setup::Setup>(),
+    spec::<own::tour::Tour>(),
     spec::<own::version::Version>(),
     spec::<crate::command::serve::Serve>(),
     spec::<crate::command::agent::AgentCommand>(),

@@ -94,6 +94,8 @@ pub enum FollowUp {
     PreviousDirectory,
     /// Start the prompt.
     StartPrompt,
+    /// Start the tour, or go on in it.
+    Tour(TourMove),
     /// Define an alias or an abbreviation; remove it if `line` is none.
     Shorthand {
         /// Which of them.
@@ -110,6 +112,19 @@ pub enum FollowUp {
         /// Its new value.
         value: String,
     },
+}
+
+/// Where the tour goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TourMove {
+    /// To the first step, at a prompt of its own.
+    Begin,
+    /// To the next step.
+    Skip,
+    /// Nowhere: it says more about this step.
+    Hint,
+    /// To the step before.
+    Back,
 }
 
 /// A line with a name of its own.
@@ -186,7 +201,7 @@ impl FollowUp {
     /// True if it runs other lines.
     #[must_use]
     pub fn runs_lines(&self) -> bool {
-        matches!(self, Self::RunScript { .. } | Self::Repeat { .. } | Self::Screen(_))
+        matches!(self, Self::RunScript { .. } | Self::Repeat { .. } | Self::Screen(_) | Self::Tour(_))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::ops::repeat::Pace;
-use crate::report::{Console, FollowUp, Screen};
+use crate::report::{Console, FollowUp, Screen, TourMove};
 
 use super::monitor;
 use super::nesting::{RunNested, run_line};
@@ -12,6 +12,7 @@ use super::outcome::{LineOutcome, Then};
 use super::repetition::Repetition;
 use super::session::{Session, SessionMode};
 use super::source::{ScriptOrigin, ScriptText};
+use super::tour;
 
 /// Shown after a selection on a command line, which ends with it.
 const SELECTION_ENDS_NOTE: &str =
@@ -58,6 +59,12 @@ pub(super) fn carry_out(
         }
         FollowUp::Exit => return Ok(LineOutcome { code: 0, then: Then::Exit }),
         FollowUp::StartPrompt => return start_prompt(session, console),
+        FollowUp::Tour(TourMove::Begin) => {
+            let outcome = start_prompt(session, console)?;
+            tour::begin(session);
+            return Ok(outcome);
+        }
+        FollowUp::Tour(action) => return tour::go(session, console, action, run),
         FollowUp::RunScript { name, text } => {
             let origin = ScriptOrigin::File(name);
             return Ok(run(session, console, ScriptText { origin: &origin, text: &text, first_line: 1 }));

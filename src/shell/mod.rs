@@ -39,4 +39,6 @@ pub mod snapshot;
 pub mod source;
 pub mod stdin;
 mod terminal;
+mod tour;
+mod typed_line;
 mod variables;

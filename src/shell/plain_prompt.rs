@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use super::prompt::ContextPrompt;
 use super::session::Session;
-use super::source::ScriptOrigin;
-use super::{abbreviations, idle, runner, terminal};
+use super::{abbreviations, idle, terminal, typed_line};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
@@ -72,7 +71,7 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
                     console.note(&format!("runs `{}`", line.trim_end()));
                 }
                 let line = expanded.unwrap_or(line);
-                let outcome = runner::run_line(session, console, &line, &ScriptOrigin::Prompt);
+                let outcome = typed_line::run(session, console, &line);
                 if outcome.exits() {
                     return outcome.code;
                 }

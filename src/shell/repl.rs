@@ -9,7 +9,7 @@ use super::outcome::LineOutcome;
 use super::prompt::{ContextPrompt, warn};
 use super::session::{Consent, Session};
 use super::source::{ScriptOrigin, ScriptText};
-use super::{idle, panics, plain_prompt, runner, terminal};
+use super::{idle, panics, plain_prompt, runner, terminal, tour, typed_line};
 use crate::base::fault::Fault;
 use crate::base::name::{OrgName, ProcessName};
 use crate::command::{Selection, settings_file};
@@ -43,6 +43,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     if let Some(code) = load_startup_files(session, console) {
         return Ok(code);
     }
+    tour::show(session, console);
     if plain_prompt::is_enabled(session) {
         return Ok(plain_prompt::run(session, console));
     }
@@ -144,7 +145,7 @@ fn forget_removed(session: &mut Session, console: &mut dyn Console, present: &mu
 }
 
 fn run_line(session: &mut Session, console: &mut dyn Console, line: &str) -> LineOutcome {
-    let outcome = panics::catch(|| runner::run_line(session, console, line, &ScriptOrigin::Prompt));
+    let outcome = panics::catch(|| typed_line::run(session, console, line));
     outcome.unwrap_or_else(|fault| {
         session.reset_depth();
         console.error(&fault);

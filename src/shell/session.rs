@@ -38,6 +38,8 @@ pub struct Session {
     choices: SelectionLayers,
     previous: SelectionLayers,
     previous_directory: Option<PathBuf>,
+    /// The step of the tour, if this prompt is one; the number of the steps at the end.
+    pub(super) tour: Option<usize>,
     /// The names in the last list, for `$last`.
     pub(super) last_names: Vec<String>,
     /// The current depth of nested scripts, aliases and `watch` runs.
@@ -96,6 +98,7 @@ impl Session {
             choices: SelectionLayers::default(),
             previous: SelectionLayers::default(),
             previous_directory: None,
+            tour: None,
             last_names: Vec::new(),
             depth: 0,
         }

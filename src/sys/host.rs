@@ -73,6 +73,8 @@ pub struct Invocation {
     pub inherit_stdio: bool,
     /// Where it runs, if not here.
     pub cwd: Option<PathBuf>,
+    /// Variables that it gets beside those of this process, or instead of them.
+    pub variables: Vec<(String, String)>,
 }
 
 /// What came of a [`Invocation`].

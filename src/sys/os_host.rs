@@ -129,7 +129,7 @@ impl Host for OsHost {
 
     fn run(&self, call: &Invocation) -> io::Result<CommandOutput> {
         let mut command = Command::new(&call.program);
-        command.args(&call.arguments);
+        command.args(&call.arguments).envs(call.variables.iter().map(|(name, value)| (name, value)));
         if let Some(cwd) = &call.cwd {
             command.current_dir(cwd);
         }

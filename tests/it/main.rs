@@ -49,6 +49,7 @@ mod start;
 mod supervise;
 mod tidy;
 mod tkm;
+mod tour;
 mod transcript;
 mod trust;
 mod typing;

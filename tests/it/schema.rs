@@ -170,7 +170,7 @@ fn check_objects(schema: &Value, place: &str) {
 }
 
 /// Commands without data of their own: they change the session, run other lines, or print a text.
-const WITHOUT_DATA: [&str; 15] = [
+const WITHOUT_DATA: [&str; 16] = [
     "agent",
     "cd",
     "clear",
@@ -183,6 +183,7 @@ const WITHOUT_DATA: [&str; 15] = [
     "select",
     "source",
     "tkm ssh",
+    "tour",
     "tsm help",
     "use",
     "watch",

@@ -89,8 +89,8 @@ pub const PURPOSES: &[HelpPurpose] = &[
     HelpPurpose {
         title: "The shell itself",
         names: &[
-            "help", "tsm help", "cd", "pwd", "clear", "history", "source", "alias", "unalias", "abbr", "set", "config",
-            "setup", "version", "repl", "exit",
+            "help", "tsm help", "tour", "cd", "pwd", "clear", "history", "source", "alias", "unalias", "abbr", "set",
+            "config", "setup", "version", "repl", "exit",
         ],
     },
 ];

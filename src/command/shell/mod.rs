@@ -17,6 +17,7 @@ pub mod set;
 pub mod setup;
 mod shorthand;
 pub mod source;
+pub mod tour;
 pub mod use_cmd;
 pub mod version;
 pub mod watch;
