@@ -27,6 +27,9 @@ const KEPT: usize = 50;
 /// The size at which the journal is put aside, in bytes. One that was put aside is kept.
 const MAX_JOURNAL: u64 = 4 << 20;
 
+/// The suffix of what a watcher holds.
+const WATCH: &str = "watch";
+
 /// The room for putting a release back, in bytes: records, definitions, links, and what starting a service writes.
 const RESERVE: usize = 1 << 20;
 
@@ -66,7 +69,7 @@ impl DeployDir {
     /// Held by the watcher of a deploy.
     #[must_use]
     pub fn watch_path(&self, txid: &str) -> PathBuf {
-        self.dir.join("tx").join(format!("{txid}.watch"))
+        self.dir.join("tx").join(format!("{txid}.{WATCH}"))
     }
 
     fn record_path(&self, txid: &str) -> PathBuf {
@@ -214,6 +217,16 @@ impl DeployDir {
         file::write(&path, &text, Access::Private)
     }
 
+    /// Removes what watchers that were killed left. Only under the lock of deploys.
+    pub fn sweep(&self) {
+        for entry in fs::read_dir(self.dir.join("tx")).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|it| it == WATCH) && !daemonize::is_locked(&path) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
     /// The record of a deploy.
     ///
     /// # Errors
@@ -347,6 +360,26 @@ mod tests {
         drop(held);
         assert_eq!(files.holder(), None);
         files.hold(&holder("second")).expect("free again");
+    }
+
+    /// A look at who holds a lock takes it for a moment.
+    #[test]
+    fn a_look_at_the_lock_keeps_no_one_out() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = DeployDir::of(dir.path());
+        files.create().expect("made");
+        let me = Holder { by: "ann@laptop".into(), pid: 7, txid: "first".into(), since_ms: 1 };
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = files.holder();
+                }
+            });
+            let refused = (0..2000).filter(|_| files.hold(&me).is_err()).count();
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(refused, 0);
+        });
     }
 
     #[test]

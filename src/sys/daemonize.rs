@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::{ForkResult, fork, setsid};
 
@@ -71,6 +72,10 @@ pub fn daemonize() -> io::Result<()> {
     }
 }
 
+/// What [`is_locked`] takes a lock for, at most, and how often that is waited for.
+const GLANCE: Duration = Duration::from_millis(5);
+const GLANCES: u32 = 10;
+
 /// Tries to be the only one: the lock on `file`, until the result is dropped. None if another process has it.
 ///
 /// # Errors
@@ -78,11 +83,14 @@ pub fn daemonize() -> io::Result<()> {
 /// Fails if the file cannot be made or locked.
 pub fn try_lock_exclusive(file: &Path) -> io::Result<Option<File>> {
     let held = disk::own_file().create(0o600).read_write().open(file)?;
-    match held.try_lock() {
-        Ok(()) => Ok(Some(held)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    for _ in 0..GLANCES {
+        match held.try_lock() {
+            Ok(()) => return Ok(Some(held)),
+            Err(std::fs::TryLockError::WouldBlock) => std::thread::sleep(GLANCE),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
     }
+    Ok(None)
 }
 
 /// True if a process holds the lock on `file`.

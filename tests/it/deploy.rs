@@ -22,6 +22,7 @@ mod link;
 mod network;
 mod reach;
 mod rows;
+mod walk;
 
 /// An operator's machine and the hosts of `dev`: `web-1`, `web-2`, …
 struct Site {

@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::ports::free_port;
-use crate::program;
+use crate::{program, sandbox};
 
 /// How long a server may take to answer. Only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,6 +139,40 @@ impl Server {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Its pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The pids of all that run where its mounts are.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        beside(self.child.id())
+    }
+
+    /// Ends all of these at once but one, which keeps the mounts.
+    pub(crate) fn cut_power(&mut self, keeper: u32) {
+        loop {
+            let mut all = beside(keeper);
+            all.retain(|pid| *pid != keeper && sandbox::is_running(*pid));
+            if all.is_empty() {
+                break;
+            }
+            // First none can act any more, as where the power is cut.
+            all.iter().for_each(|pid| sandbox::signal(*pid, Signal::SIGSTOP));
+            all.iter().for_each(|pid| sandbox::kill_hard(*pid));
+        }
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again where the mounts of that process are, on the same port.
+    pub(crate) fn boot(&mut self, keeper: u32) {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--mount=/proc/{keeper}/ns/mnt")).args([SSHD, "-D", "-q", "-E", "/root/.ssh/log"]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
+        self.child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("nsenter is there");
+        assert!(answers(&mut self.child, self.port, Instant::now() + PATIENCE), "it answers again");
+    }
+
     /// Ends it; nothing answers on its port.
     pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();
@@ -180,6 +216,14 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The pids of all that run where the mounts of a process are.
+fn beside(pid: u32) -> Vec<u32> {
+    let own = fs::read_link(format!("/proc/{pid}/ns/mnt")).expect("it runs");
+    let entries = fs::read_dir("/proc").expect("processes are seen").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| fs::read_link(format!("/proc/{pid}/ns/mnt")).is_ok_and(|its| its == own)).collect()
 }
 
 fn key(path: &Path) {

@@ -163,6 +163,7 @@ impl<'a> HostSession<'a> {
         let lock = files.hold(&Holder { since_ms: now.0, ..holder.clone() })?;
         let found = place.releases().current()?;
         put_back_unended(place, &holder.txid, on_progress)?;
+        files.sweep();
         if found != planned {
             return Err(stale(planned.as_ref(), found.as_ref()));
         }
@@ -315,6 +316,7 @@ fn recover(place: &Place, on_progress: &mut OnProgress) -> Result<Said, Fault> {
     let by = Holder { by: "recover".to_owned(), pid: 0, txid: "recover".to_owned(), since_ms: place.host.now().0 };
     let _lock = place.files().hold(&by)?;
     let mut ended = put_back_unended(place, "", on_progress)?;
+    place.files().sweep();
     if let Some(last) = place.files().records()?.into_iter().next().filter(|it| it.state == State::RevertFailed) {
         let _act = place.files().act()?;
         ended.push(give_up::again(place, last, on_progress)?);

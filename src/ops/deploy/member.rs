@@ -282,7 +282,7 @@ impl Member {
         let ask = Ask::GiveUp { txid: txid.to_owned(), why: why.to_string() };
         let record = match self.ask(&ask, &[], say) {
             Ok(Said::History(records)) => records.into_iter().next(),
-            _ => self.search(reach, txid, say),
+            _ => self.search(reach, &ask, say),
         };
         match record {
             Some(record) => self.state = record.state,
@@ -304,16 +304,17 @@ impl Member {
         self.decides.map_or_else(String::new, |it| format!(", by {} of its clock at the latest", history::at(at(it))))
     }
 
-    /// Looks for a host that was lost, until what it did by itself is known.
-    fn search(&mut self, reach: &Reach, txid: &str, say: Say) -> Option<Record> {
+    /// Looks for a host that was lost, and has it put back what its agent left; what it did by itself meanwhile stays so.
+    fn search(&mut self, reach: &Reach, give_up: &Ask, say: Say) -> Option<Record> {
         for pause in SEARCHES {
             say("lost; looking for it again");
             reach.halt.pause(pause, reach.halt.will());
             if reach.halt.will() == Will::Leave {
                 return None;
             }
-            let last = self.again(reach).ok().and_then(|(_, facts)| facts.last);
-            if let Some(record) = last.filter(|record| record.txid == txid && record.state.has_ended()) {
+            let Ok((mut found, _)) = self.again(reach) else { continue };
+            let Ok(Answer { said: Said::History(records), .. }) = found.ask(give_up, &[], say) else { continue };
+            if let Some(record) = records.into_iter().next() {
                 say(record.state.word());
                 return Some(record);
             }

@@ -30,7 +30,9 @@ pub struct Verdict {
 #[must_use]
 pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
     let committed = ends.iter().filter(|end| end.state == State::Committed).count();
-    let is_unknown = |end: &HostEnd| end.fault.as_ref().is_some_and(|fault| fault.0 == FaultKind::Unknown);
+    // One that was lost and found again is known.
+    let is_lost = |end: &HostEnd| end.fault.as_ref().is_some_and(|fault| fault.0 == FaultKind::Unknown);
+    let is_unknown = |end: &HostEnd| is_lost(end) && !end.state.has_ended();
     let any = |is: &dyn Fn(&HostEnd) -> bool| ends.iter().any(is);
     let kind = if committed == ends.len() {
         None
@@ -43,7 +45,8 @@ pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
     } else if any(&|end| end.state == State::Reverted) {
         Some(FaultKind::Reverted)
     } else {
-        Some(ends.iter().find_map(|end| end.fault.as_ref()).map_or(FaultKind::Preflight, |fault| fault.0))
+        let known = ends.iter().filter(|end| !is_lost(end)).find_map(|end| end.fault.as_ref());
+        Some(known.map_or(FaultKind::Preflight, |fault| fault.0))
     };
     let mut parts = Vec::new();
     if committed > 0 {
@@ -111,6 +114,8 @@ mod tests {
         );
         let lost = end("c", State::Switched, Some((FaultKind::Unknown, "c: lost")));
         assert_eq!(of(&[well.clone(), lost.clone()]).0, Some(17));
+        let found = end("g", State::Aborted, Some((FaultKind::Unknown, "g: lost")));
+        assert_eq!(of(std::slice::from_ref(&found)), (Some(13), "dev: g: lost; nothing was changed".into()));
         let stuck = end("d", State::RevertFailed, Some((FaultKind::RevertFailed, "no")));
         assert_eq!(of(&[well, sick, lost, stuck]).0, Some(15));
         let full = end("e", State::Aborted, Some((FaultKind::Preflight, "e: no room")));

@@ -4,7 +4,7 @@ use super::Site;
 
 impl super::Host {
     /// Puts a disk of so many MiB under its `TETRA_DIR`.
-    fn disk(&self, mib: u32) {
+    pub(super) fn disk(&self, mib: u32) {
         self.server.inside(&format!("mkdir -p /root/{0} && mount -t tmpfs -o size={mib}m tmpfs /root/{0}", self.dir));
     }
 }
