@@ -11,6 +11,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::global::{Globals, is_option};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::shell::source;
+use crate::ops::deploy::program_dir;
 use crate::report::Console;
 use crate::shell::outcome::{LineOutcome, Then};
 use crate::shell::session::Session;
@@ -38,6 +39,9 @@ const UNIT_COMMANDS: [&str; 9] = [
     "daemon logs",
 ];
 
+/// Commands that may put the program where services find it, and start services then.
+const DEPLOY_COMMANDS: [&str; 2] = ["agent", "deploy-watch"];
+
 /// Parses the command line, runs it and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -62,9 +66,13 @@ pub fn main() -> ExitCode {
         Err(fault) => return fail(&mut console, fault),
     };
     let (CliArgs { mode, keep_going, prompt }, paths) = calling;
+    let mut host = host;
+    if mode.is_one_of(&DEPLOY_COMMANDS) || program_dir::link(&paths).exists() {
+        host.search_also(&program_dir::of(&paths));
+    }
     let mut session = Session::new(paths, Box::new(host));
     session.apply_globals(globals);
-    if mode.is_of_root() {
+    if mode.is_one_of(&UNIT_COMMANDS) {
         privileges::stay_root();
     } else if let Err(error) = privileges::act_as_owner(session.paths.home()) {
         return fail(&mut console, error.into());
@@ -146,10 +154,10 @@ enum RunMode {
 }
 
 impl RunMode {
-    /// True for a command about the units of the machine: these are root's, also where another user owns the data.
-    fn is_of_root(&self) -> bool {
+    /// True for a command with one of these names.
+    fn is_one_of(&self, names: &[&str]) -> bool {
         let Self::Command(words) = self else { return false };
-        matches!(registry::resolve(words), CommandMatch::Command(entry, _) if UNIT_COMMANDS.contains(&entry.name))
+        matches!(registry::resolve(words), CommandMatch::Command(entry, _) if names.contains(&entry.name))
     }
 }
 

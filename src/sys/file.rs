@@ -105,6 +105,8 @@ pub enum Access {
     Private,
     /// Everybody, as far as the umask allows: 0644.
     Shared,
+    /// Everybody, and everybody may execute it: 0755.
+    Executable,
 }
 
 impl Access {
@@ -112,6 +114,7 @@ impl Access {
         match self {
             Self::Private => 0o600,
             Self::Shared => 0o644,
+            Self::Executable => 0o755,
         }
     }
 }

@@ -35,6 +35,11 @@ pub trait Host {
         Err(std::io::ErrorKind::Unsupported.into())
     }
 
+    /// Has programs looked for in another directory too, after all others.
+    fn search_also(&mut self, dir: &Path) {
+        let _ = dir;
+    }
+
     /// This program itself, to start supervisors with.
     fn program(&self) -> &Path;
 

@@ -107,6 +107,16 @@ impl Host for OsHost {
         Ok(())
     }
 
+    fn search_also(&mut self, dir: &Path) {
+        let Some(dir) = dir.to_str().filter(|dir| !dir.contains(':')) else { return };
+        let search =
+            self.variables.entry("PATH".to_owned()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        if !search.split(':').any(|known| known == dir) {
+            search.push(':');
+            search.push_str(dir);
+        }
+    }
+
     fn program(&self) -> &Path {
         self.program.get_or_init(|| {
             let link = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("tetra"));

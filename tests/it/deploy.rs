@@ -17,6 +17,7 @@ mod agent;
 mod application;
 mod disks;
 mod faults;
+mod first;
 mod interrupts;
 mod link;
 mod network;

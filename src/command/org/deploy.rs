@@ -2,6 +2,7 @@
 
 mod application;
 pub mod freeze;
+mod fresh;
 pub mod logs;
 mod options;
 mod progress;
@@ -22,6 +23,7 @@ use crate::command::{Command, Cx, Effect, Prepared};
 use crate::deploy::release::{Document, EntryPath, Payload, Sources};
 use crate::ops::deploy::place::Place;
 use crate::org::store::OrgStore;
+use fresh::Fresh;
 use stage::{DeployStage, Wanted};
 use target::DeployTarget;
 
@@ -70,12 +72,14 @@ pub(in crate::command) fn prepare(
     let env = environment(cx, named)?;
     let Promoted { promotion, text, note } = promoted(cx, &store, &env)?;
     let path = EntryPath::new(&Place::file_in_release(&env)).map_err(|why| Fault::usage(why.to_string()))?;
-    let target = DeployTarget::find(cx, EnvRef { org: Some(org.clone()), env: env.clone() }, &options.hosts)?;
+    let (target, fresh) =
+        DeployTarget::find_all(cx, EnvRef { org: Some(org.clone()), env: env.clone() }, &options.hosts)?;
+    let fresh = Fresh::new(cx, fresh, &options)?;
     let mut notes: Vec<String> = note.into_iter().collect();
     let application = application::made(cx, &store, &text, &options, &mut notes)?;
     let documents = vec![Document { path, bytes: text.into_bytes() }];
     let payload = Payload::collect(Sources { org, env, at: cx.host.now(), documents, application })?;
-    DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments })
+    DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments, fresh })
 }
 
 /// What is deployed of an environment.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::context::{actor, environments_of, find, key_id, not_initialized};
+use super::context::{actor, environments_of, find, key_of, not_initialized};
 use super::line_limits::LineLimits;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
@@ -12,13 +12,32 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::access::{self, Installation};
 use crate::tkm::agent::install::Installed;
+use crate::tkm::bootstrap::{self, Bootstrapped};
+use crate::tkm::client_config;
 use crate::tkm::host::{Address, HostName};
 use crate::tkm::host_user::{HostUser, NewUser, Sudo};
 use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
-use crate::tkm::state::Purpose;
-use crate::tkm::{bootstrap, client_config};
+
+/// Lets the key of its environment in on a host.
+///
+/// # Errors
+///
+/// Fails without a key or a way in; the file of keys there is then as it was.
+pub(in crate::command) fn install(
+    cx: &Cx,
+    connection: &Connection,
+    by: &Login,
+    user: Option<&NewUser>,
+) -> Result<Bootstrapped, Fault> {
+    let (store, id) = (connection.store, key_of(cx, &connection.host.env));
+    let _lock = store.lock()?;
+    let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
+    let done = bootstrap::run(connection, actor(cx), &wanted)?;
+    client_config::write(store, cx.selection.org.as_ref())?;
+    Ok(done)
+}
 
 /// Install the key of its environment on a host
 ///
@@ -88,17 +107,7 @@ impl Command for Bootstrap {
         let connection = Connection::open(&store, &host, variables)?.shared();
         let sudo = if self.sudo { Sudo::Agent } else { Sudo::Nothing };
         let user = self.create_user.map(|name| NewUser { name, sudo });
-        let id = key_id(cx, &host.env, Purpose::Deploy);
-        let _lock = store.lock()?;
-        let wanted = bootstrap::Bootstrap {
-            by: &by,
-            id: &id,
-            program: cx.host.program(),
-            version: VERSION,
-            user: user.as_ref(),
-        };
-        let done = bootstrap::run(&connection, actor(cx), &wanted)?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        let done = install(cx, &connection, &by, user.as_ref())?;
         let user = &connection.route.user;
         let text = match done.installation {
             Installation::Added => {

@@ -4,6 +4,7 @@
 //! place            where an environment is on a host: its release, its file, its services
 //! host             the host's side of a session: what is asked, step by step
 //! serve            the frames around it
+//! program_dir      this program by its name, for services that call it
 //! preflight        what is checked before anything is switched
 //! health           how what runs is, and whether it is what was deployed
 //! give_up          the old release is put back, by what finds that a deploy did not end
@@ -22,6 +23,7 @@ pub mod host;
 pub mod member;
 pub mod place;
 mod preflight;
+pub mod program_dir;
 pub mod rollout;
 pub mod serve;
 pub mod verdict;

@@ -228,7 +228,7 @@ fn remove(path: &Path) -> Result<(), FileError> {
 }
 
 /// Puts a link in the place of what is there, in one step.
-fn replace_by_link(path: &Path, target: &Path) -> std::io::Result<()> {
+pub(super) fn replace_by_link(path: &Path, target: &Path) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("/"));
     let made = tempfile::Builder::new().prefix(file::TEMPORARY_PREFIX).make_in(dir, |made| symlink(target, made))?;
     made.persist(path).map_err(|error| error.error)?;

@@ -1,6 +1,7 @@
 //! What is checked on a host before anything is switched.
 
 use super::place::Place;
+use super::program_dir;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::release::Manifest;
 use crate::ops::apply::{ApplyPlan, ServiceChange};
@@ -57,6 +58,7 @@ pub(super) fn is_full(place: &Place) -> bool {
 /// Fails if contents are missing, or the environment cannot be applied here.
 pub(super) fn stage(place: &Place, manifest: &Manifest) -> Result<Vec<String>, Fault> {
     place.releases().build(manifest)?;
+    program_dir::provide(place)?;
     let plan = place.plan(Some(&place.file_of(manifest.rid())))?;
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));

@@ -72,6 +72,12 @@ impl Fleet {
         self.members.iter().map(lock)
     }
 
+    /// Takes in the hosts of another one, in the order in which they are locked.
+    pub fn join(&mut self, other: Self) {
+        self.members.extend(other.members);
+        self.members.sort_by(|one, other| lock(one).host.name.cmp(&lock(other).host.name));
+    }
+
     /// Leaves out hosts that need nothing.
     #[must_use]
     pub fn retain(mut self, wanted: impl Fn(&Member) -> bool) -> Self {

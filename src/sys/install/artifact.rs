@@ -114,7 +114,7 @@ impl Artifact {
             return Ok(found);
         }
         match self {
-            Self::Directory(path, Access::Shared) => file::create_dir(path)?,
+            Self::Directory(path, Access::Shared | Access::Executable) => file::create_dir(path)?,
             Self::Directory(path, Access::Private) => file::create_private_dir(path)?,
             Self::Link(path, target) => {
                 if found == ArtifactState::Outdated {

@@ -40,7 +40,11 @@ pub(super) fn named(line: &str) -> String {
     let mut fresh = true;
     while let Some(c) = rest.chars().next() {
         let found = if fresh {
-            time(rest).or_else(|| fingerprint(rest)).or_else(|| span(rest)).or_else(|| size(rest))
+            release(rest)
+                .or_else(|| time(rest))
+                .or_else(|| fingerprint(rest))
+                .or_else(|| span(rest))
+                .or_else(|| size(rest))
         } else {
             None
         };
@@ -55,6 +59,17 @@ pub(super) fn named(line: &str) -> String {
         }
     }
     out
+}
+
+/// `20261120T103045Z-1a2b3c4d`
+fn release(text: &str) -> Option<(usize, &'static str)> {
+    const SHAPE: &[u8] = b"00000000T000000Z-xxxxxxxx";
+    let fits = |(byte, shape): (u8, &u8)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'x' => byte.is_ascii_hexdigit(),
+        exact => byte == *exact,
+    };
+    (text.len() >= SHAPE.len() && text.bytes().zip(SHAPE).all(fits)).then_some((SHAPE.len(), "RELEASE"))
 }
 
 /// `SHA256:` and 43 characters, which each key has others of.

@@ -40,6 +40,9 @@ pub(in crate::command) struct DeployOptions {
     /// How long it has to stay healthy
     #[arg(long, value_name = "TIME", default_value = "10s")]
     min_healthy_time: HumanDuration,
+    /// Install the key on hosts that have none yet, with the keys that you use already; asked without it, at a terminal
+    #[arg(long)]
+    pub(super) bootstrap: bool,
     /// Deploy over a release whose files were changed on a host
     #[arg(long)]
     pub(super) accept_drift: bool,

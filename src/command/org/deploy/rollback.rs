@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fresh::Fresh;
 use super::options::DeployOptions;
 use super::stage::{DeployStage, Wanted};
 use super::status::target;
@@ -53,7 +54,14 @@ impl Command for DeployRollback {
         }
         let manifest = *found.ok_or_else(|| Fault::new(FaultKind::NotFound, "no host has it"))?;
         let payload = Payload { manifest, blobs: BTreeMap::new() };
-        let wanted = Wanted { promotion: None, payload, notes: Vec::new(), options: self.options, environments };
+        let wanted = Wanted {
+            promotion: None,
+            payload,
+            notes: Vec::new(),
+            options: self.options,
+            environments,
+            fresh: Fresh::default(),
+        };
         DeployStage::look(cx, target, wanted)
     }
 }

@@ -1,9 +1,10 @@
 //! A deploy that was looked into: what its plan shows, its run carries out.
 
+use super::fresh::Fresh;
 use super::options::DeployOptions;
 use super::progress::Progress;
 use super::target::DeployTarget;
-use crate::base::environment::{EnvRef, Tier};
+use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
 use crate::command::org::context::organization;
@@ -36,6 +37,8 @@ pub(super) struct Wanted {
     pub options: DeployOptions,
     /// For the guard.
     pub environments: Vec<EnvRef>,
+    /// Hosts that have no key yet.
+    pub fresh: Fresh,
 }
 
 /// A deploy that was looked into.
@@ -46,7 +49,9 @@ pub(super) struct DeployStage {
     fleet: Fleet,
     rollout: Rollout,
     notes: Vec<String>,
+    fresh: Fresh,
     exit_code: bool,
+    accept_drift: bool,
 }
 
 impl DeployStage {
@@ -56,7 +61,7 @@ impl DeployStage {
     ///
     /// Fails if one is not reached, or one of prod was changed by hand.
     pub(super) fn look(cx: &mut Cx, target: DeployTarget, wanted: Wanted) -> Result<Prepared, Fault> {
-        let Wanted { promotion, payload, mut notes, options, environments } = wanted;
+        let Wanted { promotion, payload, mut notes, options, environments, fresh } = wanted;
         let (fleet, unreached) = target.open(cx)?;
         match unreached.into_iter().collect::<Vec<Fault>>() {
             faults if options.skip_unreachable && fleet.members().next().is_some() => {
@@ -67,15 +72,14 @@ impl DeployStage {
         let env = target.env.env.clone();
         for member in fleet.members() {
             notes.extend(remarks(cx, &member));
-            let is_prod = env.tier() == Some(Tier::Prod);
-            if !member.facts.drift.is_empty() && is_prod && !options.accept_drift && !options.plan {
-                let why = format!("{}: files of the release were changed there", member.host.name);
-                let advice = format!("`tsm org deploy @{env} --plan` shows them; --accept-drift deploys over them");
-                return Err(Fault::new(FaultKind::Review, why).with_advice(advice));
+            if !options.accept_drift && !options.plan {
+                refuse_drift(&env, &member)?;
             }
         }
-        let rollout = options.rollout(&env, fleet.members().count());
-        let state = DeployStage { target, promotion, payload, fleet, rollout, notes, exit_code: options.exit_code };
+        notes.extend(fresh.notes());
+        let rollout = options.rollout(&env, fleet.members().count() + fresh.len());
+        let (exit_code, accept_drift) = (options.exit_code, options.accept_drift);
+        let state = DeployStage { target, promotion, payload, fleet, rollout, notes, fresh, exit_code, accept_drift };
         // Where nothing would be done there is nothing to ask about.
         let effect = if state.differs() || state.promotion.is_some() { options.effect() } else { Effect::Read };
         let stage = Stage { effect, environments, state, plan: show, run };
@@ -90,7 +94,23 @@ impl DeployStage {
     }
 
     fn differs(&self) -> bool {
-        self.fleet.members().any(|member| self.is_wanted(&member))
+        !self.fresh.is_empty() || self.fleet.members().any(|member| self.is_wanted(&member))
+    }
+
+    /// Takes in the hosts that have no key yet.
+    fn admit(&mut self, cx: &mut Cx) -> Result<(), Fault> {
+        if self.fresh.is_empty() {
+            return Ok(());
+        }
+        let admitted = std::mem::take(&mut self.fresh).admit(cx, &mut self.target)?;
+        for member in admitted.members() {
+            remarks(cx, &member).iter().for_each(|remark| cx.console.note(remark));
+            if !self.accept_drift {
+                refuse_drift(&self.target.env.env, &member)?;
+            }
+        }
+        self.fleet.join(admitted);
+        Ok(())
     }
 
     fn report(&self) -> Report {
@@ -114,6 +134,11 @@ impl DeployStage {
                 name(release).into(),
                 member.facts.drift.len().into(),
             ]);
+        }
+        for host in self.fresh.names() {
+            let action = Cell::from("bootstrap, deploy").tone(Tone::Warn);
+            let release = name(Some(self.payload.manifest.rid())).into();
+            table.row(vec![Cell::from(host).tone(Tone::Strong), action, name(None).into(), release, 0.into()]);
         }
         let promoted = self.promotion.as_ref().and_then(|it| it.plan.planned.first()).map(promotion_note);
         promoted.into_iter().chain(self.notes.iter().cloned()).fold(Report::of(table), Report::note)
@@ -143,6 +168,16 @@ fn show_plan(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
     Ok(Some(Report { code, ..stage.report().note("nothing was changed") }))
 }
 
+/// Files of prod that were changed on a host are not replaced unseen.
+fn refuse_drift(env: &EnvName, member: &Member) -> Result<(), Fault> {
+    if member.facts.drift.is_empty() || env.tier() != Some(Tier::Prod) {
+        return Ok(());
+    }
+    let why = format!("{}: files of the release were changed there", member.host.name);
+    let advice = format!("`tsm org deploy @{env} --plan` shows them; --accept-drift deploys over them");
+    Err(Fault::new(FaultKind::Review, why).with_advice(advice))
+}
+
 /// What is to be known of a host before it is deployed to.
 fn remarks(cx: &Cx, member: &Member) -> Vec<String> {
     let (name, facts) = (&member.host.name, &member.facts);
@@ -167,9 +202,10 @@ fn drifted(drift: &Drift) -> String {
     format!("{} {what}", drift.path)
 }
 
-fn run(stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
+fn run(mut stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
     let promoted = stage.promotion.as_ref().and_then(|it| it.plan.planned.first()).map(promotion_note);
     promoted.iter().chain(&stage.notes).for_each(|note| cx.console.note(note));
+    stage.admit(cx)?;
     let (env, all) = (stage.target.env.env.to_string(), stage.fleet.members().count());
     if !stage.differs() {
         let sentence = format!("{env} is deployed already on {}", pluralize(all, "host"));

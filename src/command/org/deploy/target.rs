@@ -8,7 +8,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::command::shell::version::VERSION;
-use crate::command::tkm::{find_store, key_of};
+use crate::command::tkm::{find_store, install, key_of};
 use crate::deploy::record::Holder;
 use crate::deploy::wire::Ask;
 use crate::ops::deploy::halt::Halt;
@@ -20,6 +20,7 @@ use crate::tkm::agent::install::Program;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::login::Login;
+use crate::tkm::ssh::Connection;
 use crate::tkm::store::Store;
 
 /// The hosts of an environment and what they are reached with.
@@ -41,6 +42,16 @@ impl DeployTarget {
     ///
     /// Fails if there are no keys yet, no host, or a host has no key.
     pub(super) fn find(cx: &Cx, env: EnvRef, names: &[HostName]) -> Result<Self, Fault> {
+        let (target, fresh) = Self::find_all(cx, env, names)?;
+        fresh.first().map_or(Ok(target), |host| Err(no_key(host)))
+    }
+
+    /// The same, and the hosts that have no key yet.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are no keys yet, or no host.
+    pub(super) fn find_all(cx: &Cx, env: EnvRef, names: &[HostName]) -> Result<(Self, Vec<Host>), Fault> {
         let store = find_store(cx)?;
         let mut hosts = store.hosts()?;
         // The order in which they are locked.
@@ -56,19 +67,39 @@ impl DeployTarget {
             return Err(Fault::new(FaultKind::NotFound, format!("{} has no hosts", env.env))
                 .with_advice(format!("add one: `tkm host add NAME ADDRESS --env {}`", env.env)));
         }
-        let state = store.state()?;
-        let mut targets = Vec::new();
+        let (mut targets, mut fresh) = (Vec::new(), Vec::new());
         for host in hosts {
-            let key = state.accepted(&key_of(cx, &host.env), &host.name).filter(|key| key.hosts.contains(&host.name));
-            let key = key.ok_or_else(|| {
-                Fault::new(FaultKind::Auth, format!("{} has no key of {} yet", host.name, host.env))
-                    .with_advice(format!("`tkm bootstrap {}` installs it with a key that the host accepts", host.name))
-            })?;
-            let login = access::login_of(&store, key)?;
-            targets.push((host, login));
+            match login_to(cx, &store, &host)? {
+                Some(login) => targets.push((host, login)),
+                None => fresh.push(host),
+            }
         }
         let program = Program::read(cx.host.program(), VERSION).map_err(|error: TkmError| Fault::from(error))?;
-        Ok(Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets, halt: Halt::default() })
+        Ok((
+            Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets, halt: Halt::default() },
+            fresh,
+        ))
+    }
+
+    /// Lets the key of the environment in on these hosts, with the keys that the operator uses already, and reaches them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first that does not let the operator in, or cannot run the agent.
+    pub(super) fn bootstrap(&mut self, cx: &mut Cx, hosts: Vec<Host>) -> Result<Fleet, Fault> {
+        let mut admitted = Vec::new();
+        for host in hosts {
+            let connection = Connection::open(&self.store, &host, &self.variables)?.shared();
+            install(cx, &connection, &Login::Operator, None)?;
+            cx.console.note(&format!("installed the key of {} on {}", host.env, host.name));
+            // What is bound on the host is written down with it.
+            let host = self.store.host(&host.name)?;
+            let login = login_to(cx, &self.store, &host)?.ok_or_else(|| no_key(&host))?;
+            admitted.push((host, login));
+        }
+        let (fleet, faults) = Fleet::open(&self.reach(), admitted.clone(), &mut |_, _| {});
+        self.hosts.extend(admitted);
+        faults.into_iter().next().map_or(Ok(fleet), Err)
     }
 
     /// What hosts are reached with.
@@ -111,6 +142,19 @@ impl DeployTarget {
         let txid = format!("{}-{}", time(cx.host.now()), kernel::random_token());
         Holder { by, pid: process::own_pid(), txid, since_ms: cx.host.now().0 }
     }
+}
+
+/// What a host lets in; none before its key is installed.
+fn login_to(cx: &Cx, store: &Store, host: &Host) -> Result<Option<Login>, Fault> {
+    let state = store.state()?;
+    let key = state.accepted(&key_of(cx, &host.env), &host.name).filter(|key| key.hosts.contains(&host.name));
+    Ok(key.map(|key| access::login_of(store, key)).transpose()?)
+}
+
+/// Why a host cannot be deployed to before its key is installed.
+pub(super) fn no_key(host: &Host) -> Fault {
+    Fault::new(FaultKind::Auth, format!("{} has no key of {} yet", host.name, host.env))
+        .with_advice(format!("`tkm bootstrap {}` installs it with a key that the host accepts", host.name))
 }
 
 /// `USER@MACHINE`
