@@ -123,6 +123,32 @@ impl FromStr for EnvRef {
     }
 }
 
+/// An env file as it is named in a service and in a record: a `-` before it says that it may be missing, as in a unit of systemd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnvFileName<'a> {
+    /// Without the mark.
+    pub path: &'a str,
+    /// It need not exist.
+    pub optional: bool,
+}
+
+impl<'a> EnvFileName<'a> {
+    /// The file that a text names.
+    #[must_use]
+    pub fn of(given: &'a str) -> Self {
+        match given.strip_prefix('-') {
+            Some(path) => Self { path, optional: true },
+            None => Self { path: given, optional: false },
+        }
+    }
+}
+
+impl fmt::Display for EnvFileName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.optional { "-" } else { "" }, self.path)
+    }
+}
+
 /// The word that an env file is called by: `dev` of `dev.env`.
 #[must_use]
 pub fn env_file_word(name: &str) -> &str {

@@ -215,6 +215,8 @@ mod tests {
         ("port", "'8000+'", "8000+"),
         ("port", "'none'", "none"),
         ("env_file", "'~/x.env'", "~/x.env"),
+        ("env_file", "'a b.env'", "'a b.env'"),
+        ("env_file", "['a.env', '-b.env']", "(a.env -b.env)"),
         ("env", "'A=1'", "'A=1'"),
         ("pre_command", "'echo $A'", "'echo $A'"),
         ("autostart", "false", "false"),

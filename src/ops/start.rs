@@ -49,7 +49,7 @@ pub fn prepare(context: &OpContext, request: &StartRequest) -> Result<PreparedSt
         let target = request.target(&start).map_err(PlanError::from)?;
         let mut environments = environments(&target, request, &start)?;
         let plan = planner::of_target(target, request, &start)?;
-        environments.extend(plan.env_file.as_ref().and_then(|file| EnvRef::of_env_file(&file.path)));
+        environments.extend(plan.env_files.iter().filter_map(|file| EnvRef::of_env_file(&file.path)));
         (plan, environments)
     };
     if !plan.settings.deps.is_empty() && !request.may_name_process() {

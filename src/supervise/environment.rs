@@ -63,8 +63,9 @@ impl Environment {
         if !meta.run.secrets_file.is_empty() {
             environment.add_file(Path::new(&meta.run.secrets_file), EnvFileMissing::Ignore)?;
         }
-        if !meta.env_file.is_empty() {
-            environment.add_file(Path::new(&meta.env_file), EnvFileMissing::Fail)?;
+        for file in meta.env_files() {
+            let absent = if file.optional { EnvFileMissing::Ignore } else { EnvFileMissing::Fail };
+            environment.add_file(Path::new(file.path), absent)?;
         }
         environment.0.retain(|(name, _)| !meta.run.unset.iter().any(|unset| unset.as_bytes() == name));
         for (name, value) in &meta.run.set {

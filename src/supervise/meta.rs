@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::MemoryMethod;
 use super::proc::{self, ProcessIdentity};
 use super::tolerant::{deserialize_number, deserialize_port, serialize_port};
+use crate::base::environment::EnvFileName;
 
 pub use super::exit_record::{ExitStatus, LastExit, OomVerdict, StopCause, StopOrigin};
 pub use super::run::{RestartPolicy, RunSpec};
@@ -53,7 +54,7 @@ pub struct Meta {
     /// `python`, `node`, `bash`, `lua`, `go` or `command`.
     #[serde(default)]
     pub process_type: String,
-    /// The env file in use, absolute; empty if none.
+    /// The env file in use, absolute; empty if none. Of several the strongest: [`Meta::env_files`] has them all.
     #[serde(default)]
     pub env_file: String,
     /// The pre-start command; empty if none.
@@ -254,6 +255,16 @@ impl ProcessState {
 }
 
 impl Meta {
+    /// Its env files in the order in which they are read: a later one wins.
+    #[must_use]
+    pub fn env_files(&self) -> Vec<EnvFileName<'_>> {
+        let one = (!self.env_file.is_empty()).then_some(EnvFileName { path: &self.env_file, optional: false });
+        match self.run.env_files.as_slice() {
+            [] => one.into_iter().collect(),
+            files => files.iter().map(|file| EnvFileName::of(file)).collect(),
+        }
+    }
+
     /// The child of the recorded life, when there is one and it belongs to this boot of the machine.
     #[must_use]
     pub fn identity(&self) -> Option<ProcessIdentity> {

@@ -59,6 +59,10 @@ pub struct RunSpec {
     /// The stack that it belongs to; empty if none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stack: String,
+    /// Its env files, absolute and in the order in which they are read, a `-` before one that may be missing; empty where the
+    /// `env_file` of the record says it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env_files: Vec<String>,
     /// The services that have to be ready before it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deps: Vec<String>,
@@ -107,6 +111,7 @@ impl Default for RunSpec {
             user: None,
             options: None,
             stack: String::new(),
+            env_files: Vec::new(),
             deps: Vec::new(),
             started_by: 0,
             created_ms: 0,

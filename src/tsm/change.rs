@@ -28,7 +28,8 @@ impl fmt::Display for FieldChange {
 }
 
 /// Fields that say nothing about what runs: who made the record, and what follows from other fields.
-const IGNORED_FIELDS: [&str; 10] = [
+const IGNORED_FIELDS: [&str; 11] = [
+    "env_files",
     "word",
     "started_by",
     "created_ms",
@@ -59,7 +60,8 @@ pub fn between(before: &Meta, after: &Meta) -> Vec<FieldChange> {
 /// Everything that counts, by its name: fields in small letters, variables by their own.
 fn fields(meta: &Meta) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
-    let texts = [("command", &meta.command), ("env file", &meta.env_file), ("pre-start command", &meta.prehook)];
+    let env_files = meta.env_files().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let texts = [("command", &meta.command), ("env file", &env_files), ("pre-start command", &meta.prehook)];
     for (name, value) in texts {
         insert(&mut fields, name, &Value::String(value.clone()));
     }

@@ -36,8 +36,6 @@ pub struct Definition {
     pub command: String,
     /// `TSM_CWD`; the file's directory without it. Relative to the file's directory.
     pub cwd: PathBuf,
-    /// `TSM_ENV_FILE`.
-    pub env_file: Option<String>,
     /// `TSM_ENV`: a name, a file, `K=V …` or `none`.
     pub env: Option<String>,
     /// `TSM_ENVIRONMENT`: the environment that it belongs to, `ORG/ENV`.
@@ -188,6 +186,12 @@ impl Definition {
         }
     }
 
+    /// The env files that it names, in order.
+    #[must_use]
+    pub fn env_files(&self) -> &[String] {
+        self.options.env_file.as_deref().unwrap_or_default()
+    }
+
     /// The services that have to be ready before it.
     #[must_use]
     pub fn deps(&self) -> &[String] {
@@ -272,7 +276,7 @@ mod tests {
         assert_eq!((read.name.as_str(), read.port), ("tetra", Some(PortSpec::Exact(4444))));
         assert_eq!(read.command, "node server/server.js --env dev");
         assert_eq!(read.cwd, Path::new("/root/src/devops/tetra"));
-        assert_eq!(read.env_file.as_deref(), Some("env/dev.env"));
+        assert_eq!(read.options.env_file.as_deref(), Some(&["env/dev.env".to_owned()][..]));
         assert_eq!(read.autostart, Some(true));
         let read = parse("TSM_COMMAND=x\nTSM_ORG=acme\n").expect("a definition");
         assert_eq!(read.unknown, [("TSM_ORG".to_owned(), "acme".to_owned())], "unknown keys are kept");

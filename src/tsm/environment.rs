@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::dotenv::{self, EnvVar};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvFileName, EnvName};
 use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::redact;
 use crate::disk;
@@ -19,8 +19,18 @@ pub struct EnvFile {
     pub path: PathBuf,
     /// Not asked for: it was found.
     pub detected: bool,
+    /// It may be missing, and then it says nothing.
+    pub optional: bool,
     /// What it says now; it is read again at every start.
     pub settings: Vec<EnvVar>,
+}
+
+impl EnvFile {
+    /// As a record names it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        EnvFileName { path: &self.path.to_string_lossy(), optional: self.optional }.to_string()
+    }
 }
 
 /// Why the variables cannot be had.
@@ -34,8 +44,8 @@ pub enum EnvironmentError {
         /// Where it was looked for, in order.
         tried: Vec<PathBuf>,
     },
-    /// More than one env file was asked for.
-    #[error("only one env file can be used, not both `{first}` and `{second}`")]
+    /// More than one environment was asked for.
+    #[error("only one env file can be given with `--env`, not both `{first}` and `{second}`")]
     Conflicting {
         /// The first.
         first: String,
@@ -84,7 +94,7 @@ impl UserFacingError for EnvironmentError {
                 let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
                 Some(format!("searched: {}", tried.join(", ")))
             }
-            Self::Conflicting { .. } => Some("name one file, and set single variables with K=V".to_owned()),
+            Self::Conflicting { .. } => Some("name several files with `--env-file`: a later one wins".to_owned()),
             Self::Unreadable { .. } => None,
             Self::Malformed { .. } => Some("expected lines of the form K=V or export K=V".to_owned()),
             Self::InsecureMode { path, .. } => {
@@ -105,23 +115,29 @@ impl UserFacingError for EnvironmentError {
 /// Means: no env file at all.
 pub const NONE: &str = "none";
 
-/// The env file that was asked for by name or path.
+/// The env file that was asked for by name or path; a `-` before it says that it may be missing.
 ///
 /// Tries `env/NAME.env`, `env/NAME`, `NAME.env` and `NAME` in each directory in turn.
 ///
 /// # Errors
 ///
-/// Fails if there is none of them, or it cannot be read.
-pub fn named(name: &str, dirs: &[&Path]) -> Result<EnvFile, EnvironmentError> {
+/// Fails if there is none of them and one has to be there, or it cannot be read.
+pub fn named(given: &str, dirs: &[&Path]) -> Result<EnvFile, EnvironmentError> {
+    let EnvFileName { path: name, optional } = EnvFileName::of(given);
     let forms = [format!("env/{name}.env"), format!("env/{name}"), format!("{name}.env"), name.to_owned()];
     let mut tried = Vec::new();
     for path in dirs.iter().flat_map(|directory| forms.iter().map(|form| directory.join(form))) {
         if path.is_file() {
-            return Ok(EnvFile { settings: read(&path)?, path: path.components().collect(), detected: false });
+            let (settings, path) = (read(&path)?, path.components().collect());
+            return Ok(EnvFile { path, detected: false, optional, settings });
         }
         if !tried.contains(&path) && !name.starts_with('/') {
             tried.push(path);
         }
+    }
+    if let Some(dir) = dirs.first().filter(|_| optional) {
+        let path = dir.join(name).components().collect();
+        return Ok(EnvFile { path, detected: false, optional, settings: Vec::new() });
     }
     if tried.is_empty() {
         tried.push(PathBuf::from(name));
@@ -155,10 +171,17 @@ fn of_environment(name: &str) -> [String; 2] {
 fn first(forms: impl Iterator<Item = String>, dirs: &[&Path]) -> Result<Option<EnvFile>, EnvironmentError> {
     for form in forms {
         if let Some(path) = dirs.iter().map(|directory| directory.join(&form)).find(|path| path.is_file()) {
-            return Ok(Some(EnvFile { settings: read(&path)?, path, detected: true }));
+            return Ok(Some(EnvFile { settings: read(&path)?, path, detected: true, optional: false }));
         }
     }
     Ok(None)
+}
+
+/// The setting of a variable that counts, and its file: that of the last file that has it.
+#[must_use]
+pub fn setting<'a>(files: &'a [EnvFile], name: &str) -> Option<(&'a EnvFile, &'a EnvVar)> {
+    let of = |file: &'a EnvFile| Some((file, file.settings.iter().find(|setting| setting.key == name)?));
+    files.iter().rev().find_map(of)
 }
 
 /// What an env file says.

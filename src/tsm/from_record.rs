@@ -13,7 +13,7 @@ use super::instances;
 use super::interpreter::{ProgramFinder, ResolvedProgram};
 use super::name::BaseName;
 use super::plan::Environ;
-use super::plan::port_precedence::{PORT, port_of_file};
+use super::plan::port_precedence::{PORT, port_of_files};
 use super::plan::{PlanError, PortChoice, StartPlan, check_watch_paths, of_service, value_of, working_directory};
 use super::port::{OwnPort, PortSource, PortSpec};
 use super::request::{RequestError, StartContext, StartRequest, default_restart};
@@ -122,15 +122,15 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
         Some(cwd) => working_directory(context.cwd, Some(cwd))?,
         None => working_directory(&meta.cwd, None)?,
     };
-    let env_file = env_file(process, request, &cwd, context)?;
-    let port = port(process, request, env_file.as_ref())?;
+    let env_files = env_files(process, request, &cwd, context)?;
+    let port = port(process, request, &env_files)?;
     let mut set = meta.run.set.clone();
     set.extend(request.pairs());
     let unset = unset(process, request);
     if port.as_ref().is_some_and(|choice| choice.source.is_claim()) || request.port == Some(PortSpec::None) {
         set.retain(|(key, _)| key != PORT);
     }
-    let variable = |name: &str| value_of(name, &set, env_file.as_ref(), context);
+    let variable = |name: &str| value_of(name, &set, &env_files, context);
     let tools = ProgramFinder { variable: &variable, home: context.paths.home(), cwd: &cwd };
     let program = program_of(meta)?.resolve_again(&tools);
     let ladder = vec![
@@ -147,7 +147,7 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
         port,
         unset,
         port_candidates: ladder,
-        env_file,
+        env_files,
         secrets,
         secrets_exposed: secrets_open,
         unsealed_secrets: Vec::new(),
@@ -166,27 +166,23 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
     })
 }
 
-fn env_file(
+fn env_files(
     process: &Process,
     request: &StartRequest,
     cwd: &Path,
     context: &StartContext,
-) -> Result<Option<EnvFile>, PlanError> {
-    let recorded = process.meta.env_file.as_str();
-    Ok(match request.env_files().last() {
-        Some(environment::NONE) => None,
-        Some(name) => Some(environment::named(name, &[cwd, context.cwd])?),
-        None if recorded.is_empty() => None,
-        None => Some(environment::named(recorded, &[cwd])?),
-    })
+) -> Result<Vec<EnvFile>, PlanError> {
+    let found = if request.names_env_files() {
+        request.env_files().map(|name| environment::named(name, &[cwd, context.cwd])).collect::<Result<_, _>>()
+    } else {
+        let recorded = process.meta.env_files();
+        recorded.iter().map(|file| environment::named(&file.to_string(), &[cwd])).collect()
+    };
+    Ok(found?)
 }
 
 /// What is asked, else what its env file suggests now if that is where it had it from, else what it had.
-fn port(
-    process: &Process,
-    request: &StartRequest,
-    env_file: Option<&EnvFile>,
-) -> Result<Option<PortChoice>, PlanError> {
+fn port(process: &Process, request: &StartRequest, env_files: &[EnvFile]) -> Result<Option<PortChoice>, PlanError> {
     let run = &process.meta.run;
     if let Some(wish) = request.port {
         return Ok(Some(PortChoice { spec: wish, source: PortSource::Flag }).filter(|_| wish != PortSpec::None));
@@ -197,7 +193,7 @@ fn port(
         return Ok(Some(recorded(PortSource::Record)));
     }
     let set = run.set.iter().any(|(key, _)| key == PORT);
-    let suggested = env_file.filter(|_| !set).map(port_of_file).transpose()?.flatten();
+    let suggested = if set { None } else { port_of_files(env_files)? };
     Ok(Some(suggested.unwrap_or(recorded(PortSource::Command("the last start")))))
 }
 

@@ -43,8 +43,8 @@ pub struct StartPlan {
     pub own_port: Option<OwnPort>,
     /// Every place a port could come from, strongest first, with what it says.
     pub port_candidates: Vec<(&'static str, Option<String>)>,
-    /// The env file.
-    pub env_file: Option<EnvFile>,
+    /// The env files, in the order in which they are read: a later one wins.
+    pub env_files: Vec<EnvFile>,
     /// The secrets of its environment; need not be there.
     pub secrets: Option<PathBuf>,
     /// The secrets are open to others and will be closed.
@@ -75,6 +75,24 @@ pub struct StartPlan {
     pub settings: RunSpec,
     /// What the operator should know beside the result.
     pub notes: Vec<String>,
+}
+
+impl StartPlan {
+    /// The env file whose word counts: the last that is there.
+    #[must_use]
+    pub fn strongest_env_file(&self) -> Option<&Path> {
+        let strongest = self.env_files.iter().rfind(|file| !file.optional || file.path.is_file());
+        strongest.map(|file| file.path.as_path())
+    }
+
+    /// All of them, as they are recorded: nothing where the strongest is the only one.
+    #[must_use]
+    pub fn recorded_env_files(&self) -> Vec<String> {
+        match self.env_files.as_slice() {
+            [file] if !file.optional => Vec::new(),
+            files => files.iter().map(EnvFile::name).collect(),
+        }
+    }
 }
 
 /// Whose variables a process gets.
@@ -180,7 +198,11 @@ impl PlanDraft {
         })
     }
 
-    fn of_service(definition: Definition, request: &StartRequest, context: &StartContext) -> Result<Self, PlanError> {
+    fn of_service(
+        mut definition: Definition,
+        request: &StartRequest,
+        context: &StartContext,
+    ) -> Result<Self, PlanError> {
         let cwd = match &request.cwd {
             Some(cwd) => working_directory(context.cwd, Some(cwd))?,
             None => working_directory(&definition.cwd, None)?,
@@ -189,7 +211,7 @@ impl PlanDraft {
             CommandLine::of_text(&definition.command).map_err(|error: UnclosedQuote| RequestError::from(error))?;
         let shape = detect(&line.words);
         let mut exports = definition.exports;
-        let wanted = service_env(definition.env_file, definition.env, &mut exports);
+        let wanted = service_env(definition.options.env_file.take(), definition.env, &mut exports);
         let slips = definition.typos.iter().map(|(key, meant)| format!("unknown key {key}; did you mean {meant}?"));
         Ok(Self {
             line,
@@ -209,20 +231,20 @@ impl PlanDraft {
 
     fn finish(mut self, request: &StartRequest, context: &StartContext) -> Result<StartPlan, PlanError> {
         let pairs = request.pairs();
-        let env_file = self.env_file(request, context)?;
-        let (choice, ladder) = self.port(request, &pairs, env_file.as_ref())?;
+        let env_files = self.env_files(request, context)?;
+        let (choice, ladder) = self.port(request, &pairs, &env_files)?;
         let mut set = std::mem::take(&mut self.exports);
         set.append(&mut self.line.set.clone());
         set.extend(pairs);
-        let (port, unset) = port_precedence::agree(choice, &mut set, env_file.as_ref());
-        let variable = |name: &str| value_of(name, &set, env_file.as_ref(), context);
+        let (port, unset) = port_precedence::agree(choice, &mut set, &env_files);
+        let variable = |name: &str| value_of(name, &set, &env_files, context);
         let tools = ProgramFinder { variable: &variable, home: context.paths.home(), cwd: &self.cwd };
         let program = interpreter::resolve(&self.line, &self.shape, &tools)?;
         let base = request.base()?.or(self.base);
         let base = base.unwrap_or_else(|| BaseName::derived(&self.line.words, &self.shape, &self.cwd));
         let secrets = context.org.zip(context.env).map(|(org, env)| context.paths.secrets(org, env));
         let secrets_open = secrets.as_deref().map(environment::is_secret_exposed).transpose()?.unwrap_or(false);
-        if let Some(file) = env_file.as_ref().filter(|file| file.detected) {
+        if let Some(file) = env_files.iter().find(|file| file.detected) {
             let shown = file.path.strip_prefix(&self.cwd).unwrap_or(&file.path);
             self.notes.push(format!("{ENV_FILE_NOTE} {}", shown.display()));
         }
@@ -238,8 +260,8 @@ impl PlanDraft {
             unset,
             own_port: OwnPort::of(&self.line.words, &self.shape),
             port_candidates: ladder,
-            options: self.service.as_ref().map(|_| request_text::write(request, env_file.as_ref(), &self.cwd)),
-            env_file,
+            options: self.service.as_ref().map(|_| request_text::write(request, &env_files, &self.cwd)),
+            env_files,
             secrets,
             secrets_exposed: secrets_open,
             unsealed_secrets: Vec::new(),
@@ -257,8 +279,8 @@ impl PlanDraft {
         })
     }
 
-    /// The env file: asked for, else the service's, else one that is there; in the working directory, then beside the script.
-    fn env_file(&self, request: &StartRequest, context: &StartContext) -> Result<Option<EnvFile>, PlanError> {
+    /// The env files: asked for, else the service's, else one that is there; in the working directory, then beside the script.
+    fn env_files(&self, request: &StartRequest, context: &StartContext) -> Result<Vec<EnvFile>, PlanError> {
         let beside = self.shape.script.and_then(|at| self.line.words.get(at)).map(|script| self.cwd.join(script));
         let mut dirs = vec![self.cwd.as_path()];
         dirs.extend(beside.as_deref().and_then(Path::parent));
@@ -267,10 +289,11 @@ impl PlanDraft {
             dirs.push(context.cwd);
         }
         Ok(match asked.as_ref().unwrap_or(&self.env_file_choice) {
-            EnvFileChoice::None => None,
-            EnvFileChoice::Detected => environment::detected(context.env, &dirs)?,
-            EnvFileChoice::Own => environment::of_env(context.env, &dirs)?,
-            EnvFileChoice::Named(name) => Some(environment::named(name, &dirs)?),
+            EnvFileChoice::Detected => environment::detected(context.env, &dirs)?.into_iter().collect(),
+            EnvFileChoice::Own => environment::of_env(context.env, &dirs)?.into_iter().collect(),
+            EnvFileChoice::Named(names) => {
+                names.iter().map(|name| environment::named(name, &dirs)).collect::<Result<_, _>>()?
+            }
         })
     }
 }
@@ -311,10 +334,10 @@ fn as_written(path: &Path, found: &Path) -> PathBuf {
 pub(super) fn value_of(
     name: &str,
     set: &[(String, String)],
-    env_file: Option<&EnvFile>,
+    env_files: &[EnvFile],
     context: &StartContext,
 ) -> Option<String> {
     let of_set = set.iter().rfind(|(key, _)| key == name).map(|(_, value)| value);
-    let of_file = || env_file?.settings.iter().find(|setting| setting.key == name).map(|setting| &setting.value);
-    of_set.or_else(of_file).or_else(|| context.variables.get(name)).cloned()
+    let of_files = || environment::setting(env_files, name).map(|(_, setting)| &setting.value);
+    of_set.or_else(of_files).or_else(|| context.variables.get(name)).cloned()
 }

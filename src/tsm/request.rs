@@ -13,6 +13,7 @@ use crate::sys::program::find;
 
 use super::command_line::{CommandLine, UnclosedQuote, assignment};
 use super::definition::{Definition, DefinitionError};
+use super::environment;
 use super::name::BaseName;
 use super::options::ServiceOptions;
 use super::pm2;
@@ -235,8 +236,20 @@ impl StartRequest {
     }
 
     /// The names and files of `--env`.
-    pub fn env_files(&self) -> impl Iterator<Item = &str> {
+    pub fn env_names(&self) -> impl Iterator<Item = &str> {
         self.env.iter().filter(|word| assignment(word).is_none()).map(String::as_str)
+    }
+
+    /// True if it says which env files are used, or that none is.
+    #[must_use]
+    pub fn names_env_files(&self) -> bool {
+        self.options.env_file.is_some() || self.env_names().next().is_some()
+    }
+
+    /// Its env files: that of `--env`, and then those of `--env-file`; a later one wins.
+    pub fn env_files(&self) -> impl Iterator<Item = &str> {
+        let files = self.options.env_file.iter().flatten().map(String::as_str);
+        self.env_names().last().into_iter().chain(files).filter(|name| *name != environment::NONE)
     }
 
     /// The base of the name that `--name` gives.

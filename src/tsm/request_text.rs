@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::definition::Definition;
 use super::environment::{self, EnvFile};
+use super::options::ServiceOptions;
 use super::request::StartRequest;
 
 /// In place of a name that was not given.
@@ -17,11 +18,14 @@ const NOWHERE: &str = "/-";
 
 /// What a request overrides, as a text. Files are named so that they are found from anywhere.
 #[must_use]
-pub fn write(request: &StartRequest, env_file: Option<&EnvFile>, cwd: &Path) -> String {
-    let env = request.env_files().last().map(|name| match env_file {
-        Some(file) if name != environment::NONE => file.path.display().to_string(),
-        _ => name.to_owned(),
+pub fn write(request: &StartRequest, env_files: &[EnvFile], cwd: &Path) -> String {
+    let mut files = env_files.iter();
+    let env = request.env_names().last().map(|name| match name {
+        environment::NONE => name.to_owned(),
+        _ => files.next().map_or_else(|| name.to_owned(), EnvFile::name),
     });
+    let found: Vec<String> = files.map(EnvFile::name).collect();
+    let env_file = request.options.env_file.clone().map(|given| if found.is_empty() { given } else { found });
     let given = Definition {
         name: request.name.clone().unwrap_or_else(|| UNNAMED.to_owned()),
         command: "-".to_owned(),
@@ -30,7 +34,7 @@ pub fn write(request: &StartRequest, env_file: Option<&EnvFile>, cwd: &Path) -> 
         port: request.port,
         pre_command: request.pre_hook.clone(),
         exports: request.pairs(),
-        options: request.options.clone(),
+        options: ServiceOptions { env_file, ..request.options.clone() },
         ..Definition::default()
     };
     given.to_text()
@@ -57,7 +61,7 @@ impl StartRequest {
     /// What this says, and where it is silent, what an earlier request said.
     #[must_use]
     pub fn merge_over(&self, earlier: Self) -> Self {
-        let file = self.env_files().next().is_some();
+        let file = self.names_env_files();
         let kept = earlier.env.iter().filter(|word| !(file && super::command_line::assignment(word).is_none()));
         Self {
             env: kept.chain(&self.env).cloned().collect(),
@@ -65,7 +69,10 @@ impl StartRequest {
             name: self.name.clone().or(earlier.name),
             cwd: self.cwd.clone().or(earlier.cwd),
             pre_hook: self.pre_hook.clone().or(earlier.pre_hook),
-            options: self.options.or(&earlier.options),
+            options: self.options.or(&ServiceOptions {
+                env_file: earlier.options.env_file.clone().filter(|_| !file),
+                ..earlier.options
+            }),
             ..self.clone()
         }
     }
@@ -75,7 +82,6 @@ impl StartRequest {
 mod tests {
     use super::*;
     use crate::supervise::meta::RestartPolicy;
-    use crate::tsm::options::ServiceOptions;
 
     #[test]
     fn what_was_given_is_read_back() {
@@ -95,14 +101,18 @@ mod tests {
             options: keep,
             ..StartRequest::default()
         };
-        assert_eq!(read(&write(&request, None, Path::new("/srv"))), request);
+        assert_eq!(read(&write(&request, &[], Path::new("/srv"))), request);
         let nothing = StartRequest::default();
-        assert_eq!(read(&write(&nothing, None, Path::new("/srv"))), nothing);
+        assert_eq!(read(&write(&nothing, &[], Path::new("/srv"))), nothing);
         assert_eq!(nothing.merge_over(request.clone()), request);
         let other =
             StartRequest { env: vec!["dev".into(), "A=2".into()], port: Some("1".parse().expect("a port")), ..nothing };
         let both = other.merge_over(request.clone());
         assert_eq!(both.env, ["A=it's $5", "B=", "dev", "A=2"]);
-        assert_eq!((both.port, both.name), (other.port, request.name));
+        assert_eq!((both.port, both.name.clone()), (other.port, request.name));
+        let options = ServiceOptions { env_file: Some(vec!["b.env".into()]), ..ServiceOptions::default() };
+        let files = StartRequest { options, ..StartRequest::default() };
+        assert_eq!(files.merge_over(both.clone()).env_files().collect::<Vec<_>>(), ["b.env"]);
+        assert_eq!(both.merge_over(files).env_files().collect::<Vec<_>>(), ["dev"]);
     }
 }

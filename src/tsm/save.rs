@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::environment::EnvFileName;
 use crate::base::name::InvalidName;
 use crate::supervise::meta::Meta;
 
@@ -25,6 +26,11 @@ use super::store::Process;
 pub fn of_command(name: &str, request: &StartRequest, context: &StartContext) -> Result<Definition, PlanError> {
     BaseName::given(name)?;
     let cwd = working_directory(context.cwd, request.cwd.as_deref())?;
+    let named = |env: &str| relative_to_cwd(env, &cwd, context);
+    let mut options = request.options.clone();
+    if options.env_file.is_some() {
+        options.env_file = Some(request.env_files().map(named).collect());
+    }
     let words = [request.program.as_slice(), request.arguments.as_deref().unwrap_or_default()].concat();
     Ok(Definition {
         name: name.to_owned(),
@@ -33,21 +39,25 @@ pub fn of_command(name: &str, request: &StartRequest, context: &StartContext) ->
             [text] if text.contains([' ', '\t', '\n']) && !context.cwd.join(text).is_file() => text.trim().to_owned(),
             words => join(words),
         },
-        env: request.env_files().last().map(|env| relative_to_cwd(env, &cwd, context)),
+        env: if options.env_file.is_some() { None } else { request.env_names().last().map(named) },
         cwd,
         port: request.port,
         exports: request.pairs(),
         pre_command: request.pre_hook.clone(),
         instances: request.instances,
-        options: request.options.clone(),
+        options,
         ..Definition::default()
     })
 }
 
 /// An env file as the operator sees it may be another, or none, from where the service runs.
 fn relative_to_cwd(env: &str, cwd: &Path, context: &StartContext) -> String {
-    let here = context.cwd.join(env);
-    if here.is_file() && !cwd.join(env).is_file() { here.display().to_string() } else { env.to_owned() }
+    let EnvFileName { path, optional } = EnvFileName::of(env);
+    let here = context.cwd.join(path);
+    if !here.is_file() || cwd.join(path).is_file() {
+        return env.to_owned();
+    }
+    EnvFileName { path: &here.to_string_lossy(), optional }.to_string()
 }
 
 /// The definition of a process there is, under its own name without its port or under another. What its record cannot say is
@@ -71,6 +81,7 @@ pub fn of_process(
     let belongs = origin.environment();
     // What is saved by hand is not `org apply`'s.
     origin.unknown.retain(|(key, _)| key != GENERATED_FROM);
+    let files: Vec<String> = meta.env_files().iter().map(ToString::to_string).collect();
     let ServiceOptions { stack, deps, .. } = origin.options;
     let group = ServiceOptions { stack, deps, ..ServiceOptions::default() };
     Ok(Definition {
@@ -78,14 +89,16 @@ pub fn of_process(
         name: base.text,
         command: command(meta),
         cwd: meta.cwd.clone(),
-        env_file: text(&meta.env_file),
         // Without one it must not find another.
         belongs,
-        env: meta.env_file.is_empty().then(|| environment::NONE.to_owned()),
+        env: files.is_empty().then(|| environment::NONE.to_owned()),
         port: port.map(PortSpec::Exact).or(run.unset.iter().any(|key| key == PORT).then_some(PortSpec::None)),
         pre_command: text(&meta.prehook),
         arguments: Vec::new(),
-        options: ServiceOptions::of_record(run).or(&group),
+        options: ServiceOptions {
+            env_file: Some(files).filter(|files| !files.is_empty()),
+            ..ServiceOptions::of_record(run).or(&group)
+        },
         exports,
         description: origin.description,
         autostart: origin.autostart,

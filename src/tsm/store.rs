@@ -246,14 +246,18 @@ impl Process {
         let of_service = (service.is_file()).then(|| definition::environment_of(service)).flatten();
         let mut all: Vec<EnvRef> = self.environment().into_iter().chain(of_service).collect();
         all.dedup();
-        all.extend(EnvRef::of_env_file(Path::new(&self.meta.env_file)));
+        all.extend(self.meta.env_files().iter().filter_map(|file| EnvRef::of_env_file(Path::new(file.path))));
         all
     }
 
     /// The word for what it was configured by: the name of its env file, else its environment.
     #[must_use]
     pub fn environment_label(&self) -> Option<String> {
-        let file = Path::new(&self.meta.env_file).file_name().map(|name| name.to_string_lossy().into_owned());
+        let files = self.meta.env_files();
+        let file = files
+            .first()
+            .and_then(|file| Path::new(file.path).file_name())
+            .map(|name| name.to_string_lossy().into_owned());
         let word =
             file.map(|name| name.strip_suffix(".env").map(str::to_owned).filter(|it| !it.is_empty()).unwrap_or(name));
         word.or_else(|| Some(self.meta.run.environment.clone()).filter(|word| !word.is_empty()))

@@ -24,7 +24,7 @@ fn a_saved_process_says_all_that_its_start_said() {
     world.run("tsm save lamp-38217 light").done();
     let saved = definition(&world, "light");
     assert_eq!(saved.exports, [("K".to_owned(), "it's $5".to_owned())]);
-    assert!(saved.env_file.as_deref().is_some_and(|file| file.ends_with("/work/odd.env")));
+    assert!(matches!(saved.env_files(), [file] if file.ends_with("/work/odd.env")));
     assert_eq!(saved.pre_command.as_deref(), Some("test -n \"$K\""));
     assert!(saved.command.ends_with("bash -c 'exec sleep 1000' '' 'two words'"));
     world.run("tsm stop lamp-38217").done();
@@ -38,6 +38,57 @@ fn a_saved_process_says_all_that_its_start_said() {
     (after.service, after.started_by, after.created_ms) = (String::new(), before.started_by, before.created_ms);
     assert!(after.options.take().is_some(), "what its start said is kept");
     assert_eq!(before, after);
+}
+
+#[test]
+fn several_env_files_are_kept_from_the_start_to_the_restart_and_the_service() {
+    let mut world = World::new();
+    world.file("a.env", "A=a\nB=a\nC=a\n");
+    world.file("b.env", "B=b\n");
+    let seen = |world: &mut World, name: &str| {
+        let said = world.run(&format!("tsm env {name} --json")).done();
+        let rows: Vec<serde_json::Value> = serde_json::from_str(&said).expect("JSON");
+        let of = |key: &str| {
+            rows.iter().find(|row| row["name"] == key).map_or("-", |row| row["value"].as_str().expect("a text"))
+        };
+        ["A", "B", "C"].map(|key| of(key).to_owned())
+    };
+    let files = |world: &mut World, name: &str| {
+        let said = world.run(&format!("tsm info {name} --json")).done();
+        let fields: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let work = format!("{}/", world.work().display());
+        let all = fields["env_files"].as_array().expect("a list");
+        all.iter().map(|file| file.as_str().expect("a text").replace(&work, "")).collect::<Vec<_>>()
+    };
+    world.run("tsm start --name lamp --no-wait --env-file a.env --env-file b.env --env-file=-c.env -- bash -c 'exec sleep 1000'").done();
+    assert_eq!(seen(&mut world, "lamp"), ["a", "b", "a"]);
+    assert_eq!(files(&mut world, "lamp"), ["a.env", "b.env", "-c.env"]);
+    let shown = world.run("tsm info lamp").done();
+    assert!(shown.lines().any(|line| line.contains("a.env") && line.contains("b.env")), "{shown}");
+
+    // What may be missing counts once it is there, and what has to be there is missed.
+    world.file("c.env", "C=c\n");
+    world.file("b.env", "B=new\n");
+    world.run("tsm restart lamp --no-wait").done();
+    assert_eq!(seen(&mut world, "lamp"), ["a", "new", "c"]);
+    world.run("tsm save lamp light").done();
+    world.run("tsm start --no-wait light").done();
+    assert_eq!(seen(&mut world, "light"), ["a", "new", "c"]);
+    assert_eq!(files(&mut world, "light"), ["a.env", "b.env", "-c.env"]);
+
+    // A start with another file is that start's, and stays so after a restart.
+    world.run("tsm stop light").done();
+    world.run("tsm start --no-wait light --env-file b.env").done();
+    assert_eq!(
+        (seen(&mut world, "light"), files(&mut world, "light")),
+        (["-", "new", "-"].map(str::to_owned), vec!["b.env".to_owned()])
+    );
+    world.run("tsm restart light --no-wait").done();
+    assert_eq!(files(&mut world, "light"), ["b.env"]);
+    fs::remove_file(world.work().join("a.env")).expect("removed");
+    let refused = world.run("tsm restart lamp --no-wait").failed(5);
+    assert!(refused.contains("a.env"), "{refused}");
+    world.run("tsm delete lamp light -y").done();
 }
 
 #[test]

@@ -11,7 +11,6 @@ fn example(key: &DefinitionKey) -> String {
         "TSM_CWD" => "/srv/web",
         "TSM_DESCRIPTION" => "the shop",
         "TSM_PORT" => "3000",
-        "TSM_ENV_FILE" => "env/prod.env",
         "TSM_ENV" => "NODE_ENV=production",
         "TSM_ENVIRONMENT" => "acme/prod",
         "TSM_PRE_COMMAND" => "npm ci",

@@ -62,7 +62,8 @@ fn snapshot_variables(process: &Process) -> Result<Vec<(String, String)>, Fault>
         settings.retain(|(known, _)| *known != key);
         settings.push((key, value));
     };
-    for file in [run.secrets_file.as_str(), process.meta.env_file.as_str()] {
+    let files = process.meta.env_files().into_iter().map(|file| file.path);
+    for file in [run.secrets_file.as_str()].into_iter().chain(files) {
         if Path::new(file).is_file() {
             environment::read(Path::new(file))?.into_iter().for_each(|it| set(it.key, it.value));
         }

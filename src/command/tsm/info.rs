@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::list::{StatusDetail, health, last_exit, measure, started, status, uptime};
-use super::option_fields::{limits, monitor_record, section};
+use super::option_fields::{env_file, limits, monitor_record, section};
 use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -77,6 +77,7 @@ pub(in crate::command) fn process_fields(
     let cpu = usage.and_then(|(usage, pid)| usage.cpu_percent(pid));
     let cpu = cpu.map_or(Value::Null.into(), |cpu| Cell::from(cpu).text(format!("{cpu:.1}%")));
     let listening = listening(process);
+    let files: Vec<String> = meta.env_files().iter().map(ToString::to_string).collect();
     let fields = Fields::titled(process.name.as_str())
         .with("id", Value::from(process.id()))
         .json_only("name", process.name.as_str())
@@ -94,7 +95,8 @@ pub(in crate::command) fn process_fields(
         .with("interpreter", text(&meta.interpreter))
         .with("cwd", text(&meta.cwd.to_string_lossy()))
         .with("env", Value::from(process.environment_label()))
-        .with("env_file", text(&meta.env_file))
+        .with("env_file", env_file(&meta.env_file, files.clone()))
+        .json_only("env_files", files)
         .with("restarts", meta.restarts)
         .with("last_exit", exit_cell(process, now))
         .when_true("crash_loop", process.is_crash_looping(now))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::option_fields::env_file;
 use super::services;
 use crate::base::fault::Fault;
 use crate::base::redact;
@@ -165,7 +166,7 @@ fn row(process: &Process, now: Timestamp, load: Option<&Usage>) -> Vec<Cell> {
         process.live.supervised.into(),
         text(&meta.run.environment),
         text(&meta.run.group),
-        text(&meta.env_file),
+        env_file(&meta.env_file, meta.env_files().iter().map(ToString::to_string).collect()),
         Value::from(started(process)).into(),
         last_exit(process).into(),
         Value::from(process.record_error.as_deref().or(process.unknown.as_deref())).into(),

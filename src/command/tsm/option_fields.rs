@@ -3,10 +3,12 @@
 use crate::report::{Cell, Fields, Value};
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::RunSpec;
+use crate::tsm::environment::EnvFile;
 use crate::tsm::limits;
 use crate::tsm::options::OPTIONS;
 use crate::tsm::options::kind::OptionValue;
 use crate::tsm::options::table::{OptionSection, ServiceOption};
+use crate::tsm::plan::StartPlan;
 
 /// Adds every option to a report about what would run, unless the report has it; without a record all of them are unknown.
 pub(super) fn planned(mut fields: Fields, run: Option<&RunSpec>) -> Fields {
@@ -72,6 +74,18 @@ pub(super) fn limits(run: &RunSpec, by: Option<MemoryMethod>) -> Cell {
         own.map(|option| (option.label.to_owned(), value(option.show(run)))).collect();
     record.insert(1, ("memory_by".to_owned(), how));
     Cell::from(Value::Record(record)).text(limits::describe(&run.limits, by).join(", "))
+}
+
+/// The env files of a process: the strongest as data, all of them in words.
+pub(super) fn env_file(strongest: &str, all: Vec<String>) -> Cell {
+    let cell = Cell::from(Value::from(Some(strongest).filter(|file| !file.is_empty())));
+    if all.len() > 1 { cell.text(all.join(" ")) } else { cell }
+}
+
+/// The same for a plan.
+pub(super) fn planned_env_file(plan: &StartPlan) -> Cell {
+    let strongest = plan.strongest_env_file().map(|path| path.display().to_string()).unwrap_or_default();
+    env_file(&strongest, plan.env_files.iter().map(EnvFile::name).collect())
 }
 
 /// A value of an option, as data.

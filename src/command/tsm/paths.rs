@@ -37,12 +37,11 @@ impl Command for Paths {
             ("environ", Some(process.dir.join("environ"))),
             ("cwd", Some(meta.cwd.clone())),
             ("program", program),
-            ("env_file", given(&meta.env_file)),
-            ("secrets_file", given(&run.secrets_file)),
-            ("service", given(&run.service)),
         ];
+        let env_files = meta.env_files().into_iter().map(|file| ("env_file", given(file.path)));
+        let others = [("secrets_file", given(&run.secrets_file)), ("service", given(&run.service))];
         let mut table = Table::new(&[("what", "WHAT"), ("path", "PATH"), ("there", "THERE"), ("size", "SIZE")]);
-        for (what, path) in rows {
+        for (what, path) in rows.into_iter().chain(env_files).chain(others) {
             let Some(path) = path else { continue };
             let found = fs::metadata(&path).ok();
             let size = found.as_ref().filter(|it| it.is_file()).map(|it| Value::Bytes(it.len()));

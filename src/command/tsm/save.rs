@@ -11,6 +11,7 @@ use crate::report::{Block, Message, Question, Report, Tone, UserAnswer, Value};
 use crate::sys::program::find;
 use crate::tsm::boot;
 use crate::tsm::definition::{Definition, environment_of};
+use crate::tsm::environment;
 use crate::tsm::port::PortSpec;
 use crate::tsm::request::StartRequest;
 use crate::tsm::resolve::resolve_one;
@@ -195,8 +196,10 @@ impl Save {
         if self.cwd.is_some() {
             definition.cwd = crate::tsm::plan::working_directory(cx.host.cwd(), given.cwd.as_deref())?;
         }
-        if let Some(env) = given.env_files().last() {
-            (definition.env_file, definition.env) = (None, Some(env.to_owned()));
+        if given.names_env_files() {
+            let files: Vec<String> = given.env_files().map(str::to_owned).collect();
+            definition.env = files.is_empty().then(|| environment::NONE.to_owned());
+            definition.options.env_file = Some(files).filter(|files| !files.is_empty());
         }
         definition.exports.extend(given.pairs());
         Ok(definition)

@@ -70,7 +70,11 @@ fn arg(option: &'static ServiceOption) -> Arg {
         OptionArgument::Many(name, completion) => (arg.action(ArgAction::Append), name, completion),
     };
     let arg = arg.value_name(name).value_parser(parser(option, completion));
-    if completion == Completion::Services { arg.value_delimiter(',') } else { arg }
+    match completion {
+        Completion::Services => arg.value_delimiter(','),
+        Completion::OptionalFiles => arg.allow_hyphen_values(true),
+        _ => arg,
+    }
 }
 
 fn parser(option: &'static ServiceOption, completion: Completion) -> ValueParser {
@@ -83,7 +87,9 @@ fn parser(option: &'static ServiceOption, completion: Completion) -> ValueParser
             PossibleValuesParser::new(words.iter().map(|(word, help)| PossibleValue::new(*word).help(*help))).into()
         }
         Completion::None => ValueParser::new(checked),
-        Completion::Files => ValueParser::new(move |given: &str| checked(given).map(FilePath)),
+        Completion::Files | Completion::OptionalFiles => {
+            ValueParser::new(move |given: &str| checked(given).map(FilePath))
+        }
         Completion::Stacks => ValueParser::new(move |given: &str| checked(given).map(StackName)),
         Completion::Users => ValueParser::new(move |given: &str| checked(given).map(UserName)),
         Completion::Signals => {
@@ -147,6 +153,7 @@ mod tests {
             (["--restart", "maybe"], "possible values: never, on-failure, always"),
             (["--deps", "a b/c"], "names of services"),
             (["--stack", "a/b"], "the name of a stack"),
+            (["--env-file", "--stack"], "an env file"),
         ] {
             let error = parse(&words).expect_err("invalid").to_string();
             assert!(error.contains(expected), "{words:?}: {error}");

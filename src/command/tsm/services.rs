@@ -87,7 +87,7 @@ fn row(file: &Path, name: String, services: &crate::tsm::service::Services, cx: 
             redact::text(&it.command).into(),
             Value::from(it.description.map(|it| redact::text(&it))).into(),
             it.cwd.to_string_lossy().into_owned().into(),
-            Value::from(it.env_file.or(it.env)).into(),
+            Value::from(it.options.env_file.map(|files| files.join(" ")).or(it.env)).into(),
             deps(it.options.deps.unwrap_or_default()),
             Value::from(it.options.stack).into(),
             it.autostart.unwrap_or(true).into(),

@@ -4,12 +4,13 @@ use crate::base::fault::{Fault, UserFacingError};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
-use crate::command::tsm::option_fields::planned;
+use crate::command::tsm::option_fields::{planned, planned_env_file};
 use crate::command::tsm::services::port;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
 use crate::tsm::command_line::join;
 use crate::tsm::definition::Definition;
+use crate::tsm::environment::EnvFile;
 use crate::tsm::plan::{PlanError, StartPlan};
 use crate::tsm::planner::plan;
 use crate::tsm::request::{StartRequest, definition_file};
@@ -94,7 +95,7 @@ fn fields(it: Definition, plan: &Result<StartPlan, PlanError>, enabled: Cell) ->
 
 fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
     let path = |path: Option<&std::path::PathBuf>| Value::from(path.map(|path| path.display().to_string()));
-    let own = plan.env_file.iter().flat_map(|file| &file.settings);
+    let own = plan.env_files.iter().flat_map(|file| &file.settings);
     let own = own.map(|setting| (setting.key.clone(), setting.value.clone()));
     let set: Vec<String> = own.chain(plan.set.clone()).map(|(key, value)| format!("{key}={value}")).collect();
     let set = redact::redact(set);
@@ -103,7 +104,8 @@ fn resolved(fields: Fields, plan: &StartPlan) -> Fields {
         .with("type", plan.program.kind.as_str())
         .with("port", port(plan.port.as_ref().map(|choice| choice.spec)))
         .with("port_from", Value::from(plan.port.as_ref().map(|choice| choice.source.to_string())))
-        .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
+        .with("env_file", planned_env_file(plan))
+        .json_only("env_files", plan.env_files.iter().map(EnvFile::name).collect::<Vec<_>>())
         .with("secrets_file", path(plan.secrets.as_ref()))
         .with("variables", Cell::from(set.clone()).text(set.join(" ")));
     planned(fields, Some(&plan.settings)).with("problem", Value::Null)
@@ -122,7 +124,7 @@ fn not_found(error: ServiceError, name: &str, processes: &[Process]) -> Fault {
 
 /// The same fields, with what is wrong in place of what cannot be known.
 fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
-    let unknown = ["port_from", "env_file", "secrets_file", "variables"].map(|key| (key, Value::Null));
+    let unknown = ["port_from", "env_file", "env_files", "secrets_file", "variables"].map(|key| (key, Value::Null));
     let fields = fields.with("runs", Value::Null).with("type", Value::Null).with("port", port);
     let fields = planned(unknown.into_iter().fold(fields, |fields, (key, value)| fields.with(key, value)), None);
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();

@@ -3,6 +3,7 @@
 pub(in crate::command) mod args;
 pub(super) mod plan_view;
 
+use super::option_fields::planned_env_file;
 use super::restart::done_text;
 use super::systemd_unit;
 use super::up::UpStage;
@@ -209,7 +210,7 @@ fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report 
         .with("pid", *pid)
         .with("port", Value::from(*port))
         .with("type", plan.program.kind.as_str())
-        .with("env_file", Value::from(plan.env_file.as_ref().map(|file| file.path.display().to_string())))
+        .with("env_file", planned_env_file(plan))
         .with("listening", Value::from(listening))
         .with("healthy", Value::from(healthy))
         .with("ended", Value::from(ended.map(exit_text::describe)));

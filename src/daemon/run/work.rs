@@ -208,7 +208,8 @@ pub fn reload(context: &OpContext, unstarted: &mut Unstarted, say: &mut Say) -> 
 /// True if a file with variables of the process was written after its start.
 fn reads_changed_file(process: &Process) -> bool {
     let meta = &process.meta;
-    [meta.env_file.as_str(), meta.run.secrets_file.as_str()].iter().filter(|path| !path.is_empty()).any(|path| {
+    let files = meta.env_files().into_iter().map(|file| file.path).chain([meta.run.secrets_file.as_str()]);
+    files.filter(|path| !path.is_empty()).any(|path| {
         let written = fs::metadata(Path::new(path)).ok().and_then(|found| u64::try_from(found.ctime()).ok());
         written.is_some_and(|seconds| seconds > meta.run_state.started_ms / 1000)
     })

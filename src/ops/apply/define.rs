@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ApplyRequest;
 use super::error::ApplyError;
 use super::released::{APPLICATION_VARIABLE, Released};
-use crate::base::environment::EnvRef;
+use crate::base::environment::{EnvFileName, EnvRef};
 use crate::base::fault::Fault;
 use crate::config::document::Document;
 use crate::ops::service_keys;
@@ -69,12 +69,18 @@ pub(super) fn define(
     if !within.map_or_else(|| it.cwd.clone(), |released| released.staged(&it.cwd)).is_dir() {
         notes.push(format!("the working directory {} does not exist", it.cwd.display()));
     }
+    let mut files = it.options.env_file.take().unwrap_or_default();
     if let Some(released) = within {
         // What is in a release is not kept from anybody.
-        it.env_file = it.env_file.map(|file| request.paths.home().join(file).display().to_string());
+        files.iter_mut().for_each(|file| *file = of_home(file, request.paths.home()));
         it.exports.push((APPLICATION_VARIABLE.to_owned(), released.digest.clone()));
     }
-    if let Some(file) = it.env_file.take_if(|file| !it.cwd.join(file).is_file()) {
+    let (there, missing): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+        let EnvFileName { path, optional } = EnvFileName::of(file);
+        optional || it.cwd.join(path).is_file()
+    });
+    it.options.env_file = Some(there).filter(|files| !files.is_empty());
+    for file in missing {
         let file = it.cwd.join(file);
         notes.push(format!("env file {} does not exist and was left out; apply again when it exists", file.display()));
     }
@@ -92,4 +98,10 @@ pub(super) fn define(
     let from = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
     it.unknown = vec![(GENERATED_FROM.to_owned(), from.to_string())];
     Some((it, notes))
+}
+
+/// An env file of `home`, where it is not named from the root.
+fn of_home(file: &str, home: &Path) -> String {
+    let EnvFileName { path, optional } = EnvFileName::of(file);
+    EnvFileName { path: &home.join(path).to_string_lossy(), optional }.to_string()
 }

@@ -117,10 +117,13 @@ fn of_service(definition: &Definition, own: &[&Process], start: &StartContext) -
                 continue;
             }
         }
-        for (what, file) in [("env file contents", &process.meta.env_file), ("secrets", &process.meta.run.secrets_file)]
+        let files = process.meta.env_files();
+        let contents = files.iter().any(|file| has_changed_since(Path::new(file.path), process));
+        let secrets = has_changed_since(Path::new(&process.meta.run.secrets_file), process);
+        for (what, _) in [("env file contents", contents), ("secrets", secrets)].iter().filter(|(_, changed)| *changed)
         {
-            if has_changed_since(Path::new(file), process) && !change.what.iter().any(|known| known == "env file") {
-                change.what.push(what.to_owned());
+            if !change.what.iter().any(|known| known == "env file") {
+                change.what.push((*what).to_owned());
             }
         }
         if !change.what.is_empty() {

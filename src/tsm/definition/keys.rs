@@ -126,7 +126,6 @@ const DEFINITION_KEYS: &[DefinitionKey] = &[
         d.description.as_ref()
     ),),
     key!("TSM_PORT", ["port"], NumberOrText, PORT, |d, v| d.port = v.parsed()?, |d| text(d.port)),
-    key!("TSM_ENV_FILE", ["env_file"], Text, "a file", |d, v| d.env_file = v.full(), |d| text(d.env_file.as_ref()),),
     key!("TSM_ENV", ["env"], Text, "an env file or K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
     key!("TSM_ENVIRONMENT", [], Text, BELONGS, |d, v| belongs(d, v)?, |d| text(d.belongs.as_ref())),
     key!("TSM_PRE_COMMAND", ["pre_command"], Opaque, "a command line", |d, v| d.pre_command = v.full(), |d| text(

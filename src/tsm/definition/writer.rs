@@ -118,12 +118,12 @@ mod tests {
             proptest::option::of(proptest::sample::select(checks.to_vec())),
             (some(10..90_000), some(10..90_000), some(1..90_000), proptest::option::of(1u32..1000)),
             proptest::option::of(any::<bool>()),
-            (list(), list()),
+            (list(), list(), list()),
             proptest::option::of(proptest::sample::select(schedules.to_vec())),
             some((4 << 20)..(1 << 46)),
         )
             .prop_map(
-                |(check, (interval, timeout, grace, threshold), yes, (watch, ignore), cron, max_memory)| {
+                |(check, (interval, timeout, grace, threshold), yes, (watch, ignore, env_file), cron, max_memory)| {
                     ServiceOptions {
                         health: check.map(|check| check.parse().expect("a check")),
                         health_interval: interval.map(Duration::from_millis),
@@ -134,6 +134,7 @@ mod tests {
                         notify: yes,
                         watch,
                         ignore,
+                        env_file: env_file.map(|files| files.iter().map(|file| format!("a{file}z")).collect()),
                         cron: cron.map(|cron| cron.parse().expect("a schedule")),
                         cron_tz: yes.map(|_| "UTC".parse().expect("a zone")),
                         max_memory,
@@ -148,7 +149,7 @@ mod tests {
             name in name(),
             command in value(),
             cwd in "/[^\\x00]{0,20}[!-~]",
-            texts in proptest::array::uniform4(proptest::option::of(value())),
+            texts in proptest::array::uniform3(proptest::option::of(value())),
             port in proptest::option::of((1u16.., any::<bool>())),
             autostart in proptest::option::of(any::<bool>()),
             deps in proptest::collection::vec(name(), 0..3),
@@ -159,13 +160,12 @@ mod tests {
             unknown in proptest::collection::vec(("OTHER_[A-Z]{1,5}", "[^\\x00]{0,12}"), 0..3),
             exports in proptest::collection::btree_map("[A-Z_]{1,8}", "[^\\x00]{0,16}", 0..4),
         ) -> Definition {
-            let [description, env_file, env, pre_command] = texts;
+            let [description, env, pre_command] = texts;
             Definition {
                 file: PathBuf::from("/srv/x.tsm"),
                 name,
                 command,
                 cwd: PathBuf::from(cwd),
-                env_file,
                 env,
                 belongs: instances.is_some().then(|| "acme/qa".parse().expect("a reference")),
                 port: port.map(|(port, plus)| match port {

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::dirs::{entries, mode, open};
 use super::{Finding, or_ok};
-use crate::base::fault::UserFacingError;
+use crate::base::environment::EnvFileName;
+use crate::base::fault::{FaultKind, UserFacingError};
 use crate::disk;
 use crate::sys::paths::Paths;
 use crate::sys::{process, program};
 use crate::tsm::definition::Definition;
+use crate::tsm::environment;
 use crate::tsm::port::PortSpec;
 use crate::tsm::ports::ranges::RESERVED;
 
@@ -59,11 +61,12 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
         let message = format!("`{name}`: the working directory `{}` does not exist", definition.cwd.display());
         findings.push(Finding::error(CHECK, message).with_advice("create the directory, or correct TSM_CWD"));
     }
-    if let Some(env) = &definition.env_file
-        && !definition.cwd.join(env).is_file()
-        && !file.parent().is_some_and(|directory| directory.join(env).is_file())
-    {
-        findings.push(Finding::error(CHECK, format!("`{name}`: the env file `{env}` does not exist")));
+    for env in definition.env_files().iter().map(|env| EnvFileName::of(env)).filter(|env| !env.optional) {
+        let is_missing =
+            environment::named(env.path, &[&definition.cwd]).is_err_and(|it| it.kind() == FaultKind::NotFound);
+        if is_missing && !file.parent().is_some_and(|directory| directory.join(env.path).is_file()) {
+            findings.push(Finding::error(CHECK, format!("`{name}`: the env file `{}` does not exist", env.path)));
+        }
     }
     let script = definition.command.split_whitespace().next().filter(|word| word.contains('/'));
     if let Some(script) = script.filter(|script| !script.contains('$')) {

@@ -14,7 +14,7 @@ use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
 use crate::tsm::port::PortSpec;
 
-use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
 use super::termination;
 use super::{ImportContext, Imported, Unsupported};
 
@@ -153,29 +153,24 @@ fn unsupported_reason(key: &str) -> &'static str {
     }
 }
 
-/// The first env file that is there or has to be.
+/// Its env files, in their order; one that is not required may be missing.
 fn env_files(service: &mut FieldReader, it: &mut Definition, site: ImportContext) {
-    let files: Vec<(String, bool)> = match service.take("env_file") {
-        Some(Value::Array(files)) => files.iter().filter_map(env_file).collect(),
-        Some(file) => env_file(file).into_iter().collect(),
+    let files = match service.take("env_file") {
+        Some(Value::Array(files)) => files.iter().collect(),
+        Some(file) => vec![file],
         None => Vec::new(),
     };
-    for (file, required) in files {
-        let path = site.path(&file);
-        if it.env_file.is_some() {
-            service.mark_unsupported("env_file", &format!("only one env file is supported; `{file}` is ignored"));
-        } else if required || path.is_file() {
-            it.env_file = Some(path.display().to_string());
-        } else {
-            service.mark_unsupported("env_file", &format!("optional `{file}` does not exist"));
+    for file in files {
+        let required = file.get("required").and_then(Value::as_bool).unwrap_or(true);
+        let Some(path) = scalar(file.get("path").unwrap_or(file)) else {
+            service.mark_unsupported("env_file", "must be a path, or a table with `path`");
+            continue;
+        };
+        add_env_file(it, &site.path(&path).to_string_lossy(), !required);
+        if let Some(format) = file.get("format").and_then(scalar) {
+            service.mark_unsupported("env_file", &format!("format {format} of `{path}`: it is read as lines K=V"));
         }
     }
-}
-
-/// Its path, and whether it has to be there.
-fn env_file(value: &Value) -> Option<(String, bool)> {
-    let required = value.get("required").and_then(Value::as_bool).unwrap_or(true);
-    Some((scalar(value.get("path").unwrap_or(value))?, required))
 }
 
 /// The port that the service has inside, for there is no outside any more: the one that its command names, or else the first.

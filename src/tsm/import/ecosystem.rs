@@ -15,7 +15,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::limits::MaxMemoryRestart;
 use crate::tsm::port::PortSpec;
 
-use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
 use super::termination;
 use super::{ImportContext, Imported};
 
@@ -102,7 +102,9 @@ fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> 
     it.command = command::of(&mut app, &script, &it.cwd);
     it.exports = variables(&mut app, "env");
     it.options.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
-    it.env_file = app.text("env_file").map(|file| site.path(&file).display().to_string());
+    for file in app.take("env_file").map(texts).unwrap_or_default() {
+        add_env_file(&mut it, &site.path(&file).to_string_lossy(), false);
+    }
     read_options(&mut app, &mut it);
     instances(&mut app, &mut it);
     termination::stop_signal(&mut it, Some("INT"), &app.place, app.unsupported);

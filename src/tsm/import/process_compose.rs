@@ -9,7 +9,7 @@ use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
 use crate::tsm::sidecar::probe::HealthCheck;
 
-use super::source::{FieldReader, definition, scalar, set_port, texts, variables};
+use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
 use super::termination;
 use super::{ImportContext, Imported};
 
@@ -60,6 +60,9 @@ fn one(
     // Two signs are one that is left to the shell.
     it.command = command.or(entrypoint).ok_or("no command")?.trim().replace("$$", "$");
     it.exports = variables(&mut process, "environment");
+    for file in process.take("env_file").map(texts).unwrap_or_default() {
+        add_env_file(&mut it, &site.path(&file).to_string_lossy(), false);
+    }
     it.description = process.text("description");
     it.options.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
     it.instances = process.parsed("replicas").filter(|count| *count > 1);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::base::environment::EnvFileName;
 use crate::base::name::sanitize;
 use crate::tsm::command_line::{CommandLine, assignment, join, quoted};
 use crate::tsm::definition::Definition;
@@ -161,6 +162,11 @@ pub(super) fn set_port(it: &mut Definition, listens: Option<PortSpec>) {
     if it.port.is_some() && variable.map(PortSpec::Exact) == it.port {
         it.exports.retain(|(key, _)| key != "PORT");
     }
+}
+
+/// Adds an env file behind those that are there already.
+pub(super) fn add_env_file(it: &mut Definition, path: &str, optional: bool) {
+    it.options.env_file.get_or_insert_default().push(EnvFileName { path, optional }.to_string());
 }
 
 /// Words of a text, quoted so that no shell will see more than text in them. A text whose quotes are not closed is one word.

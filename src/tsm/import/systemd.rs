@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::dotenv::EnvVar;
+use crate::base::environment::EnvFileName;
 use crate::base::time::HumanDuration;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::command_line::{assignment, quoted};
 use crate::tsm::definition::Definition;
+use crate::tsm::environment;
 use crate::tsm::limits::MemoryMax;
 
 use super::ini::{Section, Style, parse};
-use super::source::{definition, set_port};
+use super::source::{add_env_file, definition, set_port};
 use super::termination;
 use super::{ImportContext, Imported, Unsupported};
 
@@ -105,18 +108,27 @@ impl UnitImporter<'_> {
             }
         }
         for file in section.take_all("EnvironmentFile") {
-            let path = file.trim_start_matches('-');
-            if self.it.env_file.is_some() {
-                self.mark_unsupported(
-                    "Service",
-                    "EnvironmentFile",
-                    &format!("only one env file is supported; `{path}` is ignored"),
-                );
-            } else if file.starts_with('-') && !Path::new(path).is_file() {
-                self.mark_unsupported("Service", "EnvironmentFile", &format!("optional `{path}` does not exist"));
+            let file = self.specified("EnvironmentFile", file.trim());
+            let EnvFileName { path, optional } = EnvFileName::of(&file);
+            if path.contains(['*', '?', '[']) {
+                self.mark_unsupported("Service", "EnvironmentFile", &format!("`{path}`: patterns are not supported"));
             } else {
-                self.it.env_file = Some(path.to_owned());
+                add_env_file(self.it, path, optional);
             }
+        }
+        self.weaker_variables();
+    }
+
+    /// What a unit sets beside its env files is weaker than what they say; in a service it is stronger.
+    fn weaker_variables(&mut self) {
+        let files: Vec<PathBuf> = self.it.env_files().iter().map(|file| EnvFileName::of(file).path.into()).collect();
+        let settings: Vec<EnvVar> = files.iter().filter_map(|file| environment::read(file).ok()).flatten().collect();
+        let (weaker, own): (Vec<_>, Vec<_>) = std::mem::take(&mut self.it.exports)
+            .into_iter()
+            .partition(|(key, _)| settings.iter().any(|setting| setting.key == *key));
+        self.it.exports = own;
+        for (key, _) in weaker {
+            self.mark_unsupported("Service", &format!("Environment.{key}"), "an env file sets it too, and wins");
         }
     }
 
@@ -318,7 +330,6 @@ mod tests {
             [
                 "Unit.After",
                 "Service.ExecStart",
-                "Service.EnvironmentFile",
                 "Service.Group",
                 "Service.RestartSec",
                 "Service.ProtectSystem",
@@ -331,12 +342,12 @@ mod tests {
     fn prefixes_and_optional_files_mean_what_they_mean_to_systemd() {
         let imported = import(
             "a.service",
-            "[Service]\nEnvironmentFile=-/nowhere/env\nEnvironmentFile=/etc/passwd\nEnvironment=U=%n N=%N\n\
+            "[Service]\nEnvironmentFile=-/nowhere/env\nEnvironmentFile=/etc/hostname\nEnvironment=U=%n N=%N\n\
              ExecStart=@/usr/sbin/nginx nginx -g 'daemon off;'\n",
         );
         let [it] = &imported.services[..] else { panic!("one service") };
         assert_eq!(it.command, "/usr/sbin/nginx -g 'daemon off;'");
-        assert_eq!(it.env_file.as_deref(), Some("/etc/passwd"));
+        assert_eq!(it.env_files(), ["-/nowhere/env", "/etc/hostname"]);
         assert_eq!(it.exports[0].1, "a.service");
         let imported = import("b.service", "[Service]\nType=oneshot\nExecStart=/bin/a\nExecStart=-/bin/b x\n");
         assert_eq!(imported.services[0].command, "/bin/a && { /bin/b x || true; }");

@@ -131,13 +131,15 @@ fn compose_words_variables_and_profiles() {
     let imported = import(
         "compose.yaml",
         "services:\n  a:\n    command: [sh, -c, 'echo $$A']\n    environment: ['X=${X}', 'Y=$Y', 'Z=a$$b', 'W=${HOST:-h}/x', V]\n    \
-         stop_signal: SIGTERM\n    restart: 'on-failure:3'\n    profiles: [debug]\n    init: true\n    env_file: [{path: no.env, required: false}]\n",
+         stop_signal: SIGTERM\n    restart: 'on-failure:3'\n    profiles: [debug]\n    init: true\n    env_file: [a.env, {path: no.env, required: false, format: raw}, {path: ./b.env}]\n",
     );
     let it = &imported.services[0];
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(it.command, "sh -c 'echo $A'");
     assert_eq!(it.exports, [pair("Z", "a$b"), pair("W", "h/x")]);
     assert_eq!((it.options.max_restarts, it.autostart), (Some(3), Some(false)));
+    let files: Vec<_> = it.env_files().iter().map(|file| file.replace(it.cwd.to_str().expect("text"), "")).collect();
+    assert_eq!(files, ["/a.env", "-/no.env", "/./b.env"]);
     assert_eq!(
         lost(&imported),
         [
@@ -210,7 +212,7 @@ fn a_compose_file() {
 fn what_is_something_else_is_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     for (name, text, kind) in [
-        ("ecosystem.config.js", "const a = 1; module.exports = {}", FaultKind::Usage),
+        ("ecosystem.config.js", "const a = f(1); module.exports = { a }", FaultKind::Usage),
         ("x.txt", "", FaultKind::Usage),
         ("shop.service", "[Unit]\n", FaultKind::Failed),
         ("supervisord.conf", "[supervisord]\n", FaultKind::Failed),

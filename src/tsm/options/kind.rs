@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::base::environment::EnvFileName;
 use crate::base::redact;
 use crate::base::signal::Signal;
 use crate::base::size::Size;
@@ -82,6 +83,8 @@ pub enum Completion {
     Words(&'static [(&'static str, &'static str)]),
     /// Files and directories.
     Files,
+    /// The same, a hyphen before one that may be missing.
+    OptionalFiles,
     /// Login names of this machine.
     Users,
     /// Signals.
@@ -235,6 +238,16 @@ kinds! {
         read |raw| Some(raw.texts()), write |paths| FormattedValue::List(paths.clone()),
         record |paths| Ok(paths.clone()), value |paths| Some(paths.clone()), show |paths| OptionValue::List(paths.clone());
 
+    /// Env files, in the order in which they are read. One alone may have blanks in its name.
+    EnvFiles(Vec<String> as Vec<String>): Texts, "an env file, or a list of them; `-FILE` may be missing",
+    Argument::Many("FILE", Completion::OptionalFiles),
+        read |raw| env_files(raw),
+        write |files| match files.as_slice() {
+            [file] => text(file),
+            files => FormattedValue::List(files.to_vec()),
+        },
+        record |files| Ok(files.clone()), value |files| Some(files.clone()), show |files| OptionValue::List(files.clone());
+
     /// Patterns of paths.
     Patterns(Vec<String> as Vec<String>): Texts, "a list of patterns", OptionArgument::Many("PATTERN", Completion::None),
         read |raw| Some(raw.texts()), write |patterns| FormattedValue::List(patterns.clone()),
@@ -276,6 +289,18 @@ kinds! {
         read |raw| Some(Some(raw.names()?).filter(|names| !names.is_empty())),
         write |names| text(names.join(" ")),
         record |names| Ok(names.clone()), value |names| Some(names.clone()), show |names| OptionValue::List(names.clone());
+}
+
+/// None if one of them has no name.
+fn env_files(raw: &RawValue) -> Option<Option<Vec<String>>> {
+    let files: Vec<String> = match raw.values {
+        values if raw.list => values.to_vec(),
+        _ => raw.full().into_iter().collect(),
+    };
+    // No shell expands the tilde behind a hyphen, and what has two is an option.
+    let is_name = |path: &str| !path.trim().is_empty() && !path.starts_with('-');
+    let named = files.iter().all(|file| is_name(EnvFileName::of(file).path) && !file.starts_with("-~"));
+    named.then(|| Some(files).filter(|files| !files.is_empty()))
 }
 
 fn text(value: impl ToString) -> FormattedValue {

@@ -70,6 +70,8 @@ pub enum OptionSection {
     Monitor,
     /// In the record of limits.
     Limits,
+    /// In a field that is made for it.
+    Own,
 }
 
 impl ServiceOption {
@@ -345,6 +347,11 @@ options! {
     user: User {
         flag "user", key "TSM_USER", toml ["user"], record user,
         shown Changed "user", example ["root"]
+    }
+    /// Env file by name or path, `-FILE` if it may be missing; may be repeated, a later one wins
+    env_file: EnvFiles {
+        flag "env-file", key "TSM_ENV_FILE", toml ["env_file"], record env_files,
+        shown Own "env_files", example ["env/prod.env", "-env/own.env"]
     }
     /// Stack of the process: what is started and stopped together
     stack: StackName {

@@ -79,7 +79,7 @@ fn no_option_is_lost_in_a_record() {
 fn no_option_is_lost_in_the_options_of_a_start() {
     for option in OPTIONS {
         let request = StartRequest { options: example(option), ..StartRequest::default() };
-        let text = request_text::write(&request, None, Path::new("/srv"));
+        let text = request_text::write(&request, &[], Path::new("/srv"));
         assert_eq!(request_text::read(&text), request, "{}", option.name);
         assert_eq!(StartRequest::default().merge_over(request.clone()), request, "{}", option.name);
         let default = ServiceOptions::default();

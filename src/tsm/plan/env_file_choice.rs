@@ -1,38 +1,32 @@
-//! Which env file a start uses.
+//! Which env files a start uses.
 
 use crate::tsm::command_line::assignment;
 use crate::tsm::environment::{self, EnvironmentError};
 use crate::tsm::request::StartRequest;
 
-/// Which env file is wanted.
+/// Which env files are wanted.
 pub(super) enum EnvFileChoice {
     /// The one that is there.
     Detected,
     /// The one that is there, if it is the environment's own.
     Own,
-    /// None.
-    None,
-    /// This one.
-    Named(String),
+    /// These, in order; none if it is empty.
+    Named(Vec<String>),
 }
 
-/// The env file that `--env` asks for; at most one.
+/// The env files that a request asks for: that of `--env`, at most one, and behind it those of `--env-file`.
 pub(super) fn requested_env(request: &StartRequest) -> Result<Option<EnvFileChoice>, EnvironmentError> {
-    let mut files = request.env_files();
-    let Some(first) = files.next() else { return Ok(None) };
-    match files.find(|other| *other != first) {
-        Some(second) => Err(EnvironmentError::Conflicting { first: first.to_owned(), second: second.to_owned() }),
-        None => Ok(Some(parse_choice(first))),
+    let mut names = request.env_names();
+    let first = names.next();
+    if let Some((first, second)) = first.and_then(|first| Some((first, names.find(|other| *other != first)?))) {
+        return Err(EnvironmentError::Conflicting { first: first.to_owned(), second: second.to_owned() });
     }
+    Ok(request.names_env_files().then(|| EnvFileChoice::Named(request.env_files().map(str::to_owned).collect())))
 }
 
-fn parse_choice(name: &str) -> EnvFileChoice {
-    if name == environment::NONE { EnvFileChoice::None } else { EnvFileChoice::Named(name.to_owned()) }
-}
-
-/// What a definition says about its env file; pairs in `TSM_ENV` are added to its exports.
+/// What a definition says about its env files; pairs in `TSM_ENV` are added to its exports.
 pub(super) fn service_env(
-    file: Option<String>,
+    files: Option<Vec<String>>,
     env: Option<String>,
     exports: &mut Vec<(String, String)>,
 ) -> EnvFileChoice {
@@ -45,5 +39,9 @@ pub(super) fn service_env(
         }
         _ => env,
     };
-    file.or(env).map_or(EnvFileChoice::Detected, |name| parse_choice(&name))
+    let files = files.or_else(|| env.map(|name| vec![name]));
+    files.map_or(EnvFileChoice::Detected, |mut files| {
+        files.retain(|name| name != environment::NONE);
+        EnvFileChoice::Named(files)
+    })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::dotenv::EnvVar;
 use crate::base::fault::Location;
 use crate::disk;
-use crate::tsm::environment::EnvFile;
+use crate::tsm::environment::{self, EnvFile};
 use crate::tsm::port::{self, PortSource, PortSpec};
 use crate::tsm::request::StartRequest;
 
@@ -20,13 +20,13 @@ impl PlanDraft {
         &self,
         request: &StartRequest,
         pairs: &[(String, String)],
-        env_file: Option<&EnvFile>,
+        env_files: &[EnvFile],
     ) -> Result<(Option<PortChoice>, PortCandidates), PlanError> {
         let flag = request.port.map(|wish| PortChoice { spec: wish, source: PortSource::Flag });
         let pair = port_among(pairs)?.map(|wish| PortChoice { spec: wish, source: PortSource::Pair });
         let export = port_among(&self.exports)?.map(|wish| PortChoice { spec: wish, source: PortSource::Export });
         let nothing = [request.port, self.port].contains(&Some(PortSpec::None));
-        let file = env_file.filter(|_| !nothing).map(port_of_file).transpose()?.flatten();
+        let file = if nothing { None } else { port_of_files(env_files)? };
         let definition = self.port.map(|wish| PortChoice { spec: wish, source: PortSource::Definition });
         let assigned = self.line.set.iter().rfind(|(key, _)| key == PORT);
         let assigned = assigned.and_then(|(_, value)| port::number(value)).map(|port| (port, "PORT=N"));
@@ -60,7 +60,7 @@ pub(in crate::tsm) const PORT: &str = "PORT";
 pub(super) fn agree(
     choice: Option<PortChoice>,
     set: &mut Vec<(String, String)>,
-    env_file: Option<&EnvFile>,
+    env_files: &[EnvFile],
 ) -> (Option<PortChoice>, Vec<String>) {
     match choice {
         Some(PortChoice { spec: PortSpec::None, source }) => {
@@ -69,9 +69,7 @@ pub(super) fn agree(
             (None, vec![PORT.to_owned()])
         }
         Some(PortChoice { spec: wish, source: PortSource::EnvFile(path) }) => {
-            let named = env_file.is_some_and(|file| {
-                file.settings.iter().any(|setting| setting.key == PORT && !setting.value.is_empty())
-            });
+            let named = environment::setting(env_files, PORT).is_some_and(|(_, setting)| !setting.value.is_empty());
             if !named && !set.iter().any(|(key, _)| key == PORT) {
                 set.insert(0, (PORT.to_owned(), wish.to_string()));
             }
@@ -103,10 +101,10 @@ fn port_among(pairs: &[(String, String)]) -> Result<Option<PortSpec>, PlanError>
     port::number(value).map(|port| Some(PortSpec::Exact(port))).ok_or_else(bad)
 }
 
-/// `PORT` of an env file, else `TETRA_PORT`.
-pub(in crate::tsm) fn port_of_file(file: &EnvFile) -> Result<Option<PortChoice>, PlanError> {
-    let of = |key: &str| file.settings.iter().find(|setting| setting.key == key && !setting.value.is_empty());
-    let Some(setting) = of("PORT").or_else(|| of("TETRA_PORT")) else { return Ok(None) };
+/// `PORT` of the env files, else `TETRA_PORT`.
+pub(in crate::tsm) fn port_of_files(files: &[EnvFile]) -> Result<Option<PortChoice>, PlanError> {
+    let of = |key: &str| environment::setting(files, key).filter(|(_, setting)| !setting.value.is_empty());
+    let Some((file, setting)) = of("PORT").or_else(|| of("TETRA_PORT")) else { return Ok(None) };
     let port = port::number(&setting.value).ok_or_else(|| PlanError::Port {
         key: setting.key.clone(),
         value: setting.value.clone(),

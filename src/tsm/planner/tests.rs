@@ -280,7 +280,7 @@ fn everything_behind_two_hyphens_and_a_services_command_is_opaque() {
     bench.service("tetra", "TSM_COMMAND=\"node server.js --env dev\"\nTSM_CWD=../../../my-api\nTSM_PORT=4444\n");
     let plan = bench.plan("tetra");
     assert_eq!(plan.program.argv[1..], ["server.js", "--env", "dev"]);
-    assert_eq!((plan.env_file, plan.service.is_some()), (None, true), "`--env dev` is the program's");
+    assert_eq!((plan.env_files, plan.service.is_some()), (vec![], true), "`--env dev` is the program's");
     assert_eq!(bench.plan("app.js -i max").notes.len(), 1);
     assert_eq!(bench.plan("app.js -- -i max").notes, [""; 0], "it is meant for the script");
 }

@@ -209,8 +209,8 @@ fn system_context(process: &Process) -> Vec<PossibleCause> {
     if !meta.cwd.as_os_str().is_empty() && !meta.cwd.is_dir() {
         causes.push(cause(format!("its working directory `{}` does not exist", meta.cwd.display())));
     }
-    if !meta.env_file.is_empty() && !Path::new(&meta.env_file).is_file() {
-        causes.push(cause(format!("its env file `{}` does not exist", meta.env_file)));
+    for file in meta.env_files().iter().filter(|file| !file.optional && !Path::new(file.path).is_file()) {
+        causes.push(cause(format!("its env file `{}` does not exist", file.path)));
     }
     if meta.run_state.discarded_bytes > 0 {
         let bytes = meta.run_state.discarded_bytes;

@@ -110,7 +110,7 @@ impl ValidationReport {
                 self.warnings.push(format!("port {port} is privileged: only root may open it"));
             }
         }
-        if let Some(file) = &plan.env_file {
+        for file in plan.env_files.iter().filter(|file| !file.optional || file.path.is_file()) {
             self.info.push(format!("env file {}", file.path.display()));
             // Whether the port is free is looked at once, below.
             let found = environment::check(&file.path).into_iter().filter(|it| !it.message.starts_with("PORT "));

@@ -3,10 +3,11 @@
 use crate::base::redact;
 use crate::base::size::Size;
 use crate::base::time::HumanDuration;
-use crate::command::tsm::option_fields::planned;
-use crate::report::{Cell, Field, Fields, Report, Value};
+use crate::command::tsm::option_fields::{planned, planned_env_file};
+use crate::report::{Cell, Field, Fields, Report, Value, Visibility};
 use crate::tsm::allocate::Allocation;
 use crate::tsm::command_line::join;
+use crate::tsm::environment::EnvFile;
 use crate::tsm::plan::StartPlan;
 
 /// What would be done, in the order in which it is decided.
@@ -24,7 +25,8 @@ pub(super) fn report(plan: &StartPlan, placement: &Allocation) -> Report {
 /// The same in lines, for a start that shows its plan first.
 pub(super) fn lines(plan: &StartPlan, placement: &Allocation) -> Vec<String> {
     let Fields { title, fields } = fields(plan, placement);
-    let shown = fields.into_iter().map(|Field { title, cell, .. }| format!("  {title}: {}", text(&cell)));
+    let shown = fields.into_iter().filter(|field| field.visibility != Visibility::Never);
+    let shown = shown.map(|Field { title, cell, .. }| format!("  {title}: {}", text(&cell)));
     title.into_iter().chain(shown).collect()
 }
 
@@ -45,11 +47,12 @@ fn fields(plan: &StartPlan, placement: &Allocation) -> Fields {
         .with("port", Value::from(placement.port))
         .with("port_from", Value::from(source))
         .with("port_ladder", list(ladder.collect()))
-        .with("env_file", path(plan.env_file.as_ref().map(|file| &file.path)))
+        .with("env_file", planned_env_file(plan))
         .with(
             "env_file_found_by",
-            Value::from(plan.env_file.as_ref().map(|file| if file.detected { "looking" } else { "name" })),
+            Value::from(plan.env_files.first().map(|file| if file.detected { "looking" } else { "name" })),
         )
+        .json_only("env_files", plan.env_files.iter().map(EnvFile::name).collect::<Vec<_>>())
         .with("secrets_file", path(plan.secrets.as_ref()))
         .with("set", list(redact::redact(set)))
         .with("pre_hook", Value::from(Some(redact::text(&plan.pre_hook)).filter(|it| !it.is_empty())))

@@ -21,13 +21,13 @@ fn an_env_file_that_was_found_is_announced_and_one_that_was_named_is_not() {
     let plan = bench.plan("node app.js");
     assert_eq!(plan.notes, ["using the env file env/dev.env"]);
     let plan = bench.with("node app.js", |request| request.env = vec!["dev".to_owned()]).expect("a plan");
-    assert!(plan.notes.is_empty() && plan.env_file.is_some());
+    assert!(plan.notes.is_empty() && plan.env_files.len() == 1);
     let plan = bench.with("node app.js", |request| request.env = vec!["none".to_owned()]).expect("a plan");
-    assert_eq!(plan.env_file, None);
+    assert_eq!(plan.env_files, []);
 }
 
 #[test]
-fn a_named_env_file_that_is_missing_is_an_error_and_two_are_too_many() {
+fn a_named_env_file_that_is_missing_is_an_error_and_so_are_two_environments() {
     let bench = Fixture::new();
     let env = |words: &[&str]| {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
@@ -37,6 +37,45 @@ fn a_named_env_file_that_is_missing_is_an_error_and_two_are_too_many() {
     assert_eq!(env(&["dev", "qa"]), FaultKind::Usage);
     bench.service("tetra", "TSM_COMMAND='sleep 9'\nTSM_ENV_FILE=env/dev.env\n");
     assert_eq!(bench.with("tetra", |_| {}).expect_err("missing").kind(), FaultKind::NotFound);
+}
+
+#[test]
+fn of_several_env_files_a_later_one_wins_and_one_that_may_be_missing_is_kept() {
+    let bench = Fixture::new();
+    for (file, text) in [("a b.env", "A=1\nB=1\nPORT=4001\n"), ("b.env", "B=2\nPORT=4002\n"), ("env/qa.env", "Q=1\n")] {
+        bench.put(&format!("my-api/{file}"), text, 0o644);
+    }
+    let start = |line: &str, files: &[&str], env: &[&str]| {
+        let files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
+        bench.with(line, |request| {
+            request.options.env_file = Some(files).filter(|files| !files.is_empty());
+            request.env = env.iter().map(|word| (*word).to_owned()).collect();
+        })
+    };
+    let shown = |plan: &StartPlan| {
+        let short = |name: String| name.replace(&format!("{}/", bench.cwd.display()), "");
+        (plan.env_files.iter().map(|file| short(file.name())).collect::<Vec<_>>().join(" "), bench.name(plan))
+    };
+    let shown = |line: &str, files: &[&str], env: &[&str]| shown(&start(line, files, env).expect("a plan"));
+    let of = |files: &str, name: &str| (files.to_owned(), name.to_owned());
+    assert_eq!(shown("node app.js", &["a b.env", "b.env"], &[]), of("a b.env b.env", "my-api-app-4002"));
+    assert_eq!(
+        shown("node app.js", &["b.env", "-no.env", "a b.env"], &["qa"]),
+        of("env/qa.env b.env -no.env a b.env", "my-api-app-4001")
+    );
+    assert_eq!(shown("node app.js", &["-no.env"], &["none"]), of("-no.env", "my-api-app"));
+    let missing = start("node app.js", &["a b.env", "no.env"], &[]).expect_err("it has to be there");
+    assert_eq!(missing.kind(), FaultKind::NotFound);
+    for (line, files, name) in [
+        ("TSM_ENV_FILE='a b.env'", "a b.env", "shop-4001"),
+        ("TSM_ENV_FILE=('a b.env' b.env -no.env)", "a b.env b.env -no.env", "shop-4002"),
+        ("TSM_ENV_FILE=-b.env", "-b.env", "shop-4002"),
+    ] {
+        bench.service("shop", &format!("TSM_COMMAND='node app.js'\nTSM_CWD=../../../my-api\n{line}\n"));
+        assert_eq!(shown("shop", &[], &[]), of(files, name), "{line}");
+        assert_eq!(shown("shop", &["b.env"], &[]), of("b.env", "shop-4002"), "{line}");
+        assert_eq!(shown("shop", &[], &["none"]), of("", "shop"), "{line}");
+    }
 }
 
 #[test]
