@@ -17,11 +17,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::name::{is_name, sanitize};
+use crate::base::redact;
 use crate::base::suggest::closest_match;
 use crate::disk;
 
+use super::command_line::quoted;
 use super::definition::Definition;
 use super::definition::keys::MAX_INSTANCES;
 use super::options::OPTIONS;
@@ -69,6 +71,16 @@ pub enum ImportError {
         /// What is wrong.
         why: String,
     },
+    /// It is a program, and what it says cannot be seen without running it.
+    #[error("`{}` is a program, and what it exports cannot be seen without running it: {what}", path.display())]
+    Program {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be seen.
+        what: String,
+        /// Where that is.
+        at: Location,
+    },
     /// No service of it is called so.
     #[error("`{}` has no service `{name}`", path.display())]
     NoSuch {
@@ -99,23 +111,24 @@ impl UserFacingError for ImportError {
             Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FaultKind::NotFound,
             Self::NoSuch { .. } => FaultKind::NotFound,
             Self::Unreadable { .. } | Self::Malformed { .. } => FaultKind::Failed,
-            Self::UnknownKind { .. } | Self::Prefix { .. } => FaultKind::Usage,
+            Self::UnknownKind { .. } | Self::Program { .. } | Self::Prefix { .. } => FaultKind::Usage,
         }
     }
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::UnknownKind { path } if is_program(path) => {
-                let (file, json) = (path.display(), path.with_extension("json"));
-                Some(format!(
-                    "it is a program, which is not executed; if you trust it, run: node -e \
-                     'import(\"{file}\").then(it => console.log(JSON.stringify(it.default)))' > {json}",
-                    json = json.display()
-                ))
-            }
+            Self::UnknownKind { path } if is_program(path) => Some(run_advice(path)),
+            Self::Program { path, .. } => Some(run_advice(path)),
             Self::UnknownKind { .. } => Some(format!("supported: {SUPPORTED_FILES}")),
             Self::NoSuch { suggestion: near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
             Self::Unreadable { .. } | Self::Malformed { .. } | Self::Prefix { .. } => None,
+        }
+    }
+
+    fn location(&self) -> Option<Location> {
+        match self {
+            Self::Program { at, .. } => Some(at.clone()),
+            _ => None,
         }
     }
 }
@@ -123,6 +136,15 @@ impl UserFacingError for ImportError {
 /// What can be read.
 const SUPPORTED_FILES: &str = "an ecosystem file, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit \
                      NAME.service, and a `run` script of s6 or runit or a directory of them";
+
+/// How to have a program say its value: whoever trusts it runs it.
+fn run_advice(path: &Path) -> String {
+    let (file, json) = (path.display().to_string(), path.with_extension("json").display().to_string());
+    let module = serde_json::to_string(&file).unwrap_or_default();
+    let code = format!("import({module}).then(it => console.log(JSON.stringify(it.default ?? it)))");
+    let (code, json) = (quoted(&code), quoted(&json));
+    format!("it is not executed; if you trust it: node -e {code} > {json} && tsm import {json}")
+}
 
 fn is_program(path: &Path) -> bool {
     path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
@@ -185,12 +207,26 @@ fn of_text(path: &Path, text: &str, site: ImportContext) -> Result<Imported, Imp
         (_, Some("service")) => systemd::read(path, text, site).map_err(malformed("unit")),
         (_, Some("conf" | "ini")) => supervisord::read(text, site).map_err(malformed("supervisord.conf")),
         (_, Some("yaml" | "yml")) => of_yaml(path, text, site),
-        // Many are a program in name only.
-        (_, Some("js" | "cjs" | "mjs")) if let Some(value) = ecosystem::literal(text, site.dir) => {
-            ecosystem::read(&value, site).map_err(malformed("ecosystem file"))
-        }
+        (_, Some("js" | "cjs" | "mjs")) => match ecosystem::read_program(text, site) {
+            Ok(read) => read.map_err(malformed("ecosystem file")),
+            Err(unread) => Err(not_visible(path, text, unread)),
+        },
         _ => Err(ImportError::UnknownKind { path: path.to_owned() }),
     }
+}
+
+fn not_visible(path: &Path, text: &str, unread: ecosystem::Unread) -> ImportError {
+    let before = text.get(..unread.at).unwrap_or_default();
+    let begin = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[begin..].lines().next().unwrap_or_default();
+    let at = Location {
+        file: path.display().to_string(),
+        line: before.matches('\n').count() + 1,
+        column: before[begin..].chars().count() + 1,
+        width: 1,
+        text: redact::text(line),
+    };
+    ImportError::Program { path: path.to_owned(), what: unread.what, at }
 }
 
 fn of_yaml(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {

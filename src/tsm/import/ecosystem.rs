@@ -1,8 +1,8 @@
 //! An ecosystem file as PM2 reads it: a table with `apps`, a list of them, or a single one.
 
 mod command;
-mod expressions;
 mod keys;
+mod program;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use crate::tsm::port::PortSpec;
 
 use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
 use super::termination;
-use super::{ImportContext, Imported};
+use super::{ImportContext, Imported, Unsupported};
+pub(super) use program::Unread;
 
 pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
@@ -51,43 +52,24 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     Ok(imported)
 }
 
-/// The value of a program that only says one: `module.exports = {…}` or `export default {…}`, with comments before it. Texts in it
-/// may be expressions whose value can be seen; `dir` is where the program is.
-pub(super) fn literal(text: &str, dir: &Path) -> Option<Value> {
-    let mut rest = text.trim_start_matches('\u{feff}').trim();
-    loop {
-        rest = if let Some(comment) = rest.strip_prefix("//") {
-            comment.split_once('\n')?.1
-        } else if let Some(comment) = rest.strip_prefix("/*") {
-            comment.split_once("*/")?.1
-        } else if let Some(behind) = ["'use strict'", "\"use strict\""].iter().find_map(|it| rest.strip_prefix(it)) {
-            behind.trim_start().trim_start_matches(';')
-        } else if let Some(behind) = PATH_MODULE.iter().find_map(|it| rest.strip_prefix(it)) {
-            behind.trim_start().trim_start_matches(';')
-        } else {
-            break;
+/// The same of a program: what it exports, as far as that can be seen. Nothing in it is executed.
+///
+/// # Errors
+///
+/// Fails with the place of what cannot be seen, or if that is no list of programs.
+pub(super) fn read_program(text: &str, site: ImportContext) -> Result<Result<Imported, String>, Unread> {
+    let exported = program::exported(text, site.dir, site.variables)?;
+    Ok(read(&exported.value, site).map(|mut imported| {
+        for (name, was_set) in exported.variables {
+            let why = match was_set {
+                true => "its value at the import is what the services get",
+                false => "it was not set at the import; set it and import again if it decides about a value",
+            };
+            imported.unsupported.push(Unsupported { field: format!("process.env.{name}"), why: why.to_owned() });
         }
-        .trim_start();
-    }
-    let value = rest.strip_prefix("export default").or_else(|| {
-        rest.strip_prefix("module.exports")
-            .or_else(|| rest.strip_prefix("exports.default"))?
-            .trim_start()
-            .strip_prefix('=')
-    })?;
-    let value = value.trim().trim_end_matches(';');
-    json5::from_str(value).ok().or_else(|| json5::from_str(&expressions::evaluated(value, dir)?).ok())
+        imported
+    }))
 }
-
-/// What has to be before the value for `path.join`.
-const PATH_MODULE: [&str; 6] = [
-    "const path = require('path')",
-    "const path = require(\"path\")",
-    "const path = require('node:path')",
-    "const path = require(\"node:path\")",
-    "import path from 'path'",
-    "import path from 'node:path'",
-];
 
 fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> {
     let script = app.text("script").filter(|script| !script.trim().is_empty()).ok_or("no script")?;
@@ -176,7 +158,11 @@ fn read_options(app: &mut FieldReader, it: &mut Definition) {
 
 /// What no pattern of files has in it.
 fn is_expression(pattern: &str) -> bool {
-    pattern.contains(['\\', '^', '$', '(', '|', '+']) || pattern.contains(".*") || pattern.contains(".+")
+    let between_slashes = pattern.len() > 2 && pattern.starts_with('/') && pattern.ends_with('/');
+    between_slashes
+        || pattern.contains(['\\', '^', '$', '(', '|', '+'])
+        || pattern.contains(".*")
+        || pattern.contains(".+")
 }
 
 fn unsupported_reason(key: &str) -> String {

@@ -18,10 +18,6 @@ fn json5_and_a_default_and_programs_that_only_say_a_value() {
         assert_eq!((imported.services.len(), imported.services[0].command.as_str()), (1, "node a.js"), "{name}");
         assert_eq!(imported.services[0].exports, [("A".to_owned(), "16".to_owned())], "{name}");
     }
-    for text in ["const a = 1; module.exports = {}", "module.exports = { apps: [{ script: process.env.X }] }", "", "//"]
-    {
-        assert_eq!(literal(text, Path::new("/srv")), None, "{text}");
-    }
 }
 
 #[test]
@@ -96,44 +92,138 @@ fn what_no_definition_may_say_is_named() {
     }
 }
 
+/// What a program in `dir` exports, where `HOME` and `SET` are set.
+fn exported(text: &str, dir: &Path) -> Result<Value, Unread> {
+    let variables =
+        [("HOME", "/home/u"), ("SET", "yes"), ("EMPTY", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    program::exported(text, dir, &variables.into()).map(|it| it.value)
+}
+
 #[test]
 fn expressions_whose_value_can_be_seen_are_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("package.json"), r#"{"name": "shop", "version": "1.2.3"}"#).expect("written");
+    std::fs::write(dir.path().join(".env"), "FILED=f\n").expect("written");
+    let at = dir.path().display();
     let read = |value: &str| {
-        let text = format!(
-            "const path = require('path');\nmodule.exports = {{ apps: [{{ script: {value}, /* x */ n: 1 }}] }};"
-        );
-        let found = literal(&text, Path::new("/srv/app"))?;
-        Some(found["apps"][0]["script"].as_str()?.to_owned())
+        let head = "const path = require('path');\nimport { join as put } from 'node:path'\nconst base = { a: 1, b: 2 }, list = [1, 2];\n\
+                    require('dotenv').config();\nconst pkg = require('./package.json')\nconst { SET, NONE = 'n' } = process.env;\n\
+                    const unused = fetch('x').then(it => it)\nfunction also() { for (;;) {} }\nconst twice = (x, { y }) => `${x}${y}`";
+        let text = format!("{head}\nmodule.exports = {{ apps: [{{ value: {value}, /* x */ n: 1 }}] }};");
+        let found = exported(&text, dir.path()).unwrap_or_else(|why| panic!("{value}: {why:?}"));
+        found["apps"][0]["value"].clone()
     };
     for (value, expected) in [
-        ("`a b.js`", "a b.js"),
-        ("'a' + \"b\" + `c`", "abc"),
-        ("__dirname", "/srv/app"),
-        ("__dirname + '/a.js' // where it is\n", "/srv/app/a.js"),
-        ("path.join(__dirname, 'x', '../a.js')", "/srv/app/a.js"),
-        ("path.resolve(__dirname, './a' + '.js')", "/srv/app/a.js"),
-        ("path.join(__dirname, `__dirname`)", "/srv/app/__dirname"),
-        (r"'it\'s __dirname'", "it's __dirname"),
+        ("`a b.js`", "a b.js".to_owned()),
+        ("'a' + \"b\" + `c`", "abc".to_owned()),
+        ("__dirname + '/a.js' // where it is\n", format!("{at}/a.js")),
+        ("path.join(__dirname, 'x', '../a.js')", format!("{at}/a.js")),
+        ("put(__dirname, './a' + '.js')", format!("{at}/a.js")),
+        ("path.resolve('a', 'b.js')", format!("{at}/a/b.js")),
+        ("path.resolve('a', '/b.js')", "/b.js".to_owned()),
+        ("path.join('a', '/b', '..', '../../c')", "../c".to_owned()),
+        ("path.join(process.cwd(), `${base.a}-${'$'}`)", format!("{at}/1-$")),
+        (r"'it\'s __dirname'", "it's __dirname".to_owned()),
+        ("process.env.SET || 'y'", "yes".to_owned()),
+        ("process.env.NOT_SET || 'y'", "y".to_owned()),
+        ("process.env.EMPTY || 'y'", "y".to_owned()),
+        ("process.env.EMPTY ?? 'y'", String::new()),
+        ("process.env['NOT_SET'] ?? 'y'", "y".to_owned()),
+        ("process.env.FILED", "f".to_owned()),
+        ("process.env.SET === 'yes' ? 'a' : boom()", "a".to_owned()),
+        ("SET + NONE", "yesn".to_owned()),
+        ("pkg.name + '@' + require('./package').version", "shop@1.2.3".to_owned()),
+        ("`${pkg.name}-${`in ${'`'}`}`", "shop-in `".to_owned()),
+        ("twice('a', { y: 'b' }).toUpperCase()", "AB".to_owned()),
+        ("['a', 'b'].map((x, at) => x + at).join(' ')", "a0 b1".to_owned()),
+        ("`${__dirname}/logs/\\n`", format!("{at}/logs/\n")),
+        ("/\\.log$/i", "/\\.log$/".to_owned()),
     ] {
-        assert_eq!(read(value).as_deref(), Some(expected), "{value}");
+        assert_eq!(read(value), expected, "{value}");
     }
-    for value in [
-        "process.env.X",
-        "process.env.X || 'a'",
-        "`a${b}`",
-        "`a",
-        "path.join('a', 'b')",
-        "path.join(__dirname, x)",
-        "path.resolve(__dirname, '/a')",
-        "path.basename(__dirname)",
-        "__dirname.length",
-        "__dirnames",
-        "'a' + b",
-        "'a' || 'b'",
-        "x ? 'a' : 'b'",
-        "require('./package.json').name",
-        "f('a')",
+    for (value, expected) in [
+        ("{ ...base, b: 3, ['c']: list.length, pkg: undefined }", serde_json::json!({"a": 1, "b": 3, "c": 2})),
+        ("[...list, ...[3]]", serde_json::json!([1, 2, 3])),
+        ("{ ...(process.env.SET && { a: 1 }), ...process.env }", serde_json::json!({"a": 1})),
+        ("Object.assign({}, base, { SET: process.env.SET })", serde_json::json!({"a": 1, "b": 2, "SET": "${SET}"})),
+        ("parseInt(process.env.NOT_SET, 10) || 3000 + 1", 3001.into()),
+        ("2 * (3 + 4) - 10 / 4", 11.5.into()),
+        ("!process.env.CI && 0x10", 16.into()),
+        ("require('os').cpus().length", "max".into()),
     ] {
-        assert_eq!(read(value), None, "{value}");
+        assert_eq!(read(value), expected, "{value}");
     }
+}
+
+#[test]
+fn what_cannot_be_seen_is_named_with_its_place() {
+    for (value, column, what) in [
+        ("fetch('x')", 1, "`fetch` is not evaluated"),
+        ("require('./config').x", 1, "the module `./config` is not evaluated"),
+        ("'a' + later.x", 7, "`later` is not evaluated"),
+        ("new Date()", 1, "`new` is not evaluated"),
+        ("os.cpus().length - 1", 1, "not a number that can be seen"),
+        ("os.hostname()", 1, "`os.hostname(…)` is not evaluated"),
+        ("'a'.padStart(3)", 4, "the method `padStart` is not evaluated"),
+        ("'a", 1, "an open quote"),
+        ("f(1)", 1, "`f` is not evaluated"),
+        ("process.pid", 0, "`process.pid` is not a value"),
+        ("{ a() {} }", 4, "a method is not evaluated"),
+        ("x = 5", 3, "expected `}`"),
+    ] {
+        let why = exported(&format!("module.exports = {{\n  v: {value}\n}}"), Path::new("/srv")).expect_err(value);
+        let place = 24 + column - 1;
+        assert_eq!((why.at, why.what.as_str()), (if column == 0 { 0 } else { place }, what), "{value}");
+    }
+    for (text, what) in [
+        ("const a = 1;", "it exports nothing: no `module.exports =` and no `export default`"),
+        ("", "it exports nothing: no `module.exports =` and no `export default`"),
+        ("if (x) { module.exports = {} }", "unexpected `{`"),
+        ("const f = (x) => f(x); module.exports = f(1)", "it calls itself"),
+        ("const a = 'x'; a = 'y'; module.exports = { a }", "not a value that can be seen"),
+        ("let a = ['x']; a.push('y'); module.exports = { a }", "the method `push` is not evaluated"),
+    ] {
+        let why = exported(text, Path::new("/srv")).expect_err(text);
+        assert_eq!(why.what, what, "{text}");
+    }
+    let deep = format!("module.exports = {}1{}", "[".repeat(5000), "]".repeat(5000));
+    let long = format!("module.exports = 'a'{}", " + 'a'".repeat(5000));
+    let wide = format!(
+        "const a0 = [1, 1];\n{}module.exports = a60",
+        (1..=60).map(|at| format!("const a{at} = [...a{0}, ...a{0}];\n", at - 1)).collect::<String>()
+    );
+    let ticks = format!("module.exports = {}", "`${".repeat(5000));
+    for text in [deep, long, wide, ticks] {
+        assert!(exported(&text, Path::new("/srv")).is_err(), "{}", &text[..40]);
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_program_is_too_much(text in "(module.exports = |const a = |[a-z]|'|\"|`|\\$\\{|[{}()\\[\\];,.:?!|&+/*=> \n]|é|[0-9])*") {
+        let _ = exported(&text, Path::new("/srv"));
+    }
+}
+
+#[test]
+fn a_program_of_several_shapes_is_imported() {
+    let text = "import 'dotenv/config';\nconst { join } = require('node:path');\nconst base = { exec_mode: 'fork', autorestart: true };\n\
+                const name = process.env.NOT_SET ?? 'shop';\nmodule.exports.apps = ['web', 'worker'].map((part) => ({\n  ...base,\n  \
+                name: `${name}-${part}`,\n  script: join(__dirname, 'dist', `${part}.js`),\n  ignore_watch: [/node_modules/],\n  \
+                env: { ROLE: part, TOKEN: process.env.TOKEN },\n}));\n";
+    let imported = import("ecosystem.config.cjs", text);
+    let names: Vec<&str> = imported.services.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["shop-web", "shop-worker"]);
+    assert!(imported.services[1].command.ends_with("/dist/worker.js"), "{}", imported.services[1].command);
+    assert_eq!(imported.services[1].exports, [("ROLE".to_owned(), "worker".to_owned())]);
+    assert_eq!(
+        lost(&imported),
+        [
+            "apps[0].env.TOKEN",
+            "apps[0].ignore_watch",
+            "apps[1].env.TOKEN",
+            "apps[1].ignore_watch",
+            "process.env.NOT_SET"
+        ]
+    );
 }
