@@ -240,7 +240,7 @@ kinds! {
 
     /// Env files, in the order in which they are read. One alone may have blanks in its name.
     EnvFiles(Vec<String> as Vec<String>): Texts, "an env file, or a list of them; `-FILE` may be missing",
-    Argument::Many("FILE", Completion::OptionalFiles),
+    OptionArgument::Many("FILE", Completion::OptionalFiles),
         read |raw| env_files(raw),
         write |files| match files.as_slice() {
             [file] => text(file),
@@ -292,7 +292,7 @@ kinds! {
 }
 
 /// None if one of them has no name.
-fn env_files(raw: &RawValue) -> Option<Option<Vec<String>>> {
+fn env_files(raw: &RawOptionValue) -> Option<Option<Vec<String>>> {
     let files: Vec<String> = match raw.values {
         values if raw.list => values.to_vec(),
         _ => raw.full().into_iter().collect(),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::known::{self, Surroundings};
 use super::syntax::{Expression, Function, IfNothing, Item, Node, Property, Statement, Target, Unread, unread};
-use super::value::{Evaluated, Scope, Value};
+use super::value::{Evaluated, JsScope, JsValue};
 
 /// How much a program may do: each value that is made counts.
 const MAX_STEPS: usize = 200_000;
@@ -25,15 +25,15 @@ impl<'p> Evaluator<'p> {
 
     /// What the statements of a module export.
     pub(super) fn module(&mut self, statements: &[Statement]) -> Evaluated {
-        let scope = Scope::default();
-        let mut exported: Option<Value> = None;
+        let scope = JsScope::default();
+        let mut exported: Option<JsValue> = None;
         for statement in statements {
             match statement {
                 Statement::Export(None, value) => exported = Some(self.value(value, &scope)?),
                 Statement::Export(Some(key), value) => {
                     let value = self.value(value, &scope)?;
-                    match exported.get_or_insert_with(|| Value::Object(Vec::new())) {
-                        Value::Object(pairs) => Value::insert(pairs, key.clone(), value),
+                    match exported.get_or_insert_with(|| JsValue::Object(Vec::new())) {
+                        JsValue::Object(pairs) => JsValue::insert(pairs, key.clone(), value),
                         _ => return unread(0, "its exports are not an object"),
                     }
                 }
@@ -44,7 +44,7 @@ impl<'p> Evaluator<'p> {
     }
 
     /// What a statement returns, if it does.
-    fn statement(&mut self, statement: &Statement, scope: &Scope) -> Result<Option<Value>, Unread> {
+    fn statement(&mut self, statement: &Statement, scope: &JsScope) -> Result<Option<JsValue>, Unread> {
         match statement {
             Statement::Bind(target, value) => {
                 // Only what is used has to be known.
@@ -59,14 +59,14 @@ impl<'p> Evaluator<'p> {
         Ok(None)
     }
 
-    fn bind(&mut self, target: &Target, value: Evaluated, scope: &Scope) {
+    fn bind(&mut self, target: &Target, value: Evaluated, scope: &JsScope) {
         match (target, value) {
             (Target::Name(name), value) => scope.bind(name.clone(), value),
             (Target::Keys(keys), Ok(value)) => {
                 for (key, target, default) in keys {
                     let member = known::member(&mut self.surroundings, &value, key, 0);
                     let member = match (member, default) {
-                        (Ok(Value::Undefined), Some(default)) => self.value(default, scope),
+                        (Ok(JsValue::Undefined), Some(default)) => self.value(default, scope),
                         (member, _) => member,
                     };
                     self.bind(target, member, scope);
@@ -84,27 +84,27 @@ impl<'p> Evaluator<'p> {
         if self.steps > MAX_STEPS { unread(at, "it does too much") } else { Ok(()) }
     }
 
-    pub(super) fn value(&mut self, node: &Node, scope: &Scope) -> Evaluated {
+    pub(super) fn value(&mut self, node: &Node, scope: &JsScope) -> Evaluated {
         self.spend(node.at, 1)?;
         let at = node.at;
         Ok(match &node.kind {
-            Expression::Undefined => Value::Undefined,
-            Expression::Null => Value::Null,
-            Expression::Bool(yes) => Value::Bool(*yes),
-            Expression::Number(number) => Value::Number(*number),
-            Expression::Text(text) => Value::Text(text.clone()),
+            Expression::Undefined => JsValue::Undefined,
+            Expression::Null => JsValue::Null,
+            Expression::Bool(yes) => JsValue::Bool(*yes),
+            Expression::Number(number) => JsValue::Number(*number),
+            Expression::Text(text) => JsValue::Text(text.clone()),
             Expression::Template(texts, nodes) => self.template(texts, nodes, scope)?,
             Expression::Name(name) => match scope.get(name) {
                 Some(value) => self.counted(value?, at)?,
                 None if known::NAMES.contains(&name.as_str()) => known::global(self.surroundings.dir, name),
                 None => return unread(at, format!("`{name}` is not evaluated")),
             },
-            Expression::Array(items) => Value::List(self.items(items, scope)?),
+            Expression::Array(items) => JsValue::List(self.items(items, scope)?),
             Expression::Object(properties) => self.object(properties, scope)?,
             Expression::Member(inner, key, nothing) => {
                 let inner = self.value(inner, scope)?;
                 if *nothing == IfNothing::Nothing && inner.is_nothing() {
-                    return Ok(Value::Undefined);
+                    return Ok(JsValue::Undefined);
                 }
                 let key_value = self.value(key, scope)?;
                 let Some(text) = key_value.text() else { return unread(key.at, "not a key that can be seen") };
@@ -114,9 +114,9 @@ impl<'p> Evaluator<'p> {
             Expression::Unary(sign, inner) => {
                 let value = self.value(inner, scope)?;
                 match *sign {
-                    "!" => Value::Bool(!value.is_true()),
-                    "-" => Value::Number(-value.number()),
-                    _ => Value::Number(value.number()),
+                    "!" => JsValue::Bool(!value.is_true()),
+                    "-" => JsValue::Number(-value.number()),
+                    _ => JsValue::Number(value.number()),
                 }
             }
             Expression::Binary(sign, left, right) => self.binary(sign, left, right, scope)?,
@@ -125,23 +125,23 @@ impl<'p> Evaluator<'p> {
                 let chosen = if self.value(condition, scope)?.is_true() { yes } else { no };
                 self.value(chosen, scope)?
             }
-            Expression::Function(function) => Value::Function(Rc::clone(function), scope.clone()),
+            Expression::Function(function) => JsValue::Function(Rc::clone(function), scope.clone()),
         })
     }
 
     /// A copy of a value costs as much as the value.
-    fn counted(&mut self, value: Value, at: usize) -> Evaluated {
+    fn counted(&mut self, value: JsValue, at: usize) -> Evaluated {
         let size = match &value {
-            Value::Text(text) => text.len() / 64,
-            Value::List(items) => items.len(),
-            Value::Object(pairs) => pairs.len(),
+            JsValue::Text(text) => text.len() / 64,
+            JsValue::List(items) => items.len(),
+            JsValue::Object(pairs) => pairs.len(),
             _ => 1,
         };
         self.spend(at, size)?;
         Ok(value)
     }
 
-    fn template(&mut self, texts: &[String], nodes: &[Node], scope: &Scope) -> Evaluated {
+    fn template(&mut self, texts: &[String], nodes: &[Node], scope: &JsScope) -> Evaluated {
         let mut all = texts.first().cloned().unwrap_or_default();
         for (node, text) in nodes.iter().zip(texts.iter().skip(1)) {
             let value = self.value(node, scope)?;
@@ -150,16 +150,16 @@ impl<'p> Evaluator<'p> {
             all.push_str(&shown);
             all.push_str(text);
         }
-        Ok(Value::Text(all))
+        Ok(JsValue::Text(all))
     }
 
-    pub(super) fn items(&mut self, items: &[Item], scope: &Scope) -> Result<Vec<Value>, Unread> {
+    pub(super) fn items(&mut self, items: &[Item], scope: &JsScope) -> Result<Vec<JsValue>, Unread> {
         let mut all = Vec::new();
         for item in items {
             match item {
                 Item::One(node) => all.push(self.value(node, scope)?),
                 Item::Spread(node) => match self.value(node, scope)? {
-                    Value::List(more) => all.extend(more),
+                    JsValue::List(more) => all.extend(more),
                     _ => return unread(node.at, "not a list"),
                 },
             }
@@ -167,7 +167,7 @@ impl<'p> Evaluator<'p> {
         Ok(all)
     }
 
-    fn object(&mut self, properties: &[Property], scope: &Scope) -> Evaluated {
+    fn object(&mut self, properties: &[Property], scope: &JsScope) -> Evaluated {
         let mut pairs = Vec::new();
         for property in properties {
             match property {
@@ -177,25 +177,25 @@ impl<'p> Evaluator<'p> {
                         Some(value) => value,
                         None => self.value(node, scope)?,
                     };
-                    Value::insert(&mut pairs, key, value);
+                    JsValue::insert(&mut pairs, key, value);
                 }
                 Property::Spread(node) => match self.value(node, scope)? {
-                    Value::Object(more) => {
+                    JsValue::Object(more) => {
                         self.spend(node.at, more.len())?;
-                        more.into_iter().for_each(|(key, value)| Value::insert(&mut pairs, key, value));
+                        more.into_iter().for_each(|(key, value)| JsValue::insert(&mut pairs, key, value));
                     }
                     // `...(x && {…})`
-                    Value::Undefined | Value::Null | Value::Bool(_) => {}
+                    JsValue::Undefined | JsValue::Null | JsValue::Bool(_) => {}
                     // They are the variables of the start anyway.
-                    Value::Known(name) if name == "process.env" => {}
+                    JsValue::Known(name) if name == "process.env" => {}
                     _ => return unread(node.at, "not an object"),
                 },
             }
         }
-        Ok(Value::Object(pairs))
+        Ok(JsValue::Object(pairs))
     }
 
-    fn binary(&mut self, sign: &str, left: &Node, right: &Node, scope: &Scope) -> Evaluated {
+    fn binary(&mut self, sign: &str, left: &Node, right: &Node, scope: &JsScope) -> Evaluated {
         let one = self.value(left, scope)?;
         let decided = match sign {
             "||" => one.is_true(),
@@ -209,21 +209,21 @@ impl<'p> Evaluator<'p> {
         let other = self.value(right, scope)?;
         let number = |value: f64| match value.is_nan() {
             true => unread(left.at, "not a number that can be seen"),
-            false => Ok(Value::Number(value)),
+            false => Ok(JsValue::Number(value)),
         };
         match sign {
             "||" | "&&" | "??" => Ok(other),
             "===" | "!==" | "==" | "!=" => match one.equals(&other, sign.len() == 3) {
-                Some(equal) => Ok(Value::Bool(equal == sign.starts_with('='))),
+                Some(equal) => Ok(JsValue::Bool(equal == sign.starts_with('='))),
                 None => unread(left.at, "they cannot be compared"),
             },
-            "+" if matches!((&one, &other), (Value::Number(_), Value::Number(_))) => {
+            "+" if matches!((&one, &other), (JsValue::Number(_), JsValue::Number(_))) => {
                 number(one.number() + other.number())
             }
             "+" => match (one.text(), other.text()) {
                 (Some(one), Some(other)) => {
                     self.spend(left.at, (one.len() + other.len()) / 64)?;
-                    Ok(Value::Text(one + &other))
+                    Ok(JsValue::Text(one + &other))
                 }
                 (None, _) => unread(left.at, "not a text"),
                 (_, None) => unread(right.at, "not a text"),
@@ -232,23 +232,23 @@ impl<'p> Evaluator<'p> {
             "*" => number(one.number() * other.number()),
             "/" => number(one.number() / other.number()),
             "%" => number(one.number() % other.number()),
-            "<" => Ok(Value::Bool(one.number() < other.number())),
-            ">" => Ok(Value::Bool(one.number() > other.number())),
-            "<=" => Ok(Value::Bool(one.number() <= other.number())),
-            ">=" => Ok(Value::Bool(one.number() >= other.number())),
+            "<" => Ok(JsValue::Bool(one.number() < other.number())),
+            ">" => Ok(JsValue::Bool(one.number() > other.number())),
+            "<=" => Ok(JsValue::Bool(one.number() <= other.number())),
+            ">=" => Ok(JsValue::Bool(one.number() >= other.number())),
             _ => unread(left.at, format!("`{sign}` is not evaluated")),
         }
     }
 
-    fn call(&mut self, function: &Node, arguments: &[Item], scope: &Scope) -> Evaluated {
+    fn call(&mut self, function: &Node, arguments: &[Item], scope: &JsScope) -> Evaluated {
         let at = function.at;
         if let Expression::Member(inner, key, _) = &function.kind
             && let Expression::Text(name) = &key.kind
         {
             let inner = self.value(inner, scope)?;
-            if !matches!(inner, Value::Known(_) | Value::Object(_)) {
+            if !matches!(inner, JsValue::Known(_) | JsValue::Object(_)) {
                 let arguments = self.items(arguments, scope)?;
-                if let (Value::List(items), "map", [Value::Function(function, scope)]) =
+                if let (JsValue::List(items), "map", [JsValue::Function(function, scope)]) =
                     (&inner, name.as_str(), &*arguments)
                 {
                     return self.mapped(items, function, scope);
@@ -257,41 +257,47 @@ impl<'p> Evaluator<'p> {
             }
         }
         let called = self.value(function, scope)?;
-        if matches!(&called, Value::Known(name) if name.starts_with("console.")) {
-            return Ok(Value::Undefined);
+        if matches!(&called, JsValue::Known(name) if name.starts_with("console.")) {
+            return Ok(JsValue::Undefined);
         }
         let arguments = self.items(arguments, scope)?;
         match called {
-            Value::Known(name) => {
+            JsValue::Known(name) => {
                 let given = known::call(&mut self.surroundings, &name, &arguments, at)?;
                 self.counted(given, at)
             }
-            Value::Function(function, scope) => self.apply(&function, &scope, &arguments, at),
+            JsValue::Function(function, scope) => self.apply(&function, &scope, &arguments, at),
             _ => unread(at, "not a function that is known"),
         }
     }
 
-    fn mapped(&mut self, items: &[Value], function: &Function, scope: &Scope) -> Evaluated {
+    fn mapped(&mut self, items: &[JsValue], function: &Function, scope: &JsScope) -> Evaluated {
         let mut made = Vec::new();
         for (at, item) in items.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "the steps of a program are few")]
-            let arguments = [item.clone(), Value::Number(at as f64)];
+            let arguments = [item.clone(), JsValue::Number(at as f64)];
             made.push(self.apply(function, scope, &arguments, 0)?);
         }
-        Ok(Value::List(made))
+        Ok(JsValue::List(made))
     }
 
     /// What a function of the program gives.
-    pub(super) fn apply(&mut self, function: &Function, scope: &Scope, arguments: &[Value], at: usize) -> Evaluated {
+    pub(super) fn apply(
+        &mut self,
+        function: &Function,
+        scope: &JsScope,
+        arguments: &[JsValue],
+        at: usize,
+    ) -> Evaluated {
         if self.calls >= MAX_CALLS {
             return unread(at, "it calls itself");
         }
         self.calls += 1;
         let inner = scope.within();
         for (at, target) in function.parameters.iter().enumerate() {
-            self.bind(target, Ok(arguments.get(at).cloned().unwrap_or(Value::Undefined)), &inner);
+            self.bind(target, Ok(arguments.get(at).cloned().unwrap_or(JsValue::Undefined)), &inner);
         }
-        let mut returned = Ok(Value::Undefined);
+        let mut returned = Ok(JsValue::Undefined);
         for statement in &function.body {
             match self.statement(statement, &inner) {
                 Ok(None) => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::syntax::{Expression, Node, unread};
-use super::value::{Evaluated, Value};
+use super::value::{Evaluated, JsValue};
 use crate::base::dotenv;
 use crate::disk;
 
@@ -43,39 +43,39 @@ const MODULES: [&str; 4] = ["path", "os", "process", "dotenv"];
 const ENV: &str = "process.env";
 
 /// What a name means.
-pub(super) fn global(dir: &Path, name: &str) -> Value {
+pub(super) fn global(dir: &Path, name: &str) -> JsValue {
     match name {
         "__dirname" => text(dir),
-        name => Value::Known(name.to_owned()),
+        name => JsValue::Known(name.to_owned()),
     }
 }
 
-fn text(path: &Path) -> Value {
-    Value::Text(path.display().to_string())
+fn text(path: &Path) -> JsValue {
+    JsValue::Text(path.display().to_string())
 }
 
 /// `NAME: process.env.NAME` hands a variable on as it is at the start, and is kept as that.
-pub(super) fn passed_on(node: &Node, key: &str) -> Option<Value> {
+pub(super) fn passed_on(node: &Node, key: &str) -> Option<JsValue> {
     let Expression::Member(env, name, _) = &node.kind else { return None };
     let Expression::Member(process, env, _) = &env.kind else { return None };
     let is_env = matches!(&process.kind, Expression::Name(name) if name == "process")
         && matches!(&env.kind, Expression::Text(name) if name == "env");
     let is_variable = key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     let same = is_env && is_variable && matches!(&name.kind, Expression::Text(name) if name == key);
-    same.then(|| Value::Text(format!("${{{key}}}")))
+    same.then(|| JsValue::Text(format!("${{{key}}}")))
 }
 
 /// A member of a value.
-pub(super) fn member(around: &mut Surroundings, inner: &Value, key: &str, at: usize) -> Evaluated {
+pub(super) fn member(around: &mut Surroundings, inner: &JsValue, key: &str, at: usize) -> Evaluated {
     match inner {
-        Value::Known(name) if name == ENV => Ok(variable(around, key)),
-        Value::Known(name) => Ok(match (name.as_str(), key) {
+        JsValue::Known(name) if name == ENV => Ok(variable(around, key)),
+        JsValue::Known(name) => Ok(match (name.as_str(), key) {
             // A module of `import` and of `require` is the same.
-            (_, "default" | "posix") => Value::Known(name.clone()),
-            ("path", "sep") => Value::Text("/".to_owned()),
-            ("os", "EOL") => Value::Text("\n".to_owned()),
-            ("process", "platform") => Value::Text("linux".to_owned()),
-            _ => Value::Known(format!("{name}.{key}")),
+            (_, "default" | "posix") => JsValue::Known(name.clone()),
+            ("path", "sep") => JsValue::Text("/".to_owned()),
+            ("os", "EOL") => JsValue::Text("\n".to_owned()),
+            ("process", "platform") => JsValue::Text("linux".to_owned()),
+            _ => JsValue::Known(format!("{name}.{key}")),
         }),
         other => match other.member(key) {
             Some(value) => Ok(value),
@@ -86,50 +86,50 @@ pub(super) fn member(around: &mut Surroundings, inner: &Value, key: &str, at: us
 }
 
 /// A variable of the importing user. What it was is what the service gets, and that is said.
-fn variable(around: &mut Surroundings, name: &str) -> Value {
+fn variable(around: &mut Surroundings, name: &str) -> JsValue {
     let value = around.variables.get(name).or_else(|| around.dotenv.get(name)).cloned();
     around.read_variables.insert(name.to_owned(), value.is_some());
-    value.map_or(Value::Undefined, Value::Text)
+    value.map_or(JsValue::Undefined, JsValue::Text)
 }
 
 /// What a known function gives.
-pub(super) fn call(around: &mut Surroundings, name: &str, arguments: &[Value], at: usize) -> Evaluated {
+pub(super) fn call(around: &mut Surroundings, name: &str, arguments: &[JsValue], at: usize) -> Evaluated {
     let first = arguments.first();
-    let texts = || arguments.iter().map(|it| if let Value::Text(text) = it { Some(text.as_str()) } else { None });
+    let texts = || arguments.iter().map(|it| if let JsValue::Text(text) = it { Some(text.as_str()) } else { None });
     let all_texts = || texts().collect::<Option<Vec<&str>>>();
     let unknown = || unread(at, format!("`{name}(…)` is not evaluated"));
     match (name, first) {
-        ("require", Some(Value::Text(module))) => require(around, module, at),
+        ("require", Some(JsValue::Text(module))) => require(around, module, at),
         ("path.join" | "path.resolve", Some(_)) => match all_texts() {
             Some(parts) => Ok(joined(name, &parts, around.dir)),
             None => unread(at, format!("`{name}` of what is not a text")),
         },
-        ("path.dirname", Some(Value::Text(path))) => Ok(text(Path::new(path).parent().unwrap_or(Path::new("/")))),
-        ("path.basename", Some(Value::Text(path))) if arguments.len() == 1 => {
+        ("path.dirname", Some(JsValue::Text(path))) => Ok(text(Path::new(path).parent().unwrap_or(Path::new("/")))),
+        ("path.basename", Some(JsValue::Text(path))) if arguments.len() == 1 => {
             Ok(text(Path::new(Path::new(path).file_name().unwrap_or_default())))
         }
         ("process.cwd", None) => Ok(text(around.dir)),
         ("os.homedir", None) => match around.variables.get("HOME") {
-            Some(home) => Ok(Value::Text(home.clone())),
+            Some(home) => Ok(JsValue::Text(home.clone())),
             None => unknown(),
         },
-        ("os.cpus", None) => Ok(Value::Object(vec![("length".to_owned(), Value::Text("max".to_owned()))])),
+        ("os.cpus", None) => Ok(JsValue::Object(vec![("length".to_owned(), JsValue::Text("max".to_owned()))])),
         ("dotenv.config", _) => {
             let path = first.and_then(|options| options.member("path")).and_then(|path| path.text());
             read_dotenv(around, path.filter(|path| path != "undefined").as_deref().unwrap_or(".env"), at)
         }
-        ("Number", Some(value)) => Ok(Value::Number(value.number())),
-        ("parseInt", Some(value)) => Ok(Value::Number(leading_number(&value.text().unwrap_or_default()))),
-        ("Boolean", Some(value)) => Ok(Value::Bool(value.is_true())),
-        ("String", Some(value)) => value.text().map_or_else(unknown, |text| Ok(Value::Text(text))),
+        ("Number", Some(value)) => Ok(JsValue::Number(value.number())),
+        ("parseInt", Some(value)) => Ok(JsValue::Number(leading_number(&value.text().unwrap_or_default()))),
+        ("Boolean", Some(value)) => Ok(JsValue::Bool(value.is_true())),
+        ("String", Some(value)) => value.text().map_or_else(unknown, |text| Ok(JsValue::Text(text))),
         ("Object.freeze", Some(value)) => Ok(value.clone()),
         ("Object.assign", Some(_)) => {
             let mut pairs = Vec::new();
             for argument in arguments {
-                let Value::Object(more) = argument else { return unknown() };
-                more.iter().for_each(|(key, value)| Value::insert(&mut pairs, key.clone(), value.clone()));
+                let JsValue::Object(more) = argument else { return unknown() };
+                more.iter().for_each(|(key, value)| JsValue::insert(&mut pairs, key.clone(), value.clone()));
             }
-            Ok(Value::Object(pairs))
+            Ok(JsValue::Object(pairs))
         }
         _ => unknown(),
     }
@@ -147,7 +147,7 @@ fn leading_number(text: &str) -> f64 {
 fn require(around: &mut Surroundings, module: &str, at: usize) -> Evaluated {
     let name = module.strip_prefix("node:").unwrap_or(module);
     if MODULES.contains(&name) {
-        return Ok(Value::Known(name.to_owned()));
+        return Ok(JsValue::Known(name.to_owned()));
     }
     if name == "dotenv/config" {
         return read_dotenv(around, ".env", at);
@@ -162,7 +162,7 @@ fn require(around: &mut Surroundings, module: &str, at: usize) -> Evaluated {
         return unread(at, format!("`{}` cannot be read", file.display()));
     };
     match serde_json::from_str(&data) {
-        Ok(json) => Ok(Value::of_json(&json)),
+        Ok(json) => Ok(JsValue::of_json(&json)),
         Err(error) => unread(at, format!("`{}` is not valid JSON: {error}", file.display())),
     }
 }
@@ -179,10 +179,10 @@ fn read_dotenv(around: &mut Surroundings, file: &str, at: usize) -> Evaluated {
             around.dotenv.entry(setting.key).or_insert(setting.value);
         }
     }
-    Ok(Value::Object(Vec::new()))
+    Ok(JsValue::Object(Vec::new()))
 }
 
-fn joined(name: &str, parts: &[&str], dir: &Path) -> Value {
+fn joined(name: &str, parts: &[&str], dir: &Path) -> JsValue {
     let mut path = if name == "path.resolve" { dir.to_owned() } else { PathBuf::new() };
     for part in parts {
         // A part that begins at the root begins anew only for `resolve`.
@@ -191,7 +191,7 @@ fn joined(name: &str, parts: &[&str], dir: &Path) -> Value {
         path.push(part);
     }
     let path = normalized(&path);
-    if path.as_os_str().is_empty() { Value::Text(".".to_owned()) } else { text(&path) }
+    if path.as_os_str().is_empty() { JsValue::Text(".".to_owned()) } else { text(&path) }
 }
 
 /// Without `.` and `..`, as these functions give it.
@@ -208,25 +208,25 @@ fn normalized(path: &Path) -> PathBuf {
 }
 
 /// What a method of a text, a number or a list gives.
-pub(super) fn method(own: &Value, name: &str, arguments: &[Value], at: usize) -> Evaluated {
+pub(super) fn method(own: &JsValue, name: &str, arguments: &[JsValue], at: usize) -> Evaluated {
     match (own, name, arguments) {
-        (Value::List(items), "filter", [Value::Known(name)]) if name == "Boolean" => {
-            Ok(Value::List(items.iter().filter(|item| item.is_true()).cloned().collect()))
+        (JsValue::List(items), "filter", [JsValue::Known(name)]) if name == "Boolean" => {
+            Ok(JsValue::List(items.iter().filter(|item| item.is_true()).cloned().collect()))
         }
-        (Value::List(items), "join", [] | [Value::Text(_)]) => {
-            let between = arguments.first().and_then(Value::text).unwrap_or_else(|| ",".to_owned());
-            let texts: Option<Vec<String>> = items.iter().map(Value::text).collect();
-            texts.map_or_else(|| unread(at, "not a text"), |texts| Ok(Value::Text(texts.join(&between))))
+        (JsValue::List(items), "join", [] | [JsValue::Text(_)]) => {
+            let between = arguments.first().and_then(JsValue::text).unwrap_or_else(|| ",".to_owned());
+            let texts: Option<Vec<String>> = items.iter().map(JsValue::text).collect();
+            texts.map_or_else(|| unread(at, "not a text"), |texts| Ok(JsValue::Text(texts.join(&between))))
         }
-        (Value::List(items), "concat", [Value::List(more)]) => Ok(Value::List([items.as_slice(), more].concat())),
-        (Value::Text(text), "trim", []) => Ok(Value::Text(text.trim().to_owned())),
-        (Value::Text(text), "toUpperCase", []) => Ok(Value::Text(text.to_uppercase())),
-        (Value::Text(text), "toLowerCase", []) => Ok(Value::Text(text.to_lowercase())),
-        (Value::Text(text), "split", [Value::Text(between)]) if !between.is_empty() => {
-            Ok(Value::List(text.split(between.as_str()).map(|part| Value::Text(part.to_owned())).collect()))
+        (JsValue::List(items), "concat", [JsValue::List(more)]) => Ok(JsValue::List([items.as_slice(), more].concat())),
+        (JsValue::Text(text), "trim", []) => Ok(JsValue::Text(text.trim().to_owned())),
+        (JsValue::Text(text), "toUpperCase", []) => Ok(JsValue::Text(text.to_uppercase())),
+        (JsValue::Text(text), "toLowerCase", []) => Ok(JsValue::Text(text.to_lowercase())),
+        (JsValue::Text(text), "split", [JsValue::Text(between)]) if !between.is_empty() => {
+            Ok(JsValue::List(text.split(between.as_str()).map(|part| JsValue::Text(part.to_owned())).collect()))
         }
         (own, "toString", []) if own.text().is_some() && !own.is_nothing() => {
-            Ok(Value::Text(own.text().unwrap_or_default()))
+            Ok(JsValue::Text(own.text().unwrap_or_default()))
         }
         _ => unread(at, format!("the method `{name}` is not evaluated")),
     }

@@ -3,7 +3,7 @@
 mod expression;
 
 use super::syntax::{Expression, Item, Node, Statement, Target, Unread};
-use super::token::{Token, TokenKind, tokens};
+use super::token::{JsToken, JsTokenKind, tokens};
 
 /// How deep expressions may be within each other.
 const MAX_DEPTH: usize = 40;
@@ -16,7 +16,7 @@ type Parsed<T> = Result<T, Unread>;
 pub(super) fn program(text: &str) -> Parsed<Vec<Statement>> {
     let mut parser = Parser::new(text, 0, text.len())?;
     let mut statements = Vec::new();
-    while parser.kind() != &TokenKind::End {
+    while parser.kind() != &JsTokenKind::End {
         if !parser.skip(";") {
             statements.extend(parser.statement()?);
         }
@@ -26,7 +26,7 @@ pub(super) fn program(text: &str) -> Parsed<Vec<Statement>> {
 
 pub(super) struct Parser<'t> {
     text: &'t str,
-    tokens: Vec<Token>,
+    tokens: Vec<JsToken>,
     next: usize,
     depth: usize,
 }
@@ -37,25 +37,25 @@ impl<'t> Parser<'t> {
         Ok(Self { text, tokens, next: 0, depth: 0 })
     }
 
-    fn token(&self) -> &Token {
+    fn token(&self) -> &JsToken {
         // The last one is the end, and is never passed.
         &self.tokens[self.next.min(self.tokens.len() - 1)]
     }
 
-    fn kind(&self) -> &TokenKind {
+    fn kind(&self) -> &JsTokenKind {
         &self.token().kind
     }
 
-    fn peek(&self, ahead: usize) -> &TokenKind {
+    fn peek(&self, ahead: usize) -> &JsTokenKind {
         &self.tokens[(self.next + ahead).min(self.tokens.len() - 1)].kind
     }
 
     pub(super) fn is_sign(&self, sign: &str) -> bool {
-        matches!(self.kind(), TokenKind::Sign(found) if *found == sign)
+        matches!(self.kind(), JsTokenKind::Sign(found) if *found == sign)
     }
 
     fn is_name(&self, name: &str) -> bool {
-        matches!(self.kind(), TokenKind::Name(found) if found == name)
+        matches!(self.kind(), JsTokenKind::Name(found) if found == name)
     }
 
     pub(super) fn skip(&mut self, sign: &str) -> bool {
@@ -80,18 +80,18 @@ impl<'t> Parser<'t> {
     }
 
     fn name(&mut self) -> Parsed<String> {
-        let TokenKind::Name(name) = self.kind().clone() else { return Err(self.unread("expected a name")) };
+        let JsTokenKind::Name(name) = self.kind().clone() else { return Err(self.unread("expected a name")) };
         self.next += 1;
         Ok(name)
     }
 
     pub(super) fn statement(&mut self) -> Parsed<Vec<Statement>> {
         let (begin, at) = (self.next, self.token().at);
-        let keyword = if let TokenKind::Name(name) = self.kind() { name.clone() } else { String::new() };
+        let keyword = if let JsTokenKind::Name(name) = self.kind() { name.clone() } else { String::new() };
         let read = match keyword.as_str() {
             "const" | "let" | "var" => self.bindings(),
-            "import" if !matches!(self.peek(1), TokenKind::Sign("." | "(")) => self.import(),
-            "export" if matches!(self.peek(1), TokenKind::Name(name) if name == "default") => {
+            "import" if !matches!(self.peek(1), JsTokenKind::Sign("." | "(")) => self.import(),
+            "export" if matches!(self.peek(1), JsTokenKind::Name(name) if name == "default") => {
                 self.next += 2;
                 self.expression().map(|value| vec![Statement::Export(None, value)])
             }
@@ -110,14 +110,14 @@ impl<'t> Parser<'t> {
 
     /// True where a statement may end.
     fn is_end(&self) -> bool {
-        self.is_sign(";") || self.is_sign("}") || self.kind() == &TokenKind::End || self.token().begins_line
+        self.is_sign(";") || self.is_sign("}") || self.kind() == &JsTokenKind::End || self.token().begins_line
     }
 
     /// A statement that cannot be read binds its names to that, if it does nothing else.
     fn opaque(&mut self, begin: usize, why: Unread) -> Parsed<Vec<Statement>> {
         self.next = begin;
         let bound: Vec<String> = match (self.kind().clone(), self.peek(1).clone()) {
-            (TokenKind::Name(keyword), TokenKind::Name(name))
+            (JsTokenKind::Name(keyword), JsTokenKind::Name(name))
                 if matches!(keyword.as_str(), "const" | "let" | "var" | "function") =>
             {
                 vec![name]
@@ -128,18 +128,18 @@ impl<'t> Parser<'t> {
         let mut depth = 0_usize;
         loop {
             match self.kind() {
-                TokenKind::End => break,
-                TokenKind::Sign("(" | "[" | "{") => depth += 1,
-                TokenKind::Sign(")" | "]" | "}") if depth == 0 => break,
-                TokenKind::Sign(closing @ (")" | "]" | "}")) => {
+                JsTokenKind::End => break,
+                JsTokenKind::Sign("(" | "[" | "{") => depth += 1,
+                JsTokenKind::Sign(")" | "]" | "}") if depth == 0 => break,
+                JsTokenKind::Sign(closing @ (")" | "]" | "}")) => {
                     depth -= 1;
                     if depth == 0 && is_function && *closing == "}" {
                         self.next += 1;
                         break;
                     }
                 }
-                TokenKind::Sign(";") if depth == 0 => break,
-                TokenKind::Name(name)
+                JsTokenKind::Sign(";") if depth == 0 => break,
+                JsTokenKind::Name(name)
                     if depth == 0
                         && self.next > begin
                         && self.token().begins_line
@@ -196,7 +196,7 @@ impl<'t> Parser<'t> {
     fn import(&mut self) -> Parsed<Vec<Statement>> {
         self.next += 1;
         let mut targets = Vec::new();
-        while !matches!(self.kind(), TokenKind::Text(_)) {
+        while !matches!(self.kind(), JsTokenKind::Text(_)) {
             if self.skip("*") {
                 self.next += 1;
                 targets.push(Target::Name(self.name()?));
@@ -210,7 +210,7 @@ impl<'t> Parser<'t> {
             }
         }
         let at = self.token().at;
-        let TokenKind::Text(module) = self.kind().clone() else { return Err(self.unread("expected a module")) };
+        let JsTokenKind::Text(module) = self.kind().clone() else { return Err(self.unread("expected a module")) };
         self.next += 1;
         if self.skip_name("with") || self.skip_name("assert") {
             self.primary()?;
@@ -260,7 +260,7 @@ impl<'t> Parser<'t> {
             self.next = begin;
             return self.expression().map(|value| vec![Statement::Run(value)]);
         }
-        if matches!(self.kind(), TokenKind::Name(name) if name == "exports" || name == "module") {
+        if matches!(self.kind(), JsTokenKind::Name(name) if name == "exports" || name == "module") {
             return self.export();
         }
         Ok(vec![Statement::Export(key.filter(|key| key != "default"), self.expression()?)])

@@ -2,15 +2,15 @@
 
 /// A word and where it begins, in bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token {
+pub(super) struct JsToken {
     pub(super) at: usize,
-    pub(super) kind: TokenKind,
+    pub(super) kind: JsTokenKind,
     /// It is the first of its line.
     pub(super) begins_line: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum TokenKind {
+pub(super) enum JsTokenKind {
     Name(String),
     Text(String),
     Number(f64),
@@ -33,14 +33,14 @@ const SIGNS: [&str; 45] = [
 pub(super) type TokenError = (usize, &'static str);
 
 /// The words of `text` between two places of it.
-pub(super) fn tokens(text: &str, begin: usize, end: usize) -> Result<Vec<Token>, TokenError> {
+pub(super) fn tokens(text: &str, begin: usize, end: usize) -> Result<Vec<JsToken>, TokenError> {
     let mut lexer = Lexer { text: &text[..end], at: begin, tokens: Vec::new(), depth: 0 };
     loop {
         let begins_line = lexer.skip_blanks()?;
         let at = lexer.at;
         let kind = lexer.next()?;
-        let done = kind == TokenKind::End;
-        lexer.tokens.push(Token { at, kind, begins_line });
+        let done = kind == JsTokenKind::End;
+        lexer.tokens.push(JsToken { at, kind, begins_line });
         if done {
             return Ok(lexer.tokens);
         }
@@ -50,7 +50,7 @@ pub(super) fn tokens(text: &str, begin: usize, end: usize) -> Result<Vec<Token>,
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
-    tokens: Vec<Token>,
+    tokens: Vec<JsToken>,
     /// How many templates it is within.
     depth: usize,
 }
@@ -83,14 +83,14 @@ impl Lexer<'_> {
         }
     }
 
-    fn next(&mut self) -> Result<TokenKind, TokenError> {
+    fn next(&mut self) -> Result<JsTokenKind, TokenError> {
         let rest = self.rest();
-        let Some(first) = rest.chars().next() else { return Ok(TokenKind::End) };
+        let Some(first) = rest.chars().next() else { return Ok(JsTokenKind::End) };
         if first.is_alphabetic() || matches!(first, '_' | '$') {
             let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
             let name = rest[..length].to_owned();
             self.at += length;
-            return Ok(TokenKind::Name(name));
+            return Ok(JsTokenKind::Name(name));
         }
         match first {
             '\'' | '"' => self.string(),
@@ -100,7 +100,7 @@ impl Lexer<'_> {
             _ => {
                 let sign = SIGNS.into_iter().find(|sign| rest.starts_with(sign)).ok_or((self.at, "an unknown sign"))?;
                 self.at += sign.len();
-                Ok(TokenKind::Sign(sign))
+                Ok(JsTokenKind::Sign(sign))
             }
         }
     }
@@ -108,21 +108,21 @@ impl Lexer<'_> {
     /// True where a slash divides.
     fn follows_value(&self) -> bool {
         match self.tokens.last().map(|token| &token.kind) {
-            Some(TokenKind::Sign(sign)) => matches!(*sign, ")" | "]" | "}"),
-            Some(TokenKind::Name(name)) => name != "return",
+            Some(JsTokenKind::Sign(sign)) => matches!(*sign, ")" | "]" | "}"),
+            Some(JsTokenKind::Name(name)) => name != "return",
             Some(_) => true,
             None => false,
         }
     }
 
     /// A text in quotes; JSON5 knows its escapes.
-    fn string(&mut self) -> Result<TokenKind, TokenError> {
+    fn string(&mut self) -> Result<JsTokenKind, TokenError> {
         let unclosed = (self.at, "an open quote");
         let quote = self.rest().chars().next().ok_or(unclosed)?;
         let length = self.unescaped(1, |c| c == quote || c == '\n').ok_or(unclosed)? + 1;
         let text = json5::from_str(&self.rest()[..length]).map_err(|_| (self.at, "an invalid text"))?;
         self.at += length;
-        Ok(TokenKind::Text(text))
+        Ok(JsTokenKind::Text(text))
     }
 
     /// Where the first letter is, from `begin` on, that is wanted and has no backslash before it.
@@ -135,7 +135,7 @@ impl Lexer<'_> {
         })
     }
 
-    fn template(&mut self) -> Result<TokenKind, TokenError> {
+    fn template(&mut self) -> Result<JsTokenKind, TokenError> {
         let unclosed = (self.at, "an open template");
         let (mut texts, mut expressions) = (Vec::new(), Vec::new());
         self.at += 1;
@@ -151,7 +151,7 @@ impl Lexer<'_> {
             texts.push(json5::from_str(&format!("\"{raw}\"")).map_err(|_| (self.at, "an invalid text"))?);
             self.at += end + 1;
             if self.text[..self.at].ends_with('`') {
-                return Ok(TokenKind::Template(texts, expressions));
+                return Ok(JsTokenKind::Template(texts, expressions));
             }
             let begin = self.at + 1;
             let end = self.closing_brace(begin).ok_or(unclosed)?;
@@ -172,26 +172,26 @@ impl Lexer<'_> {
             let at = lexer.at;
             let kind = lexer.next().ok()?;
             match &kind {
-                TokenKind::Sign("{") => depth += 1,
-                TokenKind::Sign("}") if depth == 0 => return Some(at),
-                TokenKind::Sign("}") => depth -= 1,
-                TokenKind::End => return None,
+                JsTokenKind::Sign("{") => depth += 1,
+                JsTokenKind::Sign("}") if depth == 0 => return Some(at),
+                JsTokenKind::Sign("}") => depth -= 1,
+                JsTokenKind::End => return None,
                 _ => {}
             }
-            lexer.tokens.push(Token { at, kind, begins_line: false });
+            lexer.tokens.push(JsToken { at, kind, begins_line: false });
         }
     }
 
-    fn number(&mut self) -> Result<TokenKind, TokenError> {
+    fn number(&mut self) -> Result<JsTokenKind, TokenError> {
         let rest = self.rest();
         let length = rest.find(|c: char| !c.is_alphanumeric() && c != '.' && c != '_').unwrap_or(rest.len());
         let digits = rest[..length].replace('_', "");
         let number = json5::from_str(&digits).map_err(|_| (self.at, "an invalid number"))?;
         self.at += length;
-        Ok(TokenKind::Number(number))
+        Ok(JsTokenKind::Number(number))
     }
 
-    fn pattern(&mut self) -> Result<TokenKind, TokenError> {
+    fn pattern(&mut self) -> Result<JsTokenKind, TokenError> {
         let unclosed = (self.at, "an open regular expression");
         let mut end = 1;
         loop {
@@ -206,6 +206,6 @@ impl Lexer<'_> {
         let flags = rest[end + 1..].find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len() - end - 1);
         let pattern = rest[..end + 1].to_owned();
         self.at += end + 1 + flags;
-        Ok(TokenKind::Pattern(pattern))
+        Ok(JsTokenKind::Pattern(pattern))
     }
 }

@@ -7,19 +7,19 @@ use serde_json::{Map, Number, Value as Json};
 
 use super::syntax::{Function, Unread};
 
-pub(super) type Evaluated = Result<Value, Unread>;
+pub(super) type Evaluated = Result<JsValue, Unread>;
 
 /// Names and what is bound to them, within those of what is around them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scope(Rc<ScopeNames>);
+pub(super) struct JsScope(Rc<ScopeNames>);
 
 #[derive(Debug, Default)]
 struct ScopeNames {
     names: RefCell<Vec<(String, Evaluated)>>,
-    around: Option<Scope>,
+    around: Option<JsScope>,
 }
 
-impl Scope {
+impl JsScope {
     pub(super) fn within(&self) -> Self {
         Self(Rc::new(ScopeNames { names: RefCell::default(), around: Some(self.clone()) }))
     }
@@ -36,20 +36,20 @@ impl Scope {
 
 /// A value.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(super) enum JsValue {
     Undefined,
     Null,
     Bool(bool),
     Number(f64),
     Text(String),
-    List(Vec<Value>),
-    Object(Vec<(String, Value)>),
+    List(Vec<JsValue>),
+    Object(Vec<(String, JsValue)>),
     /// What a program calls so wherever it runs: `path.join`, `process.env`, `require`.
     Known(String),
-    Function(Rc<Function>, Scope),
+    Function(Rc<Function>, JsScope),
 }
 
-impl Value {
+impl JsValue {
     /// Its member; none where it has none that is known.
     pub(super) fn member(&self, key: &str) -> Option<Self> {
         match self {

@@ -6,7 +6,7 @@ use super::{MAX_DEPTH, Parsed, Parser, TOO_DEEP};
 use crate::tsm::import::ecosystem::program::syntax::{
     Expression, Function, IfNothing, Item, Node, Property, Statement, Target,
 };
-use crate::tsm::import::ecosystem::program::token::TokenKind;
+use crate::tsm::import::ecosystem::program::token::JsTokenKind;
 use crate::tsm::import::ecosystem::program::value::number_text;
 
 /// How many operators, members and calls may follow each other in one expression.
@@ -48,7 +48,7 @@ impl Parser<'_> {
     fn binary(&mut self, level: usize) -> Parsed<Node> {
         let Some(operators) = OPERATORS.get(level) else { return self.unary() };
         let (mut left, mut links) = (self.binary(level + 1)?, 0);
-        while let TokenKind::Sign(sign) = *self.kind()
+        while let JsTokenKind::Sign(sign) = *self.kind()
             && operators.contains(&sign)
         {
             self.check_chain(&mut links)?;
@@ -62,7 +62,7 @@ impl Parser<'_> {
     fn unary(&mut self) -> Parsed<Node> {
         let at = self.token().at;
         let mut signs = Vec::new();
-        while let TokenKind::Sign(sign @ ("!" | "-" | "+")) = *self.kind() {
+        while let JsTokenKind::Sign(sign @ ("!" | "-" | "+")) = *self.kind() {
             self.next += 1;
             signs.push(sign);
         }
@@ -121,13 +121,13 @@ impl Parser<'_> {
     pub(super) fn primary(&mut self) -> Parsed<Node> {
         let at = self.token().at;
         let kind = match self.kind().clone() {
-            TokenKind::Text(text) | TokenKind::Pattern(text) => Expression::Text(text),
-            TokenKind::Number(number) => Expression::Number(number),
-            TokenKind::Template(texts, expressions) => {
+            JsTokenKind::Text(text) | JsTokenKind::Pattern(text) => Expression::Text(text),
+            JsTokenKind::Number(number) => Expression::Number(number),
+            JsTokenKind::Template(texts, expressions) => {
                 let nodes = expressions.into_iter().map(|(begin, end)| self.inside(begin, end));
                 Expression::Template(texts, nodes.collect::<Parsed<_>>()?)
             }
-            TokenKind::Name(name) => match name.as_str() {
+            JsTokenKind::Name(name) => match name.as_str() {
                 "undefined" => Expression::Undefined,
                 "null" => Expression::Null,
                 "true" => Expression::Bool(true),
@@ -137,22 +137,22 @@ impl Parser<'_> {
                 }
                 _ => Expression::Name(name),
             },
-            TokenKind::Sign("(") => {
+            JsTokenKind::Sign("(") => {
                 self.next += 1;
                 let inner = self.expression()?;
                 self.expect(")")?;
                 return Ok(inner);
             }
-            TokenKind::Sign("[") => {
+            JsTokenKind::Sign("[") => {
                 self.next += 1;
                 return Ok(Node { at, kind: Expression::Array(self.items("]")?) });
             }
-            TokenKind::Sign("{") => {
+            JsTokenKind::Sign("{") => {
                 self.next += 1;
                 return Ok(Node { at, kind: Expression::Object(self.properties()?) });
             }
-            TokenKind::Sign(sign) => return Err(self.unread(&format!("unexpected `{sign}`"))),
-            TokenKind::End => return Err(self.unread("unexpected end")),
+            JsTokenKind::Sign(sign) => return Err(self.unread(&format!("unexpected `{sign}`"))),
+            JsTokenKind::End => return Err(self.unread("unexpected end")),
         };
         self.next += 1;
         Ok(Node { at, kind })
@@ -162,7 +162,7 @@ impl Parser<'_> {
     fn inside(&self, begin: usize, end: usize) -> Parsed<Node> {
         let mut inner = Parser { depth: self.depth, ..Parser::new(self.text, begin, end)? };
         let value = inner.expression()?;
-        if inner.kind() == &TokenKind::End { Ok(value) } else { Err(inner.unread("expected `}`")) }
+        if inner.kind() == &JsTokenKind::End { Ok(value) } else { Err(inner.unread("expected `}`")) }
     }
 
     fn properties(&mut self) -> Parsed<Vec<Property>> {
@@ -179,12 +179,12 @@ impl Parser<'_> {
 
     fn pair(&mut self) -> Parsed<Property> {
         let at = self.token().at;
-        let named = if let TokenKind::Name(name) = self.kind() { Some(name.clone()) } else { None };
+        let named = if let JsTokenKind::Name(name) = self.kind() { Some(name.clone()) } else { None };
         let key = match (self.kind().clone(), &named) {
             (_, Some(name)) => Expression::Text(name.clone()),
-            (TokenKind::Text(text), _) => Expression::Text(text),
-            (TokenKind::Number(number), _) => Expression::Text(number_text(number)),
-            (TokenKind::Sign("["), _) => {
+            (JsTokenKind::Text(text), _) => Expression::Text(text),
+            (JsTokenKind::Number(number), _) => Expression::Text(number_text(number)),
+            (JsTokenKind::Sign("["), _) => {
                 self.next += 1;
                 let key = self.expression()?;
                 if !self.is_sign("]") {
@@ -208,7 +208,7 @@ impl Parser<'_> {
     /// `x => …`, `(x, { y }) => …`; nothing if it is none.
     fn arrow(&mut self) -> Parsed<Option<Node>> {
         let (begin, at) = (self.next, self.token().at);
-        let single = matches!((self.kind(), self.peek(1)), (TokenKind::Name(_), TokenKind::Sign("=>")));
+        let single = matches!((self.kind(), self.peek(1)), (JsTokenKind::Name(_), JsTokenKind::Sign("=>")));
         let parameters = if single { vec![Target::Name(self.name()?)] } else { self.parameters().unwrap_or_default() };
         if !self.skip("=>") {
             self.next = begin;
