@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The server beside nginx, and with clients that mean harm. Needs wrk, nginx and python3.
 #     cargo build --release && benches/http.sh [PROGRAM]
+#     CONNECTIONS=2 chrt -f 10 benches/http.sh [PROGRAM]      # on a machine that has other work: never above 95 % of a processor
 # Server and nginx have one processor, the clients another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +18,7 @@ trap finish EXIT
 export HOME=$work TETRA_DIR=$work/tetra
 port=24600
 load() {
-    taskset -c 1 wrk -t1 -c32 -d5s --latency "$1" | awk -v what="$2" '
+    taskset -c 1 wrk -t1 -c"${CONNECTIONS:-32}" -d5s --latency "$1" | awk -v what="$2" '
         /99%/ { p99 = $2 }
         /Non-2xx/ { bad = $NF }
         /Socket errors/ { bad = $0 }
