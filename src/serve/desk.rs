@@ -43,7 +43,9 @@ impl Desk {
         let mut sampler = UsageSampler::default();
         // What is measured first is measured against this.
         sampler.sample();
-        let (measurer, counters) = (Measurer::default(), metrics::Counters::default());
+        let (mut measurer, counters) = (Measurer::default(), metrics::Counters::default());
+        // What came before each log is looked up once, and not by who asks first. What cannot be listed now is said when it is asked for.
+        let _ = measurer.measure(&paths);
         Self { host, paths, views, identity, started, sampler, usage: None, measurer, counters, events }
     }
 
