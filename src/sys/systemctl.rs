@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 
 use super::host::{Host, Invocation};
 use super::process;
@@ -88,12 +89,23 @@ impl Systemctl<'_> {
         match (self.manager, self.host.variable("XDG_RUNTIME_DIR")) {
             (Manager::System, _) => run(self.host, "systemctl", &[&options, words].concat()),
             (Manager::User, Some(_)) => run(self.host, "systemctl", &[&["--user"], &options[..], words].concat()),
-            // Without a session (`su`, cron) the manager is still where it always is.
             (Manager::User, None) => {
-                let dir = format!("XDG_RUNTIME_DIR=/run/user/{}", process::own_uid());
+                let dir = format!("XDG_RUNTIME_DIR={}", self.user_runtime_dir());
                 run(self.host, "env", &[&[dir.as_str(), "systemctl", "--user"], &options[..], words].concat())
             }
         }
+    }
+
+    /// Without a session (`su`, cron) it is still where it always is.
+    fn user_runtime_dir(&self) -> String {
+        let given = self.host.variable("XDG_RUNTIME_DIR").map(str::to_owned);
+        given.unwrap_or_else(|| format!("/run/user/{}", process::own_uid()))
+    }
+
+    /// True if the manager of this user runs: it has a socket there.
+    #[must_use]
+    pub fn user_manager_runs(&self) -> bool {
+        Path::new(&self.user_runtime_dir()).join("systemd/private").exists()
     }
 
     /// Properties of a unit, by name; empty where the manager does not answer.

@@ -58,6 +58,12 @@ pub enum InstallError {
         /// The environment.
         env: String,
     },
+    /// The manager of this user does not run.
+    #[error("no systemd manager runs for the user `{user}`")]
+    NoUserManager {
+        /// Who wants a unit.
+        user: String,
+    },
     /// Another installation is being made.
     #[error("a unit is being installed on this machine by another command")]
     Locked,
@@ -88,7 +94,9 @@ impl UserFacingError for InstallError {
             | Self::Exposed { .. }
             | Self::Link { .. }
             | Self::Locked => FaultKind::Refused,
-            Self::NoHome | Self::NoSystemd { .. } | Self::Invalid { .. } => FaultKind::Failed,
+            Self::NoHome | Self::NoSystemd { .. } | Self::NoUserManager { .. } | Self::Invalid { .. } => {
+                FaultKind::Failed
+            }
         }
     }
 
@@ -112,6 +120,9 @@ impl UserFacingError for InstallError {
             ),
             Self::NoSystemd { env, .. } => {
                 format!("nothing was changed; in a container make `tetra daemon run @{env}` its command")
+            }
+            Self::NoUserManager { user } => {
+                format!("log in as `{user}`, or run `sudo loginctl enable-linger {user}`, then try again")
             }
             Self::Invalid { .. } => "nothing else was changed in the unit; `--dry-run` shows it".to_owned(),
             Self::Link { .. } => "replace it with a directory".to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::InstallError;
 use crate::ops::unit::{InstalledUnit, installed_units};
 use crate::sys::host::Host;
-use crate::sys::systemctl::Manager;
+use crate::sys::systemctl::{Manager, Systemctl};
 use crate::sys::{install, kernel, net, process};
 use crate::unit::{Hardening, Owner, UnitSettings, variable};
 
@@ -72,6 +72,9 @@ pub(super) fn obstacle(host: &dyn Host, manager: Manager, settings: &UnitSetting
     if !kernel::runs_systemd() && !is_elsewhere {
         let first = process::stat(1).map_or_else(|| "unknown".to_owned(), |it| it.comm);
         return Some(InstallError::NoSystemd { first, env });
+    }
+    if manager == Manager::User && !is_elsewhere && !(Systemctl { host, manager }).user_manager_runs() {
+        return Some(InstallError::NoUserManager { user: host.user().to_owned() });
     }
     let needs_root = manager == Manager::System && process::own_uid() != 0 && !is_elsewhere;
     needs_root.then(|| InstallError::NotRoot { name: settings.name.clone(), env })

@@ -225,6 +225,13 @@ fn node_and_python_run_under_every_profile() {
 #[test]
 fn an_ordinary_user_has_a_unit_of_the_own_manager() {
     let Some(bed) = Bed::start("user") else { return };
+    // Before the first login.
+    let refused = bed.user("ann", "tsm daemon install @dev --user").code(1);
+    assert!(
+        refused.contains("no systemd manager runs for the user `ann`") && refused.contains("enable-linger ann"),
+        "{refused}"
+    );
+    assert!(refused.contains("these steps were not taken"), "{refused}");
     let refused = bed.login("ann", "tsm daemon install @dev").code(4);
     assert!(refused.contains("--user") && refused.contains("these steps were not taken"), "{refused}");
     let said = bed

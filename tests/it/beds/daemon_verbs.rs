@@ -62,6 +62,17 @@ fn who_may_not_read_the_journal_reads_the_log_of_the_daemon() {
     assert_eq!(bed.login("ann", "tsm daemon logs 1 @prod 2>/dev/null").ok().lines().count(), 1);
     let all: Value = serde_json::from_str(&bed.login("ann", "tsm daemon logs --json 2>/dev/null").ok()).expect("JSON");
     assert!(all[0]["message"].as_str().is_some_and(|it| it.contains("daemon @prod started")), "{all}");
+    // It goes on with what is written, also by the next daemon.
+    bed.root("setsid runuser -u ann -- tsm daemon logs 1 -f @prod < /dev/null > /run/followed 2>&1 & echo $! > /run/follower").ok();
+    bed.eventually("the last line is there", "grep -q 'ready: 1 of 1 processes run' /run/followed");
+    bed.root("tsm daemon restart --yes").ok();
+    bed.eventually(
+        "what the next daemon wrote is there",
+        "grep -q \"daemon @prod started, PID $(systemctl show -P MainPID tetra)\" /run/followed",
+    );
+    assert!(bed.root("cat /run/followed").ok().contains("these lines are from /var/lib/tetra/logs/tetra.log"));
+    bed.root("kill $(cat /run/follower)").ok();
+    bed.eventually("it ends when it is asked to, with all it started", "! pgrep -u ann");
     // Who may read neither.
     bed.root("gpasswd -d ann tetra").ok();
     let refused = bed.login("ann", "tsm daemon logs @prod 2>&1").code(1);
