@@ -12,7 +12,7 @@ use crate::tkm::error::TkmError;
 use crate::tkm::import;
 use crate::tkm::imported::ImportedKey;
 
-/// Take hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
+/// Import hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
 ///
 /// Without a file, `[infrastructure]` and `[hosts]` of tetra.toml in this directory and of local.toml of the organization. An
 /// inventory is INI or YAML; its groups `dev`, `staging`, `qa` and `prod` are environments. Other hosts become hosts of --env.

@@ -13,7 +13,7 @@ use crate::tkm::host::HostName;
 use crate::tkm::ssh::Connection;
 use crate::tkm::sync::RemoteLook;
 
-/// Mend the lines of tetra in authorized_keys of hosts
+/// Repair the lines of tetra in authorized_keys of hosts
 ///
 /// Lines that are missing or allow something else are written as they should be, stray ones go, and one of a run that did not end
 /// is noted in the store. Lines of others stay byte for byte. The host is ready to put the file back, and each key that was

@@ -20,7 +20,7 @@ use crate::tsm::logs::{self, FollowEnd, Follower, LogLine, LogSource, Query, Str
 use crate::tsm::store::{Process, ProcessStore};
 use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 
-/// Show what processes said, both streams in the order of time
+/// Show the output of processes, both streams in the order of time
 ///
 /// Into a file or pipe lines go byte for byte as they were written (`--json` replaces what is not UTF-8); on a terminal control
 /// characters are spelled out and stderr is marked. Several processes have their names in front. With -f it follows until

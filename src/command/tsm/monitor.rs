@@ -20,7 +20,7 @@ use crate::supervise::events::EventReader;
 use crate::tsm::logs::{self, LogSource, Query, StreamKind};
 use crate::tsm::store::Process;
 
-/// Watch processes on the whole screen: what they use, and what they say
+/// Watch processes on the whole screen: what they use, and their output
 ///
 /// Up and down choose a process, `r` restarts and `s` stops it as the commands do, Enter shows more of its log, `/` filters by
 /// name, `q` leaves. Processor and memory are those of the whole process tree.

@@ -7,7 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::tsm::events::trigger;
 
-/// List what is done when something happens inside a process
+/// List triggers: what runs when a process reports an event
 ///
 /// The rules are in `tsm/config/triggers.conf`, one a line: PATTERN|COMMAND|DESCRIPTION|ENABLED. A pattern is a known kind of
 /// events (API_ERROR, SESSION_START, …) or a regular expression for the line. {TOKEN}, {DATA}, {TIMESTAMP}, {PROCESS} and

@@ -9,7 +9,7 @@ use crate::report::{Message, Report, Value};
 use crate::tsm::logs::rotate::{self, Rotated};
 use crate::tsm::store::Process;
 
-/// Begin new logs; what was said until now becomes a part of its own
+/// Rotate the logs of processes: begin new files, and keep the old ones as parts
 ///
 /// `tsm logs` goes on to show it. As with the rotation that happens by itself, the oldest part is dropped when there are as
 /// many as are kept. Empty logs stay as they are.
