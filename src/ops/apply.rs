@@ -12,7 +12,7 @@ mod released;
 mod running;
 mod unit_change;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{OpContext, service_keys};
 use crate::base::environment::{EnvName, EnvRef};
@@ -27,7 +27,7 @@ use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::definition::Definition;
 use crate::tsm::service::{ServiceSet, Services};
-use define::Surroundings;
+use define::{Defined, Surroundings};
 use released::Released;
 
 pub use error::ApplyError;
@@ -106,6 +106,8 @@ pub struct ServiceChange {
     pub run: ServiceRun,
     /// What is missing on this machine.
     pub notes: Vec<String>,
+    /// An env file that the environment names itself, and that does not exist; it is left out of the definition.
+    pub absent_env_file: Option<PathBuf>,
 }
 
 /// What is done to a service.
@@ -168,7 +170,8 @@ fn declared(
 ) -> Result<Vec<ServiceChange>, Fault> {
     let mut services = Vec::new();
     for service in services::declared_services(document) {
-        let Some((definition, notes)) = define::define(request, document, &service, how) else { continue };
+        let Some(defined) = define::define(request, document, &service, how) else { continue };
+        let Defined { definition, notes, absent_env_file } = defined;
         let name: ServiceName =
             service.name.parse().map_err(|error| Fault::new(FaultKind::Failed, format!("{error}")))?;
         let action = action(request, &name, &definition, from);
@@ -180,6 +183,7 @@ fn declared(
             enabled: service.enabled,
             run: ServiceRun::default(),
             notes,
+            absent_env_file,
         });
     }
     Ok(services)
@@ -200,6 +204,7 @@ fn removed(request: &ApplyRequest, declared: &[ServiceChange], from: &EnvRef) ->
                 enabled: false,
                 run: ServiceRun::default(),
                 notes: Vec::new(),
+                absent_env_file: None,
             });
         }
     }

@@ -23,6 +23,7 @@ mod link;
 mod network;
 mod reach;
 mod rows;
+mod secrecy;
 mod walk;
 
 /// An operator's machine and the hosts of `dev`: `web-1`, `web-2`, …

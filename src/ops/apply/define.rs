@@ -1,11 +1,11 @@
 //! What an environment's file says: its text as it was generated, and the definition of each of its services.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ApplyRequest;
 use super::error::ApplyError;
 use super::released::{APPLICATION_VARIABLE, Released};
-use crate::base::environment::{EnvFileName, EnvRef};
+use crate::base::environment::{BUILT_IN, EnvFileName, EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::config::document::Document;
 use crate::ops::service_keys;
@@ -50,13 +50,22 @@ pub(super) struct Surroundings<'a> {
     pub(super) released: Option<&'a Released>,
 }
 
+/// A service as an environment's file says.
+pub(super) struct Defined {
+    pub(super) definition: Definition,
+    /// What is to be known about it on this machine.
+    pub(super) notes: Vec<String>,
+    /// An env file that the environment names itself, and that does not exist.
+    pub(super) absent_env_file: Option<PathBuf>,
+}
+
 /// The definition of a service, with notes. None if it has no command.
 pub(super) fn define(
     request: &ApplyRequest,
     document: &Document,
     service: &DeclaredService,
     Surroundings { rollout, released }: Surroundings,
-) -> Option<(Definition, Vec<String>)> {
+) -> Option<Defined> {
     let home = request.host.variable("HOME");
     let mut notes = Vec::new();
     let source = || service_keys::source_directory(document, request.paths, home);
@@ -80,9 +89,15 @@ pub(super) fn define(
         optional || it.cwd.join(path).is_file()
     });
     it.options.env_file = Some(there).filter(|files| !files.is_empty());
+    let mut absent_env_file = None;
     for file in missing {
+        let below = Path::new(&file).strip_prefix(request.paths.home()).unwrap_or(Path::new(&file));
+        let is_of_profile = is_of_profile(below, request.env);
         let file = it.cwd.join(file);
         notes.push(format!("env file {} does not exist and was left out; apply again when it exists", file.display()));
+        if !is_of_profile {
+            absent_env_file.get_or_insert(file);
+        }
     }
     it.port = it.port.or(service.port.map(PortSpec::Exact));
     for (key, variable) in LOGGING {
@@ -97,7 +112,13 @@ pub(super) fn define(
     it.exports.push(("TETRA_ENV".to_owned(), request.env.to_string()));
     let from = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
     it.unknown = vec![(GENERATED_FROM.to_owned(), from.to_string())];
-    Some((it, notes))
+    Some(Defined { definition: it, notes, absent_env_file })
+}
+
+/// True for the env file that profiles give to every service, whether it has one or not.
+fn is_of_profile(file: &Path, env: &EnvName) -> bool {
+    let name = file.to_str().and_then(|file| file.strip_prefix("env/")?.strip_suffix(".env"));
+    name.is_some_and(|name| name == env.as_str() || BUILT_IN.iter().any(|(known, _)| *known == name))
 }
 
 /// An env file of `home`, where it is not named from the root.

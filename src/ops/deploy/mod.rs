@@ -5,6 +5,7 @@
 //! host             the host's side of a session: what is asked, step by step
 //! serve            the frames around it
 //! program_dir      this program by its name, for services that call it
+//! unit_note        what a deploy leaves to `org apply`: the unit
 //! preflight        what is checked before anything is switched
 //! health           how what runs is, and whether it is what was deployed
 //! give_up          the old release is put back, by what finds that a deploy did not end
@@ -26,6 +27,7 @@ mod preflight;
 pub mod program_dir;
 pub mod rollout;
 pub mod serve;
+mod unit_note;
 pub mod verdict;
 pub mod watched;
 pub mod watcher;

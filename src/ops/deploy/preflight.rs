@@ -1,7 +1,7 @@
 //! What is checked on a host before anything is switched.
 
 use super::place::Place;
-use super::program_dir;
+use super::{program_dir, unit_note};
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::release::Manifest;
 use crate::ops::apply::{ApplyPlan, ServiceChange};
@@ -63,11 +63,22 @@ pub(super) fn stage(place: &Place, manifest: &Manifest) -> Result<Vec<String>, F
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));
     }
+    check_env_files(&plan)?;
     check_ports(place, &plan)?;
     let changed = plan.services.iter().filter(|service| !service.is_done());
     let mut lines: Vec<String> = changed.map(line).collect();
+    lines.extend(unit_note::of(place, manifest.rid()));
     lines.extend(plan.services.iter().flat_map(|it| it.notes.iter().map(|note| format!("{}: {note}", it.name))));
     Ok(lines)
+}
+
+/// An env file that a service is to have, and that nothing brings here.
+fn check_env_files(plan: &ApplyPlan) -> Result<(), Fault> {
+    let absent = plan.services.iter().find_map(|service| Some((&service.name, service.absent_env_file.as_ref()?)));
+    absent.map_or(Ok(()), |(name, file)| {
+        let why = format!("{name} names the env file `{}`, which does not exist there", file.display());
+        Err(Fault::new(FaultKind::Preflight, why).with_advice("copy it there, for its owner only; nothing was changed"))
+    })
 }
 
 /// A port that a service shall have, and that a process has which no service of the environment started.
