@@ -18,6 +18,7 @@ pub struct Status {
 
 impl Command for Status {
     const NAME: &'static str = "tkm status";
+    const ALIASES: &'static [&'static str] = &["tkm inspect"];
     const EFFECT: Effect = Effect::Read;
     const EXAMPLES: &'static [&'static str] = &["tkm status", "tkm status dev --json"];
 
