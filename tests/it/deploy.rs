@@ -19,6 +19,7 @@ mod disks;
 mod faults;
 mod first;
 mod interrupts;
+mod large;
 mod link;
 mod network;
 mod reach;
