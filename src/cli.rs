@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::global::{Globals, is_option};
 use crate::command::registry::{self, CommandMatch};
+use crate::command::settings_file;
 use crate::command::shell::source;
 use crate::ops::deploy::program_dir;
 use crate::report::Console;
@@ -81,6 +82,7 @@ pub fn main() -> ExitCode {
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
+    apply_theme(&mut session);
     let run = || {
         let outcome = dispatch(&mut session, &mut console, mode);
         if outcome.then == Then::StartPrompt { repl::run(&mut session, &mut console) } else { outcome.code }
@@ -88,6 +90,16 @@ pub fn main() -> ExitCode {
     match panics::catch(run) {
         Ok(code) => ExitCode::from(code),
         Err(fault) => fail(&mut console, fault),
+    }
+}
+
+/// A command looks as it does at the prompt. Nothing else of `config.toml` is for commands outside of it, and what is wrong there is
+/// reported by the prompt.
+fn apply_theme(session: &mut Session) {
+    if let Ok(Some(file)) = settings_file::read(&session.paths.config())
+        && let Some(theme) = file.settings.values.get("theme")
+    {
+        session.settings.values.insert("theme".to_owned(), theme.clone());
     }
 }
 

@@ -20,10 +20,11 @@ use ratatui::backend::CrosstermBackend;
 use super::outcome::LineOutcome;
 use super::panics;
 use super::session::{Session, SessionMode};
-use super::terminal::{is_dumb, unusable};
+use super::terminal::{colors, is_dumb, unusable};
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
 use crate::report::screen::{Screen, ScreenSnapshot};
+use crate::report::theme::Theme;
 use crate::sys::key_input::{AttachedKeys, KeyInput};
 use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{poll, signal, tty};
@@ -54,7 +55,8 @@ pub fn show(session: &mut Session, console: &mut dyn Console, screen: Screen, ru
         (session.mode != SessionMode::Interactive).then(|| tty::watch_hangup(modes, Arc::new(AtomicBool::new(false))));
     let _watch = watch.transpose().map_err(unusable)?;
     let mut stage = AlternateScreen::new(modes).map_err(unusable)?;
-    let mut showing = MonitorState { screen, view: MonitorView::default(), next_refresh: Instant::now() };
+    let view = MonitorView::with_theme(if colors(session) { session.theme() } else { Theme::Mono });
+    let mut showing = MonitorState { screen, view, next_refresh: Instant::now() };
     let shown = panics::catch(|| showing.event_loop(session, console, &mut stage, run)).unwrap_or_else(Err);
     stage.leave();
     shown

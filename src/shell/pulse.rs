@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nu_ansi_term::Color;
 use reedline::{ExternalPrinter, Reedline};
 
 use super::overview::SharedOverview;
 use super::session::Session;
-use super::terminal;
+use super::{paint, terminal};
 use crate::ops::process_feed::{ProcessFeed, ProcessNews};
+use crate::report::Tone;
+use crate::report::theme::{Role, Theme};
 use crate::sys::paths::Paths;
 
 /// More notices than this are not kept while a command runs: the last list says it all.
@@ -21,6 +22,7 @@ const MAX_NOTICES: usize = 20;
 pub struct Pulse {
     target: Arc<Mutex<Option<Target>>>,
     is_talkative: Arc<AtomicBool>,
+    theme: Arc<Mutex<Theme>>,
     feed: Option<(Paths, ProcessFeed)>,
 }
 
@@ -45,6 +47,7 @@ impl Pulse {
     /// Has the processes of the session looked at again. Does not wait for it.
     pub fn refresh(&mut self, session: &Session) {
         self.is_talkative.store(session.settings.is_on("notices"), Ordering::Release);
+        *self.theme.lock().unwrap_or_else(PoisonError::into_inner) = session.theme();
         match &self.feed {
             Some((paths, feed)) if *paths == session.paths => feed.refresh(),
             _ => {
@@ -59,14 +62,17 @@ impl Pulse {
 
     fn publisher(&self, overview: SharedOverview, colors: bool) -> impl FnMut(ProcessNews) + Send + 'static {
         let (target, is_talkative) = (Arc::clone(&self.target), Arc::clone(&self.is_talkative));
+        let theme = Arc::clone(&self.theme);
         move |news| {
             overview.set(news.overview);
             let target = target.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(target) = &*target else { return };
             if is_talkative.load(Ordering::Acquire) {
+                let style =
+                    paint::style(*theme.lock().unwrap_or_else(PoisonError::into_inner), Role::Output(Tone::Warn));
                 for notice in news.notices {
                     let text = format!("notice: {notice}");
-                    let text = if colors { Color::Yellow.paint(text).to_string() } else { text };
+                    let text = if colors { style.paint(text).to_string() } else { text };
                     // It is dropped rather than waited with.
                     let _ = target.printer.try_send(text);
                 }

@@ -27,13 +27,13 @@ fn recorded(home: &TestHome, name: &str, key: &str) -> i64 {
 }
 
 /// Starts a process that lives until it is killed.
-fn start(terminal: &mut Terminal, name: &str) {
+pub(crate) fn start(terminal: &mut Terminal, name: &str) {
     terminal.send(&format!("tsm start --name {name} sleep 1000\r"));
     terminal.wait_line("1↑ tetra>");
 }
 
 /// Kills the child of a process as the system does.
-fn kill_child(home: &TestHome, name: &str) {
+pub(crate) fn kill_child(home: &TestHome, name: &str) {
     let pid = recorded(home, name, "pid");
     kill(Pid::from_raw(pid.try_into().expect("a pid")), Signal::SIGKILL).expect("what the test needs");
 }

@@ -6,11 +6,13 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState};
 
+use crate::report::theme::{Role, Theme};
 use crate::report::{Cell, Message, Table, Tone, Value};
 
 /// The last snapshot, and the operator's selection and filter.
 #[derive(Default)]
 pub(super) struct MonitorView {
+    theme: Theme,
     table: Table,
     lines: Vec<Message>,
     /// The name of the selected row.
@@ -31,6 +33,11 @@ const DEFAULT_LOG_LINES: u16 = 50;
 const KEYS: &str = " ↑↓ select  Enter log  r restart  s stop  / filter  q quit";
 
 impl MonitorView {
+    /// An empty view in a theme.
+    pub(super) fn with_theme(theme: Theme) -> Self {
+        Self { theme, ..Self::default() }
+    }
+
     /// Shows a new snapshot. The selected row stays selected as long as it exists.
     pub(super) fn update(&mut self, table: Table, lines: Vec<Message>) {
         (self.table, self.lines) = (table, lines);
@@ -158,7 +165,9 @@ impl MonitorView {
             .map(|column| Constraint::Length(u16::try_from(width(column)).unwrap_or(u16::MAX)))
             .collect();
         let grid = rows.into_iter().map(|row| {
-            Row::new(row.into_iter().map(|(text, tone)| Span::styled(text, style(tone))).collect::<Vec<_>>())
+            Row::new(
+                row.into_iter().map(|(text, tone)| Span::styled(text, style(self.theme, tone))).collect::<Vec<_>>(),
+            )
         });
         let grid = Grid::new(grid, widths)
             .header(Row::new(titles).style(Style::new().add_modifier(Modifier::BOLD)))
@@ -173,22 +182,29 @@ impl MonitorView {
         let inner = block.inner(area);
         self.log_height = inner.height;
         let first = self.lines.len().saturating_sub(usize::from(inner.height));
-        let lines: Vec<Line> =
-            self.lines[first..].iter().map(|line| Line::styled(strip_control(&line.text), style(line.tone))).collect();
+        let lines: Vec<Line> = self.lines[first..]
+            .iter()
+            .map(|line| Line::styled(strip_control(&line.text), style(self.theme, line.tone)))
+            .collect();
         frame.render_widget(block, area);
         frame.render_widget(Paragraph::new(lines), inner);
     }
 }
 
-fn style(tone: Tone) -> Style {
-    match tone {
-        Tone::Plain => Style::new(),
-        Tone::Good => Style::new().fg(Color::Green),
-        Tone::Warn => Style::new().fg(Color::Yellow),
-        Tone::Bad => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
-        Tone::Dim => Style::new().add_modifier(Modifier::DIM),
-        Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
+fn style(theme: Theme, tone: Tone) -> Style {
+    let look = theme.look(Role::Output(tone));
+    let mut style =
+        Style { fg: look.color.map(Color::Indexed), bg: look.background.map(Color::Indexed), ..Style::new() };
+    for (is, modifier) in [
+        (look.bold, Modifier::BOLD),
+        (look.dim, Modifier::DIM),
+        (look.underline, Modifier::UNDERLINED),
+        (look.italic, Modifier::ITALIC),
+        (look.reverse, Modifier::REVERSED),
+    ] {
+        style = if is { style.add_modifier(modifier) } else { style };
     }
+    style
 }
 
 /// The text without escape sequences and control characters.

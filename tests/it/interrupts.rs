@@ -1,0 +1,47 @@
+//! Ctrl-C ends what waits at the prompt at once, and a second one changes nothing about that.
+
+use nix::sys::signal::Signal;
+
+use crate::pty::{Terminal, TestHome};
+use crate::repl::{CTRL_C, PASTE, leave, run, session, stopped};
+
+/// Interrupts twice. The second comes as a signal: as a key it could reach the prompt, which then begins anew while the next line
+/// is typed.
+fn interrupt(terminal: &mut Terminal) {
+    terminal.send(CTRL_C);
+    terminal.signal(Signal::SIGINT);
+    terminal.wait_line("tetra>");
+    run(terminal, "use @dev", "-/dev>");
+    run(terminal, "use -", "tetra>");
+}
+
+#[test]
+fn what_waits_at_the_prompt_ends_at_once() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    home.write("tetra/tsm/runtime/processes/api/current.out", "it began\n");
+    let mut terminal = session(&home);
+    for (line, sign) in
+        [("tsm logs api -f", "it began"), ("watch -n 1h version", "run 1: version"), ("tsm monitor", "q quit")]
+    {
+        terminal.send("\x0c");
+        terminal.wait_gone(sign);
+        terminal.wait_line("tetra>");
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_for(sign);
+        interrupt(&mut terminal);
+    }
+    leave(terminal);
+}
+
+#[test]
+fn a_pasted_block_stops_at_the_line_that_fails_and_says_which() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send(&format!("{}use @dev\nuse nowhere\nuse @local{}", PASTE.0, PASTE.1));
+    terminal.wait_line("use @local");
+    terminal.send("\r");
+    terminal.wait_for("prompt:2:1");
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
