@@ -178,7 +178,7 @@ fn what_cannot_be_seen_is_named_with_its_place() {
     for (text, what) in [
         ("const a = 1;", "it exports nothing: no `module.exports =` and no `export default`"),
         ("", "it exports nothing: no `module.exports =` and no `export default`"),
-        ("if (x) { module.exports = {} }", "unexpected `{`"),
+        ("if (x) { module.exports = {} }", "not a value that can be seen"),
         ("const f = (x) => f(x); module.exports = f(1)", "it calls itself"),
         ("const a = 'x'; a = 'y'; module.exports = { a }", "not a value that can be seen"),
         ("let a = ['x']; a.push('y'); module.exports = { a }", "the method `push` is not evaluated"),

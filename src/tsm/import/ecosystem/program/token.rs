@@ -119,7 +119,8 @@ impl Lexer<'_> {
     fn string(&mut self) -> Result<JsTokenKind, TokenError> {
         let unclosed = (self.at, "an open quote");
         let quote = self.rest().chars().next().ok_or(unclosed)?;
-        let length = self.unescaped(1, |c| c == quote || c == '\n').ok_or(unclosed)? + 1;
+        let end = self.unescaped(1, |c| c == quote || c == '\n').filter(|end| self.rest()[*end..].starts_with(quote));
+        let length = end.ok_or(unclosed)? + 1;
         let text = json5::from_str(&self.rest()[..length]).map_err(|_| (self.at, "an invalid text"))?;
         self.at += length;
         Ok(JsTokenKind::Text(text))
