@@ -153,7 +153,9 @@ pub fn number(digits: &str) -> Option<u16> {
 }
 
 /// What a flag is called that says where to listen, as `host:port`.
-const BIND_FLAGS: [&str; 14] = [
+const BIND_FLAGS: [&str; 16] = [
+    "-S",
+    "--urls",
     "-b",
     "-l",
     "--bind",
@@ -172,7 +174,7 @@ const BIND_FLAGS: [&str; 14] = [
 
 /// The port that a command line gives away, and in which form.
 ///
-/// Forms: `PORT=N`, `--port N`, `-p N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
+/// Forms: `PORT=N`, `--port N`, `-p N`, `-Dserver.port=N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
 /// from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
 #[must_use]
 pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static str)> {
@@ -180,6 +182,7 @@ pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static st
         .map(|port| (port, "PORT=N"))
         .or_else(|| from_flag(words, "--port").map(|port| (port, "--port N")))
         .or_else(|| from_flag(words, "-p").map(|port| (port, "-p N")))
+        .or_else(|| from_property(words).map(|port| (port, "server.port=N")))
         .or_else(|| words.iter().find_map(|word| number(word.strip_prefix(':')?)).map(|port| (port, ":N")))
         .or_else(|| from_bind_address(words).map(|port| (port, "host:N")))
         .or_else(|| from_last_argument(words, shape).map(|port| (port, "the last word")))
@@ -197,12 +200,25 @@ fn from_flag(words: &[String], flag: &str) -> Option<u16> {
     })
 }
 
+/// Properties by which frameworks for Java are given their port, behind `--` or `-D`.
+const PROPERTIES: [&str; 4] = ["server.port", "http.port", "quarkus.http.port", "micronaut.server.port"];
+
+fn from_property(words: &[String]) -> Option<u16> {
+    words.iter().find_map(|word| {
+        let (key, value) = word.strip_prefix("--").or_else(|| word.strip_prefix("-D"))?.split_once('=')?;
+        number(value).filter(|_| PROPERTIES.contains(&key))
+    })
+}
+
 fn from_bind_address(words: &[String]) -> Option<u16> {
     words.iter().enumerate().find_map(|(at, word)| {
         let (flag, value) = match word.split_once('=') {
             Some((flag, value)) => (flag, value),
             None => (word.as_str(), words.get(at + 1)?.as_str()),
         };
+        // `-b tcp://0.0.0.0:3000` of puma, `--urls http://+:5000` of ASP.NET.
+        let value = value.strip_prefix("tcp://").unwrap_or(value);
+        let value = if flag == "--urls" { value.split_once("://").map_or(value, |(_, host)| host) } else { value };
         if !BIND_FLAGS.contains(&flag) || value.contains("://") {
             return None;
         }
@@ -275,6 +291,12 @@ mod tests {
             ("x :9090", Some(9090)),
             ("curl http://localhost:9999/x", None),
             ("x --listen http://h:9999", None),
+            ("php -S 127.0.0.1:8123 -t public", Some(8123)),
+            ("bin/rails s -b tcp://0.0.0.0:3011", Some(3011)),
+            ("dotnet app.dll --urls http://+:5005", Some(5005)),
+            ("java -jar x.jar --server.port=8090", Some(8090)),
+            ("java -Dserver.port=8091 -jar x.jar --db.port=5432", Some(8091)),
+            ("java -Dspring.redis.port=6379 -jar x.jar", None),
             ("x --upstream http://h:9999", None),
             ("x h:9999", None),
             ("node app.js http://localhost:3000", None),
