@@ -27,6 +27,7 @@ use super::command_line::quoted;
 use super::definition::Definition;
 use super::definition::keys::MAX_INSTANCES;
 use super::options::OPTIONS;
+use source::{INVALID_VARIABLE_REASON, is_variable};
 
 /// What a file holds.
 #[derive(Debug, Default)]
@@ -259,6 +260,21 @@ impl Imported {
 
     /// Leaves out what is beyond the limits of a definition.
     fn bound(mut self) -> Self {
+        let names: Vec<String> = self.services.iter().map(|it| it.name.clone()).collect();
+        for it in &mut self.services {
+            let (known, missing) = it.options.deps.take().into_iter().flatten().partition(|need| names.contains(need));
+            it.options.deps = Some(known).filter(|known: &Vec<String>| !known.is_empty());
+            for need in missing as Vec<String> {
+                let why = format!("`{need}` was not imported; save it and add it to TSM_DEPS");
+                self.unsupported.push(Unsupported { field: format!("{}: {need}", it.name), why });
+            }
+            let (legal, other) = std::mem::take(&mut it.exports).into_iter().partition(|(name, _)| is_variable(name));
+            it.exports = legal;
+            for (name, _) in other as Vec<(String, String)> {
+                let why = INVALID_VARIABLE_REASON.to_owned();
+                self.unsupported.push(Unsupported { field: format!("{}: {name}", it.name), why });
+            }
+        }
         for it in self.services.iter_mut().filter(|it| it.instances.is_some_and(|count| count > MAX_INSTANCES)) {
             let count = it.instances.take().unwrap_or_default();
             let why = format!("{count} instances are more than the limit of {MAX_INSTANCES}; set TSM_INSTANCES");

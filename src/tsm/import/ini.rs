@@ -34,6 +34,21 @@ impl Section {
         values
     }
 
+    /// The last value of a key, which stays.
+    pub(super) fn peek(&self, key: &str) -> Option<&str> {
+        self.entries.iter().rfind(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Adds a field.
+    pub(super) fn put(&mut self, key: &str, value: &str) {
+        self.entries.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Goes on with the fields of another one.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.entries.extend(other.entries);
+    }
+
     /// Every field that was not taken.
     pub(super) fn rest(self) -> impl Iterator<Item = (String, String)> {
         self.entries.into_iter()

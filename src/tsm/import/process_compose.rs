@@ -19,11 +19,15 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` must be a mapping")?;
     top.take("version");
     let common = variables(&mut top, "environment");
+    let vars = top.take("vars").cloned().unwrap_or_default();
     top.finish(|_| "it configures process-compose itself".to_owned());
     let mut done = Vec::new();
     for (name, process) in processes {
         let place = format!("processes.{name}");
-        let source = FieldReader::new(process, place.clone(), &mut imported.unsupported);
+        let mut process = process.clone();
+        let own = process.as_object_mut().and_then(|fields| fields.remove("vars")).unwrap_or_default();
+        fill(&mut process, &[&own, &vars]);
+        let source = FieldReader::new(&process, place.clone(), &mut imported.unsupported);
         match source.and_then(|source| one(name, source, site, &mut done)) {
             Ok(mut it) => {
                 let own: Vec<String> = it.exports.iter().map(|(key, _)| key.clone()).collect();
@@ -46,6 +50,30 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     Ok(imported)
 }
 
+/// Fills in what texts name as `{{.NAME}}`: the first table that has it counts.
+fn fill(value: &mut Value, vars: &[&Value; 2]) {
+    match value {
+        Value::String(text) => {
+            let mut filled = String::new();
+            let mut rest = text.as_str();
+            while let Some((before, inside)) = rest.split_once("{{") {
+                let Some((name, after)) = inside.split_once("}}") else { break };
+                let known = name.trim().strip_prefix('.').and_then(|name| vars.iter().find_map(|vars| vars.get(name)));
+                filled.push_str(before);
+                match known.and_then(scalar) {
+                    Some(value) => filled.push_str(&value),
+                    None => filled.push_str(&format!("{{{{{name}}}}}")),
+                }
+                rest = after;
+            }
+            *text = filled + rest;
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, vars)),
+        Value::Object(map) => map.values_mut().for_each(|value| fill(value, vars)),
+        _ => {}
+    }
+}
+
 /// `done` gets what has to have ended before it, with its place.
 fn one(
     name: &str,
@@ -59,6 +87,9 @@ fn one(
     let mut it = definition(name, cwd);
     // Two signs are one that is left to the shell.
     it.command = command.or(entrypoint).ok_or("no command")?.trim().replace("$$", "$");
+    if it.command.contains("{{") {
+        process.mark_unsupported("command", "its `{{…}}` is not a variable of `vars` and stays as it is");
+    }
     it.exports = variables(&mut process, "environment");
     for file in process.take("env_file").map(texts).unwrap_or_default() {
         add_env_file(&mut it, &site.path(&file).to_string_lossy(), false);
@@ -109,7 +140,7 @@ fn needs(process: &mut FieldReader, it: &mut Definition, done: &mut Vec<(String,
         let place = format!("depends_on.{name}.condition");
         match need.get("condition").and_then(scalar).as_deref() {
             Some("process_completed_successfully") => done.push((name, format!("{}.{place}", process.place))),
-            Some("process_completed") => {
+            Some("process_completed" | "process_log_ready") => {
                 process.mark_unsupported(&place, "a dependency counts as met when it is ready or has succeeded")
             }
             _ => {}
@@ -176,6 +207,11 @@ fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definiti
         let field = |key: &str| http.get(key).and_then(scalar);
         let (host, path) = (field("host").unwrap_or("127.0.0.1".to_owned()), field("path").unwrap_or("/".to_owned()));
         let port = field("port").unwrap_or("80".to_owned());
+        for key in http.as_object().into_iter().flatten().map(|(key, _)| key) {
+            if !["host", "path", "port", "scheme"].contains(&key.as_str()) {
+                probe.mark_unsupported(&format!("http_get.{key}"), "not supported");
+            }
+        }
         let scheme = field("scheme").unwrap_or("http".to_owned());
         let check = format!("{scheme}://{host}:{port}/{}", path.trim_start_matches('/')).parse().ok();
         if check.is_none() {
@@ -241,5 +277,28 @@ mod tests {
         assert_eq!(a.options.cron.as_ref().map(ToString::to_string).as_deref(), Some("0 3 * * *"));
         assert!(a.options.cron_tz.is_some());
         assert_eq!(lost(&imported), ["processes.a.schedule.max_concurrent"]);
+    }
+
+    #[test]
+    fn variables_of_the_file_are_filled_in_and_what_is_not_there_is_named() {
+        let imported = import(
+            "process-compose.yaml",
+            "vars: {DIR: /srv/x, N: 3}\nprocesses:\n  a:\n    command: 'db -D {{.DIR}}/{{ .N }} {{.PC_REPLICA_NUM}}'\n    \
+             working_dir: '{{.DIR}}'\n    vars: {N: 4}\n    depends_on: {gone: {condition: process_log_ready}}\n    readiness_probe:\n      \
+             http_get: {port: 80, headers: {A: b}}\n  b: {command: 'x --n={{.N}} {{'}\n",
+        );
+        let [a, b] = &imported.services[..] else { panic!("two services") };
+        assert_eq!((a.command.as_str(), a.cwd.to_str()), ("db -D /srv/x/4 {{.PC_REPLICA_NUM}}", Some("/srv/x")));
+        assert_eq!((b.command.as_str(), a.deps()), ("x --n=3 {{", &[][..]));
+        assert_eq!(
+            lost(&imported),
+            [
+                "processes.a.command",
+                "processes.a.depends_on.gone.condition",
+                "processes.a.readiness_probe.http_get.headers",
+                "processes.b.command",
+                "a: gone"
+            ]
+        );
     }
 }

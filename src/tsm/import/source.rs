@@ -123,16 +123,25 @@ pub(super) fn variables(source: &mut FieldReader, key: &str) -> Vec<(String, Str
         !passed
     });
     found.retain(|(name, _): &(String, String)| {
-        let legal = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit());
+        let legal = is_variable(name);
         if !legal {
-            lost.push((name.clone(), "not a valid variable name for a shell; set it with `env` before the command"));
+            lost.push((name.clone(), INVALID_VARIABLE_REASON));
         }
         legal
     });
     lost.iter().for_each(|(name, why)| source.mark_unsupported(&format!("{key}.{name}"), why));
     found
 }
+
+/// True for what a shell takes as the name of a variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
+}
+
+/// What is to be done about another name.
+pub(super) const INVALID_VARIABLE_REASON: &str =
+    "not a valid variable name for a shell; set it with `env` before the command";
 
 const NO_VALUE_REASON: &str = "it has no value; it is taken from the environment of the start";
 

@@ -18,13 +18,21 @@ pub(super) fn read(text: &str, site: ImportContext) -> Result<Imported, String> 
     }
     let mut imported = Imported::default();
     let groups = groups(&mut sections);
-    for section in sections {
+    let common = sections.iter_mut().find(|section| section.name == "supervisord");
+    let common = common.and_then(|section| section.take("environment")).unwrap_or_default();
+    for mut section in sections {
         match section.name.split_once(':') {
             Some(("program", name)) => {
                 let name = name.trim().to_owned();
+                let own = section.take("environment").unwrap_or_default();
+                section.put("environment", &format!("{common}\n{own}"));
                 program(&name, section, &groups, site, &mut imported);
             }
-            Some(("group", _)) => {}
+            Some(("group", _)) => {
+                let place = section.name.clone();
+                let why = "services start after those in their TSM_DEPS";
+                imported.unsupported.extend(section.rest().map(|(key, _)| unsupported(&place, &key, why)));
+            }
             Some(("eventlistener", _)) => {
                 imported.reject(&section.name, "the event protocol of supervisord is not supported".to_owned());
             }
@@ -66,8 +74,17 @@ fn program(
     let Some(command) = section.take("command") else {
         return imported.reject(&place, "no command".to_owned());
     };
+    let group =
+        groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
     let here = site.dir.display().to_string();
-    let expand = |text: &str| text.replace("%(program_name)s", name).replace("%(here)s", &here);
+    // The number of one process is known.
+    let number = section.peek("numprocs_start").and_then(|text| text.parse().ok()).unwrap_or(0_u32);
+    let one = section.peek("numprocs").is_none_or(|count| count.trim() == "1");
+    let expand = |text: &str| {
+        let text = text.replace("%(program_name)s", name).replace("%(here)s", &here);
+        let text = text.replace("%(group_name)s", group.as_deref().unwrap_or(name));
+        if one { numbered(&text, number) } else { text }
+    };
     let directory = section.take("directory").map(|text| expand(&text));
     if directory.as_ref().is_some_and(|text| text.contains("%(")) {
         imported.unsupported.push(unsupported(&place, "directory", "its `%(…)` is not expanded"));
@@ -92,10 +109,11 @@ fn program(
         if value.contains("%(") {
             imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not expanded"));
         }
+        let key = expand(&key);
+        it.exports.retain(|(known, _)| *known != key);
         it.exports.push((key, value));
     }
-    it.options.stack =
-        groups.iter().find(|(_, programs)| programs.iter().any(|it| it == name)).map(|(group, _)| group.clone());
+    it.options.stack = group;
     read_options(&mut section, &mut it, &place, &mut imported.unsupported);
     set_port(&mut it, None);
     for (key, value) in section.rest() {
@@ -104,6 +122,23 @@ fn program(
         }
     }
     imported.add(&place, it);
+}
+
+/// The text with `%(process_num)d`, `%(process_num)02d` as a number.
+fn numbered(text: &str, number: u32) -> String {
+    let mut parts = text.split("%(process_num)");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (width, rest) = part.split_once('d').unwrap_or(("", part));
+        let digits = width.trim_start_matches('0').parse().unwrap_or(0);
+        shown.push_str(&if width.starts_with('0') {
+            format!("{number:0digits$}")
+        } else {
+            format!("{number:digits$}")
+        });
+        shown.push_str(rest);
+    }
+    shown
 }
 
 /// Words as they are, but `%(ENV_X)s` as the variable X.
@@ -146,6 +181,7 @@ fn environment(text: &str) -> (Vec<(String, String)>, String) {
                 let part = std::mem::take(&mut part);
                 match part.split_once('=') {
                     Some((key, value)) => pairs.push((key.trim().to_owned(), value.trim().to_owned())),
+                    None if part.trim().is_empty() => {}
                     None if rest.is_empty() => part.trim().clone_into(&mut rest),
                     None => {}
                 }

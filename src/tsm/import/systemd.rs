@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::dotenv::EnvVar;
 use crate::base::environment::EnvFileName;
 use crate::base::time::HumanDuration;
+use crate::disk;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::command_line::{assignment, quoted};
 use crate::tsm::definition::Definition;
@@ -18,11 +19,12 @@ use super::{ImportContext, Imported, Unsupported};
 
 pub(super) fn read(path: &Path, text: &str, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
-    let sections = parse(text, Style::Systemd)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let sections = with_drop_ins(text, &stem, site.dir)?;
     let mut it = definition(stem.trim_end_matches('@'), PathBuf::from("/"));
-    let mut unit = UnitImporter { it: &mut it, site, unsupported: &mut imported.unsupported };
+    let mut unit = UnitImporter { it: &mut it, site, unsupported: &mut imported.unsupported, stem: &stem };
     let mut is_service = false;
+    unit.timer();
     for section in sections {
         match section.name.as_str() {
             "Service" => {
@@ -44,10 +46,40 @@ pub(super) fn read(path: &Path, text: &str, site: ImportContext) -> Result<Impor
     Ok(imported)
 }
 
+/// The sections of a unit and of the files that change it: `NAME.service.d/*.conf`, and for an instance those of its template.
+fn with_drop_ins(text: &str, stem: &str, dir: &Path) -> Result<Vec<Section>, String> {
+    let mut all: Vec<Section> = Vec::new();
+    let template = stem.split_once('@').filter(|(_, instance)| !instance.is_empty());
+    let template = template.map(|(prefix, _)| dir.join(format!("{prefix}@.service.d")));
+    let mut files: Vec<PathBuf> = template
+        .into_iter()
+        .chain([dir.join(format!("{stem}.service.d"))])
+        .flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
+        .collect();
+    files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    let mut texts = vec![text.to_owned()];
+    for file in files {
+        texts.push(disk::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?);
+    }
+    for section in
+        texts.iter().map(|text| parse(text, Style::Systemd)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten()
+    {
+        match all.iter_mut().find(|known| known.name == section.name) {
+            Some(known) => known.extend(section),
+            None => all.push(section),
+        }
+    }
+    Ok(all)
+}
+
 struct UnitImporter<'a> {
     it: &'a mut Definition,
     site: ImportContext<'a>,
     unsupported: &'a mut Vec<Unsupported>,
+    /// The name of the file without its ending.
+    stem: &'a str,
 }
 
 impl UnitImporter<'_> {
@@ -55,8 +87,17 @@ impl UnitImporter<'_> {
         self.unsupported.push(Unsupported { field: format!("{section}.{key}"), why: why.to_owned() });
     }
 
+    /// Says what starts it by the clock.
+    fn timer(&mut self) {
+        let file = format!("{}.timer", self.stem);
+        let Ok(text) = disk::read_to_string(self.site.dir.join(&file)) else { return };
+        let lines = text.lines().map(str::trim).filter(|line| line.starts_with("On"));
+        let when = lines.collect::<Vec<_>>().join(", ");
+        self.unsupported.push(Unsupported { field: file, why: format!("it starts the unit at {when}; see TSM_CRON") });
+    }
+
     fn head(&mut self, mut section: Section) {
-        self.it.description = section.take("Description");
+        self.it.description = section.take("Description").map(|text| self.specified("Description", &text));
         self.it.options.max_restarts = section.take("StartLimitBurst").and_then(|count| count.parse().ok());
         for (key, value) in section.rest() {
             match key.as_str() {
@@ -98,7 +139,8 @@ impl UnitImporter<'_> {
     /// Where it runs, and with which variables.
     fn place(&mut self, section: &mut Section) {
         if let Some(directory) = section.take("WorkingDirectory") {
-            self.it.cwd = self.site.path(directory.trim_start_matches('-'));
+            let directory = self.specified("WorkingDirectory", directory.trim_start_matches('-'));
+            self.it.cwd = self.site.path(&directory);
         }
         for line in section.take_all("Environment") {
             let words = shlex::split(&line).unwrap_or_default();
@@ -151,6 +193,7 @@ impl UnitImporter<'_> {
     }
 
     fn read_options(&mut self, section: &mut Section) {
+        let user = section.take("User").map(|user| self.specified("User", &user));
         let keep = &mut self.it.options;
         let policy = section.take("Restart");
         keep.restart = Some(match policy.as_deref() {
@@ -158,7 +201,7 @@ impl UnitImporter<'_> {
             Some("on-failure" | "on-abnormal" | "on-abort" | "on-watchdog") => RestartPolicy::OnFailure,
             _ => RestartPolicy::Never,
         });
-        keep.user = section.take("User");
+        keep.user = user;
         keep.limit_nofile = section.take("LimitNOFILE").as_deref().and_then(count);
         keep.limit_nproc = section.take("LimitNPROC").as_deref().and_then(count);
         let timeout = section.take("TimeoutStopSec").or_else(|| section.take("TimeoutSec"));
@@ -213,6 +256,21 @@ impl UnitImporter<'_> {
         words.join(" ")
     }
 
+    /// What a specifier stands for.
+    fn specifier(&self, letter: char) -> Option<String> {
+        let (prefix, instance) = self.stem.split_once('@').unwrap_or((self.stem, ""));
+        match letter {
+            'h' => self.site.home().map(str::to_owned),
+            'n' => Some(format!("{}.service", self.stem)),
+            'N' => Some(self.stem.to_owned()),
+            'p' => Some(prefix.to_owned()),
+            'i' if !instance.is_empty() => Some(instance.to_owned()),
+            // Unescaped: a hyphen is a slash.
+            'I' if !instance.is_empty() && !instance.contains('\\') => Some(instance.replace('-', "/")),
+            _ => DIRECTORIES.iter().find(|(known, _)| *known == letter).map(|(_, directory)| (*directory).to_owned()),
+        }
+    }
+
     /// Specifiers, as far as they are known here.
     fn specified(&mut self, key: &str, word: &str) -> String {
         let mut shown = String::new();
@@ -220,14 +278,14 @@ impl UnitImporter<'_> {
         while let Some(c) = letters.next() {
             match (c, if c == '%' { letters.next() } else { None }) {
                 ('%', Some('%')) => shown.push('%'),
-                ('%', Some('h')) if self.site.home().is_some() => shown.push_str(self.site.home().unwrap_or_default()),
-                ('%', Some('n')) => shown.push_str(&format!("{}.service", self.it.name)),
-                ('%', Some('N' | 'p')) => shown.push_str(&self.it.name),
-                ('%', Some(other)) => {
-                    shown.push('%');
-                    shown.push(other);
-                    self.mark_unsupported("Service", key, &format!("`%{other}` is not supported"));
-                }
+                ('%', Some(letter)) => match self.specifier(letter) {
+                    Some(value) => shown.push_str(&value),
+                    None => {
+                        shown.push('%');
+                        shown.push(letter);
+                        self.mark_unsupported("Service", key, &format!("`%{letter}` is not supported"));
+                    }
+                },
                 (c, _) => shown.push(c),
             }
         }
@@ -235,13 +293,29 @@ impl UnitImporter<'_> {
     }
 }
 
+/// Directories of the system that specifiers stand for.
+const DIRECTORIES: [(char, &str); 7] = [
+    ('t', "/run"),
+    ('S', "/var/lib"),
+    ('C', "/var/cache"),
+    ('L', "/var/log"),
+    ('E', "/etc"),
+    ('T', "/tmp"),
+    ('V', "/var/tmp"),
+];
+
 /// What may be in front of a command.
 fn marks(text: &str) -> &str {
     &text[..text.len() - text.trim_start_matches(['@', '-', ':', '+', '!']).len()]
 }
 
-/// A word for a shell in which only the variables are more than text.
+/// A word for a shell in which only the variables are more than text. `$X` alone is as many words as it has.
 fn variables(word: &str) -> String {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if word.strip_prefix('$').is_some_and(is_name) {
+        return word.to_owned();
+    }
     if !word.replace("$$", "").contains('$') {
         return quoted(&word.replace("$$", "$"));
     }
@@ -336,6 +410,44 @@ mod tests {
                 "Install.WantedBy"
             ]
         );
+    }
+
+    #[test]
+    fn an_instance_is_its_template_with_what_changes_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let put = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+            std::fs::write(path, text).expect("written");
+        };
+        put(
+            "web@8081.service",
+            "[Unit]\nDescription=%p on %i\n[Service]\nUser=u-%i\nWorkingDirectory=%h/%p\nEnvironment=PID=%t/%N NAME=%n\n\
+             ExecStart=/usr/bin/java $JAVA_OPTS -jar %I.jar ${ONE} a$TWO\n",
+        );
+        put("web@.service.d/10-all.conf", "[Service]\nEnvironment=A=all B=all\nEnvironmentFile=-/etc/default/%p-%i\n");
+        put(
+            "web@8081.service.d/20-own.conf",
+            "[Service]\nEnvironment=B=own\nExecStart=\nExecStart=/usr/bin/web --port %i $ARGS\n[Unit]\nAfter=x\n",
+        );
+        put("web@8081.service.d/note.txt", "no unit");
+        put("web@8081.timer", "[Timer]\nOnCalendar=daily\n");
+        let variables = std::collections::BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
+        let imported = super::super::read(&dir.path().join("web@8081.service"), &variables).expect("a unit");
+        let [it] = &imported.services[..] else { panic!("one service") };
+        assert_eq!((it.name.as_str(), it.command.as_str()), ("web-8081", "/usr/bin/web --port 8081 $ARGS"));
+        assert_eq!((it.cwd.to_str(), it.description.as_deref()), (Some("/home/u/web"), Some("web on 8081")));
+        assert_eq!(
+            (it.options.user.as_deref(), it.env_files()),
+            (Some("u-8081"), &["-/etc/default/web-8081".to_owned()][..])
+        );
+        let exports: Vec<String> = it.exports.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(exports, ["PID=/run/web@8081", "NAME=web@8081.service", "A=all", "B=all", "B=own"]);
+        assert_eq!(lost(&imported), ["web@8081.timer", "Unit.After"]);
+        let imported = import("a.service", "[Service]\nExecStart=/bin/java $JAVA_OPTS ${ONE} a$TWO '$$5'\n");
+        assert_eq!(imported.services[0].command, "/bin/java $JAVA_OPTS \"${ONE}\" \"a$TWO\" '$5'");
+        let imported = import("a@.service", "[Service]\nExecStart=/bin/a %i\n");
+        assert_eq!(lost(&imported), ["Service.ExecStart"]);
     }
 
     #[test]

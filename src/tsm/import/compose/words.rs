@@ -12,11 +12,38 @@ pub(super) fn line(value: &Value) -> String {
         one => {
             let text = texts(one).pop().unwrap_or_default();
             // What cannot be split is left to a shell.
-            let Some(words) = shlex::split(&text) else { return text.trim().to_owned() };
+            let Some(words) = split(&text) else { return text.trim().to_owned() };
             words
         }
     };
     words.iter().map(|word| shown(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// What is put around the number of a variable while words are split: no file has it.
+const MARK: char = '\u{f8ff}';
+
+/// The words of a text. A variable is a part of one word, whatever its default says.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut variables = Vec::new();
+    let mut marked = String::new();
+    for part in split_variables(text) {
+        match part {
+            TextPart::Text("$") => marked.push_str("$$"),
+            TextPart::Text(text) => marked.push_str(text),
+            TextPart::Variable(variable) => {
+                marked.push_str(&format!("{MARK}{}{MARK}", variables.len()));
+                variables.push(variable);
+            }
+        }
+    }
+    let restored = |word: String| {
+        let of = |(at, part): (usize, &str)| match part.parse::<usize>() {
+            Ok(number) if at % 2 == 1 => variables.get(number).copied().unwrap_or_default().to_owned(),
+            _ => part.to_owned(),
+        };
+        word.split(MARK).enumerate().map(of).collect::<String>()
+    };
+    Some(shlex::split(&marked)?.into_iter().map(restored).collect())
 }
 
 fn has_variable(text: &str) -> bool {
@@ -116,6 +143,7 @@ mod tests {
             (r#"["a", "--port=${PORT:-80}", "x\"$Y"]"#, r#"a "--port=${PORT:-80}" "x\"$Y""#),
             (r#""a '$B' $ 5""#, r#"a "$B" '$' 5"#),
             (r#""it's""#, "it's"),
+            (r#""a=${B:?set it} '${C:-it is}' $$5""#, r#""a=${B:?set it}" "${C:-it is}" '$5'"#),
             (r#"["a", "${A:-${B}}"]"#, r#"a "${A:-${B}}""#),
             (r#"["a", "$$${B}$$"]"#, r#"a "\$${B}\$""#),
         ] {
