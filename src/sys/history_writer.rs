@@ -46,24 +46,25 @@ impl HistoryWriter {
         };
         database.busy_timeout(patience)?;
         let millis = |it: Duration| i64::try_from(it.as_millis()).unwrap_or(i64::MAX);
-        database
-            .prepare_cached(
-                "insert into history (id, command_line, start_timestamp, cwd, duration_ms, exit_status, more_info) \
+        let mut statement = database.prepare_cached(
+            "insert into history (id, command_line, start_timestamp, cwd, duration_ms, exit_status, more_info) \
                  values (:id, :line, :started, :context, :took, :code, 'null') on conflict (id) do update set \
                  command_line = excluded.command_line, start_timestamp = excluded.start_timestamp, cwd = excluded.cwd, \
                  duration_ms = excluded.duration_ms, exit_status = excluded.exit_status returning id",
-            )?
-            .query_row(
-                named_params! {
-                    ":id": (entry.id != 0).then_some(entry.id),
-                    ":line": entry.line,
-                    ":started": entry.started_at.and_then(|it| i64::try_from(it.0).ok()),
-                    ":context": entry.context,
-                    ":took": entry.duration.map(millis),
-                    ":code": entry.exit_code,
-                },
-                |row| row.get(0),
-            )
+        )?;
+        let mut rows = statement.query(named_params! {
+            ":id": (entry.id != 0).then_some(entry.id),
+            ":line": entry.line,
+            ":started": entry.started_at.and_then(|it| i64::try_from(it.0).ok()),
+            ":context": entry.context,
+            ":took": entry.duration.map(millis),
+            ":code": entry.exit_code,
+        })?;
+        let id = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?.get(0)?;
+        // To its end: a statement that is left at its row is committed, but the log of the database is not written back then, and
+        // grows by 70 kB with every line.
+        rows.next()?;
+        Ok(id)
     }
 }
 
@@ -96,6 +97,22 @@ mod tests {
 
     fn entry(line: &str) -> HistoryEntry {
         HistoryEntry { id: 0, line: line.to_owned(), started_at: None, duration: None, exit_code: None, context: None }
+    }
+
+    #[test]
+    fn the_log_of_the_database_does_not_grow_with_the_lines() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state/history.sqlite3");
+        prepare(&path).unwrap();
+        let database = Connection::open(&path).unwrap();
+        database.pragma_update(None, "journal_mode", "wal").unwrap();
+        database.execute_batch(TABLE).unwrap();
+        let mut writer = HistoryWriter::new(&path);
+        for number in 0..3000 {
+            writer.write(&entry(&format!("line {number}")), PATIENCE).unwrap();
+        }
+        let log = std::fs::metadata(directory.path().join("state/history.sqlite3-wal")).unwrap().len();
+        assert!(log < 6_000_000, "{log} bytes");
     }
 
     #[test]
