@@ -13,6 +13,7 @@ pub mod location;
 pub mod name;
 pub mod plural;
 pub mod redact;
+pub mod rollout;
 pub mod signal;
 pub mod size;
 pub mod suggest;

@@ -147,8 +147,7 @@ fn run((command, fleet): (FleetCommand, Fleet), cx: &mut Cx) -> Result<Report, F
         return follow::follow(&fleet, &command.words, cx.host.variables());
     }
     let names: Vec<String> = fleet.hosts().iter().map(|host| host.name.to_string()).collect();
-    let mut targets: Vec<TargetState> =
-        names.iter().map(|name| TargetState { name: name.clone(), state: "waiting".to_owned() }).collect();
+    let mut targets: Vec<TargetState> = names.iter().map(|name| TargetState::waiting(name)).collect();
     let results = fleet.ask(&command.words, cx.host.variables(), |index, text| {
         text.clone_into(&mut targets[index].state);
         cx.console.progress(&targets, index);

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::error::OrgError;
-use super::read;
 use super::variables::Names;
+use super::{read, rollout};
 use crate::base::environment::EnvName;
+use crate::base::rollout::RolloutSettings;
 use crate::config::Value;
 use crate::config::document::Document;
 
@@ -20,6 +21,8 @@ pub struct Manifest {
     pub approval: Approval,
     /// How the services of an environment are restarted when it is applied.
     pub rollout: Rollout,
+    /// How the hosts of an environment are switched when it is deployed.
+    pub hosts: RolloutSettings,
     /// An environment and the one that must be generated from the same local.toml before it.
     pub gates: Vec<(EnvName, EnvName)>,
     /// An environment and the profile that makes it, where that is not the one of its own name.
@@ -58,6 +61,7 @@ impl Default for Manifest {
             retention: RETENTION,
             approval: Approval::Required,
             rollout: Rollout::Rolling,
+            hosts: RolloutSettings::default(),
             gates: Vec::new(),
             profiles: Vec::new(),
             variables: Names::new(),
@@ -110,6 +114,11 @@ impl Manifest {
                         "rolling: one service after the other, each when the one before is ready; recreate: all at once",
                     ),
                 },
+                ["rollout", ref keys @ ..] => {
+                    if let Err(it) = rollout::set(&mut manifest.hosts, keys, &leaf.value) {
+                        wrong(it.what, it.help);
+                    }
+                }
                 ["promotion", env, "after"] => match (env.parse(), leaf.value.as_str().map(str::parse)) {
                     (Ok(env), Some(Ok(after))) => manifest.gates.push((env, after)),
                     _ => wrong("`after` must be the name of an environment".to_owned(), "write after = \"staging\""),
@@ -150,6 +159,8 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::rollout::{OnFailure, Share};
+    use crate::base::time::HumanDuration;
 
     fn of(text: &str) -> Result<Manifest, usize> {
         Manifest::of(&Document::parse("manifest.toml", text).expect("TOML")).map_err(|found| found.len())
@@ -171,5 +182,23 @@ mod tests {
     fn what_is_wrong_is_found_all_at_once() {
         let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[profiles]\ndev = 1\n[variables]\na = [1]\n";
         assert_eq!(of(text), Err(5));
+    }
+
+    #[test]
+    fn a_rollout_has_no_unknown_keys() {
+        let text = "[rollout]\ncanary = 0\nmax_parallel = '50%'\non_failure = 'revert-all'\n\
+                    healthy_deadline = '2m'\nmin_healthy_time = '1s'\n";
+        let hosts = of(text).expect("it is right").hosts;
+        assert_eq!((hosts.canary, hosts.max_parallel), (Some(0), Some(Share::Percent(50))));
+        assert_eq!(hosts.on_failure, Some(OnFailure::RevertAll));
+        let seconds = |span: Option<HumanDuration>| span.map(|span| span.0.as_secs());
+        assert_eq!((seconds(hosts.healthy_deadline), seconds(hosts.min_healthy_time)), (Some(120), Some(1)));
+        assert_eq!(of("[rollout]\nmax_parallel = 3\n").expect("right").hosts.max_parallel, Some(Share::Count(3)));
+        for text in
+            ["canary = -1", "max_parallel = 0", "on_failure = 'x'", "healthy_deadline = 5", "pause = '10s'", "a.b = 1"]
+        {
+            assert_eq!(of(&format!("[rollout]\n{text}\n")), Err(1), "{text}");
+        }
+        assert_eq!(of("rollout = 3\n"), Err(1));
     }
 }

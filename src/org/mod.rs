@@ -39,6 +39,7 @@ pub mod read;
 pub mod release;
 pub mod render;
 pub mod rollback;
+mod rollout;
 pub mod schema;
 pub mod services;
 pub mod set_option;

@@ -98,6 +98,16 @@ pub struct TargetState {
     pub name: String,
     /// What is done with it, or came of it.
     pub state: String,
+    /// For how long, in seconds; not shown before the first.
+    pub seconds: u64,
+}
+
+impl TargetState {
+    /// Nothing is done with it yet.
+    #[must_use]
+    pub fn waiting(name: &str) -> Self {
+        Self { name: name.to_owned(), state: "waiting".to_owned(), seconds: 0 }
+    }
 }
 
 /// Output options of one line. `None` and `false` keep the option of the console.

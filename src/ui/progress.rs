@@ -28,9 +28,10 @@ impl ProgressRows {
     fn redraw(&mut self, targets: &[TargetState], width: usize) -> String {
         let names = targets.iter().map(|target| columns::width(&target.name)).max().unwrap_or_default();
         let mut out = self.erase();
-        for TargetState { name, state } in targets {
+        for target in targets {
+            let (name, state) = (&target.name, state(target));
             let pad = names - columns::width(name);
-            let row = format!("{}{:pad$}  {}", render::line(name).trim_end(), "", render::line(state).trim_end());
+            let row = format!("{}{:pad$}  {}", render::line(name).trim_end(), "", render::line(&state).trim_end());
             out += &columns::truncate(&row, width.saturating_sub(1));
             out.push('\n');
         }
@@ -48,12 +49,25 @@ impl ProgressRows {
 }
 
 fn line(target: &TargetState) -> String {
-    render::line(&format!("{}: {}", target.name, target.state))
+    render::line(&format!("{}: {}", target.name, state(target)))
+}
+
+fn state(target: &TargetState) -> String {
+    match target.seconds {
+        0 => target.state.clone(),
+        seconds => format!("{} ({seconds} s)", target.state),
+    }
 }
 
 /// An object on a line for what changed.
 pub(super) fn json(targets: &[TargetState], changed: usize) -> String {
-    let object = |TargetState { name, state }: &TargetState| format!("{}\n", json!({ "target": name, "state": state }));
+    let object = |TargetState { name, state, seconds }: &TargetState| {
+        let mut object = json!({ "target": name, "state": state });
+        if *seconds > 0 {
+            object["seconds"] = json!(seconds);
+        }
+        format!("{object}\n")
+    };
     targets.get(changed).map_or_else(String::new, object)
 }
 
@@ -62,7 +76,7 @@ mod tests {
     use super::*;
 
     fn state(name: &str, state: &str) -> TargetState {
-        TargetState { name: name.to_owned(), state: state.to_owned() }
+        TargetState { state: state.to_owned(), ..TargetState::waiting(name) }
     }
 
     #[test]
@@ -76,5 +90,8 @@ mod tests {
         assert_eq!(rows.erase(), "\x1b[2A\x1b[J");
         assert_eq!(rows.show(&[state("a", "b")], 0, None), "a: b\n");
         assert_eq!(json(&[state("a", "b")], 0), "{\"target\":\"a\",\"state\":\"b\"}\n");
+        let long = [TargetState { seconds: 7, ..state("a", "b") }];
+        assert_eq!(rows.show(&long, 0, None), "a: b (7 s)\n");
+        assert_eq!(json(&long, 0), "{\"target\":\"a\",\"state\":\"b\",\"seconds\":7}\n");
     }
 }

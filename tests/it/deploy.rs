@@ -15,6 +15,7 @@ use link::Link;
 
 mod agent;
 mod application;
+mod ci;
 mod disks;
 mod faults;
 mod first;
@@ -22,6 +23,7 @@ mod interrupts;
 mod large;
 mod link;
 mod network;
+mod plans;
 mod reach;
 mod rows;
 mod secrecy;

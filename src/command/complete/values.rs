@@ -95,7 +95,7 @@ const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<ServiceWord>, service_or_file),
     (TypeId::of::<KeyTarget>, key_targets),
     (TypeId::of::<KeySelector>, |typed, _| choose(typed, purposes())),
-    (TypeId::of::<HostName>, |typed, live| things(typed, live, NameKind::Host)),
+    (TypeId::of::<HostName>, hosts),
     (TypeId::of::<UserName>, |typed, live| things(typed, live, NameKind::User)),
     (TypeId::of::<Signal>, signals),
     (TypeId::of::<FilePath>, files::files),
@@ -130,6 +130,19 @@ fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     // One letter of a name is not taken for all of them.
     if (typed.is_empty() && found.len() > 1) || (typed.len() > 1 && "all".starts_with(typed)) {
         found.extend(choose(typed, vec![("all".to_owned(), "every process".to_owned())]));
+    }
+    found
+}
+
+/// Hosts; after a comma those that were not named yet.
+fn hosts(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let Some((before, last)) = typed.rsplit_once(',') else { return things(typed, live, NameKind::Host) };
+    let named: Vec<&str> = before.split(',').collect();
+    let mut found = things(last, live, NameKind::Host);
+    found.retain(|it| !named.contains(&it.value.as_str()));
+    for it in &mut found {
+        let whole = format!("{before},{}", it.value);
+        it.display = Some(std::mem::replace(&mut it.value, whole));
     }
     found
 }

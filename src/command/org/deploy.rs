@@ -5,6 +5,7 @@ pub mod freeze;
 mod fresh;
 pub mod logs;
 mod options;
+mod plan_file;
 mod progress;
 pub mod recover;
 pub mod rollback;
@@ -14,6 +15,7 @@ mod target;
 pub mod unfreeze;
 
 pub(in crate::command) use options::DeployOptions;
+pub(in crate::command) use plan_file::PlanFiles;
 
 use super::context::{affected_envs, environment, organization};
 use super::promote::{self, PlannedPromotion};
@@ -23,7 +25,10 @@ use crate::command::{Command, Cx, Effect, Prepared};
 use crate::deploy::release::{Document, EntryPath, Payload, Sources};
 use crate::ops::deploy::place::Place;
 use crate::org::store::OrgStore;
+use crate::org::versions::Author;
+use application::Build;
 use fresh::Fresh;
+use plan_file::{PlanFile, WrittenPlan};
 use stage::{DeployStage, Wanted};
 use target::DeployTarget;
 
@@ -39,20 +44,27 @@ pub struct Deploy {
     env: Option<EnvName>,
     #[command(flatten)]
     options: DeployOptions,
+    #[command(flatten)]
+    plan_files: PlanFiles,
 }
 
 impl Command for Deploy {
     const NAME: &'static str = "org deploy";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLES: &'static [&'static str] =
-        &["org deploy @dev", "org deploy @dev --plan", "org deploy @prod --hosts web-1,web-2 --canary 1"];
+    const EXAMPLES: &'static [&'static str] = &[
+        "org deploy @dev",
+        "org deploy @dev --plan",
+        "org deploy @prod --hosts web-1,web-2 --canary 1",
+        "org deploy @prod --plan-out plan.json",
+        "org deploy --plan-in plan.json",
+    ];
 
     fn effect(&self) -> Effect {
-        self.options.effect()
+        if self.plan_files.is_written() { Effect::Read } else { self.options.effect() }
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        prepare(cx, self.env.as_ref(), self.options)
+        prepare(cx, self.env.as_ref(), self.options, &self.plan_files)
     }
 }
 
@@ -64,22 +76,37 @@ impl Command for Deploy {
 pub(in crate::command) fn prepare(
     cx: &mut Cx,
     named: Option<&EnvName>,
-    options: DeployOptions,
+    mut options: DeployOptions,
+    plan_files: &PlanFiles,
 ) -> Result<Prepared, Fault> {
     let org = organization(cx)?;
     let store = OrgStore::open(cx.paths, &org)?;
+    let given = plan_files.source(cx)?;
+    let planned = given.as_ref().map(PlanFile::env).transpose()?;
+    let named = named.or(planned.as_ref().map(|it| &it.env));
     let environments = affected_envs(cx, named)?;
     let env = environment(cx, named)?;
-    let Promoted { promotion, text, note } = promoted(cx, &store, &env)?;
+    let target = EnvRef { org: Some(org.clone()), env: env.clone() };
+    if let Some(planned) = planned.filter(|planned| *planned != target) {
+        return Err(Fault::usage(format!("the plan is of {planned}, and {target} would be deployed")));
+    }
+    // What is written into an environment when it is promoted is as it was when the plan was made.
+    let by = given.as_ref().map_or(cx.host.user(), |plan| &plan.by).to_owned();
+    let at = given.as_ref().map_or_else(|| cx.host.now(), PlanFile::at);
+    let Promoted { promotion, text, note } = promoted(cx, &store, &env, Author { by: &by, now: at })?;
     let path = EntryPath::new(&Place::file_in_release(&env)).map_err(|why| Fault::usage(why.to_string()))?;
-    let (target, fresh) =
-        DeployTarget::find_all(cx, EnvRef { org: Some(org.clone()), env: env.clone() }, &options.hosts)?;
+    let hosts = given.as_ref().map_or_else(|| Ok(options.hosts.clone()), PlanFile::hosts)?;
+    let (target, fresh) = DeployTarget::find_all(cx, target, &hosts)?;
+    let written = plan_files.target(cx).map(|path| WrittenPlan { path, by, at });
+    options.plan |= written.is_some();
     let fresh = Fresh::new(cx, fresh, &options)?;
     let mut notes: Vec<String> = note.into_iter().collect();
-    let application = application::made(cx, &store, &text, &options, &mut notes)?;
+    // What a plan was made of is not made anew.
+    let build = if options.plan || given.is_some() { Build::Omitted } else { Build::Run };
+    let application = application::made(cx, &store, &text, build, &mut notes)?;
     let documents = vec![Document { path, bytes: text.into_bytes() }];
-    let payload = Payload::collect(Sources { org, env, at: cx.host.now(), documents, application })?;
-    DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments, fresh })
+    let payload = Payload::collect(Sources { org, env, at, documents, application })?;
+    DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments, fresh, given, written })
 }
 
 /// What is deployed of an environment.
@@ -90,8 +117,8 @@ struct Promoted {
     note: Option<String>,
 }
 
-fn promoted(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<Promoted, Fault> {
-    let planned = match promote::plan_one(cx, store, env) {
+fn promoted(cx: &Cx, store: &OrgStore, env: &EnvName, author: Author) -> Result<Promoted, Fault> {
+    let planned = match promote::plan_one(cx, store, env, author) {
         // It was rolled back: what is there is meant, and not what local.toml says.
         Err(fault) if fault.kind == FaultKind::Review => {
             let Some(current) = store.current(env)? else { return Err(fault) };

@@ -132,7 +132,7 @@ pub(super) struct PlannedPromotion {
 /// # Errors
 ///
 /// As the promotion itself fails.
-pub(super) fn plan_one(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<PlannedPromotion, Fault> {
+pub(super) fn plan_one(cx: &Cx, store: &OrgStore, env: &EnvName, author: Author) -> Result<PlannedPromotion, Fault> {
     ensure_no_leaks(store)?;
     let options = PromoteOptions {
         envs: vec![env.clone()],
@@ -141,7 +141,7 @@ pub(super) fn plan_one(cx: &Cx, store: &OrgStore, env: &EnvName) -> Result<Plann
         hand_edits: HandEdits::Refuse,
         after_rollback: AfterRollback::Refuse,
     };
-    let plan = promotion(cx, store, &options).plan()?;
+    let plan = Promotion { author, ..promotion(cx, store, &options) }.plan()?;
     refuse_orphans(store, std::slice::from_ref(env))?;
     Ok(PlannedPromotion { org: store.org().clone(), options, plan })
 }

@@ -65,7 +65,7 @@ pub(super) fn on_each<'h, R: Send>(
     hosts: &'h [Host],
     work: impl Fn(&'h Host, &dyn Fn(&str)) -> R + Sync,
 ) -> Vec<R> {
-    let waiting = |host: &Host| TargetState { name: host.name.to_string(), state: "waiting".to_owned() };
+    let waiting = |host: &Host| TargetState::waiting(host.name.as_str());
     let mut targets: Vec<TargetState> = hosts.iter().map(waiting).collect();
     let all: Vec<&Host> = hosts.iter().collect();
     let results = many::each(

@@ -2,7 +2,7 @@
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
-use crate::command::org::deploy::{self, DeployOptions};
+use crate::command::org::deploy::{self, DeployOptions, PlanFiles};
 use crate::command::{Command, Cx, Effect, Prepared};
 
 /// Deploy an environment to its hosts: `org deploy` by another name
@@ -15,6 +15,8 @@ pub struct DeployEnv {
     env: EnvName,
     #[command(flatten)]
     options: DeployOptions,
+    #[command(flatten)]
+    plan_files: PlanFiles,
 }
 
 impl Command for DeployEnv {
@@ -25,10 +27,10 @@ impl Command for DeployEnv {
         &["tkm deploy env staging", "tkm deploy service prod", "tkm deploy env dev --plan"];
 
     fn effect(&self) -> Effect {
-        self.options.effect()
+        if self.plan_files.is_written() { Effect::Read } else { self.options.effect() }
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        deploy::prepare(cx, Some(&self.env), self.options)
+        deploy::prepare(cx, Some(&self.env), self.options, &self.plan_files)
     }
 }

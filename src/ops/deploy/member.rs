@@ -51,6 +51,10 @@ pub struct Reach<'a> {
 }
 
 impl Reach<'_> {
+    fn org(&self) -> String {
+        self.env.org.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
     fn session(&self, connection: &Connection, login: &Login) -> Result<AgentSession, Fault> {
         let Self { program, env, halt, .. } = *self;
         let opening = Opening { unbound: Unbound { program, env }, cutter: halt.cutter() };
@@ -143,6 +147,25 @@ impl Member {
             Said::Failed(failure) => Err(failure.into_fault(self.host.name.as_str())),
             said => Ok(said),
         }
+    }
+
+    /// Looks at it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub(super) fn look(&mut self, reach: &Reach) -> Result<(), Fault> {
+        match self.ask(&Ask::Open { org: reach.org() }, &[], &|_| {})? {
+            Said::Facts(facts) => self.facts = *facts,
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    /// What keeps a deploy from beginning on it.
+    pub(super) fn busy(&self) -> Option<String> {
+        let freeze = self.facts.freeze.as_ref().map(|it| format!("frozen by {}: {}", it.by, it.why));
+        freeze.or_else(|| self.facts.holder.as_ref().map(|it| format!("{} deploys {}", it.by, it.txid)))
     }
 
     /// Locks the host, and has it checked; what has to be sent.
@@ -350,8 +373,7 @@ struct Opened {
 
 impl Opened {
     fn open(&mut self, reach: &Reach) -> Result<Facts, Fault> {
-        let org = reach.env.org.as_ref().map(ToString::to_string).unwrap_or_default();
-        match self.ask(&Ask::Open { org }, &[], &|_| {})?.said {
+        match self.ask(&Ask::Open { org: reach.org() }, &[], &|_| {})?.said {
             Said::Facts(facts) => Ok(*facts),
             Said::Failed(failure) => Err(failure.into_fault(&self.host)),
             _ => Err(Fault::new(FaultKind::Failed, format!("{}: it did not say how it is", self.host))),

@@ -2,10 +2,12 @@
 //! and committed when all of them are well.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::halt::Will;
 use super::member::{Member, Patience, Reach, Say};
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::rollout::OnFailure;
 use crate::deploy::machine::State;
 use crate::deploy::record::Holder;
 use crate::deploy::release::{MissingBlob, Payload};
@@ -16,6 +18,9 @@ use crate::tkm::many;
 
 /// How long a host waits for the commit beyond what its own health may take, for each batch.
 const HOLD: Duration = Duration::from_secs(60);
+
+/// How often hosts are looked at that another deploy acts on.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How hosts are switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,21 +35,17 @@ pub struct Rollout {
     pub patience: Patience,
 }
 
-/// What a host that does not become well means for the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnFailure {
-    /// All hosts get the old release back.
-    RevertAll,
-    /// Hosts that are well keep the new release; no other host is switched.
-    Stop,
-    /// Only that host gets the old release back.
-    Continue,
-}
-
 /// The hosts of a rollout, with sessions.
 pub struct Fleet {
     members: Vec<Mutex<Member>>,
 }
+
+/// What is said last of a host that was reached, that answered, or with which neither worked.
+pub const LAST_WORDS: [&str; 3] = [CONNECTED, ANSWERED, FAILED];
+
+const CONNECTED: &str = "connected";
+const ANSWERED: &str = "answered";
+const FAILED: &str = "failed";
 
 /// Takes what is said about the host with an index.
 pub type OnText<'a> = &'a mut dyn FnMut(usize, &str);
@@ -55,7 +56,9 @@ impl Fleet {
     pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, on_text: OnText) -> (Self, Vec<Fault>) {
         let open = |(host, login): &(Host, Login), say: Say| {
             say("connecting");
-            Member::open(reach, host, login)
+            let opened = Member::open(reach, host, login);
+            say(if opened.is_ok() { CONNECTED } else { FAILED });
+            opened
         };
         let (mut members, mut faults) = (Vec::new(), Vec::new());
         for result in many::each(&targets, open, on_text) {
@@ -79,10 +82,41 @@ impl Fleet {
     }
 
     /// Leaves out hosts that need nothing.
-    #[must_use]
-    pub fn retain(mut self, wanted: impl Fn(&Member) -> bool) -> Self {
+    pub fn retain(&mut self, wanted: impl Fn(&Member) -> bool) {
         self.members.retain(|member| wanted(&lock(member)));
-        self
+    }
+
+    /// Waits until no deploy of another acts on a host, and none is frozen.
+    ///
+    /// # Errors
+    ///
+    /// Fails with exit code 10 if that is not so at a moment, and if a host is lost.
+    pub fn wait_until_free(&self, reach: &Reach, until: Instant, on_text: OnText) -> Result<(), Fault> {
+        let all: Vec<usize> = (0..self.members.len()).collect();
+        let mut said = vec![String::new(); all.len()];
+        loop {
+            let look = |index: &usize, _: Say| {
+                let mut member = lock(&self.members[*index]);
+                member.look(reach)?;
+                Ok(member.busy())
+            };
+            let busy: Vec<Option<String>> =
+                many::each(&all, look, |_, _| {}).into_iter().collect::<Result<_, Fault>>()?;
+            reach.halt.check()?;
+            for (index, what) in busy.iter().enumerate() {
+                let text = what.as_ref().map_or_else(|| CONNECTED.to_owned(), |what| format!("waiting: {what}"));
+                if said[index] != text {
+                    on_text(index, &text);
+                    said[index] = text;
+                }
+            }
+            let Some(index) = busy.iter().position(Option::is_some) else { return Ok(()) };
+            if Instant::now() >= until {
+                let (host, what) = (&lock(&self.members[index]).host.name, busy[index].as_deref().unwrap_or_default());
+                return Err(Fault::new(FaultKind::Locked, format!("{host}: {what}; nothing was changed")));
+            }
+            reach.halt.pause(LOOK, Will::GoOn);
+        }
     }
 
     /// Brings a release to all hosts. What came of it is in the members.
@@ -102,9 +136,12 @@ pub type Answered = Result<(Facts, Said), Fault>;
 pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, on_text: OnText) -> Vec<Answered> {
     let one = |(host, login): &(Host, Login), say: Say| {
         say("connecting");
-        let mut member = Member::open(reach, host, login)?;
-        let said = member.ask(ask, &[], say)?;
-        Ok((member.facts, said))
+        let answered = Member::open(reach, host, login).and_then(|mut member| {
+            let said = member.ask(ask, &[], say)?;
+            Ok((member.facts, said))
+        });
+        say(if answered.is_ok() { ANSWERED } else { FAILED });
+        answered
     };
     many::each(targets, one, on_text)
 }

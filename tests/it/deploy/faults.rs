@@ -25,6 +25,12 @@ fn a_host_that_is_down_or_another_stops_it_before_anything_is_done() {
     assert_eq!(site.hosts[0].current(), None);
     let over = site.deploy("--skip-unreachable");
     assert!(over.code == 0 && over.stderr.contains("passed over: ") && site.hosts[0].current().is_some(), "{over:?}");
+    assert!(over.stderr.contains("1 host passed over: `org deploy @dev` brings the release there"), "{over:?}");
+    site.hosts[1].server.restart();
+    let status = site.world.run("org deploy status @dev");
+    assert!(status.output.contains("stale"), "{status:?}");
+    assert!(status.stderr.contains("`org deploy @dev --hosts web-2` deploys what they lack"), "{status:?}");
+    site.hosts[1].server.stop();
 
     site.mode("two");
     let before = site.hosts[0].current();

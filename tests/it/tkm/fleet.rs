@@ -82,6 +82,8 @@ fn one_command_asks_all_hosts_and_a_silent_one_is_a_row() {
 
     let proposed = world.run("complete --shell bash --breaks '' --line 'tsm list --host t'").done();
     assert!(proposed.contains("two") && proposed.contains("three") && !proposed.contains("one"), "{proposed}");
+    let proposed = world.run("complete --shell bash --breaks '' --line 'tsm list --host two,t'").done();
+    assert!(proposed.starts_with("two,three") && !proposed.contains("two,two"), "{proposed}");
 
     // Fields, and a process that only one has.
     let info = world.run("tsm info api --on @dev");
@@ -89,6 +91,24 @@ fn one_command_asks_all_hosts_and_a_silent_one_is_a_row() {
     let absent =
         |host: &str| info.output.lines().any(|line| line.starts_with(host) && line.contains("'api' not found"));
     assert!(info.output.contains("two\n") && absent("one") && absent("three"), "{info:?}");
+
+    // What only looks runs there, whatever it is: the host answers, and none of these is refused here.
+    for line in [
+        "tsm ports",
+        "tsm services",
+        "tsm stats",
+        "tsm why web",
+        "tsm doctor",
+        "tsm audit",
+        "env list",
+        "env validate",
+        "daemon status",
+    ] {
+        let found = world.run(&format!("{line} --host two --json"));
+        assert!(!found.stderr.contains("does not run on other hosts"), "{line}: {found:?}");
+        let all = rows(&found.output);
+        assert!(all.iter().all(|row| row["host"] == "two" && row["kind"] != "unreachable"), "{line}: {found:?}");
+    }
 
     // What changes something; the hosts do it, and nothing is done here.
     world.run("tsm stop web --host one").done();
@@ -191,6 +211,24 @@ fn a_bound_key_looks_at_its_environment_and_does_nothing_else() {
         assert!(world.run(line).failed(4).contains("bound to `tetra agent`"), "{line}");
     }
     assert_eq!(names(&mut world, "tsm list --on @prod --json"), ["prod \"web\""], "nothing was stopped");
+}
+
+#[test]
+fn what_changes_hosts_of_prod_is_asked_here_before_one_is_reached() {
+    let mut world = World::new();
+    world.run("tkm init").done();
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = format!("root@127.0.0.1:{}", silent.local_addr().expect("bound").port());
+    let fingerprint = format!("SHA256:{}", "A".repeat(43));
+    world.run(&format!("tkm host add web {to} --env prod --fingerprint {fingerprint} --yes"));
+    let line = "tsm stop web --on @prod";
+    assert!(world.run(line).failed(4).contains("--yes"));
+    world.answers(&["n"]);
+    let said = world.run(line).failed(4);
+    assert!(said.contains("`tsm stop` on web") && said.contains("prod: continue? "), "{said}");
+    assert!(said.contains("`tsm stop` was not confirmed; nothing was changed"), "{said}");
+    silent.set_nonblocking(true).expect("ours");
+    assert!(silent.accept().is_err(), "it was reached");
 }
 
 #[test]

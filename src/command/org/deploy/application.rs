@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::DeployOptions;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration;
 use crate::command::Cx;
@@ -18,7 +17,15 @@ use crate::sys::child::{self, ChildExit, ShellLine};
 /// The longest that a build may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 
-/// What the promoted text of an environment says about application files, after its build command ran. With `--plan` it does not run.
+/// Whether the build command is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Build {
+    Run,
+    /// The files are taken as they are.
+    Omitted,
+}
+
+/// What the promoted text of an environment says about application files, after its build command ran.
 ///
 /// # Errors
 ///
@@ -27,7 +34,7 @@ pub(super) fn made(
     cx: &mut Cx,
     store: &OrgStore,
     text: &str,
-    options: &DeployOptions,
+    build: Build,
     notes: &mut Vec<String>,
 ) -> Result<Option<Application>, Fault> {
     let path = store.environment_path(&local_env());
@@ -35,15 +42,15 @@ pub(super) fn made(
         Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::invalid(&path, found))
     };
     let declared = release::declared(&parse(text)?).map_err(|found| OrgError::invalid(&path, found))?;
-    let Some(DeclaredApplication { from, exclude, build }) = declared else { return Ok(None) };
+    let Some(DeclaredApplication { from, exclude, build: command }) = declared else { return Ok(None) };
     // Of this machine: the promoted text has the directories of the hosts.
     let local = store.read(&path)?.map(|it| parse(&it.text)).transpose()?;
     let home = cx.host.variable("HOME");
     let base = local
         .map_or_else(|| cx.paths.home().to_owned(), |local| service_keys::source_directory(&local, cx.paths, home));
     let from = base.join(service_keys::expand_tilde(&from, home));
-    match build {
-        Some(command) if options.plan => {
+    match command {
+        Some(command) if build == Build::Omitted => {
             notes.push(format!("`{command}` is run before a deploy, and was not for this plan"));
         }
         Some(command) => run(cx, &command, &base)?,

@@ -1,17 +1,22 @@
 //! How hosts are deployed to, in words.
 
-use std::str::FromStr;
+use std::fmt::Display;
 use std::time::Duration;
 
 use crate::base::environment::{EnvName, Tier};
+use crate::base::fault::Fault;
+use crate::base::rollout::{OnFailure, RolloutSettings, Share};
 use crate::base::time::HumanDuration;
 use crate::command::Effect;
 use crate::ops::deploy::member::Patience;
-use crate::ops::deploy::rollout::{OnFailure, Rollout};
+use crate::ops::deploy::rollout::Rollout;
 use crate::tkm::host::HostName;
 
 /// The longest that a host is waited for.
 const MAX_PATIENCE: Duration = Duration::from_secs(1200);
+
+/// The longest that other deploys are waited for.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// How hosts are deployed to.
 #[derive(Debug, clap::Args)]
@@ -25,21 +30,22 @@ pub(in crate::command) struct DeployOptions {
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub(super) hosts: Vec<HostName>,
-    /// How many hosts are switched alone before the others
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    canary: usize,
-    /// How many hosts are switched at the same time after that: a number, or a part of all
-    #[arg(long, value_name = "N|P%", default_value = "25%")]
-    max_parallel: Share,
-    /// What a host that does not become healthy means for the others; default: revert-all for prod, else stop
+    /// How many hosts are switched alone before the others; default: that of the manifest, else 1
+    #[arg(long, value_name = "N")]
+    canary: Option<usize>,
+    /// How many hosts are switched at the same time after that, a number or a part of all; default: that of the manifest, else 25%
+    #[arg(long, value_name = "N|P%")]
+    max_parallel: Option<Share>,
+    /// What a host that does not become healthy means for the others; default: that of the manifest, else revert-all for prod and
+    /// stop elsewhere
     #[arg(long, value_name = "WHAT")]
     on_failure: Option<FailureWord>,
-    /// How long what runs may take to become healthy
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    healthy_deadline: HumanDuration,
-    /// How long it has to stay healthy
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    min_healthy_time: HumanDuration,
+    /// How long what runs may take to become healthy; default: that of the manifest, else 60s
+    #[arg(long, value_name = "TIME")]
+    healthy_deadline: Option<HumanDuration>,
+    /// How long it has to stay healthy; default: that of the manifest, else 10s
+    #[arg(long, value_name = "TIME")]
+    min_healthy_time: Option<HumanDuration>,
     /// Install the key on hosts that have none yet, with the keys that you use already; asked without it, at a terminal
     #[arg(long)]
     pub(super) bootstrap: bool,
@@ -49,6 +55,9 @@ pub(in crate::command) struct DeployOptions {
     /// Deploy to the other hosts where some cannot be reached
     #[arg(long)]
     pub(super) skip_unreachable: bool,
+    /// Where another deploy acts on a host, or it is frozen: wait for so long, 10m if nothing is said
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m")]
+    wait: Option<HumanDuration>,
 }
 
 /// What a host that does not become healthy means for the others.
@@ -62,33 +71,37 @@ enum FailureWord {
     Continue,
 }
 
-/// A number of hosts, or a part of all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Share {
-    Count(usize),
-    Percent(usize),
-}
-
-impl FromStr for Share {
-    type Err = String;
-
-    fn from_str(given: &str) -> Result<Self, String> {
-        let (digits, is_percent) = given.strip_suffix('%').map_or((given, false), |digits| (digits, true));
-        match digits.parse() {
-            Ok(percent @ 1..=100) if is_percent => Ok(Self::Percent(percent)),
-            Ok(count @ 1..) if !is_percent => Ok(Self::Count(count)),
-            _ => Err("expected a number of hosts, or 1% to 100%".to_owned()),
+impl From<FailureWord> for OnFailure {
+    fn from(word: FailureWord) -> Self {
+        match word {
+            FailureWord::RevertAll => Self::RevertAll,
+            FailureWord::Stop => Self::Stop,
+            FailureWord::Continue => Self::Continue,
         }
     }
 }
 
-impl Share {
-    /// At least one.
-    fn of(self, hosts: usize) -> usize {
-        match self {
-            Self::Count(count) => count,
-            Self::Percent(percent) => (hosts * percent / 100).max(1),
-        }
+/// How hosts are switched, and what says so.
+pub(super) struct ChosenRollout {
+    pub rollout: Rollout,
+    /// `canary 1 (default), max-parallel 50% (manifest.toml), …`
+    pub origins: String,
+}
+
+/// What is said about each setting, the strongest first: an option, the manifest, the default.
+#[derive(Default)]
+struct Origins(Vec<String>);
+
+impl Origins {
+    fn pick<T: Display>(&mut self, setting: &str, said: [Option<T>; 2], default: T) -> T {
+        let [option, manifest] = said;
+        let (value, from) = match (option, manifest) {
+            (Some(value), _) => (value, "option"),
+            (None, Some(value)) => (value, "manifest.toml"),
+            (None, None) => (default, "default"),
+        };
+        self.0.push(format!("{setting} {value} ({from})"));
+        value
     }
 }
 
@@ -98,34 +111,40 @@ impl DeployOptions {
         if self.plan { Effect::Read } else { Effect::Write }
     }
 
-    /// For so many hosts of an environment.
-    pub(super) fn rollout(&self, env: &EnvName, hosts: usize) -> Rollout {
-        let on_failure = match self.on_failure {
-            Some(FailureWord::RevertAll) => OnFailure::RevertAll,
-            Some(FailureWord::Stop) => OnFailure::Stop,
-            Some(FailureWord::Continue) => OnFailure::Continue,
-            None if env.tier() == Some(Tier::Prod) => OnFailure::RevertAll,
-            None => OnFailure::Stop,
+    /// How long other deploys are waited for.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that is longer than a day.
+    pub(super) fn wait(&self) -> Result<Option<Duration>, Fault> {
+        self.wait.map(|it| it.within("--wait", Duration::ZERO..=MAX_WAIT)).transpose()
+    }
+
+    /// For so many hosts of an environment; what no option says, the manifest says.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a time is longer than hosts are waited for.
+    pub(super) fn rollout(
+        &self,
+        manifest: &RolloutSettings,
+        env: &EnvName,
+        hosts: usize,
+    ) -> Result<ChosenRollout, Fault> {
+        let mut origins = Origins::default();
+        let canary = origins.pick("canary", [self.canary, manifest.canary], 1);
+        let share = origins.pick("max-parallel", [self.max_parallel, manifest.max_parallel], Share::Percent(25));
+        let usual = if env.tier() == Some(Tier::Prod) { OnFailure::RevertAll } else { OnFailure::Stop };
+        let on_failure = origins.pick("on-failure", [self.on_failure.map(OnFailure::from), manifest.on_failure], usual);
+        let mut time = |setting: &str, said: [Option<HumanDuration>; 2], usual: u64| {
+            let time = origins.pick(setting, said, HumanDuration(Duration::from_secs(usual)));
+            time.within(&format!("--{setting}"), Duration::ZERO..=MAX_PATIENCE)
         };
         let patience = Patience {
-            healthy_deadline: self.healthy_deadline.0.min(MAX_PATIENCE),
-            min_healthy_time: self.min_healthy_time.0.min(MAX_PATIENCE),
+            healthy_deadline: time("healthy-deadline", [self.healthy_deadline, manifest.healthy_deadline], 60)?,
+            min_healthy_time: time("min-healthy-time", [self.min_healthy_time, manifest.min_healthy_time], 10)?,
         };
-        Rollout { canary: self.canary, max_parallel: self.max_parallel.of(hosts), on_failure, patience }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_share_is_at_least_one_host() {
-        for (given, hosts, expected) in [("25%", 3, 1), ("25%", 8, 2), ("100%", 3, 3), ("2", 9, 2)] {
-            assert_eq!(given.parse::<Share>().map(|share| share.of(hosts)), Ok(expected), "{given}");
-        }
-        for given in ["0", "0%", "101%", "x", "", "-1", "1.5%"] {
-            assert!(given.parse::<Share>().is_err(), "{given}");
-        }
+        let rollout = Rollout { canary, max_parallel: share.of(hosts), on_failure, patience };
+        Ok(ChosenRollout { rollout, origins: origins.0.join(", ") })
     }
 }

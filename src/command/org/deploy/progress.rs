@@ -1,10 +1,11 @@
 //! Where each host is, shown while it is worked on; and what Ctrl-C means meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::plural::pluralize;
+use crate::deploy::machine::State;
 use crate::ops::deploy::halt::{Halt, Stopped, Will};
-use crate::ops::deploy::rollout::{Fleet, OnText};
+use crate::ops::deploy::rollout::{Fleet, LAST_WORDS, OnText};
 use crate::ops::deploy::watched::{News, NewsFeed, watched};
 use crate::report::{Console, Question, TargetState, UserAnswer};
 use crate::sys::signal;
@@ -12,17 +13,24 @@ use crate::sys::signal;
 /// How often signals are looked for.
 const PULSE: Duration = Duration::from_millis(100);
 
+/// What goes on is said again after this.
+const BEAT: Duration = Duration::from_secs(5);
+
 /// Shows where each host is.
 pub(super) struct Progress<'a> {
     console: &'a mut dyn Console,
     halt: &'a Halt,
     targets: Vec<TargetState>,
+    /// Since when each is where it is.
+    since: Vec<Instant>,
+    shown: Instant,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(console: &'a mut dyn Console, halt: &'a Halt, names: impl Iterator<Item = String>) -> Self {
-        let targets = names.map(|name| TargetState { name, state: "waiting".to_owned() }).collect();
-        Self { console, halt, targets }
+        let targets: Vec<TargetState> = names.map(|name| TargetState::waiting(&name)).collect();
+        let now = Instant::now();
+        Self { console, halt, since: vec![now; targets.len()], targets, shown: now }
     }
 
     /// Of the hosts of a fleet, in their order.
@@ -76,10 +84,13 @@ impl<'a> Progress<'a> {
         let hosts = pluralize(self.targets.len(), "host");
         let text =
             format!("not committed on {hosts} yet; Ctrl-C again ends at once: revert now (y) or keep waiting (n)?");
-        let (console, targets) = (&mut *self.console, &mut self.targets);
+        let (console, targets, since) = (&mut *self.console, &mut self.targets, &mut self.since);
         let mut is_open = || loop {
             match feed.next(Duration::ZERO) {
-                News::Text(index, text) => note(targets, index, text),
+                News::Text(index, text) => {
+                    since[index] = Instant::now();
+                    note(targets, index, text);
+                }
                 News::Quiet => return true,
                 News::Over => return false,
             }
@@ -96,6 +107,21 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Says once more where those are that are still worked on, and for how long.
+    fn beat(&mut self) {
+        for index in 0..self.targets.len() {
+            if !is_over(&self.targets[index].state) {
+                self.targets[index].seconds = self.since[index].elapsed().as_secs();
+                self.show(index);
+            }
+        }
+    }
+
+    fn show(&mut self, index: usize) {
+        self.console.progress(&self.targets, index);
+        self.shown = Instant::now();
+    }
+
     fn leave(&mut self) {
         self.say("ending at once: hosts that are not committed put the old release back by themselves");
         self.halt.leave();
@@ -110,11 +136,17 @@ impl<'a> Progress<'a> {
     fn take(&mut self, feed: &NewsFeed) -> bool {
         match feed.next(PULSE) {
             News::Text(index, text) => {
+                self.since[index] = Instant::now();
                 note(&mut self.targets, index, text);
-                self.console.progress(&self.targets, index);
+                self.show(index);
                 true
             }
-            News::Quiet => true,
+            News::Quiet => {
+                if self.shown.elapsed() >= BEAT {
+                    self.beat();
+                }
+                true
+            }
             News::Over => false,
         }
     }
@@ -132,5 +164,12 @@ fn interrupts() -> usize {
 fn note(targets: &mut [TargetState], index: usize, text: String) {
     if let Some(target) = targets.get_mut(index) {
         target.state = text;
+        target.seconds = 0;
     }
+}
+
+/// Nothing more is done with a host of which this was said.
+fn is_over(text: &str) -> bool {
+    let ends = [State::Committed, State::Aborted, State::Reverted, State::RevertFailed];
+    LAST_WORDS.contains(&text) || ends.iter().any(|state| state.word() == text)
 }

@@ -61,6 +61,8 @@ impl Command for DeployRollback {
             options: self.options,
             environments,
             fresh: Fresh::default(),
+            given: None,
+            written: None,
         };
         DeployStage::look(cx, target, wanted)
     }

@@ -1,7 +1,10 @@
 //! A deploy that was looked into: what its plan shows, its run carries out.
 
+use std::time::{Duration, Instant};
+
 use super::fresh::Fresh;
-use super::options::DeployOptions;
+use super::options::{ChosenRollout, DeployOptions};
+use super::plan_file::{PlanFile, Planned, WrittenPlan};
 use super::progress::Progress;
 use super::target::DeployTarget;
 use crate::base::environment::{EnvName, EnvRef, Tier};
@@ -14,7 +17,7 @@ use crate::deploy::machine::State;
 use crate::deploy::release::{Drift, DriftKind, Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
 use crate::ops::deploy::rollout::{Fleet, Order, Rollout};
-use crate::ops::deploy::verdict::{HostEnd, verdict};
+use crate::ops::deploy::verdict::{HostEnd, Verdict, verdict};
 use crate::org::operations::PlannedEnv;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -39,6 +42,10 @@ pub(super) struct Wanted {
     pub environments: Vec<EnvRef>,
     /// Hosts that have no key yet.
     pub fresh: Fresh,
+    /// The plan that is deployed, and nothing else.
+    pub given: Option<PlanFile>,
+    /// The plan that is written instead.
+    pub written: Option<WrittenPlan>,
 }
 
 /// A deploy that was looked into.
@@ -48,10 +55,16 @@ pub(super) struct DeployStage {
     payload: Payload,
     fleet: Fleet,
     rollout: Rollout,
+    /// What says how hosts are switched.
+    origins: String,
     notes: Vec<String>,
     fresh: Fresh,
-    exit_code: bool,
-    accept_drift: bool,
+    options: DeployOptions,
+    wait: Option<Duration>,
+    given: Option<PlanFile>,
+    written: Option<WrittenPlan>,
+    /// Hosts that were not reached, and why.
+    skipped: Vec<Fault>,
 }
 
 impl DeployStage {
@@ -61,14 +74,11 @@ impl DeployStage {
     ///
     /// Fails if one is not reached, or one of prod was changed by hand.
     pub(super) fn look(cx: &mut Cx, target: DeployTarget, wanted: Wanted) -> Result<Prepared, Fault> {
-        let Wanted { promotion, payload, mut notes, options, environments, fresh } = wanted;
-        let (fleet, unreached) = target.open(cx)?;
-        match unreached.into_iter().collect::<Vec<Fault>>() {
-            faults if options.skip_unreachable && fleet.members().next().is_some() => {
-                notes.extend(faults.iter().map(|fault| format!("passed over: {fault}")));
-            }
-            faults => faults.into_iter().next().map_or(Ok(()), Err)?,
-        }
+        let Wanted { promotion, payload, mut notes, options, environments, fresh, given, written } = wanted;
+        let manifest = OrgStore::open(cx.paths, &organization(cx)?)?.manifest()?.hosts;
+        let wait = options.wait()?;
+        let (fleet, skipped) = reach(cx, &target, &options)?;
+        notes.extend(skipped.iter().map(|fault| format!("passed over: {fault}")));
         let env = target.env.env.clone();
         for member in fleet.members() {
             notes.extend(remarks(cx, &member));
@@ -77,13 +87,31 @@ impl DeployStage {
             }
         }
         notes.extend(fresh.notes());
-        let rollout = options.rollout(&env, fleet.members().count() + fresh.len());
-        let (exit_code, accept_drift) = (options.exit_code, options.accept_drift);
-        let state = DeployStage { target, promotion, payload, fleet, rollout, notes, fresh, exit_code, accept_drift };
+        let ChosenRollout { rollout, origins } = match &given {
+            Some(plan) => ChosenRollout { rollout: plan.rollout()?, origins: "as planned".to_owned() },
+            None => options.rollout(&manifest, &env, fleet.members().count() + fresh.len())?,
+        };
+        given.as_ref().map_or(Ok(()), |plan| plan.check(&payload, &fleet))?;
+        let state = DeployStage {
+            target,
+            promotion,
+            payload,
+            fleet,
+            rollout,
+            origins,
+            notes,
+            fresh,
+            options,
+            wait,
+            given,
+            written,
+            skipped,
+        };
+        let (is_plan, effect) = (state.options.plan, state.options.effect());
         // Where nothing would be done there is nothing to ask about.
-        let effect = if state.differs() || state.promotion.is_some() { options.effect() } else { Effect::Read };
+        let effect = if state.differs() || state.promotion.is_some() { effect } else { Effect::Read };
         let stage = Stage { effect, environments, state, plan: show, run };
-        Ok(if options.plan { Stage { plan: show_plan, ..stage }.dry_run() } else { stage.ready() })
+        Ok(if is_plan { Stage { plan: show_plan, ..stage }.dry_run() } else { stage.ready() })
     }
 
     /// Also where it is there and did not stay yet.
@@ -105,7 +133,7 @@ impl DeployStage {
         let admitted = std::mem::take(&mut self.fresh).admit(cx, &mut self.target)?;
         for member in admitted.members() {
             remarks(cx, &member).iter().for_each(|remark| cx.console.note(remark));
-            if !self.accept_drift {
+            if !self.options.accept_drift {
                 refuse_drift(&self.target.env.env, &member)?;
             }
         }
@@ -140,9 +168,24 @@ impl DeployStage {
             let release = name(Some(self.payload.manifest.rid())).into();
             table.row(vec![Cell::from(host).tone(Tone::Strong), action, name(None).into(), release, 0.into()]);
         }
-        let promoted = self.promotion.as_ref().and_then(|it| it.plan.planned.first()).map(promotion_note);
-        promoted.into_iter().chain(self.notes.iter().cloned()).fold(Report::of(table), Report::note)
+        let rollout = format!("rollout: {}", self.origins);
+        self.all_notes().into_iter().chain([rollout]).fold(Report::of(table), Report::note)
     }
+
+    fn all_notes(&self) -> Vec<String> {
+        let promoted = self.promotion.as_ref().and_then(|it| it.plan.planned.first()).map(promotion_note);
+        promoted.into_iter().chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+/// Reaches the hosts; also why some were not reached, where that is allowed.
+fn reach(cx: &mut Cx, target: &DeployTarget, options: &DeployOptions) -> Result<(Fleet, Vec<Fault>), Fault> {
+    let (fleet, mut unreached) = target.open(cx)?;
+    let is_allowed = options.skip_unreachable && fleet.members().next().is_some();
+    if !unreached.is_empty() && !is_allowed {
+        return Err(unreached.swap_remove(0));
+    }
+    Ok((fleet, unreached))
 }
 
 /// `dev is promoted first: services.web.port, resources.memory_max`
@@ -164,8 +207,23 @@ fn show(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
 }
 
 fn show_plan(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
-    let code = (stage.exit_code && stage.differs()).then_some(2);
-    Ok(Some(Report { code, ..stage.report().note("nothing was changed") }))
+    let code = (stage.options.exit_code && stage.differs()).then_some(2);
+    let mut report = stage.report();
+    if let Some(written) = &stage.written {
+        if let Some(host) = stage.fresh.names().next() {
+            return Err(Fault::new(
+                FaultKind::Auth,
+                format!("{host} has no key yet: nothing is known of it for a plan"),
+            )
+            .with_advice(format!("`tkm bootstrap {host}` installs it")));
+        }
+        let DeployStage { target, payload, rollout, fleet, .. } = stage;
+        let planned = Planned { env: &target.env, written, payload, rollout: *rollout, fleet };
+        PlanFile::of(&planned).write(&written.path)?;
+        let path = written.path.display();
+        report = report.note(format!("wrote the plan to {path}: `org deploy --plan-in {path}` deploys it"));
+    }
+    Ok(Some(Report { code, ..report.note("nothing was changed") }))
 }
 
 /// Files of prod that were changed on a host are not replaced unseen.
@@ -203,59 +261,96 @@ fn drifted(drift: &Drift) -> String {
 }
 
 fn run(mut stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
-    let promoted = stage.promotion.as_ref().and_then(|it| it.plan.planned.first()).map(promotion_note);
-    promoted.iter().chain(&stage.notes).for_each(|note| cx.console.note(note));
+    stage.all_notes().iter().for_each(|note| cx.console.note(note));
     stage.admit(cx)?;
-    let (env, all) = (stage.target.env.env.to_string(), stage.fleet.members().count());
-    if !stage.differs() {
-        let sentence = format!("{env} is deployed already on {}", pluralize(all, "host"));
-        return Ok(Report::of(Table::new(&COLUMNS)).note(sentence));
+    let until = stage.wait.map(|wait| Instant::now() + wait);
+    loop {
+        if let Some(until) = until {
+            stage.wait_until_free(cx, until)?;
+        }
+        if !stage.differs() {
+            let hosts = pluralize(stage.fleet.members().count(), "host");
+            let sentence = format!("{} is deployed already on {hosts}", stage.target.env.env);
+            return Ok(Report::of(Table::new(&COLUMNS)).note(sentence));
+        }
+        let report = stage.deploy(cx)?;
+        // Another deploy was faster.
+        let is_taken = report.faults.iter().any(|fault| fault.kind == FaultKind::Locked);
+        if !is_taken || until.is_none_or(|until| Instant::now() >= until) {
+            return Ok(report);
+        }
+        (stage.fleet, stage.skipped) = reach(cx, &stage.target, &stage.options)?;
     }
-    let wanted: Vec<String> =
-        stage.fleet.members().filter(|it| stage.is_wanted(it)).map(|it| it.host.name.to_string()).collect();
-    let DeployStage { target, promotion, payload, fleet, rollout, .. } = stage;
-    if let Some(promotion) = promotion {
-        let org = organization(cx)?;
-        promote::carry_out(cx, &OrgStore::open(cx.paths, &org)?, promotion)?;
+}
+
+impl DeployStage {
+    fn wait_until_free(&self, cx: &mut Cx, until: Instant) -> Result<(), Fault> {
+        let Self { fleet, target, .. } = self;
+        let progress = Progress::of(cx.console, &target.halt, fleet);
+        let waited = progress.look(|on_text| fleet.wait_until_free(&target.reach(), until, on_text));
+        if self.target.halt.check().is_err() {
+            return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
+        }
+        waited?;
+        self.given.as_ref().map_or(Ok(()), |plan| plan.check(&self.payload, &self.fleet))
     }
-    let fleet = fleet.retain(|member| wanted.contains(&member.host.name.to_string()));
-    let holder = target.holder(cx);
-    let order = Order { holder: &holder, payload: &payload, rollout };
-    let progress = Progress::of(cx.console, &target.halt, &fleet);
-    progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
-    Ok(outcome(&env, payload.manifest.rid(), &fleet))
+
+    fn deploy(&mut self, cx: &mut Cx) -> Result<Report, Fault> {
+        if let Some(promotion) = self.promotion.take() {
+            let org = organization(cx)?;
+            promote::carry_out(cx, &OrgStore::open(cx.paths, &org)?, promotion)?;
+        }
+        let wanted: Vec<String> =
+            self.fleet.members().filter(|it| self.is_wanted(it)).map(|it| it.host.name.to_string()).collect();
+        self.fleet.retain(|member| wanted.contains(&member.host.name.to_string()));
+        let Self { target, payload, fleet, rollout, .. } = self;
+        let holder = target.holder(cx);
+        let order = Order { holder: &holder, payload, rollout: *rollout };
+        let progress = Progress::of(cx.console, &target.halt, fleet);
+        progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
+        Ok(self.outcome())
+    }
 }
 
 const COLUMNS: [(&str, &str); 5] =
     [("host", "HOST"), ("state", "STATE"), ("release", "RELEASE"), ("changes", "CHANGES"), ("why", "WHY")];
 
-fn outcome(env: &str, rid: &ReleaseId, fleet: &Fleet) -> Report {
-    let mut table = Table::new(&COLUMNS);
-    let (mut ends, mut advice) = (Vec::new(), None);
-    for mut member in fleet.members() {
-        let fault = member.fault.take();
-        let release = member.release(rid).cloned();
-        let tone = if member.state == State::Committed { Tone::Good } else { Tone::Bad };
-        table.row(vec![
-            Cell::from(member.host.name.as_str()).tone(Tone::Strong),
-            Cell::from(member.state.word()).tone(tone),
-            name(release.as_ref()).into(),
-            Value::from(member.changes.clone()).into(),
-            Value::from(fault.as_ref().map(ToString::to_string)).into(),
-        ]);
-        advice = advice.or_else(|| fault.as_ref().and_then(|fault| fault.advice.clone()));
-        ends.push(HostEnd {
-            host: member.host.name.to_string(),
-            state: member.state,
-            release: release.map(|rid| rid.as_str().to_owned()),
-            fault: fault.map(|fault| (fault.kind, fault.to_string())),
-        });
-    }
-    let verdict = verdict(env, rid.as_str(), &ends);
-    let sentence = verdict.sentence.clone();
-    let report = Report::of(table);
-    match verdict.into_fault(advice) {
-        Some(fault) => Report { faults: vec![fault], ..report },
-        None => report.note(sentence),
+impl DeployStage {
+    fn outcome(&self) -> Report {
+        let (env, rid) = (self.target.env.env.as_str(), self.payload.manifest.rid());
+        let mut table = Table::new(&COLUMNS);
+        let (mut ends, mut advice) = (Vec::new(), None);
+        for mut member in self.fleet.members() {
+            let fault = member.fault.take();
+            let release = member.release(rid).cloned();
+            let tone = if member.state == State::Committed { Tone::Good } else { Tone::Bad };
+            table.row(vec![
+                Cell::from(member.host.name.as_str()).tone(Tone::Strong),
+                Cell::from(member.state.word()).tone(tone),
+                name(release.as_ref()).into(),
+                Value::from(member.changes.clone()).into(),
+                Value::from(fault.as_ref().map(ToString::to_string)).into(),
+            ]);
+            advice = advice.or_else(|| fault.as_ref().and_then(|fault| fault.advice.clone()));
+            ends.push(HostEnd {
+                host: member.host.name.to_string(),
+                state: member.state,
+                release: release.map(|rid| rid.as_str().to_owned()),
+                fault: fault.map(|fault| (fault.kind, fault.to_string())),
+            });
+        }
+        let verdict = verdict(env, rid.as_str(), &ends);
+        let sentence = match self.skipped.len() {
+            0 => verdict.sentence.clone(),
+            skipped => {
+                let hosts = pluralize(skipped, "host");
+                format!("{}; {hosts} passed over: `org deploy @{env}` brings the release there", verdict.sentence)
+            }
+        };
+        let report = Report::of(table);
+        match (Verdict { sentence: sentence.clone(), ..verdict }).into_fault(advice) {
+            Some(fault) => Report { faults: vec![fault], ..report },
+            None => report.note(sentence),
+        }
     }
 }

@@ -9,13 +9,15 @@ use crate::command::org::context::{environment, organization};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::machine::State;
 use crate::deploy::record::Record;
-use crate::deploy::wire::Ask;
+use crate::deploy::release::ReleaseId;
+use crate::deploy::wire::{Ask, Facts};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::host::HostName;
 
 /// Show which release each host of an environment has, and its last deploy
 ///
-/// All hosts are asked at the same time. One that does not answer is a row.
+/// All hosts are asked at the same time. One that does not answer is a row. One that has another release than the one that was
+/// committed last is stale; a line says what brings it there.
 #[derive(Debug, clap::Args)]
 pub struct DeployStatus {
     /// The environment; default: the chosen one
@@ -43,7 +45,11 @@ impl Command for DeployStatus {
             ("why", "WHY"),
         ]);
         let mut report = Report::default();
-        for (host, asked) in target.ask(cx, &Ask::History) {
+        let answers = target.ask(cx, &Ask::History);
+        let newest = newest(answers.iter().filter_map(|(_, asked)| Some(&asked.as_ref().ok()?.0)));
+        let mut stale = Vec::new();
+        for (host, asked) in answers {
+            let host_name = host.name.clone();
             let host = Cell::from(host.name.as_str()).tone(Tone::Strong);
             let facts = match asked {
                 Ok((facts, _)) => facts,
@@ -60,6 +66,11 @@ impl Command for DeployStatus {
             let why = match (&facts.freeze, &facts.holder, last) {
                 (Some(freeze), _, _) => Some(format!("frozen by {}: {}", freeze.by, freeze.why)),
                 (None, Some(holder), _) => Some(format!("{} deploys", holder.by)),
+                (None, None, _) if newest.is_some() && facts.current != newest => {
+                    stale.push(host_name.to_string());
+                    let because = last.and_then(|last| last.why.as_ref()).map(|why| format!(": {why}"));
+                    Some(format!("stale{}", because.unwrap_or_default()))
+                }
                 (None, None, last) => last.and_then(|last| last.why.clone()),
             };
             table.row(vec![
@@ -73,8 +84,26 @@ impl Command for DeployStatus {
                 Value::from(why).into(),
             ]);
         }
-        Ok(report.and(table))
+        let report = report.and(table);
+        Ok(match newest.filter(|_| !stale.is_empty()) {
+            Some(newest) => {
+                let (hosts, env) = (stale.join(","), &target.env.env);
+                report.note(format!(
+                    "other hosts have {newest}: `org deploy @{env} --hosts {hosts}` deploys what they lack"
+                ))
+            }
+            None => report,
+        })
     }
+}
+
+/// The release that was committed last, on whichever host. Names of deploys begin with the time of their deployer.
+fn newest<'a>(hosts: impl Iterator<Item = &'a Facts>) -> Option<ReleaseId> {
+    let committed = hosts.filter_map(|facts| {
+        let last = facts.last.as_ref().filter(|last| last.state == State::Committed)?;
+        (facts.current.as_ref() == Some(&last.rid)).then_some(last)
+    });
+    committed.max_by(|one, other| one.txid.cmp(&other.txid)).map(|last| last.rid.clone())
 }
 
 /// The hosts of an environment that are asked.
