@@ -141,8 +141,8 @@ fn hosts(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut found = things(last, live, NameKind::Host);
     found.retain(|it| !named.contains(&it.value.as_str()));
     for it in &mut found {
-        let whole = format!("{before},{}", it.value);
-        it.display = Some(std::mem::replace(&mut it.value, whole));
+        it.value = format!("{before},{}", it.value);
+        it.match_indices.iter_mut().for_each(|index| *index += before.len() + 1);
     }
     found
 }
