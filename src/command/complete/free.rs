@@ -7,6 +7,7 @@ use std::any::TypeId;
 
 use clap::Arg;
 
+use crate::base::rollout::Share;
 use crate::base::size::Size;
 use crate::base::time::HumanDuration;
 use crate::base::time_spec::TimeSpec;
@@ -21,6 +22,7 @@ use crate::tsm::port::PortSpec;
 type Examples = (fn() -> TypeId, &'static [(&'static str, &'static str)]);
 
 const EXAMPLES: &[Examples] = &[
+    (TypeId::of::<Share>, &[("25%", "a quarter of all hosts"), ("2", "two hosts")]),
     (
         TypeId::of::<TimeSpec>,
         &[
@@ -115,6 +117,7 @@ pub(super) const FREE_TYPES: &[FreeType] = &[
 #[cfg(test)]
 pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("*", "instances", "how many is for the operator to say"),
+    ("*", "canary", "how many is for the operator to say"),
     ("*", "pre_hook", "a command line for a shell"),
     ("tsm start", "name", "a new name"),
     ("history", "delete", "`history` shows the numbers"),
