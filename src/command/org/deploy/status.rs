@@ -63,16 +63,10 @@ impl Command for DeployStatus {
                 }
             };
             let last = facts.last.as_ref();
-            let why = match (&facts.freeze, &facts.holder, last) {
-                (Some(freeze), _, _) => Some(format!("frozen by {}: {}", freeze.by, freeze.why)),
-                (None, Some(holder), _) => Some(format!("{} deploys", holder.by)),
-                (None, None, _) if newest.is_some() && facts.current != newest => {
-                    stale.push(host_name.to_string());
-                    let because = last.and_then(|last| last.why.as_ref()).map(|why| format!(": {why}"));
-                    Some(format!("stale{}", because.unwrap_or_default()))
-                }
-                (None, None, last) => last.and_then(|last| last.why.clone()),
-            };
+            if is_stale(&facts, newest.as_ref()) {
+                stale.push(host_name.to_string());
+            }
+            let why = why(&facts, newest.as_ref());
             table.row(vec![
                 host,
                 name(facts.current.as_ref()).into(),
@@ -94,6 +88,22 @@ impl Command for DeployStatus {
             }
             None => report,
         })
+    }
+}
+
+fn is_stale(facts: &Facts, newest: Option<&ReleaseId>) -> bool {
+    newest.is_some() && facts.current.as_ref() != newest && facts.freeze.is_none() && facts.holder.is_none()
+}
+
+fn why(facts: &Facts, newest: Option<&ReleaseId>) -> Option<String> {
+    let last = facts.last.as_ref().and_then(|last| last.why.clone());
+    match (&facts.freeze, &facts.holder) {
+        (Some(freeze), _) => Some(format!("frozen by {}: {}", freeze.by, freeze.why)),
+        (None, Some(holder)) => Some(format!("{} deploys", holder.by)),
+        (None, None) if is_stale(facts, newest) => {
+            Some(format!("stale{}", last.map(|why| format!(": {why}")).unwrap_or_default()))
+        }
+        (None, None) => last,
     }
 }
 
