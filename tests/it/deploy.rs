@@ -21,12 +21,14 @@ mod faults;
 mod first;
 mod interrupts;
 mod large;
+mod keys;
 mod link;
 mod network;
 mod plans;
 mod reach;
 mod rows;
 mod secrecy;
+mod uploads;
 mod walk;
 
 /// An operator's machine and the hosts of `dev`: `web-1`, `web-2`, …

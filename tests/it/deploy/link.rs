@@ -1,9 +1,9 @@
-//! The way between an operator's machine and a host: it counts connections, and can hang or be cut.
+//! The way between an operator's machine and a host: it counts what passes, and can hang or be cut.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::waiting::pause;
@@ -27,6 +27,11 @@ struct Shared {
     target: AtomicU16,
     state: AtomicU8,
     connections: AtomicUsize,
+    /// Bytes from the operator to the host.
+    sent: AtomicU64,
+    /// Once so many were sent, the link gets the state `then`.
+    until: AtomicU64,
+    then: AtomicU8,
 }
 
 impl Link {
@@ -38,6 +43,9 @@ impl Link {
             target: AtomicU16::new(target),
             state: AtomicU8::new(PASSES),
             connections: AtomicUsize::new(0),
+            sent: AtomicU64::new(0),
+            until: AtomicU64::new(u64::MAX),
+            then: AtomicU8::new(PASSES),
         });
         let own = shared.clone();
         std::thread::spawn(move || accept(&listener, &own));
@@ -64,8 +72,34 @@ impl Link {
         self.shared.state.store(CLOSED, Ordering::SeqCst);
     }
 
+    /// The same once so many more bytes were sent to the host.
+    pub(super) fn cut_after(&self, bytes: u64) {
+        self.after(bytes, CUT);
+    }
+
+    /// It hangs once so many more bytes were sent to the host.
+    pub(super) fn hang_after(&self, bytes: u64) {
+        self.after(bytes, HANGS);
+    }
+
+    fn after(&self, bytes: u64, then: u8) {
+        self.shared.then.store(then, Ordering::SeqCst);
+        self.shared.until.store(self.sent() + bytes, Ordering::SeqCst);
+    }
+
+    /// True while nothing passes.
+    pub(super) fn hangs(&self) -> bool {
+        self.shared.state.load(Ordering::SeqCst) == HANGS
+    }
+
+    /// How many bytes were sent to the host.
+    pub(super) fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::SeqCst)
+    }
+
     /// All passes again.
     pub(super) fn mend(&self) {
+        self.shared.until.store(u64::MAX, Ordering::SeqCst);
         self.shared.state.store(PASSES, Ordering::SeqCst);
     }
 
@@ -107,12 +141,17 @@ fn connect(client: TcpStream, shared: &Arc<Shared>) {
     let target = shared.target.load(Ordering::SeqCst);
     let Ok(host) = TcpStream::connect(("127.0.0.1", target)) else { return };
     let (Ok(client_too), Ok(host_too), own) = (client.try_clone(), host.try_clone(), shared.clone()) else { return };
-    let back = std::thread::spawn(move || pump(&host_too, &client_too, &own));
-    pump(&client, &host, shared);
+    let back = std::thread::spawn(move || pump(&host_too, &client_too, &own, |_| {}));
+    pump(&client, &host, shared, |bytes| {
+        let sent = shared.sent.fetch_add(bytes, Ordering::SeqCst) + bytes;
+        if sent >= shared.until.load(Ordering::SeqCst) {
+            shared.state.store(shared.then.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    });
     let _ = back.join();
 }
 
-fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) {
+fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, passed: impl Fn(u64)) {
     let mut bytes = [0; 16 << 10];
     let _ = from.set_read_timeout(Some(LOOK));
     loop {
@@ -133,5 +172,6 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) {
             let _ = from.shutdown(Shutdown::Both);
             return;
         }
+        passed(length as u64);
     }
 }
