@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::give_up::{GivenUp, When, give_up};
 use super::place::Place;
 use crate::base::fault::{Fault, FaultKind};
+use crate::deploy::error::RecordError;
 use crate::sys::file::FileError;
 use crate::sys::{daemonize, kernel, process};
 
@@ -79,8 +80,11 @@ fn wait(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
     let until = Instant::now() + limit;
     let mut seen = Instant::now();
     loop {
-        if place.files().read(txid).is_ok_and(|record| record.state.has_ended()) {
-            return Ok(());
+        match place.files().read(txid) {
+            Ok(record) if record.state.has_ended() => return Ok(()),
+            // It was removed, with all that could be put back.
+            Err(gone @ RecordError::Unknown(_)) => return Err(gone.into()),
+            _ => {}
         }
         if place.files().holder().is_some_and(|holder| holder.txid == txid) {
             seen = Instant::now();

@@ -400,3 +400,22 @@ fn a_disk_that_becomes_full_leaves_the_old_release_and_no_parts() {
     assert_eq!(site.mode().as_deref(), Some("two"));
     assert!(!site.org().join("deploy/reserve").exists());
 }
+
+#[test]
+fn a_watcher_ends_when_there_is_nothing_to_put_back_any_more() {
+    let mut site = Site::new();
+    let payload = site.payload("one");
+    let agent = site.until(&payload, "gone", State::Armed);
+    let home = site.home().display().to_string();
+    let watchers = || {
+        let is = |words: &[Vec<u8>]| {
+            words.iter().any(|word| word == b"deploy-watch")
+                && words.iter().any(|word| word.starts_with(home.as_bytes()))
+        };
+        sandbox::running(is)
+    };
+    assert_eq!(watchers().len(), 1);
+    kill_hard(agent.0.pid());
+    fs::rename(site.home().join("tetra"), site.home().join("away")).expect("ours");
+    eventually("it ends", || watchers().is_empty());
+}
