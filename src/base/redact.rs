@@ -4,6 +4,7 @@
 //! into commands and words (`reading`); what a word holds is recognized by its own parts (`word`), by its shape (`shape`), and
 //! by the words before it (`words`, `tool`). A word that holds blanks or quotes is a text again.
 
+mod input;
 mod name;
 mod name_words;
 mod shell_words;
@@ -16,7 +17,7 @@ mod words;
 use std::ops::Range;
 
 pub use name::{NameVerdict, classify, is_secret_name};
-use shell_words::{ShellStatement, ShellWord};
+use shell_words::ShellWord;
 pub use tokens::tokens;
 
 /// What replaces a secret.
@@ -79,12 +80,9 @@ pub fn variable(key: &str, value: &str) -> String {
 fn in_text(text: &str, depth: usize) -> Vec<Range<usize>> {
     let mut found = word::anywhere(text);
     let statements = shell_words::statements(text);
-    let given = |at: usize| statements.get(at + 1).is_some_and(takes_secret);
-    for (at, statement) in statements.iter().enumerate() {
+    for (statement, typed) in statements.iter().zip(input::typed(&statements)) {
         let hidden = in_words(&statement.words, depth);
-        let is_typed = statement.piped && given(at) && statement.words.first().is_some_and(prints);
-        for (index, (word, hidden)) in statement.words.iter().zip(hidden).enumerate() {
-            let typed = (is_typed && index > 0 && !word.text.starts_with('-')).then_some(0..word.text.len());
+        for ((word, hidden), typed) in statement.words.iter().zip(hidden).zip(typed) {
             found.extend(hidden.iter().chain(&typed).flat_map(|part| word.source_ranges(part)));
         }
     }
@@ -106,18 +104,6 @@ fn in_words(words: &[ShellWord], depth: usize) -> Vec<Vec<Range<usize>>> {
         }
     }
     found
-}
-
-fn prints(word: &ShellWord) -> bool {
-    matches!(word.text.as_str(), "echo" | "printf")
-}
-
-/// A command that reads a secret.
-fn takes_secret(statement: &ShellStatement) -> bool {
-    let has = |wanted: &str| statement.words.iter().any(|word| word.text == wanted);
-    ["--password-stdin", "--with-token", "chpasswd", "passwd"].iter().any(|word| has(word))
-        || (has("sudo") && has("-S"))
-        || ((has("secrets") || has("secret")) && (has("set") || has("put")))
 }
 
 /// The text with a mask for each part; parts that touch get one.
@@ -201,7 +187,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 98] = [
+    const LINES: [(&str, &str); 123] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -280,6 +266,31 @@ mod tests {
         ("sqlplus scott/tiger@db", "sqlplus scott/***@db"),
         ("htpasswd -nb me hunter2", "htpasswd -nb me ***"),
         ("htpasswd file me", "htpasswd file me"),
+        ("cargo login --registry x hunter2", "cargo login --registry x ***"),
+        ("cargo run -p shop --release", "cargo run -p shop --release"),
+        ("ngrok authtoken hunter2", "ngrok authtoken ***"),
+        ("ngrok http 80", "ngrok http 80"),
+        ("mc alias set n http://h me hunter2", "mc alias set n http://h me ***"),
+        ("doctl auth init -t hunter2", "doctl auth init -t ***"),
+        ("snyk auth hunter2", "snyk auth ***"),
+        ("openssl passwd -6 hunter2", "openssl passwd -6 ***"),
+        ("ansible-vault encrypt_string hunter2 --name a", "ansible-vault encrypt_string *** --name a"),
+        ("gitlab-runner register -r hunter2 -u h", "gitlab-runner register -r *** -u h"),
+        ("mkpasswd -m sha-512 hunter2", "mkpasswd -m sha-512 ***"),
+        ("curl -sSu me:hunter2 h", "curl -sSu me:*** h"),
+        ("tar -xzu a:b", "tar -xzu a:***"),
+        ("curl -E a.pem:hunter2 h", "curl -E a.pem:*** h"),
+        ("ssh-keygen -t ed25519 -N hunter2 -f k", "ssh-keygen -t ed25519 -N *** -f k"),
+        ("vault operator unseal hunter2", "vault operator unseal ***"),
+        ("consul kv put app/password hunter2", "consul kv put app/password ***"),
+        ("pulumi config set --secret dbPassword hunter2", "pulumi config set --secret *** ***"),
+        ("netlify env:set API_KEY hunter2", "netlify env:set API_KEY ***"),
+        ("jq --arg token hunter2 --arg name x .", "jq --arg token *** --arg name x ."),
+        ("twine upload -phunter2 d", "twine upload -p*** d"),
+        ("neo4j-admin set-initial-password hunter2", "neo4j-admin set-initial-password ***"),
+        ("zip -eP hunter2 a.zip b", "zip -eP *** a.zip b"),
+        ("samba-tool user create me hunter2", "samba-tool user create me ***"),
+        ("redis-cli ACL SETUSER me on >hunter2", "redis-cli ACL SETUSER me on >***"),
         ("vault login hunter2", "vault login ***"),
         ("aws configure set aws_secret_access_key hunter2", "aws configure set aws_secret_access_key ***"),
         ("npm config set //r/:_authToken=hunter2", "npm config set //r/:_authToken=***"),
@@ -363,6 +374,29 @@ mod tests {
             ("mysql -e \"CREATE USER a IDENTIFIED BY 'hunter2'\"", "mysql -e \"CREATE USER a IDENTIFIED BY '***'\""),
             ("!echo hunter2 | docker login --password-stdin", "!echo *** | docker login --password-stdin"),
             ("!echo 'root:hunter2' | sudo chpasswd", "!echo '***' | sudo chpasswd"),
+            ("echo hunter2 | sudo -kS id", "echo *** | sudo -kS id"),
+            ("printf %s hunter2 | docker secret create n -", "printf *** *** | docker secret create n -"),
+            ("echo -n hunter2 | vercel env add A production", "echo -n *** | vercel env add A production"),
+            ("gh auth login --with-token <<< hunter2", "gh auth login --with-token <<< ***"),
+            ("chpasswd <<<'root:hunter2'; ls", "chpasswd <<<'***'; ls"),
+            ("cat <<< hello", "cat <<< hello"),
+            (
+                "docker login --password-stdin <<EOF\nhunter2 x\nEOF\nls y",
+                "docker login --password-stdin <<EOF\n*** ***\nEOF\nls y",
+            ),
+            ("sudo -S id <<-'E' && ls\nhunter2\nE\nls", "sudo -S id <<-'E' && ls\n***\nE\nls"),
+            ("cat <<EOF\nhello\nEOF", "cat <<EOF\nhello\nEOF"),
+            ("rsync --password-file=<(echo hunter2) a b", "rsync --password-file=<(echo ***) a b"),
+            ("wg set wg0 private-key <(printf hunter2) x", "wg set wg0 private-key <(printf ***) x"),
+            ("diff <(echo a) <(echo b)", "diff <(echo a) <(echo b)"),
+            ("git clone https://abc:x-oauth-basic@h/a", "git clone https://***:x-oauth-basic@h/a"),
+            ("curl -u sk_abcdefghijklmnop: h", "curl -u ***: h"),
+            ("curl -u me: h", "curl -u me: h"),
+            ("x \"SELECT PASSWORD('hunter2')\"", "x \"SELECT PASSWORD('***')\""),
+            (r#"sops --set '["db"]["password"] "hunter2"' f"#, r#"sops --set '["db"]["password"] "***"' f"#),
+            ("x \"d['password'] = 'hunter2'\"", "x \"d['password'] = '***'\""),
+            ("x \"t['token']['name'] 'a'\"", "x \"t['token']['name'] 'a'\""),
+            ("x \"ALTER USER a IDENTIFIED WITH b BY 'hunter2'\"", "x \"ALTER USER a IDENTIFIED WITH b BY '***'\""),
             ("tsm list | curl -H 'x' TOKEN=abc # TOKEN=abc", "tsm list | curl -H 'x' TOKEN=*** # TOKEN=***"),
             ("watch \"sh -c 'x --token hunter2'\"", "watch \"sh -c 'x --token ***'\""),
             ("env PORT=1 A_TOKEN=x node 'https://u:p@h'", "env PORT=1 A_TOKEN=*** node 'https://u:***@h'"),

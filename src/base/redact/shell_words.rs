@@ -45,6 +45,8 @@ pub(super) struct ShellStatement {
     pub words: Vec<ShellWord>,
     /// What it prints goes to the next one.
     pub piped: bool,
+    /// It is the first one of its line, and not of the text.
+    pub begins_line: bool,
 }
 
 /// The simple commands of a text, those of `$(…)` and of both sides of `|` and `&&` too.
@@ -73,7 +75,11 @@ impl ShellWordReader<'_> {
         let next = self.rest.peek().map(|&(_, next)| next);
         let place = start..start + c.len_utf8();
         match c {
-            ';' | '\n' | '`' => self.end_statement(),
+            ';' | '`' => self.end_statement(),
+            '\n' => {
+                self.end_statement();
+                self.done.last_mut().expect("one was just begun").begins_line = true;
+            }
             '|' if next != Some('|') => self.end_piped_statement(),
             '|' => self.end_statement(),
             // In the middle of a word it is most likely part of a URL or of a password.

@@ -30,7 +30,7 @@ impl Tool {
 
 const NONE: Tool = Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false };
 
-const TOOLS: [Tool; 28] = [
+const TOOLS: [Tool; 40] = [
     Tool {
         names: &[
             "mysql",
@@ -49,7 +49,7 @@ const TOOLS: [Tool; 28] = [
         attached: &["-p"],
         ..NONE
     },
-    Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh"], separate: &["-p"], attached: &["-p"], ..NONE },
+    Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh", "twine"], separate: &["-p"], attached: &["-p"], ..NONE },
     Tool {
         names: &[
             "mongo",
@@ -68,7 +68,8 @@ const TOOLS: [Tool; 28] = [
     Tool {
         names: &["redis-cli", "valkey-cli", "keydb-cli", "redis-benchmark"],
         separate: &["-a", "AUTH", "auth", "requirepass", "masterauth"],
-        attached: &["-a"],
+        // `ACL SETUSER name >password`
+        attached: &["-a", ">"],
         ..NONE
     },
     Tool {
@@ -82,12 +83,13 @@ const TOOLS: [Tool; 28] = [
     Tool { names: &["zip", "unzip", "zipcloak"], separate: &["-P"], attached: &["-P"], ..NONE },
     Tool { names: &["7z", "7za", "7zz", "7zr", "rar", "unrar"], attached: &["-hp", "-p"], ..NONE },
     Tool {
-        names: &["sqlcmd", "bcp", "tsql", "ipmitool", "mosquitto_pub", "mosquitto_sub"],
+        names: &["sqlcmd", "bcp", "tsql", "mssql-cli", "ipmitool", "mosquitto_pub", "mosquitto_sub", "mqttx"],
         separate: &["-P"],
         attached: &["-P"],
         ..NONE
     },
-    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass"], ..NONE },
+    // `openssl passwd -6 SECRET`
+    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass", "-6", "-5", "-1", "-apr1"], ..NONE },
     Tool {
         names: &["lftp", "ncftp", "ncftpput", "ncftpget"],
         separate: &["-p"],
@@ -101,7 +103,7 @@ const TOOLS: [Tool; 28] = [
         names: &["curl"],
         separate: &["-b"],
         attached: &["-b"],
-        pair: Some((&["-u", "--user", "-U", "--proxy-user"], ':')),
+        pair: Some((&["-u", "--user", "-U", "--proxy-user", "-E", "--cert", "--proxy-cert"], ':')),
         ..NONE
     },
     Tool {
@@ -110,15 +112,27 @@ const TOOLS: [Tool; 28] = [
         attached: &[],
         ..NONE
     },
-    Tool { names: &["htpasswd"], after: &["-b"], last: true, ..NONE },
-    Tool { names: &["vault", "bao"], after: &["login"], last: true, ..NONE },
+    Tool { names: &["htpasswd", "mosquitto_passwd"], after: &["-b"], last: true, ..NONE },
+    Tool { names: &["vault", "bao", "cargo"], after: &["login", "unseal"], last: true, ..NONE },
+    Tool { names: &["ngrok"], after: &["authtoken", "add-authtoken"], last: true, ..NONE },
+    Tool { names: &["mc", "mcli"], after: &["set", "add"], last: true, ..NONE },
+    Tool { names: &["snyk"], after: &["auth"], last: true, ..NONE },
+    Tool { names: &["rclone"], after: &["obscure"], last: true, ..NONE },
+    Tool { names: &["mkpasswd"], last: true, ..NONE },
+    Tool { names: &["ansible-vault"], separate: &["encrypt_string"], ..NONE },
+    Tool { names: &["doctl", "codecov", "vercel"], separate: &["-t"], ..NONE },
+    Tool { names: &["ssh-keygen"], separate: &["-N", "-P"], ..NONE },
+    Tool { names: &["samba-tool"], after: &["create", "setpassword"], last: true, ..NONE },
+    Tool { names: &["pdftk"], separate: &["input_pw", "owner_pw", "user_pw"], ..NONE },
+    Tool { names: &["teamviewer"], separate: &["passwd"], ..NONE },
+    Tool { names: &["gitlab-runner"], separate: &["-r", "-t"], ..NONE },
     Tool { names: &["rabbitmqctl"], after: &["add_user", "change_password", "authenticate_user"], last: true, ..NONE },
     Tool { names: &["wpa_passphrase"], last: true, ..NONE },
     Tool { names: &["useradd", "usermod"], separate: &["-p"], ..NONE },
     Tool { names: &["swaks"], separate: &["-ap"], ..NONE },
     Tool { names: &["sendemail", "sendEmail"], separate: &["-xp"], ..NONE },
     Tool { names: &["rdesktop", "vncpasswd"], separate: &["-p"], ..NONE },
-    Tool { names: &["xfreerdp", "wlfreerdp"], attached: &["/p:"], ..NONE },
+    Tool { names: &["xfreerdp", "xfreerdp3", "wlfreerdp", "freerdp"], attached: &["/p:"], ..NONE },
     Tool { names: &["nmcli"], separate: &["password", "wifi-sec.psk", "802-11-wireless-security.psk"], ..NONE },
     Tool { names: &["sqlplus", "expdp", "impdp", "sqlldr", "rman"], pair: Some((&[""], '/')), ..NONE },
     Tool { names: &["aws", "az"], separate: &["--value", "--secret-string"], ..NONE },
@@ -206,6 +220,42 @@ const OTHER_P: [&str; 74] = [
 pub(super) fn find(word: &str) -> Option<&'static Tool> {
     let name = base(word);
     TOOLS.iter().find(|tool| tool.names.contains(&name))
+}
+
+/// Options whose value is a file in which a secret is; a shell writes such a file with `<(…)`.
+pub(super) fn names_secret_file(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    ["pass", "secret", "token", "key", "cred", "auth"].iter().any(|part| word.contains(part))
+}
+
+/// Words of which one has to be in a command that reads a secret from its input, and one beside it; none is needed if empty.
+const READERS: [(&str, &[&str]); 16] = [
+    ("--password-stdin", &[]),
+    ("--with-token", &[]),
+    ("password_stdin", &[]),
+    ("--passphrase-fd", &[]),
+    ("--stdin", &["passwd", "sudo"]),
+    ("chpasswd", &[]),
+    ("passwd", &[]),
+    ("smbpasswd", &[]),
+    ("cryptsetup", &[]),
+    ("kinit", &[]),
+    ("stdin", &["-pass", "-passin", "-passout"]),
+    ("secrets", SETS),
+    ("secret", SETS),
+    ("env", &["add"]),
+    ("variable", &["set"]),
+    ("login", &["-"]),
+];
+
+const SETS: &[&str] = &["set", "put", "create", "add", "import", "versions", "insert"];
+
+/// A command that reads a secret from its input.
+pub(super) fn reads_secret(words: &[&str]) -> bool {
+    let has = |wanted: &str| words.contains(&wanted);
+    let asks = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('S');
+    READERS.iter().any(|(word, beside)| has(word) && (beside.is_empty() || beside.iter().any(|it| has(it))))
+        || (has("sudo") && words.iter().any(asks))
 }
 
 /// True for a program whose `-p` is known to be something else.

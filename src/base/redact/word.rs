@@ -121,20 +121,25 @@ fn is_place(value: &str) -> bool {
     value.starts_with('/') || is_version || matches!(value, "latest" | "stable" | "main")
 }
 
-/// The values of pairs with quotes: `"name": "value"`, `name: 'value'`, `"name": 1`, `'name' => 'value'`.
+/// The values of pairs with quotes: `"name": "value"`, `name: 'value'`, `"name": 1`, `'name' => 'value'`, `["name"] "value"`,
+/// `['name'] = 'value'`, `PASSWORD('value')`.
 fn pairs(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (at, sign) in text.match_indices([':', '=']) {
-        let before = text[..at].trim_end();
+    for (at, sign) in text.match_indices([':', '=', ']', '(']) {
+        let before = text[..at].trim_end().trim_end_matches(']');
         let key = before.trim_end_matches(['"', '\'', '\\']);
         let name = name_at_end(key);
         let is_quoted = key.len() < before.len();
         if name.is_empty() || !name::is_plain(name) || weight(name) == Weight::None {
             continue;
         }
+        if (sign == "(" && !name.eq_ignore_ascii_case("password")) || (sign == "]" && !is_quoted) {
+            continue;
+        }
         let rest = text[at + sign.len()..].trim_start_matches('>').trim_start();
         let begin = text.len() - rest.len();
-        let value = quoted(rest).or_else(|| is_quoted.then(|| bare(rest)).flatten());
+        let bare = || Some(rest).filter(|_| is_quoted && matches!(sign, ":" | "=")).and_then(bare);
+        let value = quoted(rest).or_else(bare);
         let Some(value) = value.map(|value| begin + value.start..begin + value.end) else { continue };
         if can_hold(weight(name), &text[value.clone()]) {
             found.push(value);
@@ -177,6 +182,9 @@ fn urls(text: &str) -> Vec<Range<usize>> {
         let authority = all.split(['/', '?', '#']).next().unwrap_or_default();
         if let Some(user) = authority.rfind('@').or_else(|| unencoded(all, authority)) {
             match all[..user].find(':') {
+                // The token is the name, and the password says so.
+                Some(colon) if all[colon + 1..user] == *"x-oauth-basic" => found.push(begin..begin + colon),
+                Some(colon) if colon + 1 == user && colon >= 20 => found.push(begin..begin + colon),
                 Some(colon) => found.push(begin + colon + 1..begin + user),
                 None if user >= 20 => found.push(begin..begin + user),
                 None => {}

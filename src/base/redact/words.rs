@@ -40,6 +40,8 @@ enum Expect {
     Quoted,
     /// It is a secret, or says of what scheme the next one is.
     Authorization(Weight),
+    /// It is a name, and its value follows.
+    Name,
     /// It is a word of a setting that takes a value.
     Skipped,
 }
@@ -62,6 +64,8 @@ struct ScanState {
     /// `-u a:b` is known to be something else.
     groups: bool,
     login: bool,
+    /// `IDENTIFIED [WITH plugin]` was seen, which `BY 'password'` follows.
+    identified: bool,
     /// A verb was seen that a name and its value follow.
     sets: bool,
     secrets: Option<Setting>,
@@ -95,7 +99,8 @@ impl ScanState {
     /// The part of a word that is secret.
     fn feed(&mut self, word: &ShellWord) -> Option<Range<usize>> {
         let text = word.text.as_str();
-        let whole = || Some(0..text.len()).filter(|all| !all.is_empty() && !is_reference(text));
+        let is_given = !text.is_empty() && !matches!(text, "<" | "=") && !is_reference(text);
+        let whole = || Some(0..text.len()).filter(|_| is_given);
         let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
         let spans = match self.expect {
             Expect::Value(weight) if !is_option && can_hold(weight, text) => whole(),
@@ -114,7 +119,12 @@ impl ScanState {
 
     /// What follows the sign in `user:password`.
     fn behind(&self, text: &str, sign: char) -> Option<Range<usize>> {
+        /// A shorter word is a user whose password is empty.
+        const MIN_TOKEN: usize = 16;
         let at = text.find(sign).filter(|at| !text[*at..].starts_with("://"))?;
+        if sign == ':' && at + 1 == text.len() && at >= MIN_TOKEN && !is_reference(&text[..at]) {
+            return Some(0..at);
+        }
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let ids = is_number(&text[..at]) && is_number(&text[at + 1..]);
         let end = if sign == '/' { text.rfind('@').unwrap_or(text.len()) } else { text.len() };
@@ -175,6 +185,10 @@ impl ScanState {
             }
             self.expect = self.expects(text, expected);
         }
+        // What was taken for the value of a switch is the name of what is set.
+        if is_secret && self.sets && name::is_plain(text) && weight(text) == Weight::Strong {
+            self.expect = Expect::Value(Weight::Strong);
+        }
         text.clone_into(&mut self.last);
     }
 
@@ -194,15 +208,19 @@ impl ScanState {
             }
         }
         if tool::has_another_p(text) {
-            (self.tool, self.other_p, self.login) = (None, true, false);
+            (self.tool, self.other_p, self.login) = (self.tool.filter(|_| tool::find(text).is_some()), true, false);
         }
         self.groups = (self.groups || tool::has_groups(text)) && self.tool.is_none();
         match text {
             "login" => self.login = true,
+            _ if text.eq_ignore_ascii_case("identified") => self.identified = true,
             "set" if matches!(self.last.as_str(), "secrets" | "secret") => self.secrets = Some(Setting::default()),
-            "put" | "patch" if self.last == "kv" => self.secrets = Some(Setting::default()),
+            "put" | "patch" if self.last == "kv" => {
+                (self.secrets, self.sets) = (Some(Setting::default()), true);
+            }
             "write" if tool::is_vault(&self.last) => self.secrets = Some(Setting::default()),
             "set" | "SET" | "setenv" | "config" | "put" | "setex" => self.sets = true,
+            _ if text.ends_with(":set") => self.sets = true,
             _ => {}
         }
     }
@@ -212,8 +230,11 @@ impl ScanState {
         if let Some(signed) = signed(text, expected) {
             return signed;
         }
+        if expected == Expect::Name {
+            return if weight(text) == Weight::None { Expect::Nothing } else { Expect::Value(Weight::Strong) };
+        }
         let tool = self.tool.filter(|_| self.ready);
-        if tool.is_some_and(|tool| tool.separate.contains(&text)) {
+        if tool.is_some_and(|tool| tool.separate.contains(&text) || ends_cluster(text, tool.separate)) {
             return Expect::Value(Weight::Strong);
         }
         if self.secrets.is_some() && matches!(text, "-b" | "--body" | "--value") {
@@ -224,8 +245,9 @@ impl ScanState {
         }
         let (pairs, sign) = self.pairs();
         match text {
-            _ if pairs.contains(&text) => Expect::Pair(sign),
+            _ if pairs.contains(&text) || ends_cluster(text, pairs) => Expect::Pair(sign),
             _ if pairs.contains(&"") && !text.starts_with('-') => Expect::Pair(sign),
+            "--arg" | "--argstr" => Expect::Name,
             "-p" if self.login => Expect::Value(Weight::Strong),
             "-p" if tool.is_none() && !self.other_p => Expect::Unnamed,
             _ if text.starts_with('-') => option(text),
@@ -235,10 +257,14 @@ impl ScanState {
 
     /// What a word that is not an option says about the next one.
     fn bare(&self, text: &str) -> Expect {
-        let is_by = text.eq_ignore_ascii_case("by") && self.last.eq_ignore_ascii_case("identified");
+        let is_by = text.eq_ignore_ascii_case("by") && self.identified;
         if is_by || ["password", "passwd", "passphrase"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
             let sets = self.sets && !is_by;
             return if sets { Expect::Value(Weight::Strong) } else { Expect::Quoted };
+        }
+        let orders = ["set-", "reset-", "change-", "update-"].iter().any(|verb| text.starts_with(verb));
+        if orders && ["password", "passwd", "passphrase"].iter().any(|word| text.ends_with(word)) {
+            return Expect::Value(Weight::Strong);
         }
         // What is set may be called `app/password`, or `//registry/:_authToken`.
         let name = if self.sets { text.rsplit(['/', ':']).next().unwrap_or_default() } else { text };
@@ -254,7 +280,7 @@ impl ScanState {
 
 /// What a word that ends in a sign, or is one, or the scheme of an authorization, says about the next one.
 fn signed(text: &str, expected: Expect) -> Option<Expect> {
-    if let (Expect::Sign(weight), ":" | "=" | "=>" | ":=") = (expected, text) {
+    if let (Expect::Sign(weight), ":" | "=" | "=>" | ":=") | (Expect::Value(weight), "=") = (expected, text) {
         return Some(Expect::Authorization(weight));
     }
     if let (Expect::Quoted, ":" | "=" | "=>" | ":=" | "for" | "FOR") = (expected, text) {
@@ -271,6 +297,12 @@ fn signed(text: &str, expected: Expect) -> Option<Expect> {
     let begins = text.eq_ignore_ascii_case("bearer") || (is_scheme(scheme) && is_named);
     let goes_on = matches!(expected, Expect::Authorization(_)) && is_scheme(text);
     (begins || goes_on).then_some(Expect::Value(Weight::Strong))
+}
+
+/// `-sSu`, whose last letter is one of these options.
+fn ends_cluster(text: &str, options: &[&str]) -> bool {
+    let letters = text.strip_prefix('-').filter(|it| it.len() > 1 && it.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    letters.is_some_and(|it| options.iter().any(|option| option.len() == 2 && it.ends_with(&option[1..])))
 }
 
 /// `--token` and `-password`, with their value in the next word.
