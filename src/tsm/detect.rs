@@ -147,10 +147,11 @@ fn parse_interpreter_args(kind: ProcessType, words: &[String]) -> CommandShape {
     let mut at = 1;
     while let Some(word) = words.get(at).map(String::as_str) {
         let has_next = at + 1 < words.len();
-        if module.contains(&word) && has_next {
+        let is_any = |options: &[&str]| options.contains(&word) || is_cluster(word, options, valued);
+        if is_any(module) && has_next {
             return CommandShape { module: Some(at + 1), arguments: at + 2, ..shape };
         }
-        if code.contains(&word) {
+        if is_any(code) {
             return CommandShape { arguments: (at + 2).min(words.len()), ..shape };
         }
         if !word.starts_with(['-', '+']) {
@@ -159,6 +160,13 @@ fn parse_interpreter_args(kind: ProcessType, words: &[String]) -> CommandShape {
         at += if valued.contains(&word) { 2 } else { 1 };
     }
     shape
+}
+
+/// Letters behind one `-`, such as `-lc`, with one of these options among them, and no option with its value.
+fn is_cluster(word: &str, options: &[&str], valued: &[&str]) -> bool {
+    let letters = word.strip_prefix('-').filter(|it| it.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    let has = |option: &&str| option.len() == 2 && letters.is_some_and(|it| it.contains(&option[1..]));
+    options.iter().any(has) && !valued.iter().any(|option| word.starts_with(option))
 }
 
 /// `go run [flags] main.go [arguments]`; other go commands have no script.
@@ -215,6 +223,15 @@ mod tests {
             ("node -e code a", None, None, 3),
             ("bash -eu run.sh x", Some(2), None, 3),
             ("bash -c 'a b' name", None, None, 3),
+            ("bash -lc 'exec ./run.sh'", None, None, 3),
+            ("sh -euxc ./run.sh", None, None, 3),
+            ("bash -ce ./run.sh", None, None, 3),
+            ("bash -lx run.sh", Some(2), None, 3),
+            ("python -uc './a.py' 8000", None, None, 3),
+            ("python -um http.server 8000", None, Some(2), 3),
+            ("python -Wonce app.py", Some(2), None, 3),
+            ("python -OO app.py", Some(2), None, 3),
+            ("lua -lbasic main.lua", Some(2), None, 3),
             ("go run -race main.go x", Some(3), None, 4),
             ("go version", None, None, 1),
             ("./server x", Some(0), None, 1),
