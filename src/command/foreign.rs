@@ -40,6 +40,9 @@ const fn verb(word: &'static str, of: &'static str, least: usize, effect: Effect
     ForeignVerb { word, of, least, effect, here }
 }
 
+const TRY_RESTART: Counterpart =
+    Text("`tsm restart NAME` also starts a process that was stopped; `tsm list` shows which ones run");
+
 /// All of them. Of rows with one word the first whose number of arguments fits counts.
 pub const VERBS: &[ForeignVerb] = &[
     verb("ps", PM2, 0, Read, Line("tsm list")),
@@ -116,13 +119,13 @@ pub const VERBS: &[ForeignVerb] = &[
         Text("`tsm upgrade` gives running processes the supervisors of this version"),
     ),
     verb("reset-failed", SYSTEMD, 0, Write, Line("tsm cleanup --dry-run")),
-    verb("try-restart", SYSTEMD, 0, Write, Line("tsm restart {}")),
-    verb("condrestart", SYSTEMD, 0, Write, Line("tsm restart {}")),
+    verb("try-restart", SYSTEMD, 0, Write, TRY_RESTART),
+    verb("condrestart", SYSTEMD, 0, Write, TRY_RESTART),
     verb("force-reload", SYSTEMD, 0, Write, Line("tsm reload {}")),
     verb("reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
-    verb("try-reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
+    verb("try-reload-or-restart", SYSTEMD, 0, Write, TRY_RESTART),
     verb("mask", SYSTEMD, 0, Write, Line("tsm disable {}")),
-    verb("unmask", SYSTEMD, 0, Write, Line("tsm enable {}")),
+    verb("unmask", SYSTEMD, 0, Write, Text("nothing is masked here; `tsm services` shows what is started at boot")),
     verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
     verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
     verb("top", UNIX, 0, Read, Line("tsm monitor")),

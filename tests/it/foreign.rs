@@ -63,6 +63,27 @@ fn every_foreign_verb_leads_to_a_line_that_does_no_more() {
     }
 }
 
+/// All lines that an advice names, whatever is typed behind the word: none does more than the word, and none does it to more.
+#[test]
+fn no_foreign_verb_leads_to_more_than_was_typed() {
+    // The words that leave alone what is stopped, or what is not started at boot.
+    let keep = ["try-restart", "condrestart", "try-reload-or-restart", "unmask", "reset-failed"];
+    for verb in VERBS {
+        for arguments in [&[][..], &["web"], &["web", "api"], &["SIGUSR2", "web"]] {
+            let line = [&[verb.word], arguments].concat();
+            let Some(said) = verb_advice(&line) else { continue };
+            for here in said.split('`').skip(1).step_by(2).filter(|here| here.contains(' ')) {
+                let Ok(Parsed::Command(_, ready)) = parse(&words(here), &mut Globals::default(), 100) else { continue };
+                assert!(ready.effect() <= verb.effect, "{line:?} means {:?}: `{here}`", verb.effect);
+                let typed = arguments.iter().all(|it| !here.contains('*') || it.contains('*'));
+                assert!(typed, "{line:?} names fewer processes than `{here}`");
+                let leads = said.starts_with('`') && said.contains("` does what");
+                assert!(!(leads && keep.contains(&verb.word) && ready.effect() > Effect::Read), "{line:?}: {said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_verb_after_its_program_leads_to_a_line_that_does_no_more() {
     for (program, of) in [("pm2", "PM2"), ("systemctl", "systemd")] {
