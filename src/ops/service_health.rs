@@ -111,6 +111,10 @@ impl Judge<'_> {
             ProcessState::Stopping => Condition::Down("stopping".to_owned()),
             ProcessState::Stopped if process.has_succeeded() => Condition::Up,
             ProcessState::Stopped => Condition::Down("stopped".to_owned()),
+            // What only waits for a change is a service that ended, or a task.
+            ProcessState::Scheduled if process.meta.run.monitor.cron.is_empty() && !process.has_succeeded() => {
+                ended("waits for a change of its files")
+            }
             ProcessState::Scheduled => Condition::Up,
             ProcessState::Waiting => ended("waits to be restarted"),
             ProcessState::Crashed => ended("crashed"),

@@ -87,7 +87,7 @@ pub enum EventKind {
         /// In milliseconds.
         delay_ms: u64,
     },
-    /// It ended, and waits for its next scheduled start.
+    /// It ended, and waits for its next scheduled start or a change of its files.
     Scheduled,
     /// It is stopped: on request, or because it ended with success.
     Stopped,

@@ -31,7 +31,7 @@ pub(super) enum Phase {
     CleaningUp(AfterStop),
     /// The next start waits for its back-off.
     Waiting,
-    /// It ended, and the next start waits for its schedule, which the sidecar knows.
+    /// It ended, and the next start waits for its schedule or a change of its files, which the sidecar knows.
     Scheduled,
     /// Nothing is left to do.
     Done,
@@ -55,7 +55,7 @@ pub(super) enum LifecycleEvent {
     AdoptedStopping(AfterStop),
     /// An earlier supervisor waited for a back-off.
     AdoptedWaiting,
-    /// An earlier supervisor waited for the schedule of the process.
+    /// An earlier supervisor waited for the schedule or the files of the process.
     AdoptedScheduled,
     /// The pre-start command ended.
     HookEnded(ExitStatus),
@@ -127,8 +127,8 @@ pub(super) struct StateMachine {
     policy: RestartPolicy,
     max_rapid_exits: u32,
     has_hook: bool,
-    /// What ended by itself has an hour at which it is started again.
-    has_schedule: bool,
+    /// What ended by itself is started again by the sidecar.
+    starts_again: bool,
     /// It is a task: its success is the end of it.
     oneshot: bool,
 }
@@ -146,7 +146,7 @@ impl StateMachine {
             policy: run.restart,
             max_rapid_exits: run.max_restarts,
             has_hook: !hook.is_empty(),
-            has_schedule: !run.monitor.cron.is_empty(),
+            starts_again: run.monitor.starts_again(),
             oneshot: run.oneshot,
         }
     }
@@ -350,9 +350,9 @@ impl StateMachine {
         }
     }
 
-    /// Nothing more is due by itself, before the scheduled time if there is one.
+    /// Nothing more is due by itself, before the sidecar says so if it will.
     fn schedule_or_finish(&mut self, state: ProcessState) -> LifecycleAction {
-        if self.has_schedule { self.set_phase(Phase::Scheduled, LifecycleAction::Schedule) } else { self.finish(state) }
+        if self.starts_again { self.set_phase(Phase::Scheduled, LifecycleAction::Schedule) } else { self.finish(state) }
     }
 
     fn finish(&mut self, state: ProcessState) -> LifecycleAction {
@@ -549,15 +549,23 @@ mod tests {
 
     #[test]
     fn what_ended_by_itself_waits_for_its_hour_and_what_was_stopped_does_not() {
-        let care = super::super::monitor_spec::MonitorSpec { cron: "0 4 * * *".to_owned(), ..Default::default() };
-        let run = |restart| RunSpec { restart, max_restarts: 1, monitor: care.clone(), ..RunSpec::default() };
-        for (restart, how) in [
-            (RestartPolicy::Never, ExitStatus::Code(0)),
-            (RestartPolicy::Never, ExitStatus::Code(1)),
-            (RestartPolicy::OnFailure, ExitStatus::Code(0)),
-            (RestartPolicy::Always, ExitStatus::Signal(9)),
+        use super::super::monitor_spec::MonitorSpec;
+        let clock = MonitorSpec { cron: "0 4 * * *".to_owned(), ..MonitorSpec::default() };
+        let files = MonitorSpec { watch: vec!["/srv/app".to_owned()], ..MonitorSpec::default() };
+        let run = |restart, monitor: &MonitorSpec| RunSpec {
+            restart,
+            max_restarts: 1,
+            monitor: monitor.clone(),
+            ..RunSpec::default()
+        };
+        for (restart, how, monitor) in [
+            (RestartPolicy::Never, ExitStatus::Code(0), &clock),
+            (RestartPolicy::Never, ExitStatus::Code(1), &files),
+            (RestartPolicy::OnFailure, ExitStatus::Code(0), &files),
+            (RestartPolicy::Always, ExitStatus::Signal(9), &clock),
+            (RestartPolicy::Always, ExitStatus::Signal(9), &files),
         ] {
-            let mut machine = StateMachine::new(&run(restart), "", 0, 0);
+            let mut machine = StateMachine::new(&run(restart, monitor), "", 0, 0);
             machine.step(LifecycleEvent::Begin);
             machine.step(LifecycleEvent::Spawned);
             assert_eq!(machine.step(exit(how, 10)), LifecycleAction::Schedule, "{restart:?} {how:?}");
@@ -567,7 +575,7 @@ mod tests {
             machine.step(LifecycleEvent::Stop);
             assert_eq!(machine.step(exit(how, 10)), LifecycleAction::Finish(ProcessState::Stopped));
         }
-        let mut adopted = StateMachine::new(&run(RestartPolicy::Never), "", 0, 0);
+        let mut adopted = StateMachine::new(&run(RestartPolicy::Never, &files), "", 0, 0);
         assert_eq!(adopted.step(LifecycleEvent::AdoptedScheduled), LifecycleAction::Nothing);
         assert_eq!(adopted.step(LifecycleEvent::Stop), LifecycleAction::Finish(ProcessState::Stopped));
     }

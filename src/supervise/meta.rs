@@ -138,7 +138,7 @@ pub enum ProcessState {
     /// Ended on request or with success.
     #[default]
     Stopped,
-    /// Ended by itself; the next start waits for its schedule.
+    /// Ended by itself; the next start waits for its schedule or a change of its files.
     Scheduled,
     /// Ended with a failure; the next start waits for its back-off.
     Waiting,

@@ -21,7 +21,7 @@ pub struct MonitorSpec {
     pub health_restart: bool,
     /// It says by itself when it is ready, on `$NOTIFY_SOCKET`.
     pub notify: bool,
-    /// Files and directories whose change restarts it; absolute.
+    /// Files and directories whose change restarts it, also after it ended by itself; absolute.
     pub watch: Vec<String>,
     /// Patterns of what may change all the same.
     pub ignore: Vec<String>,
@@ -39,5 +39,11 @@ impl MonitorSpec {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What ended by itself waits for its schedule or for a change of a watched file, and is started again then.
+    #[must_use]
+    pub fn starts_again(&self) -> bool {
+        !self.cron.is_empty() || !self.watch.is_empty()
     }
 }

@@ -35,6 +35,18 @@ pub fn describe(process: &Process, now: Timestamp) -> Option<String> {
     describe_after(&process.meta.run.monitor, now)
 }
 
+/// When what ended by itself at a moment is started again: `at 04:00`, `when a watched file changes`; none if it is not.
+#[must_use]
+pub fn next_run(care: &MonitorSpec, ended_at: Timestamp) -> Option<String> {
+    const CHANGE: &str = "when a watched file changes";
+    match describe_after(care, ended_at).map(|time| format!("at {time}")) {
+        _ if !care.starts_again() => None,
+        Some(time) if care.watch.is_empty() => Some(time),
+        Some(time) => Some(format!("{time} and {CHANGE}")),
+        None => Some(CHANGE.to_owned()),
+    }
+}
+
 /// When a schedule is due first after a moment, as a clock there shows it; none without a schedule.
 #[must_use]
 pub fn describe_after(care: &MonitorSpec, now: Timestamp) -> Option<String> {
@@ -73,7 +85,7 @@ impl Process {
     pub fn has_succeeded(&self) -> bool {
         let success = |exit: &LastExit| exit.status.is_success();
         self.meta.run.oneshot
-            && self.live.state == ProcessState::Stopped
+            && matches!(self.live.state, ProcessState::Stopped | ProcessState::Scheduled)
             && self.meta.last_exit.as_ref().is_some_and(success)
     }
 }

@@ -317,7 +317,7 @@ fn next_of(meta: &Meta) -> AfterDeath {
     let ended_at = meta.last_exit.as_ref().map_or(Timestamp(0), |exit| Timestamp(exit.at_ms));
     // Its next run may have begun already.
     let scheduled = Some(meta.state).filter(|state| !state.is_final() && *state != ProcessState::Waiting);
-    match scheduled.and_then(|_| schedule::describe_after(&meta.run.monitor, ended_at)) {
+    match scheduled.and_then(|_| schedule::next_run(&meta.run.monitor, ended_at)) {
         Some(next) => AfterDeath::Schedule(next),
         None if meta.state.is_final() && meta.run.oneshot => AfterDeath::Task,
         None if meta.state.is_final() || meta.state == ProcessState::Scheduled => AfterDeath::Nothing,

@@ -126,8 +126,8 @@ fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> 
             None => format!("`{name}` was stopped: {ended}"),
         },
         ProcessState::Scheduled => {
-            let next = schedule::describe(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
-            format!("`{name}` is scheduled{next}; its last run ended: {ended}")
+            let next = schedule::next_run(&meta.run.monitor, now).unwrap_or_else(|| "by its schedule".to_owned());
+            format!("`{name}` ended by itself and runs again {next}; its last run ended: {ended}")
         }
         ProcessState::Waiting => {
             let next = HumanDuration(Timestamp(meta.run_state.next_start_ms).since(now));

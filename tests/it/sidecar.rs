@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tetra::supervise::client;
-use tetra::supervise::meta::{self, Meta};
+use tetra::supervise::meta::{self, Meta, ProcessState};
 use tetra::tsm::sidecar;
 use tetra::tsm::sidecar::health::{self, HealthState, HealthStatus};
 
@@ -174,6 +174,42 @@ fn a_link_that_is_switched_is_a_change_and_what_it_leads_to_is_watched_from_then
     world.file("r2/src/app.js", "2");
     eventually("restarted again", || record(&world, "a").restarts == 2);
     assert!(health::read(&dir(&world, "a")).expect("known").last_restart.ends_with("/r2/src/app.js` changed"));
+}
+
+/// What ends by itself is not over while its files are watched: the next change may mend it.
+#[test]
+fn what_ended_by_itself_is_started_again_when_a_watched_file_changes() {
+    let mut world = World::new();
+    for (name, file, end, code, said) in [
+        (
+            "a",
+            "a/app.sh",
+            "exit 3",
+            1,
+            "the first run of `a` failed: exit 3; it runs again when a watched file changes",
+        ),
+        ("b", "b/app.sh", "exit 0", 0, "completed b (1); it runs again when a watched file changes"),
+    ] {
+        world.file(file, end);
+        let order = format!("tsm start --name {name} --watch {name} -- sh {file}");
+        let start = world.run(&order);
+        assert!(start.code == code && format!("{}{}", start.output, start.stderr).contains(said), "{start:?}");
+        assert!(world.run("tsm list").output.contains("scheduled, next when a watched file changes"));
+        world.file(file, "exec sleep 1000");
+        eventually("it runs", || record(&world, name).state == ProcessState::Online);
+        world.file(file, "exit 4");
+        eventually("it waits again", || record(&world, name).state == ProcessState::Scheduled);
+        let why = world.run(&format!("tsm why {name}")).output;
+        assert!(why.contains("ended by itself and runs again when a watched file changes"), "{why}");
+        world.run(&format!("tsm stop {name}")).done();
+        assert_eq!(record(&world, name).state, ProcessState::Stopped);
+    }
+    let start = world.run("tsm start --wait --name c --watch a -- sh a/app.sh");
+    assert!(start.code == 4 && start.output.contains("failed: exit 4; it runs again"), "{start:?}");
+    let start = world.run("tsm start --restart never --name d -- sh a/app.sh");
+    assert!(start.code == 1 && start.stderr.contains("process died immediately (exit 4)"), "{start:?}");
+    let start = world.run("tsm start --name e -- true");
+    assert!(start.code == 1 && start.stderr.contains("`--oneshot`"), "{start:?}");
 }
 
 #[test]

@@ -229,7 +229,8 @@ fn waiting(process: &Process, now: Timestamp) -> String {
 
 /// When it is due; what went wrong the last time is not hidden.
 fn scheduled(process: &Process, now: Timestamp) -> (Tone, String) {
-    let next = schedule::describe(process, now).map(|next| format!(", next at {next}")).unwrap_or_default();
+    let next =
+        schedule::next_run(&process.meta.run.monitor, now).map(|next| format!(", next {next}")).unwrap_or_default();
     match process.meta.last_exit.as_ref().filter(|exit| !exit.status.is_success()) {
         Some(exit) => (Tone::Bad, format!("scheduled{next} (last: {})", exit_text::describe_exit(exit))),
         None => (Tone::Dim, format!("scheduled{next}")),

@@ -191,8 +191,8 @@ fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report 
         Readiness::NotHealthy => Some(false),
         _ => None,
     };
-    let again = schedule::describe_after(&plan.settings.monitor, now);
-    let again = again.map(|next| format!("; it runs again at {next}")).unwrap_or_default();
+    let again = schedule::next_run(&plan.settings.monitor, now);
+    let again = again.map(|next| format!("; it runs again {next}")).unwrap_or_default();
     let (text, tone) = match started.readiness {
         Readiness::Ended(how) if how.is_success() => (format!("completed {name} ({id}){again}"), Tone::Good),
         Readiness::Ended(how) => (format!("{name} ({id}) failed: {}{again}", exit_text::describe(how)), Tone::Bad),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::glob::matches;
-use crate::supervise::meta::Meta;
+use crate::supervise::meta::{Meta, ProcessState};
 use crate::sys::tree_watch::TreeWatcher;
 
 use super::health::HealthState;
@@ -150,6 +150,10 @@ impl Watcher for FileWatcher {
             return None;
         }
         self.change.take().map(|(path, ..)| RestartReason::FileChanged(path))
+    }
+
+    fn is_active(&self, state: ProcessState) -> bool {
+        matches!(state, ProcessState::Online | ProcessState::Scheduled)
     }
 }
 

@@ -81,7 +81,7 @@ pub enum AfterDeath {
     Task,
     /// It is being started again by itself.
     Restart,
-    /// It runs again when its schedule says so, as a clock shows it.
+    /// It runs again then: [`next_run`](crate::tsm::schedule::next_run).
     Schedule(String),
 }
 
@@ -91,7 +91,7 @@ impl AfterDeath {
         match self {
             Self::Nothing | Self::Restart => format!("failed to start `{name}`: process died immediately ({how})"),
             Self::Task => format!("`{name}` failed: {how}"),
-            Self::Schedule(next) => format!("the first run of `{name}` failed: {how}; it runs again at {next}"),
+            Self::Schedule(next) => format!("the first run of `{name}` failed: {how}; it runs again {next}"),
         }
     }
 }
@@ -122,8 +122,11 @@ impl UserFacingError for StartError {
                 "it is being restarted; run `tsm logs {name}` to see its output, `tsm stop {name}` to stop it"
             )),
             Self::Died { name, next: AfterDeath::Schedule(_), .. } => Some(format!(
-                "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` to end its schedule"
+                "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` if it is not to run again"
             )),
+            Self::Died { how, .. } if how.is_success() => {
+                Some("start it with `--oneshot` if it is a task that ends by itself".to_owned())
+            }
             Self::Died { name, .. } => Some(format!("run `tsm logs {name}` to see its output")),
         }
     }

@@ -11,9 +11,9 @@ use crate::tsm::readiness::Readiness;
 /// The pause between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// True for what may end by itself: a task, or what has a schedule.
+/// True for what may end by itself: a task, or what is started again by a schedule or a change of its files.
 pub(in crate::tsm) fn may_end(run: &RunSpec) -> bool {
-    run.oneshot || !run.monitor.cron.is_empty()
+    run.oneshot || run.monitor.starts_again()
 }
 
 /// Waits until nothing more is due by itself, however long that takes.
@@ -30,9 +30,9 @@ pub(super) fn wait_until_exit(created: &Created, deps: &mut StartDeps) -> Readin
 }
 
 impl StartError {
-    /// True if all that happened is that a task has ended with success.
+    /// True if all that happened is that what may end by itself has ended with success.
     pub(in crate::tsm) fn is_success(&self, plan: &StartPlan) -> bool {
         matches!(self, Self::Died { how, .. } if how.is_success())
-            && (plan.settings.oneshot || !plan.settings.monitor.cron.is_empty())
+            && (plan.settings.oneshot || plan.settings.monitor.starts_again())
     }
 }
