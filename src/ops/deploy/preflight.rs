@@ -58,8 +58,12 @@ pub(super) fn is_full(place: &Place) -> bool {
 /// Fails if contents are missing, or the environment cannot be applied here.
 pub(super) fn stage(place: &Place, manifest: &Manifest) -> Result<Vec<String>, Fault> {
     place.releases().build(manifest)?;
-    program_dir::provide(place)?;
-    let plan = place.plan(Some(&place.file_of(manifest.rid())))?;
+    let file = place.file_of(manifest.rid());
+    let mut plan = place.plan(Some(&file))?;
+    if plan.services.iter().filter_map(|it| it.definition.as_ref()).any(|it| program_dir::is_called_by(&it.command)) {
+        program_dir::provide(place)?;
+        plan = place.plan(Some(&file))?;
+    }
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));
     }

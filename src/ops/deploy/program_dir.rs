@@ -29,6 +29,12 @@ pub fn link(paths: &Paths) -> PathBuf {
     of(paths).join(NAME)
 }
 
+/// True if a command may call it by its name, also within a text for a shell.
+pub(super) fn is_called_by(command: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    command.split(|c| !is_part(c)).any(|word| word == NAME)
+}
+
 /// Makes this program the one that services call, unless another one is in the PATH or was put there by hand.
 ///
 /// # Errors
