@@ -60,7 +60,9 @@ fn several_env_files_are_kept_from_the_start_to_the_restart_and_the_service() {
         let all = fields["env_files"].as_array().expect("a list");
         all.iter().map(|file| file.as_str().expect("a text").replace(&work, "")).collect::<Vec<_>>()
     };
-    world.run("tsm start --name lamp --no-wait --env-file a.env --env-file b.env --env-file=-c.env -- bash -c 'exec sleep 1000'").done();
+    world
+        .run("tsm start --name lamp --env-file a.env --env-file b.env --env-file=-c.env -- bash -c 'exec sleep 1000'")
+        .done();
     assert_eq!(seen(&mut world, "lamp"), ["a", "b", "a"]);
     assert_eq!(files(&mut world, "lamp"), ["a.env", "b.env", "-c.env"]);
     let shown = world.run("tsm info lamp").done();
@@ -69,24 +71,24 @@ fn several_env_files_are_kept_from_the_start_to_the_restart_and_the_service() {
     // What may be missing counts once it is there, and what has to be there is missed.
     world.file("c.env", "C=c\n");
     world.file("b.env", "B=new\n");
-    world.run("tsm restart lamp --no-wait").done();
+    world.run("tsm restart lamp").done();
     assert_eq!(seen(&mut world, "lamp"), ["a", "new", "c"]);
     world.run("tsm save lamp light").done();
-    world.run("tsm start --no-wait light").done();
+    world.run("tsm start light").done();
     assert_eq!(seen(&mut world, "light"), ["a", "new", "c"]);
     assert_eq!(files(&mut world, "light"), ["a.env", "b.env", "-c.env"]);
 
     // A start with another file is that start's, and stays so after a restart.
     world.run("tsm stop light").done();
-    world.run("tsm start --no-wait light --env-file b.env").done();
+    world.run("tsm start light --env-file b.env").done();
     assert_eq!(
         (seen(&mut world, "light"), files(&mut world, "light")),
         (["-", "new", "-"].map(str::to_owned), vec!["b.env".to_owned()])
     );
-    world.run("tsm restart light --no-wait").done();
+    world.run("tsm restart light").done();
     assert_eq!(files(&mut world, "light"), ["b.env"]);
     fs::remove_file(world.work().join("a.env")).expect("removed");
-    let refused = world.run("tsm restart lamp --no-wait").failed(5);
+    let refused = world.run("tsm restart lamp").failed(5);
     assert!(refused.contains("a.env"), "{refused}");
     world.run("tsm delete lamp light -y").done();
 }
