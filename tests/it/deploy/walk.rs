@@ -2,7 +2,7 @@
 //! each.
 //!
 //! `DEPLOY_WALK=500 cargo test --test it random_walk -- --nocapture` walks that many steps over five hosts; without the variable it is
-//! a short one. The first random number is printed, and can be given: see `random.rs`.
+//! a short one, the same in every run. The first random number of a long one is printed, and can be given: see `random.rs`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -58,6 +58,9 @@ const ALL: [Wrong; 9] = [
 const MOMENTS: [&str; 9] =
     ["LOCKED", "PREFLIGHT", "STAGING", "STAGED", "ARMED", "SWITCHED", "APPLIED", "HEALTHY", "COMMITTED"];
 
+/// The seed of the short walk, which is the same in every run: four things that go wrong.
+const SHORT: u64 = 7;
+
 struct Walk {
     site: Site,
     rng: Rng,
@@ -68,7 +71,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(site: Site) -> Self {
+    fn new(site: Site, rng: Rng) -> Self {
         let mut keepers = Vec::new();
         for host in &site.hosts {
             host.disk(100);
@@ -77,7 +80,7 @@ impl Walk {
             keepers.push(ChildGuard(keeper.spawn().expect("nsenter is there")));
         }
         let known = vec![BTreeSet::new(); keepers.len()];
-        Self { site, rng: Rng::new(), keepers, known }
+        Self { site, rng, keepers, known }
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> T {
@@ -294,7 +297,7 @@ impl Host {
 fn random_walk() {
     let given = std::env::var(VARIABLE).ok().map(|text| text.parse::<usize>().expect("a number"));
     let Some(site) = Site::new("random_walk", if given.is_some() { 5 } else { 2 }) else { return };
-    let mut walk = Walk::new(site);
+    let mut walk = Walk::new(site, if given.is_some() { Rng::new() } else { Rng::of(SHORT) });
     walk.site.deploy("--max-parallel 5").done();
     walk.settles("the beginning");
     for number in 1..=given.unwrap_or(4) {
