@@ -141,7 +141,8 @@ fn was_stopped(process: &Process) -> bool {
 /// False for what an operator stopped, and for what waits for its hour or has done its work.
 fn is_concerned(process: &Process) -> bool {
     let is_broken = matches!(process.live.state, ProcessState::Crashed | ProcessState::Errored | ProcessState::Waiting);
-    process.record_error.is_none() && process.unknown.is_none() && (process.is_running() || is_broken)
+    let is_due = process.is_running() || is_broken || process.live.cut_off;
+    process.record_error.is_none() && process.unknown.is_none() && is_due
 }
 
 /// True for a file whose contents or rights changed after the process was started.

@@ -143,8 +143,10 @@ fn of_org(paths: &Paths, host: &dyn Host, org: &OrgName) -> Vec<String> {
     for record in unended {
         let Ok(env) = record.env.parse() else { continue };
         let place = Place { paths, host, org: org.clone(), env };
-        // A daemon that was killed leaves its processes.
-        let is_live = place.processes().is_ok_and(|all| all.iter().any(Process::is_running));
+        // A daemon that was killed leaves its processes. Where these were killed too, in the same boot, a start would resume them
+        // as they were: with the new release.
+        let is_live = |it: &Process| it.is_running() || it.live.needs_supervisor();
+        let is_live = place.processes().is_ok_and(|all| all.iter().any(is_live));
         let when = if is_live { When::Live } else { When::Boot };
         let given = GivenUp { txid: &record.txid, why: "the host was started before it was committed", when };
         lines.push(match give_up(&place, given, &mut |_| {}) {

@@ -13,6 +13,7 @@ use tetra::deploy::machine::State;
 use tetra::deploy::record::{Holder, Record};
 use tetra::deploy::release::{Document, EntryPath, Manifest, Payload, Sources};
 use tetra::deploy::wire::{Answer, Ask, Said};
+use tetra::supervise::meta;
 use tetra::sys::dialogue::{Cutter, Dialogue};
 use tetra::sys::host::Host;
 use tetra::sys::os_host::OsHost;
@@ -342,13 +343,15 @@ fn what_was_not_committed_is_put_back_at_the_next_start() {
     drop(agent);
     let new = site.payload("two");
     let agent = site.until(&new, "boot", State::Applied);
-    // As if the machine had stopped: the agent, its watcher and all processes are gone at once.
+    // As where a unit of systemd is killed: the agent, its watcher and all processes are gone at once, and nothing wrote it down.
+    let web = site.host.path().join("tetra/tsm/runtime/processes/web");
     let watchers = sandbox::running(|words| {
         words.iter().any(|word| word == b"deploy-watch") && words.iter().any(|word| word == b"boot")
     });
-    watchers.into_iter().chain([agent.0.pid()]).for_each(kill_hard);
-    let processes = site.host.path().join("tetra/tsm/runtime/processes");
-    sandbox::end_all(&[processes.join("web")]);
+    let supervisors = sandbox::running(|words| words.iter().any(|word| word == web.as_os_str().as_encoded_bytes()));
+    let child = meta::read(&web).expect("readable").expect("a record").pid;
+    watchers.into_iter().chain(supervisors).chain([agent.0.pid(), child]).for_each(kill_hard);
+    eventually("nothing runs", || !sandbox::is_running(child));
     let mut startup = std::process::Command::new(PROGRAM);
     startup.env_clear().env("HOME", site.host.path()).env("PATH", std::env::var("PATH").unwrap_or_default());
     let done = startup.args(["-y", "-c", "tsm startup"]).output().expect("it is there");
