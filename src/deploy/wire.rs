@@ -11,6 +11,9 @@ use crate::base::fault::{Fault, FaultKind};
 /// The most bytes of a content in one frame.
 pub const MAX_PUT: u64 = 1 << 20;
 
+/// The longest that a host waits by itself for a commit, in seconds.
+pub const MAX_ARMED: u64 = 3600;
+
 /// What a deployer asks. There is nothing else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

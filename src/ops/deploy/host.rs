@@ -15,13 +15,10 @@ use crate::deploy::files::DeployDir;
 use crate::deploy::machine::{Event, State};
 use crate::deploy::record::{self, Freeze, Holder, Record};
 use crate::deploy::release::{Manifest, ReleaseId};
-use crate::deploy::wire::{Ask, Facts, Said};
+use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::progress::OnProgress;
-
-/// The longest that a host waits by itself for a commit, in seconds.
-const MAX_ARMED: u64 = 3600;
 
 /// What a session may do, and where.
 #[derive(Clone, Copy)]

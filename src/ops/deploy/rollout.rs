@@ -8,10 +8,11 @@ use super::halt::Will;
 use super::member::{Member, Patience, Reach, Say};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::rollout::OnFailure;
+use crate::base::time::HumanDuration;
 use crate::deploy::machine::State;
 use crate::deploy::record::Holder;
 use crate::deploy::release::{MissingBlob, Payload};
-use crate::deploy::wire::{Ask, Facts, Said};
+use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
 use crate::tkm::host::Host;
 use crate::tkm::login::Login;
 use crate::tkm::many;
@@ -33,6 +34,28 @@ pub struct Rollout {
     pub on_failure: OnFailure,
     /// How long hosts are looked at.
     pub patience: Patience,
+}
+
+impl Rollout {
+    /// How long the batches of so many hosts may take: those that are switched first wait for the last ones.
+    fn longest(&self, hosts: usize) -> Duration {
+        let of_one = self.patience.healthy_deadline + self.patience.min_healthy_time + HOLD;
+        of_one.saturating_mul(u32::try_from(batches(hosts, *self).len()).unwrap_or(u32::MAX))
+    }
+
+    /// Fails if hosts would put the old release back before the last ones are switched.
+    fn check(&self, hosts: usize) -> Result<(), Fault> {
+        let (longest, most) = (self.longest(hosts), Duration::from_secs(MAX_ARMED));
+        if longest + self.patience.healthy_deadline + self.patience.min_healthy_time <= most {
+            return Ok(());
+        }
+        let (count, longest, most) = (batches(hosts, *self).len(), HumanDuration(longest), HumanDuration(most));
+        let why = format!(
+            "{count} batches may take {longest}, and a host waits at most {most} for the last; nothing was changed"
+        );
+        Err(Fault::usage(why)
+            .with_advice("raise `--max-parallel`, or lower `--healthy-deadline` and `--min-healthy-time`"))
+    }
 }
 
 /// The hosts of a rollout, with sessions.
@@ -167,6 +190,7 @@ struct Work<'a, 'h> {
 impl Work<'_, '_> {
     /// Fails with what all hosts have to be put back for.
     fn run(&mut self) -> Result<(), Fault> {
+        self.order.rollout.check(self.fleet.members.len())?;
         let missing = self.lock_all()?;
         self.stage_all(&missing)?;
         for batch in batches(self.fleet.members.len(), self.order.rollout) {
@@ -216,10 +240,7 @@ impl Work<'_, '_> {
 
     fn switch(&mut self, batch: &[usize]) -> Vec<Fault> {
         let (reach, txid, rollout) = (self.reach, &self.order.holder.txid, self.order.rollout);
-        // Those that are switched first wait for the last ones.
-        let batches = batches(self.fleet.members.len(), rollout).len();
-        let of_one = rollout.patience.healthy_deadline + rollout.patience.min_healthy_time + HOLD;
-        let hold = of_one.saturating_mul(u32::try_from(batches).unwrap_or(u32::MAX));
+        let hold = rollout.longest(self.fleet.members.len());
         self.on_each(batch, |_, member, say| {
             let switched = member.switch(reach, rollout.patience, hold, say);
             if let Err(fault) = &switched {
@@ -313,5 +334,16 @@ mod tests {
         assert_eq!(batches(2, rollout(0, 0)), [vec![0], vec![1]]);
         assert_eq!(batches(1, rollout(3, 1)), [vec![0]]);
         assert!(batches(0, rollout(1, 1)).is_empty());
+    }
+
+    #[test]
+    fn more_batches_than_a_host_waits_for_are_refused() {
+        let patience =
+            Patience { healthy_deadline: Duration::from_secs(60), min_healthy_time: Duration::from_secs(10) };
+        let rollout = |max_parallel| Rollout { canary: 0, max_parallel, on_failure: OnFailure::Stop, patience };
+        assert!(rollout(1).check(27).is_ok());
+        let refused = rollout(1).check(28).expect_err("an hour is not enough");
+        assert!(refused.in_full().starts_with("28 batches may take 1h"), "{}", refused.in_full());
+        assert!(rollout(2).check(28).is_ok());
     }
 }
