@@ -99,14 +99,20 @@ mod tests {
         HistoryEntry { id: 0, line: line.to_owned(), started_at: None, duration: None, exit_code: None, context: None }
     }
 
+    /// As the editor makes it.
+    fn database(path: &Path) -> Connection {
+        prepare(path).unwrap();
+        let database = Connection::open(path).unwrap();
+        database.pragma_update(None, "journal_mode", "wal").unwrap();
+        database.execute_batch(TABLE).unwrap();
+        database
+    }
+
     #[test]
     fn the_log_of_the_database_does_not_grow_with_the_lines() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state/history.sqlite3");
-        prepare(&path).unwrap();
-        let database = Connection::open(&path).unwrap();
-        database.pragma_update(None, "journal_mode", "wal").unwrap();
-        database.execute_batch(TABLE).unwrap();
+        let _database = database(&path);
         let mut writer = HistoryWriter::new(&path);
         for number in 0..3000 {
             writer.write(&entry(&format!("line {number}")), PATIENCE).unwrap();
@@ -119,10 +125,7 @@ mod tests {
     fn a_lock_of_another_process_is_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state/history.sqlite3");
-        prepare(&path).unwrap();
-        let other = Connection::open(&path).unwrap();
-        other.pragma_update(None, "journal_mode", "wal").unwrap();
-        other.execute_batch(TABLE).unwrap();
+        let other = database(&path);
         assert_eq!(obstacle(&path), None);
         other.execute_batch("begin immediate").unwrap();
         let mut writer = HistoryWriter::new(&path);

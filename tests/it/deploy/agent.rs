@@ -38,6 +38,15 @@ struct Agent(Dialogue);
 
 const NONCE: &str = "n";
 
+/// How a deploy ends that is given up in a state.
+const ENDS: [(State, State); 5] = [
+    (State::Staging, State::Aborted),
+    (State::Staged, State::Aborted),
+    (State::Armed, State::Aborted),
+    (State::Applied, State::Reverted),
+    (State::Healthy, State::Reverted),
+];
+
 impl Site {
     fn new() -> Self {
         let mut world = World::new();
@@ -227,14 +236,7 @@ fn a_deployer_that_is_gone_leaves_the_old_release_whatever_it_had_asked() {
     assert_eq!(site.mode().as_deref(), Some("one"));
 
     let new = site.payload("two");
-    let states = [
-        (State::Staging, State::Aborted),
-        (State::Staged, State::Aborted),
-        (State::Armed, State::Aborted),
-        (State::Applied, State::Reverted),
-        (State::Healthy, State::Reverted),
-    ];
-    for (state, end) in states {
+    for (state, end) in ENDS {
         let txid = format!("ends-{}", state.word().to_lowercase());
         drop(site.until(&new, &txid, state));
         site.ends(&txid, end);
@@ -374,14 +376,7 @@ fn a_disk_that_becomes_full_leaves_the_old_release_and_no_parts() {
     let new = site.payload("two");
     let (hash, blob) = new.blobs.first_key_value().expect("one");
     let bytes = blob.read(0, 1 << 20).expect("in memory");
-    let states = [
-        (State::Staging, State::Aborted),
-        (State::Staged, State::Aborted),
-        (State::Armed, State::Aborted),
-        (State::Applied, State::Reverted),
-        (State::Healthy, State::Reverted),
-    ];
-    for (state, end) in states {
+    for (state, end) in ENDS {
         let txid = format!("full-{}", state.word().to_lowercase());
         let mut agent = site.until(&new, &txid, state);
         site.fill();
