@@ -59,7 +59,7 @@ const MOMENTS: [&str; 9] =
     ["LOCKED", "PREFLIGHT", "STAGING", "STAGED", "ARMED", "SWITCHED", "APPLIED", "HEALTHY", "COMMITTED"];
 
 /// The seed of the short walk, which is the same in every run: four things that go wrong.
-const SHORT: u64 = 7;
+const SHORT: u64 = 60;
 
 struct Walk {
     site: Site,
