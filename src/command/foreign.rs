@@ -77,7 +77,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("ecosystem", PM2, 0, Write, Line("tsm import {}")),
     verb("unstartup", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
     verb("cleardump", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
-    verb("deploy", PM2, 0, Write, Text("`org promote @ENV` makes an environment, `org apply` brings it to a machine")),
+    verb("deploy", PM2, 0, Write, Text("`org deploy @ENV` brings an environment to its hosts")),
     verb("plus", PM2, 0, Read, ELSEWHERE),
     verb("link", PM2, 0, Read, ELSEWHERE),
     verb("web", PM2, 0, Read, ELSEWHERE),

@@ -75,7 +75,7 @@ fn advance(session: &mut Session) {
 ///
 /// # Errors
 ///
-/// Fails if the session is no tour.
+/// Fails if the session is not that of a tour.
 pub(super) fn go(
     session: &mut Session,
     console: &mut dyn Console,

@@ -72,7 +72,8 @@ pub fn daemonize() -> io::Result<()> {
     }
 }
 
-/// What [`is_locked`] takes a lock for, at most, and how often that is waited for.
+/// How long [`is_locked`] may hold a lock, and how often that is waited for. flock(2) cannot be asked who holds a lock without
+/// taking it, and waits for one with no limit or not at all.
 const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: u32 = 10;
 

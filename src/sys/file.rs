@@ -105,7 +105,7 @@ pub enum Access {
     Private,
     /// Everybody, as far as the umask allows: 0644.
     Shared,
-    /// Everybody, and everybody may execute it: 0755.
+    /// All users, and all users may execute it: 0755.
     Executable,
 }
 
@@ -164,7 +164,7 @@ pub fn update<E: From<FileError>>(
     Ok(())
 }
 
-/// Locks a file or directory that exists against everybody who locks it in this way, until the result is dropped.
+/// Locks a file or directory that exists against all who lock it in this way, until the result is dropped.
 ///
 /// # Errors
 ///

@@ -138,7 +138,7 @@ impl UserFacingError for ImportError {
 const SUPPORTED_FILES: &str = "an ecosystem file, package.json, a Procfile, compose.yaml, process-compose.yaml, supervisord.conf, a unit \
                      NAME.service, and a `run` script of s6 or runit or a directory of them";
 
-/// How to have a program say its value: whoever trusts it runs it.
+/// How to have a program print its value, for those who trust it enough to run it.
 fn run_advice(path: &Path) -> String {
     let (file, json) = (path.display().to_string(), path.with_extension("json").display().to_string());
     let module = serde_json::to_string(&file).unwrap_or_default();

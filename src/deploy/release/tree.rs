@@ -34,7 +34,7 @@ pub(super) struct Found {
     pub(super) kind: Kind,
 }
 
-/// What it is; the mode is the one that it has in a release: everybody may read all of it, and execute what its owner may execute
+/// What it is; the mode is the one that it has in a release: all users may read all of it, and execute what its owner may execute
 /// here. So a release does not depend on the umask of the one who made it.
 pub(super) enum Kind {
     File { mode: u32 },

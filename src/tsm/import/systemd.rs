@@ -256,7 +256,7 @@ impl UnitImporter<'_> {
         words.join(" ")
     }
 
-    /// What a specifier stands for.
+    /// The value of a specifier.
     fn specifier(&self, letter: char) -> Option<String> {
         let (prefix, instance) = self.stem.split_once('@').unwrap_or((self.stem, ""));
         match letter {
@@ -293,7 +293,7 @@ impl UnitImporter<'_> {
     }
 }
 
-/// Directories of the system that specifiers stand for.
+/// Directories of the system that specifiers name.
 const DIRECTORIES: [(char, &str); 7] = [
     ('t', "/run"),
     ('S', "/var/lib"),

@@ -1,4 +1,4 @@
-//! Hosts whose disk is full: a file system in memory stands for the disk, which only the host's processes see.
+//! Hosts whose disk is full: a file system in memory is the disk, which only the host's processes see.
 
 use super::Site;
 

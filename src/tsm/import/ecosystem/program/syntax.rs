@@ -36,7 +36,7 @@ pub(super) enum IfNothing {
     Nothing,
 }
 
-/// An item of a list or an argument; `...x` stands for the items of `x`.
+/// An item of a list or an argument; `...x` means the items of `x`.
 #[derive(Debug)]
 pub(super) enum Item {
     One(Node),
