@@ -1,20 +1,21 @@
 //! Programs that this one waits for.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, PipeReader, Read, Write};
+use std::io::{self, PipeReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::pidfd::{KillSignal, PidFd};
 use super::process::{self, ProcessTable};
-use super::signal;
+use super::signal::{self, Waited};
 
 /// Waits for a child that has the terminal; its exit code. Ctrl-C is the child's affair. If this program is asked to end, it asks
 /// the child to end too.
@@ -84,13 +85,14 @@ pub enum ChildExit {
 }
 
 /// How often a program is looked after.
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(POLL_INTERVAL_MS as u64);
+const POLL_INTERVAL_MS: u8 = 50;
 
 /// The longest line that is handed on as one, in bytes.
-const MAX_LINE: u64 = 64 << 10;
+const MAX_LINE: usize = 64 << 10;
 
-/// Lines that wait to be handed on.
-const MAX_LINES: usize = 64;
+/// As many bytes are in a pipe at most.
+const PIPE_SIZE: usize = 64 << 10;
 
 /// Runs a program with `input` on its standard input and without output, for at most `limit` and until `given_up`. It has a process group of its
 /// own, all of which ends with it.
@@ -145,7 +147,7 @@ pub struct ShellLine<'a> {
 }
 
 /// Runs a command line to its end, or until Ctrl-C is pressed, and hands on each line of both its streams. It has a process group
-/// of its own, all of which ends with it.
+/// of its own, all of which ends with it. What left the group may go on, and is not waited for.
 ///
 /// # Errors
 ///
@@ -153,49 +155,80 @@ pub struct ShellLine<'a> {
 pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<ChildExit> {
     let until = Instant::now() + line.limit;
     let (output, input) = io::pipe()?;
+    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut command = Command::new("sh");
     command.arg("-c").arg(line.text).current_dir(line.cwd).env_clear().envs(line.variables).process_group(0);
     let mut child = command.stdin(Stdio::null()).stderr(input.try_clone()?).stdout(input).spawn()?;
-    // It holds the ends that are written to.
-    drop(command);
     let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
-    let (send, lines) = std::sync::mpsc::sync_channel(MAX_LINES);
-    std::thread::scope(|scope| {
-        scope.spawn(move || read_lines(output, &send));
-        let in_time = loop {
-            match lines.recv_timeout(POLL_INTERVAL) {
-                Ok(text) => on_line(&text),
-                Err(RecvTimeoutError::Disconnected) => break true,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if Instant::now() >= until || signal::interrupted() {
-                break false;
-            }
-        };
-        if !in_time {
-            // Not yet collected, so the number of its group is still its own.
-            let _ = killpg(group, Signal::SIGKILL);
+    let handle = PidFd::open(child.id());
+    let mut lines = Lines { output, rest: Vec::new(), on_line };
+    let mut is_open = true;
+    let in_time = loop {
+        let pause = if is_open { Duration::ZERO } else { POLL_INTERVAL };
+        if handle.as_ref().is_ok_and(|handle| handle.wait(pause)) {
+            break true;
         }
-        // The reader does not wait for this side.
-        drop(lines);
-        let status = child.wait()?;
-        Ok(if in_time { ChildExit::Code(exit_code(status)) } else { ChildExit::Killed })
-    })
+        if Instant::now() >= until || signal::interrupted() {
+            break false;
+        }
+        if is_open && signal::wait_readable_within(lines.output.as_fd(), POLL_INTERVAL_MS.into()) == Waited::Readable {
+            is_open = lines.read() != Some(0);
+        }
+    };
+    // Not yet collected, so the number of its group is still its own.
+    let _ = killpg(group, Signal::SIGKILL);
+    let status = child.wait()?;
+    lines.finish();
+    Ok(if in_time { ChildExit::Code(exit_code(status)) } else { ChildExit::Killed })
 }
 
-/// Hands on lines until the last writer is gone; a longer one comes in parts.
-fn read_lines(output: PipeReader, send: &SyncSender<String>) {
-    let mut output = BufReader::new(output);
-    loop {
-        let mut line = Vec::new();
-        match (&mut output).take(MAX_LINE).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
+/// What a program writes, in lines.
+struct Lines<'a> {
+    output: PipeReader,
+    rest: Vec<u8>,
+    on_line: &'a mut dyn FnMut(&str),
+}
+
+impl Lines<'_> {
+    /// Reads what is there, and hands on whole lines. How much it was: 0 at the end, none if there is nothing now.
+    fn read(&mut self) -> Option<usize> {
+        let mut bytes = [0; 8 << 10];
+        let count = match self.output.read(&mut bytes) {
+            Ok(count) => count,
+            Err(error) => return (!is_temporary(&error)).then_some(0),
+        };
+        self.rest.extend_from_slice(&bytes[..count]);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            (self.on_line)(String::from_utf8_lossy(&line).trim_end());
         }
-        if send.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
-            return;
+        if self.rest.len() >= MAX_LINE {
+            self.hand_on_rest();
+        }
+        Some(count)
+    }
+
+    /// Hands on what was written before the end: at most what a pipe holds, for another program may write to it for ever.
+    fn finish(&mut self) {
+        let mut left = PIPE_SIZE;
+        while let Some(count @ 1..) = self.read()
+            && count < left
+        {
+            left -= count;
+        }
+        self.hand_on_rest();
+    }
+
+    fn hand_on_rest(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        if !rest.is_empty() {
+            (self.on_line)(String::from_utf8_lossy(&rest).trim_end());
         }
     }
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 #[cfg(test)]
@@ -226,5 +259,31 @@ mod tests {
             run_with_timeout(sh(line), b"", Duration::from_secs(600), &|| true).expect("sh is there"),
             ChildExit::Killed
         );
+    }
+
+    fn lines(text: &str, limit: Duration) -> (ChildExit, Vec<String>) {
+        let mut seen = Vec::new();
+        let variables = std::env::vars().collect();
+        let line = ShellLine { text, cwd: Path::new("/"), variables: &variables, limit };
+        let ended = run_lines(line, &mut |text| seen.push(text.to_owned())).expect("sh is there");
+        (ended, seen)
+    }
+
+    #[test]
+    fn both_streams_are_handed_on_in_lines_to_the_end() {
+        let text = "echo a; echo b >&2; seq 20000 | tail -n 1; printf rest; exit 3";
+        let (ended, seen) = lines(text, Duration::from_secs(60));
+        assert_eq!((ended, seen.join(" ").as_str()), (ChildExit::Code(3), "a b 20000 rest"));
+        let (ended, seen) = lines("seq 50000", Duration::from_secs(60));
+        assert_eq!((ended, seen.len(), seen.last().map(String::as_str)), (ChildExit::Code(0), 50_000, Some("50000")));
+        let (ended, seen) = lines("exec >&- 2>&-; exit 4", Duration::from_secs(60));
+        assert_eq!((ended, seen.len()), (ChildExit::Code(4), 0));
+    }
+
+    #[test]
+    fn what_keeps_the_output_open_after_the_end_is_not_waited_for() {
+        let (ended, seen) = lines("setsid sleep 3 & sleep 600 & echo done", Duration::from_secs(600));
+        assert_eq!((ended, seen), (ChildExit::Code(0), vec!["done".to_owned()]));
+        assert_eq!(lines("setsid sleep 3 & sleep 600", Duration::from_millis(100)).0, ChildExit::Killed);
     }
 }
