@@ -82,7 +82,9 @@ pub fn main() -> ExitCode {
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
-    apply_theme(&mut session);
+    if console.has_colors() {
+        apply_theme(&mut session);
+    }
     let run = || {
         let outcome = dispatch(&mut session, &mut console, mode);
         if outcome.then == Then::StartPrompt { repl::run(&mut session, &mut console) } else { outcome.code }

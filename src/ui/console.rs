@@ -127,6 +127,12 @@ impl Terminal {
         other
     }
 
+    /// True if something of what it shows has colours.
+    #[must_use]
+    pub fn has_colors(&self) -> bool {
+        [self.output_styler(), self.stderr_styler()].iter().any(|styler| *styler != Styler::Plain)
+    }
+
     /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
