@@ -23,6 +23,7 @@ use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::{pipe_to, privileges, signal, terminal};
 use crate::ui::console::{Streams, Terminal, TerminalSize};
+use crate::ui::style::Styler;
 
 /// Names of links to the program that are also the first word.
 const LINK_NAMES: [&str; 3] = ["tsm", "tkm", "org"];
@@ -82,7 +83,7 @@ pub fn main() -> ExitCode {
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }
-    if console.has_colors() {
+    if [console.output_styler(), console.stderr_styler()] != [Styler::Plain; 2] {
         apply_theme(&mut session);
     }
     let run = || {

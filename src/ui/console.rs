@@ -127,19 +127,15 @@ impl Terminal {
         other
     }
 
-    /// True if something of what it shows has colours.
-    #[must_use]
-    pub fn has_colors(&self) -> bool {
-        [self.output_styler(), self.stderr_styler()].iter().any(|styler| *styler != Styler::Plain)
-    }
-
     /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
         style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal).themed(self.theme)
     }
 
-    fn stderr_styler(&self) -> Styler {
+    /// The styler of standard error.
+    #[must_use]
+    pub fn stderr_styler(&self) -> Styler {
         style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal).themed(self.theme)
     }
 
