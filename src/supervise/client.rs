@@ -1,5 +1,6 @@
 //! What a command does with a supervisor: start one, ask whether there is one, give orders, wait for what becomes of them.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -185,15 +186,10 @@ fn complete<'a>(command: &'a mut Command, dir: &Path) -> &'a mut Command {
 ///
 /// As [`launch`].
 pub fn launch_in_scope(exe: &Path, dir: &Path, scope: &TransientScope) -> Result<LaunchResult, LaunchError> {
-    let mut command = Command::new("systemd-run");
-    command.env_clear();
-    if let Some(runtime_dir) = &scope.user_runtime_dir {
-        command.arg("--user").env("XDG_RUNTIME_DIR", runtime_dir);
-    }
-    command.args(["--scope", "--quiet", "--collect", "--property=Delegate=yes"]);
-    command.arg(format!("--unit={}", scope.unit)).arg(format!("--description={}", scope.description));
+    let call = scope.call();
+    let mut command = Command::new(&call[0]);
     // What systemd-run adds for its program is not for a supervisor, which has no environment.
-    match execute(command.args(["--", "/usr/bin/env", "-i"]).arg(exe), exe, dir) {
+    match execute(command.env_clear().args(&call[1..]).args(["/usr/bin/env", "-i"]).arg(exe), exe, dir) {
         Err(LaunchError::Execute { .. } | LaunchError::SupervisorDied { .. }) if !is_supervised(dir) => {
             launch(exe, dir)
         }
@@ -210,6 +206,26 @@ pub struct TransientScope {
     pub description: String,
     /// The runtime directory of an ordinary user, whose own manager makes it.
     pub user_runtime_dir: Option<PathBuf>,
+}
+
+impl TransientScope {
+    /// The words that execute a program in it; those of the program follow.
+    #[must_use]
+    pub fn call(&self) -> Vec<OsString> {
+        let mut call = vec![OsString::from("/usr/bin/env")];
+        if let Some(runtime_dir) = &self.user_runtime_dir {
+            let mut variable = OsString::from("XDG_RUNTIME_DIR=");
+            variable.push(runtime_dir);
+            call.push(variable);
+        }
+        call.push("systemd-run".into());
+        call.extend(self.user_runtime_dir.is_some().then(|| "--user".into()));
+        call.extend(["--scope", "--quiet", "--collect", "--property=Delegate=yes"].map(OsString::from));
+        let names = [format!("--unit={}", self.unit), format!("--description={}", self.description)];
+        call.extend(names.map(OsString::from));
+        call.push("--".into());
+        call
+    }
 }
 
 /// Runs what becomes the supervisor, and waits for its first word.

@@ -18,10 +18,11 @@ use crate::disk;
 /// # Errors
 ///
 /// Fails if it cannot be executed, or ended with a failure before it detached itself; then with what it said.
-pub fn start(program: &Path, words: &[&std::ffi::OsStr]) -> io::Result<()> {
+pub fn start(call: &[&std::ffi::OsStr]) -> io::Result<()> {
+    let Some((program, words)) = call.split_first() else { return Err(io::ErrorKind::InvalidInput.into()) };
     // A file has no end that a process which goes on alone could hold open.
     let mut said = tempfile::tempfile()?;
-    if starter(program, words, said.try_clone()?.into()).status()?.success() {
+    if starter(Path::new(program), words, said.try_clone()?.into()).status()?.success() {
         return Ok(());
     }
     let mut why = String::new();

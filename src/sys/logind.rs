@@ -29,8 +29,13 @@ impl Default for LogindSettings {
 /// True if this process is in the session of a login whose end ends it.
 #[must_use]
 pub fn login_end_kills() -> bool {
-    let is_in_session = fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| is_session(&groups));
-    is_in_session && settings().ends(&net::user_name(process::own_uid()))
+    is_in_scope("session-") && settings().ends(&net::user_name(process::own_uid()))
+}
+
+/// True if this process is in a scope of systemd whose name begins so.
+#[must_use]
+pub fn is_in_scope(prefix: &str) -> bool {
+    fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| has_scope(&groups, prefix))
 }
 
 /// True if the manager of this user runs on without a login session (lingering).
@@ -39,8 +44,8 @@ pub fn lingers(uid: u32) -> bool {
     Path::new("/var/lib/systemd/linger").join(net::user_name(uid)).exists()
 }
 
-fn is_session(groups: &str) -> bool {
-    let is_scope = |part: &str| part.starts_with("session-") && part.ends_with(".scope");
+fn has_scope(groups: &str, prefix: &str) -> bool {
+    let is_scope = |part: &str| part.starts_with(prefix) && part.ends_with(".scope");
     groups.lines().any(|line| line.split('/').any(is_scope))
 }
 
@@ -97,6 +102,7 @@ mod tests {
 
     #[test]
     fn a_login_is_a_scope_of_its_own() {
+        let is_session = |groups| has_scope(groups, "session-");
         assert!(is_session("1:name=systemd:/user.slice/user-1000.slice/session-4.scope\n0::/\n"));
         assert!(!is_session("0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope\n"));
     }

@@ -22,7 +22,7 @@ mod watch_loop;
 mod watcher;
 pub mod zone;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
@@ -60,13 +60,16 @@ pub fn requested_dir() -> Option<PathBuf> {
     flagged.then(|| words.next().map(PathBuf::from)).flatten()
 }
 
-/// Starts the sidecar of the process in `dir`; one that is there is ended first. It listens when this returns.
+/// Starts the sidecar of the process in `dir`, by a program and its words `through` if there are any; one that is there is ended
+/// first. It listens when this returns.
 ///
 /// # Errors
 ///
 /// Fails if the program cannot be executed, or the directory does not allow it.
-pub fn start(program: &Path, dir: &Path) -> io::Result<()> {
-    daemonize::start(program, &[OsStr::new(FLAG), dir.as_os_str()])
+pub fn start(program: &Path, dir: &Path, through: &[OsString]) -> io::Result<()> {
+    let own = [program.as_os_str(), OsStr::new(FLAG), dir.as_os_str()];
+    let call: Vec<&OsStr> = through.iter().map(OsString::as_os_str).chain(own).collect();
+    daemonize::start(&call)
 }
 
 /// What another process executes to start the sidecar of the process in `dir`; it ends with success when that has detached itself.

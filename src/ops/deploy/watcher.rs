@@ -1,15 +1,16 @@
 //! The dead-man's handle: a process of its own on the host that puts the old release back when the time is up or the deployer is
 //! gone, unless the deploy was committed.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
 use super::give_up::{GivenUp, When, give_up};
 use super::place::Place;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::error::RecordError;
+use crate::sys::daemonize;
 use crate::sys::file::FileError;
-use crate::sys::{daemonize, kernel, process};
+use crate::tsm::launch;
 
 /// How often it looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
@@ -27,20 +28,18 @@ const PERSISTENCE: Duration = Duration::from_secs(24 * 3600);
 /// The word that this program is started with as a watcher.
 pub const COMMAND: &str = "deploy-watch";
 
-/// Starts one, and waits until it watches. Under systemd it is in a scope of its own, so that the end of the session does not end
-/// it.
+/// Starts one, and waits until it watches. Under systemd it is in a scope of its own where the end of the session would end it.
 ///
 /// # Errors
 ///
-/// Fails if it does not begin in time; nothing may be switched then.
+/// Fails if it does not begin in time, or would end with the session; nothing may be switched then.
 pub fn start(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
     let (home, environment) = (place.paths.home().as_os_str(), place.environment().to_string());
-    let (seconds, unit) = (limit.as_secs().to_string(), format!("--unit=tetra-revert-{txid}"));
+    let scope = launch::scope_of_watcher(txid).map_err(|_| ends_with_session(place))?;
+    let through = scope.map(|scope| scope.call()).unwrap_or_default();
+    let seconds = limit.as_secs().to_string();
     let program = place.host.program().as_os_str();
-    let mut call: Vec<&OsStr> = Vec::new();
-    if kernel::runs_systemd() && process::own_uid() == 0 {
-        call.extend(["systemd-run", "--scope", "--quiet", "--collect", &unit].map(OsStr::new));
-    }
+    let mut call: Vec<&OsStr> = through.iter().map(OsString::as_os_str).collect();
     call.extend([program, OsStr::new("--dir"), home, OsStr::new(COMMAND)]);
     call.extend([&environment, txid, &seconds].map(OsStr::new));
     let failed = |why: String| Fault::new(FaultKind::Preflight, format!("the watcher did not begin: {why}"));
@@ -52,6 +51,13 @@ pub fn start(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+fn ends_with_session(place: &Place) -> Fault {
+    let why = "what puts the old release back would end with this login, for logind ends all processes of a login \
+               (KillUserProcesses=yes)";
+    let advice = format!("`loginctl enable-linger {}` on the host, as root", place.host.user());
+    Fault::new(FaultKind::Preflight, why).with_advice(advice)
 }
 
 /// True while one watches a deploy.

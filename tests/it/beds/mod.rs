@@ -24,6 +24,7 @@ mod daemon;
 mod daemon_disk;
 mod daemon_run;
 mod daemon_verbs;
+mod deploy;
 mod documents;
 mod keys;
 mod serve;
