@@ -99,7 +99,7 @@ impl LineReader {
             modes,
             typeahead: Typeahead::default(),
             panics: 0,
-            need: TerminalRestore::new(input.terminal(), &modes.to_raw(), BRACKETED_PASTE_ON),
+            need: TerminalRestore::new(input.terminal(), modes.to_raw(), BRACKETED_PASTE_ON),
             last_was_quick: None,
             cursor_reports: CursorReports::default(),
             input,
@@ -140,12 +140,12 @@ impl LineReader {
             console.note(&text);
         }
         self.refresh(session, shown);
+        let needed = self.need.install().map_err(terminal::unusable)?;
         let keys = self.input.attach(self.modes).map_err(terminal::unusable)?;
         if let Some(quick) = self.last_was_quick {
             self.cursor_reports.resync(quick);
         }
         let asked = Instant::now();
-        let needed = self.need.install().map_err(terminal::unusable)?;
         let idle = idle::limit(session, shown.tier)
             .and_then(|limit| IdleWatch::start(limit, self.last_key.clone(), Arc::clone(&self.give_up)).ok());
         let answer = panics::catch(|| self.editor.read_line(shown));

@@ -238,14 +238,14 @@ const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l";
 impl AlternateScreen {
     fn new(modes: tty::TerminalModes) -> io::Result<Self> {
         let input = KeyInput::of_stdin()?;
-        let need = TerminalRestore::new(input.terminal(), &modes.to_raw(), ENTER_SEQUENCE);
+        let need = TerminalRestore::new(input.terminal(), modes.to_raw(), ENTER_SEQUENCE);
         Ok(Self { modes, need, needed: None, input, keys: None, terminal: None })
     }
 
     fn enter(&mut self) -> io::Result<()> {
+        self.needed = Some(self.need.install()?);
         self.keys = Some(self.input.attach(self.modes)?);
         terminal::enable_raw_mode()?;
-        self.needed = Some(self.need.install()?);
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         // From here on there is something to restore.
         self.terminal = Some(terminal?);

@@ -19,14 +19,11 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::tty::TerminalModes;
-use super::{signal, tty};
+use super::{foreground, sigcont, signal, tty};
 use crate::base::key_filter::KeyFilter;
 
 /// The most that is read at once.
 const CHUNK: usize = 1024;
-
-/// After an error that may pass: the terminal is another's while this program is in the background.
-const RETRY: Duration = Duration::from_millis(100);
 
 const STDIN: &str = "/proc/self/fd/0";
 
@@ -82,13 +79,14 @@ impl KeyInput {
         self.terminal.as_fd()
     }
 
-    /// From now on the terminal is in the modes of an editor, and keys can be read from the standard input, until what is returned
+    /// From now on, once this program has it, the terminal is in the modes of an editor, and keys can be read from the standard input, until what is returned
     /// is dropped; the terminal has `modes` then.
     ///
     /// # Errors
     ///
     /// Fails if the thread cannot be made.
     pub fn attach(&'static self, modes: TerminalModes) -> io::Result<AttachedKeys> {
+        foreground::wait_for_terminal(self.terminal());
         modes.to_raw().set();
         let mut attached = AttachedKeys { terminal: self.terminal(), modes, pump: None };
         if let Some(own) = &self.own {
@@ -138,31 +136,35 @@ impl OwnTerminal {
 
     /// Gives on keys until `stop` can be read or the terminal is gone.
     fn pump(&self, terminal: BorrowedFd, stop: BorrowedFd) {
-        signal::block_except_job_control();
+        // Also what would stop this program because it reads in the background.
+        signal::block_in_this_thread();
         let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut failed, mut last, mut is_read) = (false, Instant::now(), false);
-        loop {
+        let pause = || poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(foreground::LOOK_AGAIN)) == Ok(0);
+        let (mut last, mut is_read) = (Instant::now(), false);
+        while foreground::wait_for_foreground(terminal, pause) {
             let next = match flow.keys[..] {
-                _ if failed => None,
-                [] => Some(PollFd::new(terminal, PollFlags::POLLIN)),
-                _ => Some(PollFd::new(self.keyboard.as_fd(), PollFlags::POLLOUT)),
+                [] => PollFd::new(terminal, PollFlags::POLLIN),
+                _ => PollFd::new(self.keyboard.as_fd(), PollFlags::POLLOUT),
             };
-            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN)];
-            fds.extend(next);
+            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN), next];
+            fds.extend(sigcont::background_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
             let patience = flow.filter.patience().map(|patience| patience.saturating_sub(last.elapsed()));
-            let limits = [failed.then_some(RETRY), patience, (!is_read).then_some(WAKE)];
+            let limits = [patience, (!is_read).then_some(WAKE)];
             match poll(&mut fds, limits.into_iter().flatten().min().map_or(PollTimeout::NONE, timeout)) {
                 Ok(_) if fds[0].any() == Some(true) => return,
+                // Nothing is read in the background.
+                Ok(_) if fds.get(2).is_some_and(|fd| fd.any() == Some(true)) => {}
                 Ok(ready) if ready > 0 && flow.keys.is_empty() => {
                     last = Instant::now();
                     match flow.read(terminal) {
-                        Ok(true) => failed = false,
+                        Ok(true) => {}
                         Ok(false) => return signal::mark_hangup(),
-                        Err(_) => failed = true,
+                        // It may pass.
+                        Err(_) if pause() => {}
+                        Err(_) => return,
                     }
                 }
                 Ok(0) => {
-                    failed = false;
                     if flow.filter.patience().is_some_and(|patience| patience <= last.elapsed()) {
                         flow.give_up();
                     }

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod dir_watch;
 pub mod disk_space;
 pub mod file;
+pub mod foreground;
 pub mod hash_chain;
 pub mod history;
 pub mod history_writer;

@@ -1,13 +1,14 @@
 //! What is typed without being shown, and what comes on the standard input.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 
+use nix::poll::PollTimeout;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
+use super::foreground;
 use super::sigcont::{TerminalRestore, TerminalRestoreGuard};
-use super::signal;
 
 /// True if input can be typed.
 #[must_use]
@@ -31,12 +32,14 @@ impl EchoOff {
     /// Fails if there is no terminal.
     pub fn disable() -> io::Result<Self> {
         let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
+        foreground::wait_for_terminal(terminal.as_fd());
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
         silent.local_flags.remove(LocalFlags::ECHO);
         silent.local_flags.insert(LocalFlags::ECHONL | LocalFlags::ICANON);
+        // Only what was set can be had as the system has it.
         tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
-        let needed = TerminalRestore::new(terminal.as_fd(), &silent.into(), &[]).install()?;
+        let needed = TerminalRestore::new(terminal.as_fd(), silent, &[]).install()?;
         Ok(Self { _restore_guard: needed, terminal, before })
     }
 
@@ -44,15 +47,13 @@ impl EchoOff {
     ///
     /// # Errors
     ///
-    /// Fails if the terminal is gone, and with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C.
+    /// Fails if the terminal is gone, and with [`io::ErrorKind::Interrupted`] when the operator presses Ctrl-C.
     pub fn read_line(&self, limit: usize) -> io::Result<Vec<u8>> {
         let mut typed = Vec::new();
         let mut byte = [0];
         while typed.len() <= limit {
-            if !signal::wait_readable(self.terminal.as_fd()) {
-                return Err(ErrorKind::Interrupted.into());
-            }
-            if (&self.terminal).read(&mut byte)? == 0 || byte[0] == b'\n' {
+            let count = foreground::read(self.terminal.as_fd(), &mut byte, PollTimeout::NONE)?;
+            if count == 0 || byte[0] == b'\n' {
                 break;
             }
             typed.push(byte[0]);

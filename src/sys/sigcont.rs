@@ -1,14 +1,18 @@
 //! What a terminal needs again when this program goes on after a stop (Ctrl-Z, `kill -STOP`): the shell that had the terminal
 //! meanwhile leaves its own modes, in which a secret would be shown and an editor could not work.
+//!
+//! A program that goes on in the background (`bg`) must leave the terminal alone until the shell gives it the terminal (`fg`),
+//! which is not told by a signal: the shell sends none to a job that runs. So a pipe tells a thread that waits for keys to look
+//! again until then.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-
-use super::tty::TerminalModes;
 
 /// What is needed now; null if nothing is.
 static ACTIVE_RESTORE: AtomicPtr<TerminalRestore> = AtomicPtr::new(ptr::null_mut());
@@ -16,10 +20,30 @@ static ACTIVE_RESTORE: AtomicPtr<TerminalRestore> = AtomicPtr::new(ptr::null_mut
 /// What is on the terminal has to be drawn anew.
 static REDRAW_NEEDED: AtomicBool = AtomicBool::new(false);
 
+/// Counts how often the program went on in the background.
+static BACKGROUND: OnceLock<EventFd> = OnceLock::new();
+
+/// What the handler writes to; -1 before the first [`TerminalRestore::install`].
+static BACKGROUND_FD: AtomicI32 = AtomicI32::new(-1);
+
 /// True once after the program went on and escape codes were written again: what was drawn is gone.
 #[must_use]
 pub fn take_redraw_request() -> bool {
     REDRAW_NEEDED.swap(false, Ordering::AcqRel)
+}
+
+/// Readable after the program went on in the background, until [`restore_in_foreground`]; none before the first
+/// [`TerminalRestore::install`].
+#[must_use]
+pub fn background_fd() -> Option<BorrowedFd<'static>> {
+    BACKGROUND.get().map(AsFd::as_fd)
+}
+
+/// The terminal was given to this program: if it went on in the background before, the terminal gets what it needs now.
+pub fn restore_in_foreground() {
+    if BACKGROUND.get().is_some_and(|count| count.read().is_ok()) {
+        restore();
+    }
 }
 
 /// Modes and escape codes of a terminal.
@@ -34,8 +58,8 @@ impl TerminalRestore {
     /// These modes; `codes` are written too, and the screen is drawn anew if there are any. A signal
     /// may come while it is used, so it is never freed: make one and use it again.
     #[must_use]
-    pub fn new(terminal: BorrowedFd, modes: &TerminalModes, codes: &'static [u8]) -> &'static Self {
-        Box::leak(Box::new(Self { terminal: terminal.as_raw_fd(), modes: modes.raw(), escape_sequence: codes }))
+    pub fn new(terminal: BorrowedFd, modes: impl Into<libc::termios>, codes: &'static [u8]) -> &'static Self {
+        Box::leak(Box::new(Self { terminal: terminal.as_raw_fd(), modes: modes.into(), escape_sequence: codes }))
     }
 
     /// From now on the terminal gets this whenever the program goes on, until what is returned is dropped.
@@ -44,6 +68,10 @@ impl TerminalRestore {
     ///
     /// Fails if the signal cannot be listened to.
     pub fn install(&'static self) -> io::Result<TerminalRestoreGuard> {
+        if BACKGROUND.get().is_none() {
+            let count = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+            BACKGROUND_FD.store(BACKGROUND.get_or_init(|| count).as_raw_fd(), Ordering::Release);
+        }
         let handler = SigHandler::Handler(on_continue);
         let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
         // SAFETY: the handler only uses atomics and calls that are async-signal-safe.
@@ -65,19 +93,26 @@ impl Drop for TerminalRestoreGuard {
 }
 
 extern "C" fn on_continue(_: i32) {
+    restore();
+}
+
+/// Async-signal-safe.
+fn restore() {
     // SAFETY: what was stored there is never freed and never changed; every call is async-signal-safe and gets what it takes.
     unsafe {
         let Some(need) = ACTIVE_RESTORE.load(Ordering::Acquire).as_ref() else { return };
         let errno = *libc::__errno_location();
-        // In the background the terminal is another's.
         if libc::tcgetpgrp(need.terminal) == libc::getpgrp() {
             libc::tcsetattr(need.terminal, libc::TCSANOW, &raw const need.modes);
             if !need.escape_sequence.is_empty() {
                 libc::write(libc::STDOUT_FILENO, need.escape_sequence.as_ptr().cast(), need.escape_sequence.len());
                 REDRAW_NEEDED.store(true, Ordering::Release);
-                // Wakes who waits for keys.
-                libc::raise(libc::SIGWINCH);
+                // Wakes who waits for keys, in whatever thread.
+                libc::kill(libc::getpid(), libc::SIGWINCH);
             }
+        } else {
+            let one = 1_u64.to_ne_bytes();
+            libc::write(BACKGROUND_FD.load(Ordering::Acquire), one.as_ptr().cast(), one.len());
         }
         *libc::__errno_location() = errno;
     }

@@ -122,13 +122,6 @@ pub fn block_in_this_thread() {
     let _ = nix::sys::signal::SigSet::all().thread_block();
 }
 
-/// Keeps signals away from the calling thread, except what stops a program in the background that reads its terminal.
-pub fn block_except_job_control() {
-    let mut signals = SigSet::all();
-    signals.remove(Signal::SIGTTIN);
-    let _ = signals.thread_block();
-}
-
 /// Waits until time is up or a signal comes; true if time is up.
 #[must_use]
 pub fn sleep(how_long: Duration) -> bool {

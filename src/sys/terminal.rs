@@ -1,19 +1,19 @@
 //! The terminal: its size, and what is typed there.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::signal::{self, Waited};
+use super::foreground;
 
 /// How long a read waits at most, in milliseconds.
 const PULSE: u8 = 100;
 
 /// What is typed from now on at the terminal of this program, wherever its input comes from: what was pasted behind a command
-/// must not answer what that command asks. Reading it ends with [`ErrorKind::Interrupted`] when the operator presses Ctrl-C or
-/// the program is asked to end, also if that was before, and with [`ErrorKind::WouldBlock`] from time to time while nothing is
+/// must not answer what that command asks. Reading it ends with [`io::ErrorKind::Interrupted`] when the operator presses Ctrl-C or
+/// the program is asked to end, also if that was before, and with [`io::ErrorKind::WouldBlock`] from time to time while nothing is
 /// typed.
 ///
 /// # Errors
@@ -21,6 +21,7 @@ const PULSE: u8 = 100;
 /// Fails if there is no terminal.
 pub fn open_input() -> io::Result<Box<dyn Read>> {
     let terminal = File::open("/dev/tty")?;
+    foreground::wait_for_terminal(terminal.as_fd());
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
     Ok(Box::new(TtyReader(terminal)))
 }
@@ -29,11 +30,7 @@ struct TtyReader(File);
 
 impl Read for TtyReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match signal::wait_readable_within(self.0.as_fd(), PULSE.into()) {
-            Waited::Readable => self.0.read(bytes),
-            Waited::Signalled => Err(ErrorKind::Interrupted.into()),
-            Waited::TimeUp => Err(ErrorKind::WouldBlock.into()),
-        }
+        foreground::read(self.0.as_fd(), bytes, PULSE.into())
     }
 }
 

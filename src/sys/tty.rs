@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 
-use super::signal;
+use super::{foreground, signal};
 
 /// How long an orderly end may take.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,28 +26,24 @@ const RESET_SEQUENCE: &[u8] = b"\x1b[?2004l\x1b[?25h\x1b[0m";
 pub struct TerminalModes(libc::termios);
 
 impl TerminalModes {
-    /// The modes as they are now.
+    /// The modes as they are as soon as this program has the terminal.
     ///
     /// # Errors
     ///
     /// Fails if the standard input is not a terminal.
     pub fn current() -> io::Result<Self> {
+        foreground::wait_for_terminal(io::stdin().as_fd());
         Ok(Self(tcgetattr(io::stdin())?.into()))
     }
 
-    /// Brings these modes back to the terminal on the standard input. A terminal that is gone needs none.
+    /// Brings these modes back to the terminal on the standard input. A terminal that is gone or another job's needs none.
     pub fn set(&self) {
         self.set_on(io::stdin().as_fd());
     }
 
     fn set_on(&self, terminal: BorrowedFd) {
-        let mut stop = SigSet::empty();
-        stop.add(Signal::SIGTTOU);
-        // From the background this would stop the program instead.
-        let before = stop.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK);
-        let _ = tcsetattr(terminal, SetArg::TCSADRAIN, &Termios::from(self.0));
-        if let Ok(before) = before {
-            let _ = before.thread_set_mask();
+        if !foreground::is_in_background(terminal) {
+            let _ = foreground::unstopped(|| tcsetattr(terminal, SetArg::TCSADRAIN, &Termios::from(self.0)));
         }
     }
 
@@ -61,27 +56,24 @@ impl TerminalModes {
         Self(modes)
     }
 
-    /// As the system has them.
-    #[must_use]
-    pub(super) fn raw(&self) -> libc::termios {
-        self.0
-    }
-
     /// Brings these modes back, and what an editor changes with escape codes.
     pub fn restore(&self) {
         self.restore_on(io::stdin().as_fd());
     }
 
     fn restore_on(&self, terminal: BorrowedFd) {
+        if foreground::is_in_background(terminal) {
+            return;
+        }
         self.set_on(terminal);
         let mut output = io::stdout();
         let _ = output.write_all(RESET_SEQUENCE).and_then(|()| output.flush());
     }
 }
 
-impl From<Termios> for TerminalModes {
-    fn from(modes: Termios) -> Self {
-        Self(modes.into())
+impl From<TerminalModes> for libc::termios {
+    fn from(modes: TerminalModes) -> Self {
+        modes.0
     }
 }
 
@@ -141,21 +133,18 @@ pub fn read_line() -> io::Result<LineInput> {
     let mut line = Vec::new();
     let mut buffer = [0_u8; 1];
     loop {
-        if !signal::wait_readable(io::stdin().as_fd()) {
-            return Ok(LineInput::Interrupted);
-        }
         // Byte by byte: what follows the line may be meant for a program that this line starts.
-        match nix::unistd::read(io::stdin(), &mut buffer) {
-            Ok(0) | Err(Errno::EIO) if is_hung_up() => {
+        match foreground::read(io::stdin().as_fd(), &mut buffer, PollTimeout::NONE) {
+            Ok(0) | Err(_) if is_hung_up() => {
                 signal::mark_hangup();
                 return Ok(LineInput::Interrupted);
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(LineInput::Interrupted),
             Ok(0) if line.is_empty() => return Ok(LineInput::End),
             Ok(0) => break,
             Ok(_) if buffer[0] == b'\n' => break,
             Ok(_) => line.push(buffer[0]),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     Ok(LineInput::Line(String::from_utf8_lossy(&line).into_owned()))

@@ -1,8 +1,9 @@
 //! What an operator has to be able to trust at the prompt, in a real pseudo-terminal: that it stays sound whatever the terminal
 //! says, that secrets are not shown, that nothing but an answer answers a question.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{self, Signal};
 use nix::sys::termios::LocalFlags;
+use nix::unistd::Pid;
 
 use crate::pty::{Terminal, TestHome, current_line};
 use crate::repl::{CTRL_C, PASTE, UP, leave, run, session, stopped};
@@ -17,6 +18,38 @@ fn production(home: &TestHome) {
 fn has_state(terminal: &Terminal, state: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", terminal.pid())).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
+}
+
+/// A shell with job control, and in it a job that reads the terminal; gives its process id.
+struct Job {
+    shell: Terminal,
+    pid: i32,
+}
+
+impl Job {
+    fn start(home: &TestHome, line: &str, shown: &str) -> Self {
+        let mut command = home.command("bash");
+        command.args(["--norc", "--noprofile", "-i"]);
+        command.env("PS1", "shell$ ");
+        let mut shell = Terminal::start(command);
+        shell.wait_line("shell$");
+        shell.send(&format!("{line}\r"));
+        shell.wait_for(shown);
+        let children = format!("/proc/{0}/task/{0}/children", shell.pid());
+        let children = std::fs::read_to_string(children).expect("the children of the shell");
+        let pid = children.trim().parse().expect("one child");
+        Self { shell, pid }
+    }
+
+    /// Stops the job and types what the shell is to do with it then.
+    fn stop_and(&mut self, keys: &str) {
+        let written = self.shell.written();
+        signal::kill(Pid::from_raw(self.pid), Signal::SIGSTOP).expect("a job");
+        self.shell.wait_beyond("the shell", written, |text| {
+            text.split_once("Stopped").and_then(|(_, text)| text.contains("shell$ ").then_some(()))
+        });
+        self.shell.send(keys);
+    }
 }
 
 /// Stops the program, lets the terminal be as a shell leaves it, and lets it go on.
@@ -113,6 +146,86 @@ fn a_line_can_be_edited_after_a_stop() {
     terminal.wait_written("\x1b[?2004h", 2);
     run(&mut terminal, "ev", "-/dev>");
     leave(terminal);
+}
+
+/// What is typed for the shell meanwhile wakes who waits for keys: it must neither take them nor be stopped for that, or the shell
+/// would give the terminal to a job that is stopped.
+#[test]
+fn a_session_that_was_in_the_background_goes_on_in_the_foreground() {
+    let home = TestHome::new();
+    let mut job = Job::start(&home, "tetra", "tetra>");
+    for (round, keys) in ["bg\rfg\r", "bg\r", "bg; fg\r", "fg\r"].into_iter().cycle().take(20).enumerate() {
+        let written = job.shell.written();
+        job.stop_and(keys);
+        if keys == "bg\r" {
+            job.shell.wait_beyond("the job", written, |text| text.contains("tetra &").then_some(()));
+            job.shell.send("fg\r");
+        }
+        job.shell.wait_beyond("an editor", written, |text| {
+            text.rsplit_once("fg\r\n").and_then(|(_, text)| text.contains("\x1b[?2004h").then_some(()))
+        });
+        eventually("the modes of an editor", || !job.shell.is_cooked());
+        let environment = if round % 2 == 0 { "dev" } else { "staging" };
+        run(&mut job.shell, &format!("clear; use @{environment}"), &format!("-/{environment}>"));
+    }
+    job.shell.send("exit\r");
+    job.shell.wait_line("shell$");
+}
+
+/// The shell edits its own line meanwhile, in modes that must stay.
+#[test]
+fn a_session_that_is_started_in_the_background_waits_for_the_foreground() {
+    let home = TestHome::new();
+    let mut command = home.command("bash");
+    command.args(["--norc", "--noprofile", "-i"]);
+    command.env("PS1", "shell$ ");
+    let mut shell = Terminal::start(command);
+    for (round, keys) in ["tetra &\rfg\r", "tetra & fg\r", "tetra &\rtrue\rfg\r"].into_iter().enumerate() {
+        shell.wait_line("shell$");
+        shell.send(keys);
+        shell.wait_line("tetra>");
+        let environment = if round % 2 == 0 { "dev" } else { "staging" };
+        run(&mut shell, &format!("use @{environment}"), &format!("-/{environment}>"));
+        shell.send("exit\r");
+    }
+    shell.wait_line("shell$");
+}
+
+#[test]
+fn a_secret_stays_unseen_after_a_while_in_the_background() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let mut job = Job::start(&home, "tetra --org acme secrets set dev API_KEY", "(not shown)");
+    for keys in ["bg\rfg\r", "bg; fg\r", "bg\rtrue\rfg\r"].into_iter().cycle().take(9) {
+        eventually("nothing is shown", || !job.shell.shows_what_is_typed());
+        let written = job.shell.written();
+        job.stop_and(keys);
+        job.shell.wait_beyond("the job", written, |text| {
+            text.rsplit_once("fg\r\n").and_then(|(_, text)| text.contains("secrets set").then_some(()))
+        });
+    }
+    eventually("nothing is shown", || !job.shell.shows_what_is_typed());
+    job.shell.send("hunter2\r");
+    job.shell.wait_line("shell$");
+    assert!(!job.shell.bytes().contains("hunter2"), "{}", job.shell.bytes());
+}
+
+/// The terminal gives whole lines for it.
+#[test]
+fn a_question_is_answered_after_a_while_in_the_background() {
+    let home = TestHome::new();
+    for keys in ["bg\rfg\r", "bg; fg\r", "bg\rtrue\rfg\r"] {
+        production(&home);
+        let mut job = Job::start(&home, "tetra --org acme --env prod tsm delete api", "[type acme]");
+        let written = job.shell.written();
+        job.stop_and(keys);
+        job.shell.wait_beyond("the job", written, |text| {
+            text.rsplit_once("fg\r\n").and_then(|(_, text)| text.contains("tsm delete").then_some(()))
+        });
+        job.shell.send("acme\r");
+        job.shell.wait_for("deleted api (0)");
+        job.shell.wait_line("shell$");
+    }
 }
 
 #[test]
