@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
 use super::{sigcont, signal};
 
@@ -49,6 +49,15 @@ pub(super) fn wait_for_foreground(terminal: BorrowedFd, pause: impl Fn() -> bool
 /// Waits until a terminal is this job's or a signal comes: it must not be changed in the background.
 pub(super) fn wait_for_terminal(terminal: BorrowedFd) {
     let _ = wait_for_foreground(terminal, || signal::sleep(LOOK_AGAIN));
+}
+
+/// Takes the terminal on the standard input from a job that ended without giving it back: a shell that was killed.
+pub(super) fn reclaim() {
+    let terminal = io::stdin();
+    let is_left = |job: &Pid| *job != getpgrp() && killpg(*job, None) == Err(Errno::ESRCH);
+    if tcgetpgrp(&terminal).as_ref().is_ok_and(is_left) {
+        let _ = unstopped(|| tcsetpgrp(&terminal, getpgrp()));
+    }
 }
 
 /// Reads what is typed for this program, once there is something.

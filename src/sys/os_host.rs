@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::child::{self, exit_code};
 use super::host::{CommandOutput, Host, Invocation};
 use super::interruption::Interruption;
-use super::signal;
+use super::{foreground, signal};
 use crate::base::time::Timestamp;
 
 /// The surroundings of this process. What costs a look is looked at when it is first asked for.
@@ -146,6 +146,7 @@ impl Host for OsHost {
         if call.inherit_stdio {
             let _lent = signal::ignore_sigint();
             let code = child::wait(&mut command.spawn()?)?;
+            foreground::reclaim();
             return Ok(CommandOutput { exit_code: code, ..CommandOutput::default() });
         }
         let input = if call.input.is_empty() { Stdio::null() } else { Stdio::piped() };

@@ -172,6 +172,18 @@ fn a_session_that_was_in_the_background_goes_on_in_the_foreground() {
     job.shell.wait_line("shell$");
 }
 
+#[test]
+fn the_terminal_comes_back_from_a_shell_that_was_killed() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("!PS1='inner> ' bash --norc --noprofile -i\r");
+    terminal.wait_line("inner>");
+    terminal.send("kill -9 $$\r");
+    terminal.wait_line("tetra>");
+    run(&mut terminal, "use @staging", "-/staging>");
+    leave(terminal);
+}
+
 /// The shell edits its own line meanwhile, in modes that must stay.
 #[test]
 fn a_session_that_is_started_in_the_background_waits_for_the_foreground() {
