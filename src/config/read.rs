@@ -61,6 +61,7 @@ impl UserFacingError for ReadFileError {
 
     fn advice(&self) -> Option<String> {
         Some(match self {
+            Self::File(error) if error.is_not_found() => "check the path".to_owned(),
             Self::File(error) => return error.advice(),
             Self::TooLarge { .. } => "check that it is the right file".to_owned(),
             Self::NotText { .. } => "write it as UTF-8; `iconv -f latin1 -t utf-8` converts".to_owned(),

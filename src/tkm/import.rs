@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::client_hosts;
 use super::error::TkmError;
 use super::host::{Address, Host, HostName, HostRules};
 use super::imported::{ImportedKey, SERVERS, known_environment};
@@ -47,13 +48,28 @@ fn of_document(path: &Path, document: &Document) -> Result<ImportedKey, TkmError
     let broken = |key: &str, why: String| TkmError::BrokenStore { path: path.to_owned(), why: format!("{key}: {why}") };
     let text = |key: String| document.text_at(&["infrastructure", &key]).filter(|text| !text.trim().is_empty());
     let mut found = ImportedKey::default();
+    let mut used = Vec::new();
     for (word, env) in SERVERS {
-        let Some(server) = text(format!("{word}_server")) else { continue };
-        let address = [format!("{word}_ip"), format!("{word}_server_ip")].into_iter().find_map(text).unwrap_or(server);
-        let entry = ImportEntry { name: server, address, env: env.parse()? };
-        entry.add_to(&mut found, |why| broken(&format!("infrastructure.{word}_server"), why))?;
+        let key = format!("{word}_server");
+        let Some(server) = text(key.clone()) else { continue };
+        let direct = [format!("{word}_ip"), format!("{word}_server_ip")].into_iter().find_map(|key| {
+            let address = text(key.clone());
+            used.extend(address.map(|_| key));
+            address
+        });
+        let entry = ImportEntry { name: server, address: direct.unwrap_or(server), env: env.parse()? };
+        entry.add_to(&mut found, |why| broken(&format!("infrastructure.{key}"), why))?;
+        used.push(key);
     }
-    for leaf in document.values_below(&KeyPath::new(vec!["hosts".to_owned()])) {
+    for leaf in document.values_below(&KeyPath::of(&["infrastructure"])) {
+        let key = leaf.path.keys().last().filter(|key| !used.contains(key));
+        found.ignored.extend(key.map(|key| format!("`infrastructure.{key}`")));
+    }
+    let table = KeyPath::of(&["hosts"]);
+    for (below, _) in document.tables_below(&table) {
+        found.ignored.push(format!("`{below}`: expected an address, or a list of them"));
+    }
+    for leaf in document.values_below(&table) {
         let [_, env] = leaf.path.keys() else { continue };
         let key = format!("hosts.{env}");
         let env: EnvName = known_environment(env).map_or_else(|| env.parse(), Ok)?;
@@ -77,24 +93,27 @@ struct ImportEntry<'a> {
 impl ImportEntry<'_> {
     /// Adds the host to what was found. A reference to another value is left out, and named.
     fn add_to(&self, found: &mut ImportedKey, broken: impl Fn(String) -> TkmError) -> Result<(), TkmError> {
-        if self.address.contains("${") {
-            found.ignored.push(format!("`{}` of {}: a reference is not resolved", self.address, self.env));
+        if let Some(reference) = [self.address, self.name].into_iter().find(|text| text.contains("${")) {
+            found.ignored.push(format!("`{reference}` of {}: a reference is not resolved", self.env));
             return Ok(());
         }
-        let address: Address = self.address.parse().map_err(|error| broken(format!("{error}")))?;
-        let name = if self.name == self.address { &address.host } else { self.name };
-        let name: HostName = sanitize(name, self.env.as_str()).parse()?;
+        let parse = |text: &str| text.parse::<Address>().map_err(|error| broken(format!("{error}")));
+        // `root@web:2222` with an address of its own: the user and the port count for that address too.
+        let (named, direct) = (parse(self.name)?, parse(self.address)?);
+        let name: HostName = sanitize(&named.host, self.env.as_str()).parse()?;
+        let address = Address { user: direct.user.or(named.user), host: direct.host, port: direct.port.or(named.port) };
         found.add(Host { name, address, env: self.env.clone(), rules: HostRules::default() });
         Ok(())
     }
 }
 
-/// The hosts of a file that is for ssh or for Ansible, by what is in it. Those without an environment are of `env`.
+/// The hosts of a file that is for ssh or for Ansible, by what is in it. Those without an environment are of `env`. `home` is the
+/// directory with `.ssh`.
 ///
 /// # Errors
 ///
 /// Fails if the file cannot be read or is not valid, and with exit code 2 if it is for ssh and no environment is given.
-pub fn file(path: &Path, env: Option<&EnvName>) -> Result<ImportedKey, TkmError> {
+pub fn file(path: &Path, env: Option<&EnvName>, home: &Path) -> Result<ImportedKey, TkmError> {
     let has_extension = |words: &[&str]| path.extension().is_some_and(|it| words.iter().any(|word| it == *word));
     if has_extension(&["toml"]) {
         return toml(path);
@@ -108,7 +127,7 @@ pub fn file(path: &Path, env: Option<&EnvName>) -> Result<ImportedKey, TkmError>
     let has_sections = text.lines().any(|line| line.starts_with('['));
     if !is_yaml && !has_sections && text.lines().map(str::trim).any(is_ssh) {
         let env = env.ok_or(TkmError::NoEnvironment)?;
-        return Ok(ImportedKey { hosts: of_ssh(&text, env), ignored: Vec::new() });
+        return client_hosts::read(path, env, home);
     }
     let broken = |why: String| TkmError::BrokenStore { path: path.to_owned(), why };
     let inventory = if is_yaml { Inventory::yaml(&text) } else { Inventory::ini(&text) }.map_err(broken)?;
@@ -116,26 +135,6 @@ pub fn file(path: &Path, env: Option<&EnvName>) -> Result<ImportedKey, TkmError>
     let beside = ["group_vars", "host_vars"].into_iter().filter(|name| path.with_file_name(name).is_dir());
     imported.ignored.extend(beside.map(|name| format!("the directory `{name}`")));
     Ok(imported)
-}
-
-/// The names of `Host` lines of a file for ssh, without patterns. The address is the name: ssh knows the rest.
-fn of_ssh(text: &str, env: &EnvName) -> Vec<Host> {
-    let mut found: Vec<Host> = Vec::new();
-    for line in text.lines().map(str::trim) {
-        let mut words = line.split(|c: char| c.is_whitespace() || c == '=').filter(|word| !word.is_empty());
-        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("host")) {
-            continue;
-        }
-        for word in words.map(|word| word.trim_matches('"')).filter(|word| !word.contains(['*', '?', '!'])) {
-            if let (Ok(name), Ok(address)) = (word.parse::<HostName>(), word.parse::<Address>())
-                && !word.starts_with("tetra-")
-                && found.iter().all(|host| host.name != name)
-            {
-                found.push(Host { name, address, env: env.clone(), rules: HostRules::default() });
-            }
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -162,7 +161,7 @@ mod tests {
         let path = home.path().join("local.toml");
         let text = "[hosts]\ndev = \"root@10.0.0.1:2222\"\nqa = [\"a.example\", \"b.example\"]\nprod = \"${infra:prod_server}\"\n";
         std::fs::write(&path, text).expect("written");
-        let found = file(&path, None).expect("read");
+        let found = file(&path, None, home.path()).expect("read");
         let seen: Vec<String> = found.hosts.iter().map(|it| format!("{} {} {}", it.name, it.address, it.env)).collect();
         assert_eq!(
             seen,
@@ -170,17 +169,26 @@ mod tests {
         );
         assert_eq!(found.ignored, ["`${infra:prod_server}` of prod: a reference is not resolved"]);
         std::fs::write(&path, "[hosts]\ndev = 7\n").expect("written");
-        assert!(file(&path, None).is_err());
+        assert!(file(&path, None, home.path()).is_err());
     }
 
     #[test]
-    fn names_of_ssh_are_hosts_and_patterns_are_not() {
+    fn what_a_server_says_of_user_and_port_stays_and_what_has_no_meaning_is_named() {
         let home = tempfile::tempdir().expect("a directory");
-        let path = home.path().join("config");
-        std::fs::write(&path, "Host web db !bad *.corp\n  Port 22\nMatch host x\nhost=app\nHost tetra-web\n")
-            .expect("ours");
-        assert!(matches!(file(&path, None), Err(TkmError::NoEnvironment)));
-        let found = file(&path, Some(&"dev".parse().expect("a name"))).expect("read").hosts;
-        assert_eq!(found.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["web", "db", "app"]);
+        let path = home.path().join("tetra.toml");
+        let text = "[infrastructure]\nprod_server = \"root@app:2222\"\nprod_server_ip = \"10.0.0.3\"\ndev_user = \"ann\"\n\
+                    qa_ip = \"10.0.0.2\"\n[hosts]\ndev = \"a\"\n[hosts.prod]\nweb = \"b\"\n";
+        std::fs::write(&path, text).expect("written");
+        let found = file(&path, None, home.path()).expect("read");
+        let seen: Vec<String> = found.hosts.iter().map(|it| format!("{} {} {}", it.name, it.address, it.env)).collect();
+        assert_eq!(seen, ["app root@10.0.0.3:2222 prod", "a a dev"]);
+        assert_eq!(
+            found.ignored,
+            [
+                "`infrastructure.dev_user`",
+                "`infrastructure.qa_ip`",
+                "`hosts.prod`: expected an address, or a list of them"
+            ]
+        );
     }
 }

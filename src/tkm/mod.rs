@@ -23,6 +23,7 @@
 //! audit            what was done, each line with the hash of the one before
 //! import           hosts that are written down elsewhere: [`imported`] is what was found, [`inventory`] reads Ansible's files
 //! check            what is worth a look, without a connection
+//! client_hosts     the hosts of ~/.ssh/config
 //! client_config    ~/.ssh/config: one Include, and the file that it includes
 //! ```
 //!
@@ -54,6 +55,7 @@ pub mod bootstrap;
 pub mod certificate;
 pub mod check;
 pub mod client_config;
+mod client_hosts;
 mod control;
 pub mod error;
 pub mod examine;

@@ -1,6 +1,6 @@
 //! `tkm host import`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::context::{find, not_initialized, record_host};
 use crate::base::environment::{EnvRef, Tier};
@@ -14,9 +14,10 @@ use crate::tkm::imported::ImportedKey;
 
 /// Import hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
 ///
-/// Without a file, `[infrastructure]` and `[hosts]` of tetra.toml in this directory and of local.toml of the organization. An
-/// inventory is INI or YAML; its groups `dev`, `staging`, `qa` and `prod` are environments. Other hosts become hosts of --env.
-/// Hosts that are there stay as they are, what is not carried over is named, and no key is pinned: `tkm host add` does that.
+/// Without a file, `[infrastructure]` and `[hosts]` of tetra.toml in this directory and of local.toml of the organization. A
+/// file as ~/.ssh/config is read with those that it includes. An inventory is INI or YAML; its groups `dev`, `staging`, `qa` and
+/// `prod` are environments. Other hosts become hosts of --env. Hosts that are there stay as they are, what is not carried over
+/// is named, and no key is pinned: `tkm host add` does that.
 #[derive(Debug, clap::Args)]
 pub struct HostImport {
     /// A TOML file, a file as ~/.ssh/config, or an inventory (INI, or YAML by its name)
@@ -40,6 +41,7 @@ impl Command for HostImport {
         let mut hosts = store.hosts()?;
         let mut table = Table::new(&[("host", "HOST"), ("env", "ENV"), ("address", "ADDRESS"), ("added", "ADDED")])
             .when_empty("no hosts found");
+        let found_some = !found.hosts.is_empty();
         for host in found.hosts {
             let is_new = hosts.iter().all(|known| known.name != host.name);
             let cells = vec![host.name.as_str().into(), host.env.as_str().into(), host.address.to_string().into()];
@@ -53,7 +55,11 @@ impl Command for HostImport {
         client_config::write(&store, cx.selection.org.as_ref())?;
         let report =
             found.ignored.iter().fold(Report::of(table), |report, it| report.note(format!("not carried over: {it}")));
-        Ok(report.note("next: `tkm host add NAME ADDRESS` for each, which pins its key"))
+        Ok(if found_some {
+            report.note("next: `tkm host add NAME ADDRESS` for each, which pins its key")
+        } else {
+            report
+        })
     }
 }
 
@@ -61,7 +67,8 @@ impl HostImport {
     fn found(&self, cx: &Cx) -> Result<ImportedKey, TkmError> {
         let Some(file) = &self.file else { return written_down(cx) };
         let env = cx.selection.env.as_ref().filter(|env| env.tier() != Some(Tier::Local));
-        import::file(&cx.host.cwd().join(file), env)
+        let home = Path::new(cx.host.variable("HOME").unwrap_or("/"));
+        import::file(&cx.host.cwd().join(file), env, home)
     }
 }
 
