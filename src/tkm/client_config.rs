@@ -1,5 +1,7 @@
 //! For other programs: `~/.ssh/config` includes a file that is made from the hosts, so that `ssh tetra-NAME` works.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::TkmError;
@@ -7,7 +9,7 @@ use super::host::{Address, Host};
 use super::state::{KeyId, Purpose};
 use super::store::Store;
 use crate::base::name::OrgName;
-use crate::config::read;
+use crate::config::read::{self, ReadFileError};
 use crate::sys::file::{self, Access};
 
 /// Precedes the line that includes our file.
@@ -64,28 +66,90 @@ pub enum Inclusion {
     Removed,
 }
 
-/// What becomes of `~/.ssh/config`: the lines at its top, or the text without them. None if it is so already.
+/// What becomes of `~/.ssh/config`: the lines at its top, or the text without them, wherever they are and however often. None
+/// if it is so already. All other lines stay byte for byte.
 #[must_use]
-pub fn with_inclusion(config: &str, store: &Store, wanted: Inclusion) -> Option<String> {
-    let ours = format!("{MARK}\nInclude {}\n", quoted(&store.ssh_config()));
-    let without = config.replacen(&format!("{ours}\n"), "", 1).replacen(&ours, "", 1);
+pub fn with_inclusion(config: &[u8], store: &Store, wanted: Inclusion) -> Option<Vec<u8>> {
+    let (path, mark) = (store.ssh_config().display().to_string(), MARK.as_bytes());
+    let lines: Vec<&[u8]> = config.split_inclusive(|byte| *byte == b'\n').collect();
+    let is_ours = |line: &[u8]| includes(line, &path) || line.trim_ascii() == mark;
+    // The first match wins, and below a `Host` line it would belong to that host.
+    let top = lines.iter().take_while(|line| !is_block(line)).filter(|line| includes(line, &path)).count();
+    let all = lines.iter().filter(|line| includes(line, &path)).count();
+    if wanted == Inclusion::Included && (top, all) == (1, 1) {
+        return None;
+    }
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        // The empty line below ours came with them.
+        let follows = line.trim_ascii().is_empty() && index > 0 && is_ours(lines[index - 1]);
+        if !is_ours(line) && !(follows && kept.is_empty()) {
+            kept.push(line);
+        }
+    }
+    let ours = format!("{MARK}\nInclude {}\n", quoted(&store.ssh_config())).into_bytes();
+    let without = kept.concat();
     let text = match wanted {
         Inclusion::Removed => without,
-        // The first match wins, and below a `Host` line it would belong to that host.
         Inclusion::Included if without.is_empty() => ours,
-        Inclusion::Included => format!("{ours}\n{without}"),
+        Inclusion::Included => [ours, b"\n".to_vec(), without].concat(),
     };
     (text != config).then_some(text)
 }
 
-/// The text of `~/.ssh/config`; empty if there is none.
+/// The keyword of a line, and what is behind it.
+fn keyword(line: &[u8]) -> (&[u8], &[u8]) {
+    let line = line.trim_ascii();
+    let end = line.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'=').unwrap_or(line.len());
+    let (word, rest) = line.split_at(end);
+    (word, rest.trim_ascii().strip_prefix(b"=").unwrap_or(rest.trim_ascii()).trim_ascii())
+}
+
+fn is_block(line: &[u8]) -> bool {
+    ["host", "match"].iter().any(|known| keyword(line).0.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// True if a line includes this file and nothing else.
+fn includes(line: &[u8], path: &str) -> bool {
+    let (word, rest) = keyword(line);
+    let path = path.replace('%', "%%");
+    word.eq_ignore_ascii_case(b"include") && (rest == path.as_bytes() || rest == format!("\"{path}\"").as_bytes())
+}
+
+/// The bytes of `~/.ssh/config`; none if it does not exist.
 ///
 /// # Errors
 ///
-/// Fails if it cannot be read, or is a link.
-pub fn user_config(path: &Path) -> Result<String, TkmError> {
-    read::ensure_no_symlink(path)?;
-    Ok(read::text_if_exists(path)?.unwrap_or_default())
+/// Fails if it cannot be read.
+pub fn user_config(path: &Path) -> Result<Vec<u8>, TkmError> {
+    match read::bytes(path, read::MAX_FILE_BYTES) {
+        Err(ReadFileError::File(error)) if error.is_not_found() => Ok(Vec::new()),
+        read => Ok(read?),
+    }
+}
+
+/// Why `~/.ssh/config` is not changed here: another program makes it, and would make it again.
+#[must_use]
+pub fn made_elsewhere(path: &Path) -> Option<&'static str> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    match metadata.permissions().mode() {
+        _ if metadata.is_symlink() => Some("a link"),
+        mode if mode & 0o200 == 0 => Some("read-only"),
+        _ => None,
+    }
+}
+
+/// Puts a changed `~/.ssh/config` into place. Others may read it afterwards if they could before.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_user_config(path: &Path, bytes: &[u8]) -> Result<(), TkmError> {
+    if let Some(dir) = path.parent() {
+        file::create_private_dir(dir)?;
+    }
+    let is_open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0);
+    Ok(file::write(path, bytes, if is_open { Access::Shared } else { Access::Private })?)
 }
 
 fn quoted(path: &Path) -> String {
@@ -101,12 +165,42 @@ mod tests {
     fn the_line_is_added_at_the_top_and_taken_away_again() {
         let home = tempfile::tempdir().expect("a directory");
         let (store, _) = Store::init(&Paths::under(home.path())).expect("made");
-        for config in ["", "Host *\n  User ann\n", "# no end of line"] {
+        for config in ["", "Host *\n  User ann\n", "# no end of line", "Match host x\r\n  Port 2\r\n", "\n\nHost a\n"] {
+            let config = config.as_bytes();
             let added = with_inclusion(config, &store, Inclusion::Included).expect("it changes");
-            assert!(added.starts_with(MARK) && added.ends_with(config));
+            assert!(added.starts_with(MARK.as_bytes()) && added.ends_with(config));
             assert_eq!(with_inclusion(&added, &store, Inclusion::Included), None);
             assert_eq!(with_inclusion(&added, &store, Inclusion::Removed).as_deref(), Some(config));
             assert_eq!(with_inclusion(config, &store, Inclusion::Removed), None);
         }
+    }
+
+    #[test]
+    fn the_line_is_there_once_and_at_the_top_and_removed_wherever_it_is() {
+        let home = tempfile::tempdir().expect("a directory");
+        let (store, _) = Store::init(&Paths::under(home.path())).expect("made");
+        let path = store.ssh_config().display().to_string();
+        let by_hand = format!("include={path}\nHost a\n");
+        assert_eq!(with_inclusion(by_hand.as_bytes(), &store, Inclusion::Included), None);
+        let ours = format!("{MARK}\r\nInclude \"{path}\"\r\n");
+        let once = |config: &[u8]| {
+            let text = String::from_utf8_lossy(config).into_owned();
+            assert!(text.starts_with(MARK), "{text}");
+            assert_eq!(text.matches(&path).count(), 1, "{text}");
+        };
+        for (before, without) in [
+            (format!("{ours}\r\n{ours}\r\nHost a\r\n"), &b"Host a\r\n"[..]),
+            (format!("Host a\n  User x\n{ours}  Port 2\n"), b"Host a\n  User x\n  Port 2\n"),
+            (format!("Host a\n\n{ours}\nHost b\n"), b"Host a\n\n\nHost b\n"),
+            (by_hand, b"Host a\n"),
+        ] {
+            if let Some(added) = with_inclusion(before.as_bytes(), &store, Inclusion::Included) {
+                once(&added);
+                assert!(added.ends_with(without));
+            }
+            assert_eq!(with_inclusion(before.as_bytes(), &store, Inclusion::Removed).as_deref(), Some(without));
+        }
+        let latin = b"Host a # caf\xe9\n";
+        assert!(with_inclusion(latin, &store, Inclusion::Included).is_some_and(|text| text.ends_with(latin)));
     }
 }

@@ -20,7 +20,7 @@ mod ways;
 
 use crate::beds::skipped;
 use crate::sshd::{self, Server};
-use crate::world::World;
+use crate::world::{LineResult, World};
 
 const HINT: &str = "ℹ️ TKM not initialized. Run 'tkm init' or set TKM_AUTO_INIT=true";
 
@@ -418,6 +418,34 @@ fn other_programs_reach_the_hosts_too() {
     assert!(world.run("tkm config").done().contains("up to date"));
     world.run("tkm config --remove").done();
     assert_eq!(fs::read_to_string(&config).expect("there"), mine);
+}
+
+#[test]
+fn a_config_that_another_program_makes_is_not_changed() {
+    let mut world = World::new();
+    world.run("tkm init").done();
+    let (config, real) = (world.home().join(".ssh/config"), world.home().join("dotfiles"));
+    fs::create_dir(world.home().join(".ssh")).expect("ours");
+    fs::write(&real, "Host a\n").expect("ours");
+    symlink(&real, &config).expect("ours");
+    let line = format!("Include \"{}\"", world.home().join("tetra/tkm/ssh_config").display());
+    let refused = |line_result: LineResult, why: &str| {
+        let said = line_result.failed(4);
+        assert!(said.contains(why) && said.contains(&line), "{said}");
+    };
+    refused(world.run("tkm config"), "is a link, so that it is not changed");
+    assert_eq!(fs::read_to_string(&real).expect("there"), "Host a\n");
+    // It counts where it was added by hand.
+    fs::write(&real, format!("{line}\nHost a\n")).expect("ours");
+    assert!(world.run("tkm config").done().contains("up to date"));
+    fs::remove_file(&config).expect("ours");
+    fs::write(&config, "Host a\n").expect("ours");
+    let set = |mode: u32| fs::set_permissions(&config, fs::Permissions::from_mode(mode)).expect("ours");
+    set(0o444);
+    refused(world.run("tkm config"), "is read-only, so that it is not changed");
+    set(0o644);
+    world.run("tkm config").done();
+    assert_eq!(mode(&config), 0o644);
 }
 
 /// The lines of a file of keys that tetra wrote.

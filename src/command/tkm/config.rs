@@ -6,7 +6,6 @@ use super::context::{find, not_initialized};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
-use crate::sys::file::{self, Access};
 use crate::tkm::client_config::{self, Inclusion};
 
 /// Let `ssh tetra-HOST` work in other programs
@@ -34,8 +33,7 @@ impl Command for Config {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let no_home = || Fault::new(FaultKind::Failed, "cannot determine the home directory").with_advice("set HOME");
-        let dir = PathBuf::from(cx.host.variable("HOME").ok_or_else(no_home)?).join(".ssh");
-        let path = dir.join("config");
+        let path = PathBuf::from(cx.host.variable("HOME").ok_or_else(no_home)?).join(".ssh/config");
         let wanted = if self.remove { Inclusion::Removed } else { Inclusion::Included };
         let change = client_config::with_inclusion(&client_config::user_config(&path)?, &store, wanted);
         let line = format!("Include \"{}\"", store.ssh_config().display());
@@ -46,11 +44,17 @@ impl Command for Config {
             (Some(_), false) => format!("{verb} a line of {}:\n{sign} {line}", path.display()),
         };
         if !self.dry_run {
+            let elsewhere = change.as_ref().and_then(|_| client_config::made_elsewhere(&path));
+            if let Some(why) = elsewhere {
+                let text = format!("`{}` is {why}, so that it is not changed", path.display());
+                let place = if self.remove { "remove this line" } else { "add this line at the top" };
+                let advice = format!("{place} where the file is made: `{line}`");
+                return Err(Fault::new(FaultKind::Refused, text).with_advice(advice));
+            }
             let _lock = store.lock()?;
             client_config::write(&store, cx.selection.org.as_ref())?;
             if let Some(new) = &change {
-                file::create_private_dir(&dir)?;
-                file::write(&path, new.as_bytes(), Access::Private)?;
+                client_config::write_user_config(&path, new)?;
             }
         }
         let message = Message::new(text)
