@@ -82,8 +82,8 @@ pub fn with_inclusion(config: &[u8], store: &Store, wanted: Inclusion) -> Option
     let mut kept: Vec<&[u8]> = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         // The empty line below ours came with them.
-        let follows = line.trim_ascii().is_empty() && index > 0 && is_ours(lines[index - 1]);
-        if !is_ours(line) && !(follows && kept.is_empty()) {
+        let comes_with = kept.is_empty() && index > 0 && is_ours(lines[index - 1]) && line.trim_ascii().is_empty();
+        if !comes_with && !is_ours(line) {
             kept.push(line);
         }
     }
