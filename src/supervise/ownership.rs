@@ -62,6 +62,22 @@ pub fn user_of(pid: u32) -> Option<u32> {
 /// True when a process was started with `dir` as its process directory.
 pub(super) fn names_process_dir(pid: u32, dir: &Path) -> bool {
     variable_of(pid, PROCESS_DIR_VAR).is_some_and(|home| home == dir.as_os_str().as_bytes())
+        && means_same_place(pid, dir)
+}
+
+/// False when `dir` is another directory to a process, which lives in another mount namespace: a container, or a unit with a file
+/// system of its own. Of a directory that is gone, what is left above it is compared.
+#[must_use]
+pub fn means_same_place(pid: u32, dir: &Path) -> bool {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt"));
+    let (Ok(ours), Ok(theirs)) = (namespace("self"), namespace(&pid.to_string())) else { return true };
+    if ours == theirs {
+        return true;
+    }
+    let place = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let seen_by_it = |path: &Path| place(&root.join(path.strip_prefix("/").unwrap_or(path)));
+    dir.ancestors().find_map(|path| Some(seen_by_it(path) == Some(place(path)?))).unwrap_or(true)
 }
 
 /// True when a process certainly belongs to `dir`: it names it and runs as this user, or it writes to the FIFOs there.
@@ -184,7 +200,7 @@ impl ProcessClaims {
         let mut left = ClaimedProcesses::default();
         for claim in self.0.get_or_init(read_claims).iter().filter(|claim| claim.dir == dir.as_os_str().as_bytes()) {
             let lives = proc::ProcStat::of(claim.pid).is_some_and(|stat| !stat.is_dead());
-            if !lives || user_of(claim.pid) != Some(user) {
+            if !lives || user_of(claim.pid) != Some(user) || !means_same_place(claim.pid, dir) {
                 continue;
             }
             if !claim.is_supervisor {

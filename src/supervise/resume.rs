@@ -27,6 +27,7 @@ pub(super) fn supervisors(dir: &Path, is: impl Fn(u32) -> bool) -> Vec<(u32, Own
 
 fn supervises(pid: u32, dir: &Path) -> bool {
     let place = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino())).ok();
-    let theirs = ownership::supervisor_of(pid).and_then(|theirs| place(&theirs));
-    theirs.is_some() && theirs == place(dir)
+    // Its path may be that of another directory here.
+    let theirs = place(Path::new(&format!("/proc/{pid}/cwd")));
+    ownership::supervisor_of(pid).is_some() && theirs.is_some() && theirs == place(dir)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::redact;
 use crate::supervise::meta::ProcessState;
+use crate::supervise::ownership;
 use crate::sys::net;
 
 use super::store::Process;
@@ -77,7 +78,7 @@ pub fn listening_beside(port: u16, dir: &Path) -> Option<Conflict> {
     let mut conflict = listening(port, &[])?;
     if let PortHolder::Process { pid, managed, .. } = &mut conflict.holder {
         let own = crate::sys::process::variable(*pid, "TSM_PROCESS_DIR").map(PathBuf::from);
-        let own = own.filter(|own| own.parent() == dir.parent());
+        let own = own.filter(|own| own.parent() == dir.parent() && ownership::means_same_place(*pid, own));
         *managed = own.and_then(|own| Some(own.file_name()?.to_string_lossy().into_owned()));
     }
     Some(conflict)

@@ -75,7 +75,8 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
 fn kind(stat: &ProcessStat, dir: &Path) -> Option<OrphanKind> {
     // Every supervisor sets the directory of its record in the environment of its child, which passes it on. Any process can set it too.
     let dir_variable = process::variable(stat.pid, "TSM_PROCESS_DIR");
-    let ours = || ownership::user_of(stat.pid) == Some(process::own_uid());
+    let ours =
+        || ownership::user_of(stat.pid) == Some(process::own_uid()) && ownership::means_same_place(stat.pid, dir);
     if dir_variable.is_some_and(|dir_variable| Path::new(&dir_variable).starts_with(dir) && ours()) {
         return Some(OrphanKind::Unrecorded);
     }

@@ -2,12 +2,47 @@
 
 use crate::sandbox::{CommandOutput, Sandbox, signal};
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 use tetra::supervise::meta::ProcessState;
 
 use crate::waiting::eventually;
+
+#[test]
+fn what_runs_at_the_same_path_of_another_mount_namespace_is_left_alone() {
+    let sandbox = Sandbox::of_tsm();
+    fs::create_dir_all(sandbox.home()).expect("a directory");
+    // It starts a process below a directory of its own, and tells after the end of this input whether it still runs.
+    let line = "mount -t tmpfs none \"$TETRA_DIR\" || exit 99; \"$0\" tsm start --no-wait --name web -- sleep 1000 >&2 && echo up; \
+                read line; \"$0\" tsm list; \"$0\" tsm delete web --yes >&2";
+    let mut there = sandbox.command_under(&["unshare", "--mount", "--map-root-user", "sh", "-c", line], &[]);
+    there.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut there = there.spawn().expect("unshare runs");
+    let mut said = BufReader::new(there.stdout.take().expect("a pipe"));
+    let mut first = String::new();
+    said.read_line(&mut first).expect("a line");
+    if first != "up\n" {
+        let code = there.wait().expect("an end").code();
+        super::note(&format!("no mount namespace can be made here: {code:?}"));
+        return;
+    }
+    // No directory of that name, then one of the same name, and then none again.
+    assert_eq!(sandbox.run(&["stop", "web"]).code, 5);
+    let orphans = sandbox.ok(&["doctor", "orphans"]);
+    assert!(!orphans.contains("sleep 1000"), "{orphans}");
+    sandbox.start("web", &[], &["sleep", "1001"]);
+    sandbox.ok(&["restart", "web"]);
+    sandbox.ok(&["delete", "web", "--yes"]);
+    sandbox.ok(&["cleanup", "--yes"]);
+    drop(there.stdin.take());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("a list");
+    assert_eq!(there.wait().expect("an end").code(), Some(0));
+    assert!(rest.contains("online"), "{rest}");
+}
 
 /// A release whose program says which one it is.
 fn release(sandbox: &Sandbox, name: &str) {
