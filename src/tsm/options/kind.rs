@@ -11,7 +11,7 @@ use crate::base::time::HumanDuration;
 use crate::supervise::limits::RunAsUser;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::limits::{self, MaxMemoryRestart, MemoryMax, UserError};
-use crate::tsm::sidecar::cron::Schedule;
+use crate::tsm::sidecar::cron::{InvalidSchedule, Schedule};
 use crate::tsm::sidecar::probe::HealthCheck;
 use crate::tsm::sidecar::zone::Zone;
 
@@ -56,6 +56,8 @@ impl fmt::Display for OptionValue {
             Self::Text(text) => f.write_str(text),
             Self::Flag(yes) => f.write_str(if *yes { "yes" } else { "no" }),
             Self::Number(number) => number.fmt(f),
+            // A part of a second is a part of what was asked for.
+            Self::Span(span) if span.subsec_millis() != 0 => write!(f, "{}ms", span.as_millis()),
             Self::Span(span) => HumanDuration(*span).fmt(f),
             Self::Bytes(bytes) => Size(*bytes).fmt(f),
             Self::List(items) => f.write_str(&items.join(" ")),
@@ -110,6 +112,10 @@ pub trait OptionKind {
 
     /// Reads a value: `Some(None)` if it is blank, `None` if it is invalid.
     fn read(raw: &RawOptionValue) -> Option<Option<Self::Value>>;
+    /// What this refused value should have been.
+    fn expected(_: &RawOptionValue) -> &'static str {
+        Self::EXPECTED
+    }
     /// As a `.tsm` file has it.
     fn write(value: &Self::Value) -> FormattedValue;
     /// As `meta.json` has it; fails for a user that does not exist or cannot be used.
@@ -124,7 +130,7 @@ macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
         $name:ident($value:ty as $record:ty): $type:ident, $expected:literal, $argument:expr,
-        read $read:expr, write $write:expr, record $to:expr, value $from:expr, show $show:expr;
+        read $read:expr, write $write:expr, record $to:expr, value $from:expr, show $show:expr $(, refused $refused:expr)?;
     )+) => {$(
         $(#[$doc])*
         pub struct $name;
@@ -140,7 +146,12 @@ macro_rules! kinds {
                 let read: fn(&RawOptionValue) -> Option<Option<$value>> = $read;
                 read(raw)
             }
-
+            $(
+            fn expected(raw: &RawOptionValue) -> &'static str {
+                let refused: fn(&RawOptionValue) -> Option<&'static str> = $refused;
+                refused(raw).unwrap_or(Self::EXPECTED)
+            }
+            )?
             fn write(value: &$value) -> FormattedValue {
                 let write: fn(&$value) -> FormattedValue = $write;
                 write(value)
@@ -258,7 +269,11 @@ kinds! {
     Cron(Schedule as String): Text, "five fields such as `0 4 * * *`, or six with the second first",
     OptionArgument::One("'M H D M W'", Completion::None),
         read |raw| raw.parsed(), write |schedule| text(schedule),
-        record |schedule| Ok(schedule.to_string()), value |schedule| schedule.parse().ok(), show |schedule| shown(schedule);
+        record |schedule| Ok(schedule.to_string()), value |schedule| schedule.parse().ok(), show |schedule| shown(schedule),
+        refused |raw| match raw.value().parse::<Schedule>() {
+            Err(InvalidSchedule::Never(_)) => Some("a date that comes: its months have no such day"),
+            _ => None,
+        };
 
     /// A time zone by name.
     TimeZone(Zone as String): Text, "a time zone such as UTC or Europe/Berlin", OptionArgument::One("ZONE", Completion::None),

@@ -38,6 +38,7 @@ pub struct ServiceOption {
     /// A value that is not the default, for tests.
     pub example: &'static [&'static str],
     read: fn(&mut ServiceOptions, &RawOptionValue) -> Option<()>,
+    refused: fn(&RawOptionValue) -> &'static str,
     amount: fn(&ServiceOptions) -> Option<u64>,
     write: fn(&ServiceOptions) -> Option<FormattedValue>,
     apply: fn(&ServiceOptions, &mut RunSpec) -> Result<(), UserError>,
@@ -105,7 +106,7 @@ impl ServiceOption {
     ///
     /// Fails with what was expected if it is invalid.
     pub fn read(&self, options: &mut ServiceOptions, given: &RawOptionValue) -> Result<(), &'static str> {
-        (self.read)(options, given).ok_or(self.expected)?;
+        (self.read)(options, given).ok_or_else(|| (self.refused)(given))?;
         self.beyond(options).map_or(Ok(()), Err)
     }
 
@@ -201,6 +202,7 @@ macro_rules! options {
                 options.$field = $kind::read(raw)?;
                 Some(())
             },
+            refused: $kind::expected,
             limits: &[$(OptionLimits { least: $least, most: $most, expected: concat!("a value from ", $least, " to ", $most) })?],
             amount: |options| $kind::show(&$kind::record(options.$field.as_ref()?).ok()?).amount(),
             write: |options| options.$field.as_ref().map($kind::write),

@@ -22,29 +22,38 @@ pub struct Schedule {
 
 /// A text that is not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid schedule `{0}`: expected five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"
-)]
-pub struct InvalidSchedule(pub String);
+pub enum InvalidSchedule {
+    /// It is not written as one.
+    #[error(
+        "invalid schedule `{0}`: expected five fields such as `0 4 * * *` or `*/15 9-17 * * mon-fri`, or six with the second first"
+    )]
+    Syntax(String),
+    /// It is never due, such as on the 31st of February.
+    #[error("invalid schedule `{0}`: no date is ever due")]
+    Never(String),
+}
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// Words for whole schedules.
-const NICKNAMES: [(&str, &str); 6] = [
+const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
     ("@midnight", "0 0 * * *"),
     ("@weekly", "0 0 * * 0"),
     ("@monthly", "0 0 1 * *"),
     ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
 ];
 
 impl FromStr for Schedule {
     type Err = InvalidSchedule;
 
     fn from_str(given: &str) -> Result<Self, InvalidSchedule> {
-        parse(given.trim()).ok_or_else(|| InvalidSchedule(given.to_owned()))
+        let schedule = parse(given.trim()).ok_or_else(|| InvalidSchedule::Syntax(given.to_owned()))?;
+        let comes = schedule.next(Date::constant(2024, 1, 1).at(0, 0, 0, 0)).is_some();
+        if comes { Ok(schedule) } else { Err(InvalidSchedule::Never(given.to_owned())) }
     }
 }
 
@@ -57,7 +66,7 @@ fn parse(given: &str) -> Option<Schedule> {
     };
     let [minute, hour, day, month, weekday] = *fields else { return None };
     let weekdays = field(weekday, 0, 7, &WEEKDAYS, 0)?;
-    let schedule = Schedule {
+    Some(Schedule {
         text: given.to_owned(),
         seconds: field(second, 0, 59, &[], 0)?,
         minutes: field(minute, 0, 59, &[], 0)?,
@@ -67,9 +76,7 @@ fn parse(given: &str) -> Option<Schedule> {
         // Sunday is 0 and 7.
         weekdays: (weekdays | weekdays >> 7) & 0x7f,
         day_or_weekday: !day.starts_with('*') && !weekday.starts_with('*'),
-    };
-    // What never comes, such as the 31st of February, is a mistake.
-    schedule.next(Date::constant(2024, 1, 1).at(0, 0, 0, 0)).is_some().then_some(schedule)
+    })
 }
 
 /// The numbers of a field as bits. `names` stand for the numbers from `first` on.
@@ -177,6 +184,7 @@ mod tests {
             ("0 0 13 * fri", "2026-11-27T00:00:00"),
             ("1,2,3 0 * * *", "2026-11-21T00:01:00"),
             ("@monthly", "2026-12-01T00:00:00"),
+            ("@annually", "2027-01-01T00:00:00"),
             ("* * * * * *", "2026-11-20T12:00:31"),
             ("*/20 * * * * *", "2026-11-20T12:00:40"),
             ("15,30 * * * * *", "2026-11-20T12:01:15"),
@@ -202,12 +210,14 @@ mod tests {
             "5-1 * * * *",
             "*/0 * * * *",
             "a * * * *",
-            "0 0 31 2 *",
             "@never",
             "-1 * * * *",
             "*/99999999999 * * * *",
         ] {
-            assert!(given.parse::<Schedule>().is_err(), "{given:?}");
+            assert!(matches!(given.parse::<Schedule>(), Err(InvalidSchedule::Syntax(_))), "{given:?}");
+        }
+        for given in ["0 0 31 2 *", "0 0 30 feb *", "0 0 31 4,6,9,11 *"] {
+            assert!(matches!(given.parse::<Schedule>(), Err(InvalidSchedule::Never(_))), "{given:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp as Instant;
 use jiff::ToSpan;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::base::time::Timestamp;
 use crate::disk;
@@ -76,25 +76,55 @@ impl Zone {
 
     /// When `schedule` is due next after `now`.
     ///
-    /// What is due in an hour that is left out in spring runs as much later. What is due in an hour that comes twice in autumn runs
-    /// the first time only, unless the schedule names no hours.
+    /// What is due at a time that a clock leaves out runs as much later as it leaves out. What is due at a time that comes twice runs
+    /// the first time only. A schedule that names no hours goes on as the time does: it has nothing to make up for, and runs both times.
     #[must_use]
     pub fn next(&self, schedule: &Schedule, now: Timestamp) -> Option<Timestamp> {
         let begin = instant(now);
-        let mut wall = schedule.next(self.wall_clock(now))?;
-        let due = loop {
-            let first = self.zone.to_timestamp(wall).ok()?;
-            if first > begin {
-                break first;
-            }
-            // The first of two is over: the clock was set back since.
-            if schedule.is_every_hour() {
-                break self.zone.to_ambiguous_timestamp(wall).later().ok()?;
+        let due = [self.shown(schedule, begin), self.left_out(schedule, begin), self.again(schedule, begin)];
+        u64::try_from(due.into_iter().flatten().min()?.as_millisecond()).ok().map(Timestamp)
+    }
+
+    /// The first time that is due and that a clock shows.
+    fn shown(&self, schedule: &Schedule, now: Instant) -> Option<Instant> {
+        let mut wall = schedule.next(self.zone.to_datetime(now))?;
+        loop {
+            let time = self.zone.to_ambiguous_timestamp(wall);
+            if !matches!(time.offset(), AmbiguousOffset::Gap { .. }) {
+                let first = time.earlier().ok()?;
+                if first > now {
+                    return Some(first);
+                }
+                // The first of two is over: the clock was set back since.
+                if schedule.is_every_hour() {
+                    return time.later().ok();
+                }
             }
             wall = schedule.next(wall)?;
-        };
-        let again = self.again(schedule, begin).filter(|again| *again < due);
-        u64::try_from(again.unwrap_or(due).as_millisecond()).ok().map(Timestamp)
+        }
+    }
+
+    /// The first time that is due and that no clock shows, because it is set forward.
+    fn left_out(&self, schedule: &Schedule, now: Instant) -> Option<Instant> {
+        // What was left out longer ago is over.
+        let last = self
+            .zone
+            .preceding(now + 1.second())
+            .next()
+            .filter(|last| now.duration_since(last.timestamp()).as_hours() < 24);
+        [last, self.zone.following(now).next()].into_iter().flatten().find_map(|change| {
+            let change = change.timestamp();
+            let (before, after) = (self.zone.to_datetime(change - 1.second()), self.zone.to_datetime(change));
+            let mut wall = schedule.next(before).filter(|_| !schedule.is_every_hour())?;
+            while wall < after {
+                let due = self.zone.to_ambiguous_timestamp(wall).later().ok()?;
+                if due > now {
+                    return Some(due);
+                }
+                wall = schedule.next(wall)?;
+            }
+            None
+        })
     }
 
     /// The first time that is due after the clock is next set back, if the schedule names no hours.
@@ -159,6 +189,67 @@ mod tests {
         ] {
             let schedule: Schedule = schedule.parse().expect("a schedule");
             assert_eq!(zone.next(&schedule, at(now)), Some(at(next)), "{schedule} after {now}");
+        }
+    }
+
+    /// Every time that is due from one moment to another.
+    fn due(zone: &str, schedule: &str, from: &str, to: &str) -> Vec<String> {
+        let zone = Zone { name: String::new(), zone: TimeZone::posix(zone).expect("a zone") };
+        let schedule: Schedule = schedule.parse().expect("a schedule");
+        let at = |text: &str| text.parse::<Instant>().expect("a time").as_millisecond();
+        let at = |text: &str| Timestamp(u64::try_from(at(text)).expect("after 1970"));
+        let next = |now: &Timestamp| zone.next(&schedule, *now).filter(|next| *next <= at(to));
+        let times = std::iter::successors(next(&at(from)), next);
+        times.map(|time| instant(time).to_string()).collect()
+    }
+
+    const NEW_YORK: &str = "EST5EDT,M3.2.0,M11.1.0";
+    /// Half an hour only: from 02:00 to 02:30, and from 02:00 back to 01:30.
+    const LORD_HOWE: &str = "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0";
+
+    #[test]
+    fn a_time_that_is_left_out_is_made_up_for_once_whenever_it_is_asked_for() {
+        // 02:00 to 03:00 on 2026-03-08.
+        for (schedule, from, times) in [
+            ("30 2 * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:30:00Z"][..]),
+            // Asked for when the hour was left out already.
+            ("30 2 * * *", "2026-03-08T07:00:00Z", &["2026-03-08T07:30:00Z"]),
+            ("30 2 * * *", "2026-03-08T07:30:00Z", &[]),
+            ("0 3 * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:00:00Z"]),
+            ("*/30 2,3 * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-08T07:30:00Z"]),
+            ("0 * * * *", "2026-03-08T06:00:00Z", &["2026-03-08T07:00:00Z", "2026-03-08T08:00:00Z"]),
+        ] {
+            assert_eq!(due(NEW_YORK, schedule, from, "2026-03-08T08:00:00Z"), times, "{schedule} after {from}");
+        }
+        // 02:00 to 02:30 on 2026-10-04, which is 15:30 of the day before in UTC.
+        for (schedule, times) in [
+            ("10,35 2 * * *", &["2026-10-03T15:35:00Z", "2026-10-03T15:40:00Z"][..]),
+            ("45 2 * * *", &["2026-10-03T15:45:00Z"]),
+            ("10,35 * * * *", &["2026-10-03T15:05:00Z", "2026-10-03T15:35:00Z"]),
+        ] {
+            let found = due(LORD_HOWE, schedule, "2026-10-03T14:59:00Z", "2026-10-03T16:00:00Z");
+            assert_eq!(found, times, "{schedule}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_comes_twice_is_met_once_unless_no_hour_is_named() {
+        // 01:00 to 02:00 on 2026-11-01 comes twice.
+        for (schedule, times) in [
+            ("30 1 * * *", &["2026-11-01T05:30:00Z"][..]),
+            ("0 1,2 * * *", &["2026-11-01T05:00:00Z", "2026-11-01T07:00:00Z"]),
+            ("30 * * * *", &["2026-11-01T05:30:00Z", "2026-11-01T06:30:00Z"]),
+        ] {
+            let found = due(NEW_YORK, schedule, "2026-11-01T04:59:00Z", "2026-11-01T07:00:00Z");
+            assert_eq!(found, times, "{schedule}");
+        }
+        // 01:30 to 02:00 on 2026-04-05 comes twice.
+        for (schedule, times) in [
+            ("45 1 * * *", &["2026-04-04T14:45:00Z"][..]),
+            ("*/20 * * * *", &["2026-04-04T14:40:00Z", "2026-04-04T15:10:00Z", "2026-04-04T15:30:00Z"]),
+        ] {
+            let found = due(LORD_HOWE, schedule, "2026-04-04T14:30:00Z", "2026-04-04T15:30:00Z");
+            assert_eq!(found, times, "{schedule}");
         }
     }
 
