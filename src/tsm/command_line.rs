@@ -33,6 +33,12 @@ impl CommandLine {
         Self { set, words: words[split..].to_vec(), shell: None }
     }
 
+    /// The words of a program as it is executed.
+    #[must_use]
+    pub fn of_program(argv: &[String]) -> Self {
+        Self { words: argv.to_vec(), ..Self::default() }
+    }
+
     /// A whole command line in one text. With shell operators, variables or words of a shell it goes to one as it is.
     ///
     /// # Errors

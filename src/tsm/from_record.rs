@@ -142,7 +142,7 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
     let settings = check_watch_paths(request.options.resolve(None, meta.run.clone())?, &cwd)?;
     Ok(StartPlan {
         base: request.base()?.unwrap_or_else(|| BaseName::existing(&process.name)),
-        own_port: OwnPort::of(&program.argv, &detect(&program.argv)),
+        own_port: OwnPort::of(&CommandLine::of_program(&program.argv), &detect(&program.argv)),
         program,
         port,
         unset,

@@ -253,12 +253,16 @@ impl PlanDraft {
         self.notes.extend(note.filter(|_| options.limit_nofile.is_none()));
         let settings = options.resolve(context.restart, RunSpec { limits, ..RunSpec::default() })?;
         let settings = check_watch_paths(settings, &self.cwd)?;
+        self.notes.extend(options.without_effect(&settings).into_iter().map(|(given, needed)| match self.service {
+            Some(_) => format!("{} has no effect without {}", given.tsm, needed.tsm),
+            None => format!("`--{}` has no effect without `--{}`", given.flag, needed.flag),
+        }));
         Ok(StartPlan {
             base,
             program,
             port,
             unset,
-            own_port: OwnPort::of(&self.line.words, &self.shape),
+            own_port: OwnPort::of(&self.line, &self.shape),
             port_candidates: ladder,
             options: self.service.as_ref().map(|_| request_text::write(request, &env_files, &self.cwd)),
             env_files,

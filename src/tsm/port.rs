@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 
-use super::command_line::quoted;
-use super::detect::CommandShape;
+use super::command_line::{CommandLine, quoted};
+use super::detect::{CommandShape, ProcessType, detect};
 
 /// A port as an operator asks for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +126,18 @@ pub struct OwnPort {
 impl OwnPort {
     /// None if it names none.
     #[must_use]
-    pub fn of(words: &[String], shape: &CommandShape) -> Option<Self> {
-        let (port, _) = guess(words, shape)?;
+    pub fn of(line: &CommandLine, shape: &CommandShape) -> Option<Self> {
+        let (port, _) = guess(&line.words, shape)?;
         let digits = port.to_string();
-        let mut shown: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        if let Some(text) = &line.shell {
+            return Some(Self { port, with_variable: quoted(&with_variable(text, &digits)?) });
+        }
+        let code = shell_code(&line.words, shape);
+        let mut shown: Vec<String> = line.words.iter().map(|word| quoted(word)).collect();
+        if let Some(at) = code {
+            shown[at] = quoted(&with_variable(&line.words[at], &digits)?);
+            return Some(Self { port, with_variable: shown.join(" ") });
+        }
         // The word that is the number, or else ends in it.
         let is = |word: &&mut String| **word == digits;
         let ends = |word: &&mut String| {
@@ -143,6 +151,26 @@ impl OwnPort {
         word.push_str("$PORT");
         Some(Self { port, with_variable: quoted(&shown.join(" ")) })
     }
+}
+
+/// The text of a shell with `$PORT` for the last number of these digits that is a word or the end of one.
+fn with_variable(text: &str, digits: &str) -> Option<String> {
+    let is_whole = |at: &usize| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + digits.len()..].chars().next();
+        before.is_none_or(|c| c.is_whitespace() || matches!(c, '=' | ':' | '"'))
+            && after.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | ';' | '&' | '|' | ')' | '>'))
+    };
+    let at = text.rmatch_indices(digits).map(|(at, _)| at).find(is_whole)?;
+    Some(format!("{}$PORT{}", &text[..at], &text[at + digits.len()..]))
+}
+
+/// Which word is the code that a shell is given to run: `sh -c CODE`.
+fn shell_code(words: &[String], shape: &CommandShape) -> Option<usize> {
+    let is_shell = shape.is_interpreter && shape.kind == ProcessType::Bash && shape.script.is_none();
+    let at = shape.arguments.checked_sub(1).filter(|at| is_shell && *at >= 2)?;
+    let option = words.get(at - 1)?.strip_prefix('-')?;
+    (!option.starts_with('-') && option.contains('c')).then_some(at)
 }
 
 /// A port from its digits: 1 to 65535, no sign, no spaces.
@@ -174,10 +202,16 @@ const BIND_FLAGS: [&str; 16] = [
 
 /// The port that a command line gives away, and in which form.
 ///
-/// Forms: `PORT=N`, `--port N`, `-p N`, `-Dserver.port=N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
+/// Of the code for a shell (`sh -c CODE`) the last command counts. Forms: `PORT=N`, `--port N`, `-p N`, `-Dserver.port=N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
 /// from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
 #[must_use]
 pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static str)> {
+    if let Some(at) = shell_code(words, shape) {
+        let words = CommandLine::of_text(&words[at]).ok()?.words;
+        let shape = detect(&words);
+        // A shell that runs a shell is not looked into any further.
+        return if shell_code(&words, &shape).is_some() { None } else { guess(&words, &shape) };
+    }
     from_assignment(words)
         .map(|port| (port, "PORT=N"))
         .or_else(|| from_flag(words, "--port").map(|port| (port, "--port N")))
@@ -301,9 +335,30 @@ mod tests {
             ("x h:9999", None),
             ("node app.js http://localhost:3000", None),
             ("node app.js --port abc", None),
+            ("sh -c 'python3 -m http.server 8000'", Some(8000)),
+            ("bash -lc 'cd /srv && exec node app.js --port 3007 >log'", Some(3007)),
+            ("sh -c 'sleep 3000'", None),
+            ("sh -c './x.sh \"$1\"' name 4000", None),
+            ("bash -c 'sh -c \"node app.js 4000\"'", None),
+            ("bash -l", None),
         ] {
             let words = shlex::split(line).expect("words");
             assert_eq!(guess(&words, &detect(&words)).map(|(port, _)| port), port, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_line_with_the_variable_loses_nothing() {
+        for (line, expected) in [
+            ("python3 -m http.server 8001", Some("'python3 -m http.server $PORT'")),
+            ("cd /srv; A=1 node app.js 8001 > log.8001", Some("'cd /srv; A=1 node app.js $PORT > log.8001'")),
+            ("exec php -S 127.0.0.1:8001", Some("'exec php -S 127.0.0.1:$PORT'")),
+            ("sh -c 'cd /srv && node app.js --port=8001'", Some("sh -c 'cd /srv && node app.js --port=$PORT'")),
+            ("sh -c 'sleep 8001'", None),
+        ] {
+            let line = CommandLine::of_text(line).expect("words");
+            let own = OwnPort::of(&line, &detect(&line.words));
+            assert_eq!(own.map(|own| own.with_variable).as_deref(), expected, "{line:?}");
         }
     }
 

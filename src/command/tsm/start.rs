@@ -256,7 +256,12 @@ fn not_listening(plan: &StartPlan, started: &Started, port: u16) -> String {
     let others: Vec<String> = net::ports_of_tree(started.pid).iter().map(ToString::to_string).collect();
     let waited = READINESS_TIMEOUT.as_secs();
     let flag = plan.port.as_ref().is_some_and(|choice| choice.source == PortSource::Flag);
-    let hint = if flag { "; write a --port of the program after `--`" } else { "" };
+    let hint = match &plan.own_port {
+        // What was said before the start names it, and what to write.
+        Some(own) if others.contains(&own.port.to_string()) => ", as its command says",
+        _ if flag => "; use `$PORT` in its command, or write a --port of the program after `--`",
+        _ => "",
+    };
     match others.as_slice() {
         [] => format!(
             "`{name}` started but not listening on {port} after {waited} s; `tsm logs {name}` shows what it says"
