@@ -96,17 +96,21 @@ fn parse_duration(given: &str) -> Option<Duration> {
     Some(total)
 }
 
-/// Writes a span with at most two units: `2d 3h`, `5m 12s`, `450ms`.
+/// Writes a span with at most two units, the second only if there is some of it: `2d 3h`, `5m 12s`, `5m`, `450ms`.
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+        let two = |(most, unit): (u64, char), (rest, less): (u64, char)| match rest {
+            0 => format!("{most}{unit}"),
+            rest => format!("{most}{unit} {rest}{less}"),
+        };
         let text = match (days, hours, minutes) {
             (0, 0, 0) if seconds == 0 => format!("{}ms", self.0.as_millis()),
             (0, 0, 0) => format!("{seconds}s"),
-            (0, 0, _) => format!("{minutes}m {}s", seconds % 60),
-            (0, _, _) => format!("{hours}h {minutes}m"),
-            _ => format!("{days}d {hours}h"),
+            (0, 0, _) => two((minutes, 'm'), (seconds % 60, 's')),
+            (0, _, _) => two((hours, 'h'), (minutes, 'm')),
+            _ => two((days, 'd'), (hours, 'h')),
         };
         f.pad(&text)
     }
@@ -138,7 +142,15 @@ mod tests {
 
     #[test]
     fn writes_at_most_two_units() {
-        for (millis, text) in [(450, "450ms"), (59_000, "59s"), (312_000, "5m 12s"), (183_600_000, "2d 3h")] {
+        for (millis, text) in [
+            (450, "450ms"),
+            (59_000, "59s"),
+            (312_000, "5m 12s"),
+            (300_000, "5m"),
+            (7_200_000, "2h"),
+            (183_600_000, "2d 3h"),
+            (86_400_000_000, "1000d"),
+        ] {
             assert_eq!(HumanDuration(Duration::from_millis(millis)).to_string(), text);
         }
     }

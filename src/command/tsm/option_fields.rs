@@ -102,7 +102,12 @@ fn value(value: OptionValue) -> Value {
 }
 
 fn cell(shown: OptionValue) -> Cell {
-    let text = matches!(&shown, OptionValue::List(items) if !items.is_empty()).then(|| shown.to_string());
+    let has_own_text = match &shown {
+        OptionValue::List(items) => !items.is_empty(),
+        OptionValue::Span(_) => true,
+        _ => false,
+    };
+    let text = has_own_text.then(|| shown.to_string());
     let cell = Cell::from(value(shown));
     match text {
         Some(text) => cell.text(text),

@@ -111,7 +111,7 @@ fn the_manifest_says_how_hosts_are_switched_unless_an_option_does() {
     with("canary = 0\nmax_parallel = '50%'\non_failure = 'continue'");
     let plan = site.deploy("--plan --max-parallel 2");
     let origins = "rollout: canary 0 (manifest.toml), max-parallel 2 (option), on-failure continue (manifest.toml), \
-                   healthy-deadline 1m 0s (default), min-healthy-time 0ms (option)";
+                   healthy-deadline 1m (default), min-healthy-time 0ms (option)";
     assert!(plan.stderr.contains(origins), "{plan:?}");
     with("pause = '10s'");
     let said = site.deploy("--plan");
