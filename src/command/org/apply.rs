@@ -13,6 +13,7 @@ use crate::ops::OpContext;
 use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
 use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, Starts, UnitChange};
 use crate::ops::unit::UnitScope;
+use crate::org::error::OrgError;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
@@ -74,6 +75,21 @@ fn unit_change(request: &ApplyRequest, notes: &mut Vec<String>) -> Option<UnitCh
     Some(UnitChange { path, manager, old, new: text })
 }
 
+/// An organization that is not there may have been meant to be copied here.
+fn where_to_create(error: OrgError) -> Fault {
+    let absent = match &error {
+        OrgError::NoOrg { org, near: None } => Some(org.clone()),
+        _ => None,
+    };
+    let fault = Fault::from(error);
+    match absent {
+        Some(org) => fault.with_advice(format!(
+            "`tsm org init {org} --server` creates it where environments are copied to, `tsm org init {org}` where they are made"
+        )),
+        None => fault,
+    }
+}
+
 impl Command for Apply {
     const NAME: &'static str = "org apply";
     const EFFECT: Effect = Effect::Write;
@@ -86,7 +102,7 @@ impl Command for Apply {
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
         // Which environment is only a question where there is an organization.
         let org = organization(cx)?;
-        let store = OrgStore::open(cx.paths, &org)?;
+        let store = OrgStore::open(cx.paths, &org).map_err(where_to_create)?;
         let environments = affected_envs(cx, self.env.as_ref())?;
         let env = environment(cx, self.env.as_ref())?;
         let replace = if self.force { Replace::Any } else { Replace::Own };

@@ -17,6 +17,12 @@ use crate::schema::{misfits, schema};
 use crate::waiting::eventually;
 use crate::world::{PROGRAM, World};
 
+#[test]
+fn where_an_environment_is_copied_to_the_organization_of_a_server_is_advised() {
+    let said = World::new().run("org apply @dev --org acme").failed(5);
+    assert!(said.contains("`tsm org init acme --server` creates it where environments are copied to"), "{said}");
+}
+
 /// An environment with services that run.
 struct Live {
     world: World,
