@@ -118,7 +118,6 @@ impl UserFacingError for ImportError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::UnknownKind { path } if is_program(path) => Some(run_advice(path)),
             Self::Program { path, .. } => Some(run_advice(path)),
             Self::UnknownKind { .. } => Some(format!("supported: {SUPPORTED_FILES}")),
             Self::NoSuch { suggestion: near, .. } => near.as_ref().map(|near| format!("did you mean `{near}`?")),
@@ -144,11 +143,17 @@ fn run_advice(path: &Path) -> String {
     let module = serde_json::to_string(&file).unwrap_or_default();
     let code = format!("import({module}).then(it => console.log(JSON.stringify(it.default ?? it)))");
     let (code, json) = (quoted(&code), quoted(&json));
-    format!("it is not executed; if you trust it: node -e {code} > {json} && tsm import {json}")
+    let note = if is_typescript(path) { " (node 22.18 or later; before that `npx tsx -e`)" } else { "" };
+    format!("it is not executed; if you trust it: node -e {code} > {json} && tsm import {json}{note}")
+}
+
+/// What is written in JavaScript alone is read as such.
+fn is_typescript(path: &Path) -> bool {
+    path.extension().is_some_and(|it| ["ts", "cts", "mts"].iter().any(|program| it == *program))
 }
 
 fn is_program(path: &Path) -> bool {
-    path.extension().is_some_and(|it| ["js", "cjs", "mjs", "ts"].iter().any(|program| it == *program))
+    path.extension().is_some_and(|it| ["js", "cjs", "mjs"].iter().any(|program| it == *program)) || is_typescript(path)
 }
 
 /// Where a file is, and the variables of the importing user.
@@ -208,7 +213,7 @@ fn of_text(path: &Path, text: &str, site: ImportContext) -> Result<Imported, Imp
         (_, Some("service")) => systemd::read(path, text, site).map_err(malformed("unit")),
         (_, Some("conf" | "ini")) => supervisord::read(text, site).map_err(malformed("supervisord.conf")),
         (_, Some("yaml" | "yml")) => of_yaml(path, text, site),
-        (_, Some("js" | "cjs" | "mjs")) => match ecosystem::read_program(text, site) {
+        (_, Some(_)) if is_program(path) => match ecosystem::read_program(text, site) {
             Ok(read) => read.map_err(malformed("ecosystem file")),
             Err(unread) => Err(not_visible(path, text, unread)),
         },

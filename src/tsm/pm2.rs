@@ -88,7 +88,9 @@ pub fn is_list(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let of_pm2 = ["ecosystem", "pm2", "process", "processes"];
     let stem = name.split('.').next().unwrap_or_default();
-    let js = [".config.js", ".config.cjs", ".config.mjs", ".config.ts"].iter().any(|end| name.ends_with(end));
+    let js = [".config.js", ".config.cjs", ".config.mjs", ".config.ts", ".config.mts", ".config.cts"]
+        .iter()
+        .any(|end| name.ends_with(end));
     let data = [".json", ".json5", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
     let compose = name.contains("compose") && (name.ends_with(".yaml") || name.ends_with(".yml"));
     let others =
