@@ -222,8 +222,11 @@ impl Definition {
             return key.read(self, &given).map_err(|wants| line.error(wants));
         }
         if line.key.starts_with("TSM_") && !keys::LEGACY_KEYS.contains(&line.key.as_str()) {
+            // By the name that TOML has for it, such as `health` or `max_memory_restart`.
+            let of_toml = || DefinitionKey::of_toml(&line.key["TSM_".len()..].to_ascii_lowercase()).map(|key| key.tsm);
             let all = keys().map(|key| key.tsm).chain(keys::LEGACY_KEYS);
-            self.typos.extend(closest_match(&line.key, all).map(|meant| (line.key.clone(), meant)));
+            let meant = of_toml().or_else(|| closest_match(&line.key, all));
+            self.typos.extend(meant.map(|meant| (line.key.clone(), meant)));
         }
         let value = line.value();
         self.unknown.push((line.key, value));

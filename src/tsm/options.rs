@@ -13,7 +13,7 @@ use crate::supervise::meta::RunSpec;
 use crate::supervise::monitor_spec::MonitorSpec;
 
 use super::limits::UserError;
-pub use table::{OPTIONS, ServiceOptions};
+pub use table::{OPTIONS, ServiceOption, ServiceOptions};
 
 /// Milliseconds between two health checks.
 const DEFAULT_INTERVAL_MS: u64 = 10_000;
@@ -44,6 +44,25 @@ impl ServiceOptions {
         }
         complete(&mut run.monitor);
         Ok(run)
+    }
+
+    /// What was asked for and has no effect on what becomes of it, each with the option that it needs.
+    #[must_use]
+    pub fn without_effect(&self, run: &RunSpec) -> Vec<(&'static ServiceOption, &'static ServiceOption)> {
+        const NEEDS: [(&str, &str); 8] = [
+            ("max_restarts", "restart"),
+            ("health_interval", "health"),
+            ("health_timeout", "health"),
+            ("health_threshold", "health"),
+            ("health_grace", "health"),
+            ("health_restart", "health"),
+            ("ignore", "watch"),
+            ("cron_tz", "cron"),
+        ];
+        let option = |name: &str| OPTIONS.iter().find(|option| option.name == name);
+        let pairs = NEEDS.iter().filter_map(|(name, needed)| Some((option(name)?, option(needed)?)));
+        let lacks = |needed: &ServiceOption| needed.is_default(run) && !(needed.name == "health" && run.monitor.notify);
+        pairs.filter(|(given, needed)| given.write(self).is_some() && lacks(needed)).collect()
     }
 
     /// The options that lead to a record: those that are not the default.

@@ -41,6 +41,26 @@ fn a_saved_process_says_all_that_its_start_said() {
 }
 
 #[test]
+fn what_is_saved_without_an_effect_is_named() {
+    let mut world = World::new();
+    let mut notes = |line: &str| {
+        let said = world.run(line);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        said.stderr
+    };
+    let said = notes("tsm save a node app.js -e foo");
+    assert!(said.contains("env file `foo` not found; write `--` before the words of the program"), "{said}");
+    let said = notes("tsm save b node app.js -- -e foo");
+    assert!(!said.contains("foo"), "{said}");
+    notes("tsm save c --cron-tz UTC -- sleep 1000");
+    let said = notes("tsm start c --no-wait");
+    assert!(said.contains("TSM_CRON_TZ has no effect without TSM_CRON"), "{said}");
+    let said = notes("tsm start --no-wait --name d --health-interval 5s -- sleep 1000");
+    assert!(said.contains("`--health-interval` has no effect without `--health`"), "{said}");
+    assert_eq!(definition(&world, "b").command, "node app.js -e foo");
+}
+
+#[test]
 fn several_env_files_are_kept_from_the_start_to_the_restart_and_the_service() {
     let mut world = World::new();
     world.file("a.env", "A=a\nB=a\nC=a\n");

@@ -121,7 +121,8 @@ impl Command for Save {
         let definition = self.definition(cx)?;
         // That of a service which is replaced.
         let replaced = definition.name.parse().ok().and_then(|name| environment_of(&cx.paths.service(&name)));
-        let state = PlannedService { definition, force: self.force };
+        let notes = self.unresolved_env_files(&definition);
+        let state = PlannedService { definition, notes, force: self.force };
         let environments = replaced.into_iter().collect();
         Ok(Stage { effect: Self::EFFECT, environments, state, plan: |_, _| Ok(None), run: PlannedService::save }
             .ready())
@@ -131,12 +132,13 @@ impl Command for Save {
 /// A service as it will be saved.
 struct PlannedService {
     definition: Definition,
+    notes: Vec<String>,
     force: bool,
 }
 
 impl PlannedService {
     fn save(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Self { definition, force } = self;
+        let Self { definition, mut notes, force } = self;
         let services = Services::open(cx.paths);
         let over = if force || cx.yes { Overwrite::Existing } else { Overwrite::Never };
         let file = match services.save(&definition, over) {
@@ -159,7 +161,7 @@ impl PlannedService {
             "saved {name} to {}\n`tsm start {name}` starts it, `tsm enable {name}` starts it at boot",
             file.display()
         );
-        let note = boot::not_found_by_unit(&file, &cx.operation().unlimited(&[]));
+        notes.extend(boot::not_found_by_unit(&file, &cx.operation().unlimited(&[])));
         let report = Report::of(
             Message::new(said)
                 .tone(Tone::Good)
@@ -168,7 +170,7 @@ impl PlannedService {
                 .with("file", file.display().to_string())
                 .with("command", redact::text(&definition.command)),
         );
-        Ok(note.into_iter().fold(report, Report::note))
+        Ok(notes.into_iter().fold(report, Report::note))
     }
 }
 
@@ -214,6 +216,15 @@ impl Save {
     ) -> Result<Definition, Fault> {
         let definition = save::of_command(name, &request, &cx.operation().unlimited(processes))?;
         Ok(Definition { description: self.description.clone(), ..definition })
+    }
+
+    /// That an env file is not there yet; what was meant for the program looks the same.
+    fn unresolved_env_files(&self, definition: &Definition) -> Vec<String> {
+        let missing = |file: &str| environment::named(file, &[&definition.cwd]).err();
+        let named = self.request(Vec::new());
+        let missing: Vec<_> = named.env_files().filter_map(missing).collect();
+        let note = |error| format!("{error}; write `--` before the words of the program if this is one of them");
+        missing.into_iter().map(note).collect()
     }
 
     fn request(&self, program: Vec<String>) -> StartRequest {

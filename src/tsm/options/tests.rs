@@ -6,7 +6,6 @@ use crate::supervise::meta::Meta;
 use crate::tsm::definition::Definition;
 use crate::tsm::request::StartRequest;
 use crate::tsm::request_text;
-use table::ServiceOption;
 use value::{OptionType, RawOptionValue};
 
 /// The example of one option alone.
@@ -135,4 +134,23 @@ fn every_amount_has_limits() {
     assert_eq!(least("health_interval", "1ms"), Err("a value from 10ms to 1d"));
     assert_eq!(least("health_threshold", "0"), Err("a value from 1 to 1000"));
     assert_eq!(least("kill_timeout", "0"), Ok(()));
+}
+
+#[test]
+fn what_needs_another_option_is_named_without_it() {
+    let given = |pairs: &[(&str, &str)]| {
+        let mut options = ServiceOptions::default();
+        for (name, value) in pairs {
+            let option = OPTIONS.iter().find(|option| option.name == *name).expect("an option");
+            let values = [(*value).to_owned()];
+            let raw = RawOptionValue { values: &values, list: false, dir: Path::new("/") };
+            option.read(&mut options, &raw).expect("a value");
+        }
+        let run = options.resolve(None, RunSpec::default()).expect("a record");
+        options.without_effect(&run).iter().map(|(given, needed)| (given.name, needed.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(given(&[("cron_tz", "UTC"), ("ignore", "x")]), [("ignore", "watch"), ("cron_tz", "cron")]);
+    assert_eq!(given(&[("health_interval", "5s"), ("max_restarts", "3")]).len(), 2);
+    assert_eq!(given(&[("health_grace", "5s"), ("notify", "true"), ("cron", "@daily"), ("cron_tz", "UTC")]), []);
+    assert_eq!(given(&[("max_restarts", "3"), ("restart", "on-failure")]), []);
 }

@@ -132,7 +132,9 @@ impl UserFacingError for PlanError {
 
     fn advice(&self) -> Option<String> {
         match self {
-            Self::Directory { .. } => Some("use --cwd to name another one".to_owned()),
+            Self::Directory { .. } => {
+                Some("create it, or name another one: `tsm start --cwd DIR`, where it does not run, or TSM_CWD of the service".to_owned())
+            }
             Self::Renamed { name, service, .. } => Some(format!(
                 "it was not stopped; run `tsm stop {name} && tsm start {service}` to start it under the new name, then `tsm delete {name}` to remove the old one"
             )),
