@@ -1,6 +1,7 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
 mod at_cursor;
+mod keywords;
 mod purposes;
 mod search;
 pub mod services;
@@ -11,7 +12,7 @@ pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, topic};
 
-use super::registry::{GROUPS, SUBGROUPS, commands_of};
+use super::registry::{COMMANDS, GROUPS, SUBGROUPS, commands_of};
 use super::{CommandSpec, Effect};
 
 /// How much to tell.
@@ -125,12 +126,16 @@ fn folded(commands: &[&'static CommandSpec], listing: Listing) -> Vec<(char, Str
         }
         let name = format!("{group} …");
         if !rows.iter().any(|(_, shown, _)| *shown == name) {
-            let own = commands.iter().find(|it| it.name == group).map(|it| it.summary());
-            let named = || SUBGROUPS.iter().find(|(it, _)| *it == group).map(|(_, meaning)| (*meaning).to_owned());
-            rows.push((' ', name, own.or_else(named).unwrap_or_default()));
+            rows.push((' ', name, summary_of(&group).unwrap_or_default()));
         }
     }
     rows
+}
+
+/// What a command is for, or a group within a group.
+fn summary_of(name: &str) -> Option<String> {
+    let own = COMMANDS.iter().find(|it| it.name == name).map(CommandSpec::summary);
+    own.or_else(|| SUBGROUPS.iter().find(|(it, _)| *it == name).map(|(_, meaning)| (*meaning).to_owned()))
 }
 
 const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";

@@ -26,6 +26,7 @@ pub mod serve;
 pub mod settings_file;
 pub mod shell;
 pub mod short_form;
+mod stated_default;
 pub mod tkm;
 pub mod tsm;
 

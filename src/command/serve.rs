@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::shell::version::VERSION;
+use crate::command::stated_default::StatedDefault;
 use crate::command::tsm::info::{Detail, process_fields};
 use crate::command::tsm::list::process_table;
 use crate::command::tsm::logs::json_lines;
@@ -19,15 +20,15 @@ use crate::tsm::conflict;
 /// Read only, until Ctrl-C or SIGTERM: /health (503 with reasons when an enabled service is down), /health/live, /health/ready and
 /// /health/NAME; /metrics for Prometheus; /api/processes, /api/processes/NAME, /api/logs/NAME and /api/events, which
 /// /api/openapi.json describes; and a page for people at /. Listens on this machine only; any other address needs a token, which each request has to show
-/// (`Authorization: Bearer TOKEN`). The port is that of --port, else PORT, TSM_PORT or 4444. Lines about itself go to stdout, as
+/// (`Authorization: Bearer TOKEN`). Lines about itself go to stdout, as
 /// LOG_LEVEL (error, warn, info, debug) and LOG_FORMAT (pretty, json) say; TETRA_RELEASE is what /health calls the release.
 #[derive(Debug, clap::Args)]
 pub struct Serve {
     /// The port
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", if_not_given = format_args!("$PORT, else $TSM_PORT, else {DEFAULT_PORT}"))]
     port: Option<u16>,
-    /// The address; 127.0.0.1 if left out
-    #[arg(long, value_name = "ADDR")]
+    /// The address
+    #[arg(long, value_name = "ADDR", if_not_given = DEFAULT_ADDRESS)]
     bind: Option<IpAddr>,
     /// Answer only requests that show the token in this file; the file must be private (mode 0600)
     #[arg(long, value_name = "F")]
@@ -36,6 +37,9 @@ pub struct Serve {
     #[arg(long, conflicts_with_all = ["port", "bind"])]
     socket: bool,
 }
+
+/// Only this machine reaches it.
+const DEFAULT_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The shortest token, in bytes: shorter ones are guessed.
 const MIN_TOKEN: usize = 16;
@@ -102,7 +106,7 @@ impl Serve {
         if self.socket {
             return Ok(listen_socket::inherited(cx.host.variables())?);
         }
-        let address = SocketAddr::new(self.bind.unwrap_or(Ipv4Addr::LOCALHOST.into()), self.port(cx)?);
+        let address = SocketAddr::new(self.bind.unwrap_or(DEFAULT_ADDRESS), self.port(cx)?);
         listen_socket::bind(address).map_err(|error| {
             let holder = conflict::listening(address.port(), &cx.operation().processes().unwrap_or_default());
             match holder.filter(|_| error.kind() == std::io::ErrorKind::AddrInUse) {

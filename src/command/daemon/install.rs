@@ -2,6 +2,7 @@
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, StepContext, UnitForm};
 use crate::ops::unit::{UnitScope, generated_environments};
@@ -15,8 +16,8 @@ use crate::unit::DiffLine;
 /// started nor enabled. A unit that was edited by hand is kept (exit code 21); drop-ins and added Environment= lines stay.
 #[derive(Debug, clap::Args)]
 pub struct Install {
-    /// The environment: @dev, @staging, @production or one of your own; default: the only generated one
-    #[arg(value_name = "@ENV")]
+    /// The environment: @dev, @staging, @production or one of your own
+    #[arg(value_name = "@ENV", if_not_given = "the only generated one")]
     env: Option<EnvName>,
     /// For your own user manager; needs no root
     #[arg(long, conflicts_with = "template")]
@@ -24,8 +25,8 @@ pub struct Install {
     /// Install `tetra@.service`, whose instances are users: `systemctl start tetra@root`
     #[arg(long)]
     template: bool,
-    /// The port of the service `tetra`; default: that of the environment, or the next one that no other unit has
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    /// The port of the service `tetra`
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), if_not_given = "that of the environment, or the next one that no other unit has")]
     port: Option<u16>,
     /// Only show the steps and the changes of the unit
     #[arg(long)]

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::UnitArgs;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::daemon::run::log;
 use crate::disk;
@@ -26,7 +27,7 @@ const DEFAULT_LINES: usize = 50;
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// How many of the last lines, and the environment of the unit, in any order
-    #[arg(value_name = "N|@ENV", num_args = 0..=2)]
+    #[arg(value_name = "N|@ENV", num_args = 0..=2, if_not_given = format_args!("{DEFAULT_LINES} lines of the only unit that is installed"))]
     words: Vec<LogsWord>,
     /// Go on with what is written from now on
     #[arg(short, long)]

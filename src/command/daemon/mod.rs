@@ -14,6 +14,7 @@ pub mod uninstall;
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::ops::unit::{InstalledUnit, find_unit};
 use crate::report::{Message, Report};
@@ -23,8 +24,8 @@ use crate::sys::systemctl::Systemctl;
 /// Which unit.
 #[derive(Debug, clap::Args)]
 struct UnitArgs {
-    /// The environment of the unit; may be left out if only one unit is installed
-    #[arg(value_name = "@ENV")]
+    /// The environment of the unit
+    #[arg(value_name = "@ENV", if_not_given = "that of the only unit that is installed")]
     env: Option<EnvName>,
     /// A unit of your own user manager
     #[arg(long)]

@@ -3,6 +3,7 @@
 use super::{generate_env, masker, open, pairs, resolved};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::env::compare::{self, ChangeKind};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -15,8 +16,8 @@ pub struct Diff {
     /// The environment
     #[arg(value_name = "ENV")]
     target: EnvName,
-    /// Another environment to compare with; without it the source of the first
-    #[arg(value_name = "OTHER")]
+    /// Another environment to compare with
+    #[arg(value_name = "OTHER", if_not_given = "the source of the first")]
     other: Option<EnvName>,
     /// Exit with code 3 if there are differences
     #[arg(long)]

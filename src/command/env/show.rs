@@ -3,14 +3,15 @@
 use super::{masker, open, pairs};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Visibility};
 
 /// Show the variables of an env file, secrets hidden
 #[derive(Debug, clap::Args)]
 pub struct Show {
-    /// The environment; default: the active one
-    #[arg(value_name = "ENV")]
+    /// The environment
+    #[arg(value_name = "ENV", if_not_given = CHOSEN_ENV)]
     target: Option<EnvName>,
 }
 

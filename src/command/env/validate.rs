@@ -7,6 +7,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::base::plural::pluralize;
 use crate::command::secrets::scan_guard;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::config::read;
 use crate::env::env_file;
@@ -22,8 +23,8 @@ use crate::report::{Block, Report};
 /// or used twice, and files that others can read. All findings are reported at once; the exit code is 3 if there are errors.
 #[derive(Debug, clap::Args)]
 pub struct Validate {
-    /// The environment; default: all that have a file or a source
-    #[arg(value_name = "ENV")]
+    /// The environment
+    #[arg(value_name = "ENV", if_not_given = "all that have a file or a source")]
     target: Option<EnvName>,
 }
 

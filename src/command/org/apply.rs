@@ -7,6 +7,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::redact;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, UnitForm};
 use crate::ops::OpContext;
@@ -26,7 +27,8 @@ use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 /// were. Applying it again changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Apply {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Show what would change, and change nothing
     #[arg(long, visible_alias = "plan")]

@@ -21,6 +21,7 @@ use super::context::{affected_envs, environment, organization};
 use super::promote::{self, PlannedPromotion};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::deploy::release::{Document, EntryPath, Payload, Sources};
 use crate::ops::deploy::place::Place;
@@ -40,7 +41,8 @@ use target::DeployTarget;
 /// new connection; otherwise the old release comes back. Where nothing differs, nothing is done.
 #[derive(Debug, clap::Args)]
 pub struct Deploy {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     #[command(flatten)]
     options: DeployOptions,

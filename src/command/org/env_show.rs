@@ -3,6 +3,7 @@
 use super::context::{environment, organization};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::config::document::Document;
 use crate::config::mask;
@@ -15,7 +16,8 @@ use crate::report::{Block, Report, Value};
 /// Values that look like secrets are masked; `org env validate` reports their places.
 #[derive(Debug, clap::Args)]
 pub struct EnvShow {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
 }
 

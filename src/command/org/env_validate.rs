@@ -6,6 +6,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::plural::pluralize;
 use crate::command::secrets::scan_guard;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask;
 use crate::config::toml_hints;
@@ -23,7 +24,8 @@ use crate::report::Report;
 /// Reports all errors at once. The exit code is 3 if there are any.
 #[derive(Debug, clap::Args)]
 pub struct EnvValidate {
-    /// The environments; default: all that have a file
+    /// The environments
+    #[arg(if_not_given = "all that have a file")]
     envs: Vec<EnvName>,
     /// All environments
     #[arg(long, conflicts_with = "envs")]

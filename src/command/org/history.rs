@@ -4,6 +4,7 @@ use super::context::{environment, organization, short_hash, value};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::VersionId;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::ValueChange;
 use crate::org::history::{VersionEntry, time};
@@ -14,7 +15,8 @@ use crate::report::{Message, Report, Table, Tone, Value};
 /// List the versions of an environment, newest first
 #[derive(Debug, clap::Args)]
 pub struct History {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Number of versions to list
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]

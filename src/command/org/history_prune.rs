@@ -8,6 +8,7 @@ use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::plural::pluralize;
 use crate::command::prepared::{Prepared, Stage};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, OrgStore};
 use crate::report::{Cell, Report, Table};
@@ -19,7 +20,8 @@ use crate::report::{Cell, Report, Table};
 /// record keeps its lines.
 #[derive(Debug, clap::Args)]
 pub struct Prune {
-    /// The environments; default: all
+    /// The environments
+    #[arg(if_not_given = "all")]
     envs: Vec<EnvName>,
     /// Show what would be removed, and remove nothing
     #[arg(long, visible_alias = "plan")]

@@ -3,6 +3,7 @@
 use super::context::organization;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store::{self, OrgStore};
 use crate::org::versions::Author;
@@ -13,7 +14,8 @@ use crate::report::{Cell, Report, Table, Tone};
 /// Each line of a record contains the hash of the previous line, and that of its copy. The exit code is 3 if anything was modified.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// The environments; default: all
+    /// The environments
+    #[arg(if_not_given = "all")]
     envs: Vec<EnvName>,
     /// Save a damaged record under another name, and rebuild it from its readable lines and the stored versions
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store;
 use crate::org::template::{self, InitOptions, TemplateKind};
@@ -19,8 +20,8 @@ pub struct Init {
     /// Create it without local.toml, for environments that are copied here
     #[arg(long)]
     server: bool,
-    /// Profile of @dev; default: `user` for an ordinary user, `dev` for root
-    #[arg(long, value_parser = ["user", "dev"])]
+    /// Profile of @dev
+    #[arg(long, value_parser = ["user", "dev"], if_not_given = "`user` for an ordinary user, `dev` for root")]
     profile: Option<String>,
 }
 

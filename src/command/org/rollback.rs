@@ -7,6 +7,7 @@ use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::command::argument::VersionId;
 use crate::command::prepared::{Prepared, Stage};
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::ValueChange;
 use crate::org::rollback::{self, RollbackPlan, RollbackTarget};
@@ -20,7 +21,8 @@ use crate::report::{Message, Report, Table};
 /// be rolled back.
 #[derive(Debug, clap::Args)]
 pub struct Rollback {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// The version, as listed by `org history`
     #[arg(long, value_name = "ID")]

@@ -9,6 +9,7 @@ use super::{read, store};
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask::MIN_SECRET_LENGTH;
 use crate::env::secrets::{self, SecretStore, Secrets};
@@ -19,8 +20,8 @@ use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 /// Marks values used in two environments and files that no key here opens. Equal digests mean equal values.
 #[derive(Debug, clap::Args)]
 pub struct List {
-    /// The environment; default: all
-    #[arg(value_name = "ENV")]
+    /// The environment
+    #[arg(value_name = "ENV", if_not_given = "all")]
     target: Option<EnvName>,
     /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]

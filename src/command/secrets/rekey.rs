@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{OtherCopy, identities, recipients_file, reseal, store};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::env::seal as sealing;
@@ -18,8 +19,8 @@ use crate::sys::file::FileError;
 /// the old values: they are listed, to be rotated.
 #[derive(Debug, clap::Args)]
 pub struct Rekey {
-    /// The environment; default: all that are sealed
-    #[arg(value_name = "ENV")]
+    /// The environment
+    #[arg(value_name = "ENV", if_not_given = "all that are sealed")]
     target: Option<EnvName>,
     /// Private key that opens sealed secrets
     #[arg(long, value_name = "FILE")]

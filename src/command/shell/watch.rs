@@ -6,6 +6,7 @@ use crate::base::fault::Fault;
 use crate::base::line;
 use crate::base::time::HumanDuration;
 use crate::command::argument::CommandWord;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{self, FollowUp, Report, Until};
 
@@ -18,8 +19,8 @@ pub struct Watch {
     /// The pause between two runs
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "2s")]
     pub every: HumanDuration,
-    /// The number of runs; unlimited without it
-    #[arg(short = 'c', long, value_name = "N")]
+    /// The number of runs
+    #[arg(short = 'c', long, value_name = "N", if_not_given = "unlimited")]
     pub count: Option<u64>,
     /// End at a change of the output, or at an exit code; exit code 3 if `--count` is over before
     #[arg(short = 'u', long, value_name = "change|CODE")]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::context::{actor, find, not_initialized, on_each};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::audit::{self, AuditEvent};
@@ -25,8 +26,8 @@ use crate::tkm::{access, client_config, remote};
 pub struct CaRevoke {
     /// Its number, as `tkm ca list` shows it
     serial: u64,
-    /// A private key that root of the hosts accepts, to log in with; default: the keys that you use already
-    #[arg(long, value_name = "FILE")]
+    /// A private key that root of the hosts accepts, to log in with
+    #[arg(long, value_name = "FILE", if_not_given = "the keys that you use already")]
     identity: Option<PathBuf>,
 }
 

@@ -7,6 +7,7 @@ use super::context::{actor, find, key_id, not_initialized};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::time::{HumanDuration, Timestamp};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::sys::file::{self, Access};
@@ -34,8 +35,8 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct CaSign {
     /// The environment
     env: EnvName,
-    /// The public key of someone else; default: the key of the environment on this machine
-    #[arg(value_name = "FILE")]
+    /// The public key of someone else
+    #[arg(value_name = "FILE", if_not_given = "the key of the environment on this machine")]
     public: Option<PathBuf>,
     /// How long it is valid, 30d at most
     #[arg(long = "for", value_name = "TIME", default_value = "8h")]

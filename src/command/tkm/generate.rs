@@ -6,6 +6,7 @@ use super::context::{actor, find, key_id, not_initialized};
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::audit::{self, AuditEvent};
@@ -31,8 +32,8 @@ pub struct Generate {
     /// What the key is for
     #[arg(value_enum, default_value_t = PurposeWord::Deploy)]
     purpose: PurposeWord,
-    /// Days until hosts stop to accept it; default: no end
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=365))]
+    /// Days until hosts stop to accept it
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=365), if_not_given = "no end")]
     days: Option<u16>,
     /// Ask for a passphrase, also for other environments than prod
     #[arg(long, conflicts_with = "no_passphrase")]

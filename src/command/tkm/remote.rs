@@ -7,6 +7,7 @@ use super::test::chosen;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::Cx;
+use crate::command::stated_default::{CHOSEN_HOSTS, StatedDefault};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::access;
 use crate::tkm::error::TkmError;
@@ -24,7 +25,8 @@ const NOT_ALL: &str = "not every host was looked at";
 /// The hosts that are looked at, and how they are entered.
 #[derive(Debug, clap::Args)]
 pub(super) struct RemoteHosts {
-    /// The hosts; default: those of the chosen environment, or all
+    /// The hosts
+    #[arg(if_not_given = CHOSEN_HOSTS)]
     pub(super) hosts: Vec<HostName>,
     /// A private key that the hosts accept, if none of the store is let in
     #[arg(long, value_name = "FILE")]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use super::context::{actor, find, not_initialized, on_each};
-use super::target::{Choice, KeySelector, KeyTarget, Wanted, accepting, choose};
+use super::target::{Choice, DEFAULT_PURPOSE, KeySelector, KeyTarget, Wanted, accepting, choose};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::error::TkmError;
@@ -16,6 +17,7 @@ use crate::tkm::krl::KrlHosts;
 use crate::tkm::login::Login;
 use crate::tkm::revoke::{self, Extent, Revocation};
 use crate::tkm::ssh::Connection;
+use crate::tkm::state::Purpose;
 use crate::tkm::store::Store;
 use crate::tkm::{access, client_config};
 
@@ -29,8 +31,8 @@ pub struct Revoke {
     /// `@ENV`, hosts, or `all`
     #[arg(value_name = "@ENV|HOST|all")]
     targets: Vec<KeyTarget>,
-    /// Which key: `deploy`, `admin`, `test`, or a fingerprint; default: deploy
-    #[arg(long, value_name = "KIND|SHA256:…")]
+    /// Which key: `deploy`, `admin`, `test`, or a fingerprint
+    #[arg(long, value_name = "KIND|SHA256:…", if_not_given = Purpose::from(DEFAULT_PURPOSE).word())]
     key: Option<KeySelector>,
     /// A private key that the hosts accept, to log in with
     #[arg(long, value_name = "FILE")]

@@ -4,6 +4,7 @@ use super::context::{find, key_id, not_initialized};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::state::{Key, Purpose};
@@ -12,7 +13,8 @@ use crate::tkm::{pins, revoke};
 /// Show for each environment its key, its hosts, and what is missing
 #[derive(Debug, clap::Args)]
 pub struct Status {
-    /// The environment; default: all
+    /// The environment
+    #[arg(if_not_given = "all")]
     env: Option<EnvName>,
 }
 

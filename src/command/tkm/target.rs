@@ -35,6 +35,9 @@ impl FromStr for KeyTarget {
     }
 }
 
+/// The keys that are meant where nothing is said of their kind.
+pub(super) const DEFAULT_PURPOSE: PurposeWord = PurposeWord::Deploy;
+
 /// Which of the keys: by its purpose or its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeySelector {
@@ -149,7 +152,7 @@ fn fits(cx: &Cx, key: &Key, selector: Option<&KeySelector>) -> bool {
     let purpose = match selector {
         Some(KeySelector::Fingerprint(fingerprint)) => return key.fingerprint == fingerprint.as_str(),
         Some(KeySelector::Purpose(word)) => (*word).into(),
-        None => PurposeWord::Deploy.into(),
+        None => DEFAULT_PURPOSE.into(),
     };
     let is_used = matches!(key.status, KeyStatus::Active | KeyStatus::Grace);
     is_used && key.env.parse().is_ok_and(|env| key.is_of(&key_id(cx, &env, purpose)))

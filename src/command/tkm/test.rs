@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::context::{find, key_id, not_initialized, on_each};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::stated_default::{CHOSEN_HOSTS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::access;
@@ -19,7 +20,8 @@ use crate::tkm::store::Store;
 /// Each host is tried once, on a connection of its own. Several are tried at the same time.
 #[derive(Debug, clap::Args)]
 pub struct Test {
-    /// The hosts; default: those of the chosen environment, or all
+    /// The hosts
+    #[arg(if_not_given = CHOSEN_HOSTS)]
     hosts: Vec<HostName>,
 }
 

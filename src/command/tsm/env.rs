@@ -6,6 +6,7 @@ use super::process_args::find_one;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::report::{Cell, Report, Table, Tone};
@@ -18,7 +19,8 @@ use crate::tsm::store::Process;
 /// Those with which it was started if it runs; otherwise those that its next start would give it, as far as its files say now.
 #[derive(Debug, clap::Args)]
 pub struct Env {
-    /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port
+    #[arg(if_not_given = SELECTED_PROCESS)]
     target: Option<ProcessTarget>,
 }
 

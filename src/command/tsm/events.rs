@@ -18,6 +18,7 @@ use crate::base::time::HumanDuration;
 use crate::base::time_spec::TimeSpec;
 use crate::command::Cx;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::report::Value;
 use crate::tsm::events::ReportedEvent;
 use crate::tsm::logs::export::ExportError;
@@ -30,7 +31,8 @@ const NO_EVENTS: &str = "No events found. Processes report them as lines: TETRA:
 /// Whose events, and since when.
 #[derive(Debug, clap::Args)]
 struct EventArgs {
-    /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port
+    #[arg(if_not_given = SELECTED_PROCESS)]
     target: Option<ProcessTarget>,
     /// Only from then on: 10m, 14:05, 2026-11-20, 2026-11-20T14:05:00Z
     #[arg(long, value_name = "TIME")]

@@ -9,6 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::Usage;
 use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
@@ -24,7 +25,8 @@ use crate::tsm::{exit_text, schedule};
 /// files, and the last lines of each stream.
 #[derive(Debug, clap::Args)]
 pub struct Info {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
 }
 

@@ -13,6 +13,7 @@ use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
 use crate::base::time_spec::TimeSpec;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, RowStream, json};
 use crate::tsm::buffering;
@@ -29,10 +30,11 @@ use lines::{FollowRows, LineFormat, LineFormatter, LogRow};
 /// were removed before they were read. A process that is called rotate, export or clean is shown by `tsm logs -- NAME`.
 #[derive(Debug, clap::Args)]
 pub struct Logs {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
-    /// How many lines of each process, the last ones; 50, or all of the time that --since or --until name
-    #[arg(short = 'n', long, alias = "tail", value_name = "N")]
+    /// How many lines of each process, the last ones
+    #[arg(short = 'n', long, alias = "tail", value_name = "N", if_not_given = format_args!("{DEFAULT_LINES}, or all of the time that --since or --until name"))]
     lines: Option<usize>,
     /// Go on with what comes
     #[arg(short, long, conflicts_with = "until")]

@@ -12,6 +12,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::size;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::ops::snapshot::{ProcessSample, Sampler};
 use crate::report::screen::{Screen, ScreenSnapshot, ScreenSource};
@@ -26,7 +27,8 @@ use crate::tsm::store::Process;
 /// name, `q` leaves. Processor and memory are those of the whole process tree.
 #[derive(Debug, clap::Args)]
 pub struct Monitor {
-    /// Id, name, the beginning or a part of a name, pid or port; all if left out
+    /// Id, name, the beginning or a part of a name, pid or port
+    #[arg(if_not_given = "all")]
     targets: Vec<ProcessTarget>,
     /// The pause between two looks, at least 100ms
     #[arg(short = 'n', long, value_name = "SPAN", default_value = "1s")]

@@ -11,6 +11,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
 use crate::command::Cx;
 use crate::command::argument::{FilePath, ProcessTarget};
+use crate::command::stated_default::StatedDefault;
 use crate::report::{Message, Report};
 use crate::tsm::instances::base;
 use crate::tsm::nginx::{InstallResult, Nginx, Site, SiteCertificate};
@@ -22,8 +23,8 @@ use crate::tsm::store::{Process, ProcessStore};
 struct SiteArgs {
     /// The process: id, name, the beginning or a part of a name
     target: ProcessTarget,
-    /// Its domain; may be repeated; every domain if left out
-    #[arg(long, value_name = "DOMAIN")]
+    /// Its domain; may be repeated
+    #[arg(long, value_name = "DOMAIN", if_not_given = "every domain")]
     domain: Vec<String>,
     /// Where nginx listens for plain HTTP
     #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::process_args::find_one;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Table, Value};
 use crate::supervise::meta;
@@ -13,7 +14,8 @@ use crate::supervise::meta;
 /// Show the files and directories of a process
 #[derive(Debug, clap::Args)]
 pub struct Paths {
-    /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port
+    #[arg(if_not_given = SELECTED_PROCESS)]
     target: Option<ProcessTarget>,
 }
 

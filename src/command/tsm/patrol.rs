@@ -14,8 +14,8 @@ use crate::tsm::store::Process;
 /// Run maintenance: re-adopt, restart, clean up
 ///
 /// Gives living processes their supervisors back, starts enabled services again that crashed (those that were given up are left
-/// alone), and removes files of processes that are gone. One round every half minute and soon after a crash until Ctrl-C, or one
-/// with --once.
+/// alone), and removes files of processes that are gone. A round comes every --every, and soon after a crash,
+/// until Ctrl-C; --once is a single one.
 #[derive(Debug, clap::Args)]
 pub struct Patrol {
     /// One round

@@ -3,6 +3,7 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Value};
 use crate::tsm::resolve::{self, Precision, ResolveError};
@@ -12,8 +13,8 @@ use crate::tsm::unrecorded;
 /// Processes, named on the command line.
 #[derive(Debug, clap::Args)]
 pub(super) struct ProcessArgs {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
-    #[arg(value_name = "TARGETS")]
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(value_name = "TARGETS", if_not_given = SELECTED_PROCESS)]
     pub(super) targets: Vec<ProcessTarget>,
 }
 

@@ -11,6 +11,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::size::Size;
 use crate::base::time::Timestamp;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::tsm::service_args::ServiceArgs;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
@@ -38,8 +39,8 @@ use crate::tsm::store::ProcessStore;
 /// stays until the program has ended, for the unit ends with it.
 #[derive(Debug, clap::Args)]
 pub struct Start {
-    /// A service, a file, a process, or a program with its arguments; the selected process if left out
-    #[arg(value_name = "SERVICE|FILE.tsm|PROGRAM")]
+    /// A service, a file, a process, or a program with its arguments
+    #[arg(value_name = "SERVICE|FILE.tsm|PROGRAM", if_not_given = SELECTED_PROCESS)]
     program: Vec<StartWord>,
     /// The env file by name or path, `none`, or one variable; may be repeated
     #[arg(long, short, value_name = "NAME|FILE|K=V")]

@@ -6,6 +6,7 @@ use super::process_args::Targets;
 use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::stack;
@@ -18,7 +19,8 @@ use crate::tsm::store::{Process, ProcessStore};
 /// of one service, and `api-3000`, `api-3001` and `api-2` are of the group `api`. With --stacks over all services of a stack. CPU is in percent of one processor over the time that is measured.
 #[derive(Debug, clap::Args)]
 pub struct Stats {
-    /// Which processes; all that run if left out
+    /// Which processes
+    #[arg(if_not_given = "all that run")]
     targets: Vec<ProcessTarget>,
     /// Sum up by group
     #[arg(short, long)]

@@ -4,6 +4,7 @@ use super::list::status_word;
 use crate::base::fault::Fault;
 use crate::base::line;
 use crate::command::registry::{CommandMatch, commands_of, resolve};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::supervise::meta::ProcessStatus;
@@ -15,8 +16,8 @@ use crate::tsm::store::{Process, ProcessStore};
 /// `status`: actions that only read; `commands`: every command of tsm. Each comes with its effect, so that an interface knows where to ask first.
 #[derive(Debug, clap::Args)]
 pub struct TView {
-    /// Which actions; all if left out
-    #[arg(value_enum)]
+    /// Which actions
+    #[arg(value_enum, if_not_given = "all")]
     group: Option<ActionGroup>,
 }
 

@@ -5,6 +5,7 @@ use super::restart::{EnvironArgs, add_outcome, add_result};
 use super::startup;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::StartWord;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::startup::fault;
 use crate::ops::up::{self, PreparedUp, UpResult};
@@ -16,11 +17,11 @@ use crate::tsm::restart::Restarted;
 ///
 /// For a deployment, which can repeat it. What does not run is started, with what its TSM_DEPS need; what runs is restarted by its
 /// definition as it is now, instances one after the other. What a service needs and what runs already is left as it is. Where
-/// something that is needed fails, what needs it is not touched. Without a name all enabled services are meant.
+/// something that is needed fails, what needs it is not touched.
 #[derive(Debug, clap::Args)]
 pub struct Up {
-    /// Services or processes; all enabled services if left out
-    #[arg(value_name = "NAME")]
+    /// Services or processes
+    #[arg(value_name = "NAME", if_not_given = "all enabled services")]
     names: Vec<StartWord>,
     #[command(flatten)]
     environ: EnvironArgs,

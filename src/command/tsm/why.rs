@@ -6,6 +6,7 @@ use crate::base::fault::Fault;
 use crate::base::redact;
 use crate::base::time::HumanDuration;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, JsonShape, Report, Tone, Value};
 use crate::supervise::meta::ProcessStatus;
@@ -18,7 +19,8 @@ use crate::tsm::why::{Diagnosis, diagnose};
 /// and what happened in which order. Looks only.
 #[derive(Debug, clap::Args)]
 pub struct Why {
-    /// Id, name, the beginning or a part of a name, pid or port; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
 }
 

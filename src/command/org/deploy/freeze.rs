@@ -5,6 +5,7 @@ use super::target::operator;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::org::context::affected_envs;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::wire::Ask;
 use crate::report::{Message, Report};
@@ -18,7 +19,8 @@ const MAX_REASON: usize = 500;
 pub struct DeployFreeze {
     /// Why
     reason: String,
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]

@@ -4,6 +4,7 @@ use super::status::{state, target};
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::wire::{Ask, Said};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -15,8 +16,8 @@ pub struct DeployLogs {
     /// The deploy whose steps are shown
     #[arg(value_name = "DEPLOY")]
     txid: Option<String>,
-    /// The environment; default: the chosen one
-    #[arg(long, value_name = "@ENV")]
+    /// The environment
+    #[arg(long, value_name = "@ENV", if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]

@@ -8,6 +8,7 @@ use crate::base::fault::Fault;
 use crate::base::rollout::{OnFailure, RolloutSettings, Share};
 use crate::base::time::HumanDuration;
 use crate::command::Effect;
+use crate::command::stated_default::StatedDefault;
 use crate::ops::deploy::member::Patience;
 use crate::ops::deploy::rollout::Rollout;
 use crate::tkm::host::HostName;
@@ -17,6 +18,20 @@ const MAX_PATIENCE: Duration = Duration::from_secs(1200);
 
 /// The longest that other deploys are waited for.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What neither an option nor the manifest says.
+const DEFAULT_CANARY: usize = 1;
+const DEFAULT_SHARE: Share = Share::Percent(25);
+const DEFAULT_DEADLINE: HumanDuration = HumanDuration(Duration::from_secs(60));
+const DEFAULT_HEALTHY: HumanDuration = HumanDuration(Duration::from_secs(10));
+
+/// How long `--wait` waits.
+const DEFAULT_WAIT: &str = "10m";
+
+/// The manifest comes before the default.
+fn of_manifest(default: impl Display) -> String {
+    format!("that of the manifest, else {default}")
+}
 
 /// How hosts are deployed to.
 #[derive(Debug, clap::Args)]
@@ -30,24 +45,23 @@ pub(in crate::command) struct DeployOptions {
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]
     pub(super) hosts: Vec<HostName>,
-    /// How many hosts are switched alone before the others; default: that of the manifest, else 1
-    #[arg(long, value_name = "N")]
+    /// How many hosts are switched alone before the others
+    #[arg(long, value_name = "N", if_not_given = of_manifest(DEFAULT_CANARY))]
     canary: Option<usize>,
-    /// How many hosts are switched at the same time after that, a number or a part of all; default: that of the manifest, else 25%
-    #[arg(long, value_name = "N|P%")]
+    /// How many hosts are switched at the same time after that, a number or a part of all
+    #[arg(long, value_name = "N|P%", if_not_given = of_manifest(DEFAULT_SHARE))]
     max_parallel: Option<Share>,
-    /// What a host that does not become healthy means for the others; default: that of the manifest, else revert-all for prod and
-    /// stop elsewhere
-    #[arg(long, value_name = "WHAT")]
+    /// What a host that does not become healthy means for the others
+    #[arg(long, value_name = "WHAT", if_not_given = of_manifest(format_args!("{} for prod, {} elsewhere", OnFailure::RevertAll, OnFailure::Stop)))]
     on_failure: Option<FailureWord>,
-    /// How long what runs may take to become healthy; default: that of the manifest, else 60s
-    #[arg(long, value_name = "TIME")]
+    /// How long what runs may take to become healthy
+    #[arg(long, value_name = "TIME", if_not_given = of_manifest(DEFAULT_DEADLINE))]
     healthy_deadline: Option<HumanDuration>,
-    /// How long it has to stay healthy; default: that of the manifest, else 10s
-    #[arg(long, value_name = "TIME")]
+    /// How long it has to stay healthy
+    #[arg(long, value_name = "TIME", if_not_given = of_manifest(DEFAULT_HEALTHY))]
     min_healthy_time: Option<HumanDuration>,
-    /// Install the key on hosts that have none yet, with the keys that you use already; asked without it, at a terminal
-    #[arg(long)]
+    /// Install the key on hosts that have none yet, with the keys that you use already
+    #[arg(long, if_not_given = "asked at a terminal")]
     pub(super) bootstrap: bool,
     /// Deploy over a release whose files were changed on a host
     #[arg(long)]
@@ -55,8 +69,8 @@ pub(in crate::command) struct DeployOptions {
     /// Deploy to the other hosts where some cannot be reached
     #[arg(long)]
     pub(super) skip_unreachable: bool,
-    /// Where another deploy acts on a host, or it is frozen: wait for so long, 10m if nothing is said
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10m")]
+    /// Where another deploy acts on a host, or it is frozen: wait for so long
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = DEFAULT_WAIT, if_not_given = format_args!("{DEFAULT_WAIT} for --wait alone"))]
     wait: Option<HumanDuration>,
 }
 
@@ -132,17 +146,25 @@ impl DeployOptions {
         hosts: usize,
     ) -> Result<ChosenRollout, Fault> {
         let mut origins = Origins::default();
-        let canary = origins.pick("canary", [self.canary, manifest.canary], 1);
-        let share = origins.pick("max-parallel", [self.max_parallel, manifest.max_parallel], Share::Percent(25));
+        let canary = origins.pick("canary", [self.canary, manifest.canary], DEFAULT_CANARY);
+        let share = origins.pick("max-parallel", [self.max_parallel, manifest.max_parallel], DEFAULT_SHARE);
         let usual = if env.tier() == Some(Tier::Prod) { OnFailure::RevertAll } else { OnFailure::Stop };
         let on_failure = origins.pick("on-failure", [self.on_failure.map(OnFailure::from), manifest.on_failure], usual);
-        let mut time = |setting: &str, said: [Option<HumanDuration>; 2], usual: u64| {
-            let time = origins.pick(setting, said, HumanDuration(Duration::from_secs(usual)));
+        let mut time = |setting: &str, said: [Option<HumanDuration>; 2], usual: HumanDuration| {
+            let time = origins.pick(setting, said, usual);
             time.within(&format!("--{setting}"), Duration::ZERO..=MAX_PATIENCE)
         };
         let patience = Patience {
-            healthy_deadline: time("healthy-deadline", [self.healthy_deadline, manifest.healthy_deadline], 60)?,
-            min_healthy_time: time("min-healthy-time", [self.min_healthy_time, manifest.min_healthy_time], 10)?,
+            healthy_deadline: time(
+                "healthy-deadline",
+                [self.healthy_deadline, manifest.healthy_deadline],
+                DEFAULT_DEADLINE,
+            )?,
+            min_healthy_time: time(
+                "min-healthy-time",
+                [self.min_healthy_time, manifest.min_healthy_time],
+                DEFAULT_HEALTHY,
+            )?,
         };
         let rollout = Rollout { canary, max_parallel: share.of(hosts), on_failure, patience };
         Ok(ChosenRollout { rollout, origins: origins.0.join(", ") })

@@ -4,6 +4,7 @@ use super::status::target;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::org::context::affected_envs;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::machine::State;
 use crate::deploy::wire::{Ask, Said};
@@ -15,7 +16,8 @@ use crate::tkm::host::HostName;
 /// Hosts do that by themselves; this does it at once, and again where it failed.
 #[derive(Debug, clap::Args)]
 pub struct DeployRecover {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]

@@ -9,6 +9,7 @@ use super::status::target;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::org::context::affected_envs;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::deploy::release::{Payload, ReleaseId};
 use crate::deploy::wire::{Ask, Said};
@@ -18,11 +19,11 @@ use crate::deploy::wire::{Ask, Said};
 /// In the same way as any deploy. What local.toml says is not changed: the next deploy brings it again.
 #[derive(Debug, clap::Args)]
 pub struct DeployRollback {
-    /// The release; default: the one before
-    #[arg(value_name = "RELEASE")]
+    /// The release
+    #[arg(value_name = "RELEASE", if_not_given = "the one before")]
     release: Option<ReleaseId>,
-    /// The environment; default: the chosen one
-    #[arg(long, value_name = "@ENV")]
+    /// The environment
+    #[arg(long, value_name = "@ENV", if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     #[command(flatten)]
     options: DeployOptions,

@@ -6,6 +6,7 @@ use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
 use crate::command::org::context::{environment, organization};
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::machine::State;
 use crate::deploy::record::Record;
@@ -20,7 +21,8 @@ use crate::tkm::host::HostName;
 /// committed last is stale; a line says what brings it there.
 #[derive(Debug, clap::Args)]
 pub struct DeployStatus {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]

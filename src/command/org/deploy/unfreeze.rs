@@ -4,6 +4,7 @@ use super::freeze::{self, Hosts};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::org::context::affected_envs;
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tkm::host::HostName;
@@ -11,7 +12,8 @@ use crate::tkm::host::HostName;
 /// Let deploys begin again on the hosts of an environment
 #[derive(Debug, clap::Args)]
 pub struct DeployUnfreeze {
-    /// The environment; default: the chosen one
+    /// The environment
+    #[arg(if_not_given = CHOSEN_ENV)]
     env: Option<EnvName>,
     /// Only these hosts
     #[arg(long, value_name = "HOST", value_delimiter = ',')]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Table, Tone, Value};
 use crate::tsm::events::sessions::{self, ReportedSession};
@@ -18,8 +19,8 @@ use crate::tsm::events::sessions::{self, ReportedSession};
 pub struct Sessions {
     #[command(flatten)]
     subject: EventArgs,
-    /// How far back (1h, 24h, 7d; everything if left out), and `summary` for all sessions in numbers
-    #[arg(value_name = "WINDOW|summary|detailed", num_args = 0..=2)]
+    /// How far back (1h, 24h, 7d), and `summary` for all sessions in numbers
+    #[arg(value_name = "WINDOW|summary|detailed", num_args = 0..=2, if_not_given = "everything")]
     how: Vec<SessionsOption>,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect, Prepared};
 use crate::report::{Message, Report, Value};
@@ -12,7 +13,8 @@ use crate::tsm::logs::rotate;
 /// The logs that are being written stay; `tsm logs rotate` before it removes nearly all that was said.
 #[derive(Debug, clap::Args)]
 pub struct Clean {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
 }
 

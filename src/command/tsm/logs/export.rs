@@ -3,6 +3,7 @@
 use super::{LogFilter, absolute, sources};
 use crate::base::fault::Fault;
 use crate::command::argument::{FilePath, ProcessTarget};
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Value};
@@ -14,13 +15,14 @@ use crate::tsm::logs::export::{self, ExportTarget, LogFormat};
 /// that end in .json, .jsonl or .ndjson get one JSON object a line.
 #[derive(Debug, clap::Args)]
 pub struct Export {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
     /// The file
     #[arg(long, value_name = "FILE")]
     to: FilePath,
-    /// How lines are written; by the ending of the file if left out
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// How lines are written
+    #[arg(long, value_enum, value_name = "FORMAT", if_not_given = "by the ending of the file")]
     format: Option<ExportFormatArg>,
     /// Replace the file if it is there
     #[arg(long)]

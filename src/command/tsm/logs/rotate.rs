@@ -3,6 +3,7 @@
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::ProcessTarget;
+use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::tsm::process_args::Targets;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Value};
@@ -15,7 +16,8 @@ use crate::tsm::store::Process;
 /// many as are kept. Empty logs stay as they are.
 #[derive(Debug, clap::Args)]
 pub struct Rotate {
-    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all; the selected process if left out
+    /// Id, name, the beginning or a part of a name, pid or port; `*` or `all` for all
+    #[arg(if_not_given = SELECTED_PROCESS)]
     targets: Vec<ProcessTarget>,
 }
 

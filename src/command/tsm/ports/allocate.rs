@@ -5,6 +5,7 @@ use super::set::result_message;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::argument::{PortName, PortRangeWord};
+use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::ports::edit;
@@ -17,7 +18,8 @@ use crate::tsm::ports::ranges::Range;
 pub struct Allocate {
     /// The name
     name: PortName,
-    /// The environment, or `proxy`; the active one if left out
+    /// The environment, or `proxy`
+    #[arg(if_not_given = CHOSEN_ENV)]
     range: Option<PortRangeWord>,
 }
 

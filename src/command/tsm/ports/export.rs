@@ -5,6 +5,7 @@ use std::path::Path;
 use super::processes;
 use crate::base::fault::Fault;
 use crate::command::argument::FilePath;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Message, Report, Value};
 use crate::sys::file::{self, Access};
@@ -18,8 +19,8 @@ use crate::tsm::ports::status;
 pub struct Export {
     /// The file, or `-`
     file: FilePath,
-    /// The form; toml unless the file ends in .json or .env
-    #[arg(value_enum)]
+    /// The form
+    #[arg(value_enum, if_not_given = "toml, unless the file ends in .json or .env")]
     form: Option<PortsFormatArg>,
 }
 

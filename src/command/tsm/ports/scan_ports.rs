@@ -3,6 +3,7 @@
 use super::list::{owner_cells, protocol};
 use super::processes;
 use crate::base::fault::Fault;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::ports::status;
@@ -12,8 +13,8 @@ use crate::tsm::ports::status;
 /// TCP and UDP, IPv4 and IPv6, as the kernel lists them. The owner of another user's socket is visible to root only.
 #[derive(Debug, clap::Args)]
 pub struct ScanPorts {
-    /// One port, or a range such as 1024-10000; all if left out
-    #[arg(value_name = "PORT|FROM-TO")]
+    /// One port, or a range such as 1024-10000
+    #[arg(value_name = "PORT|FROM-TO", if_not_given = "all")]
     range: Option<String>,
 }
 
