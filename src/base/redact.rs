@@ -19,6 +19,7 @@ use std::ops::Range;
 pub use name::{NameVerdict, classify, is_secret_name};
 use shell_words::ShellWord;
 pub use tokens::tokens;
+use tool::Tool;
 
 /// What replaces a secret.
 pub const MASK: &str = "***";
@@ -30,14 +31,14 @@ const MAX_DEPTH: usize = 8;
 #[must_use]
 pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> {
     let words: Vec<ShellWord> = words.into_iter().map(|word| ShellWord::from_argument(word.as_ref())).collect();
-    let masked = words.iter().zip(in_words(&words, 0)).map(|(word, hidden)| masked(&word.text, hidden));
+    let masked = words.iter().zip(in_words(&words, None, 0)).map(|(word, hidden)| masked(&word.text, hidden));
     masked.collect()
 }
 
 /// A text without its secrets: a line for a shell or for tetra, a header, JSON, a sentence. All else stays as it is written.
 #[must_use]
 pub fn text(text: &str) -> String {
-    masked(text, in_text(text, 0))
+    masked(text, in_text(text, None, 0))
 }
 
 /// Hides the secrets of a command line in texts that speak of it.
@@ -53,7 +54,7 @@ impl Redactor {
     pub fn of<S: AsRef<str>>(words: &[S]) -> Self {
         let words: Vec<ShellWord> = words.iter().map(|word| ShellWord::from_argument(word.as_ref())).collect();
         let mut hidden_texts = Vec::new();
-        for (word, hidden) in words.iter().zip(in_words(&words, 0)).filter(|(_, hidden)| !hidden.is_empty()) {
+        for (word, hidden) in words.iter().zip(in_words(&words, None, 0)).filter(|(_, hidden)| !hidden.is_empty()) {
             let parts = hidden.iter().filter_map(|part| word.text.get(part.clone()));
             hidden_texts.extend(parts.filter(|it| it.len() >= MIN_SECRET).map(|it| (it.to_owned(), MASK.to_owned())));
             hidden_texts.push((word.text.clone(), masked(&word.text, hidden)));
@@ -76,12 +77,13 @@ pub fn variable(key: &str, value: &str) -> String {
     if is_secret_name(key) { MASK.to_owned() } else { text(value) }
 }
 
-/// Where the secrets of a text are.
-fn in_text(text: &str, depth: usize) -> Vec<Range<usize>> {
+/// Where the secrets of a text are, which is for `reader` if that is a program that is known.
+fn in_text(text: &str, reader: Option<&'static Tool>, depth: usize) -> Vec<Range<usize>> {
     let mut found = word::anywhere(text);
     let statements = shell_words::statements(text);
-    for (statement, typed) in statements.iter().zip(input::typed(&statements)) {
-        let hidden = in_words(&statement.words, depth);
+    let readers = input::readers(&statements);
+    for ((statement, typed), read_by) in statements.iter().zip(input::typed(&statements)).zip(readers) {
+        let hidden = in_words(&statement.words, read_by.or(reader), depth);
         for ((word, hidden), typed) in statement.words.iter().zip(hidden).zip(typed) {
             found.extend(hidden.iter().chain(&typed).flat_map(|part| word.source_ranges(part)));
         }
@@ -90,20 +92,34 @@ fn in_text(text: &str, depth: usize) -> Vec<Range<usize>> {
 }
 
 /// Where the secrets of each word are.
-fn in_words(words: &[ShellWord], depth: usize) -> Vec<Vec<Range<usize>>> {
-    let mut found = words::hidden(words);
-    for (word, found) in words.iter().zip(&mut found) {
+fn in_words(words: &[ShellWord], reader: Option<&'static Tool>, depth: usize) -> Vec<Vec<Range<usize>>> {
+    let mut found = words::hidden(words, reader);
+    let mut reader = reader;
+    for (at, (word, found)) in words.iter().zip(&mut found).enumerate() {
+        if is_message(&words[..at]) {
+            *found = word::unmistakable(&word.text);
+            continue;
+        }
         let is_line = word.text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|'));
         found.extend(word::hidden(&word.text));
         if is_line && depth < MAX_DEPTH {
             // `NAME=line` is what an alias is made of.
             let name = word.text.split_once('=').map_or("", |(name, _)| name);
             let begin = if name::is_plain(name) { name.len() + 1 } else { 0 };
-            let inner = in_text(&word.text[begin..], depth + 1);
+            let inner = in_text(&word.text[begin..], reader, depth + 1);
             found.extend(inner.into_iter().map(|part| begin + part.start..begin + part.end));
         }
+        reader = tool::find(&word.text).or(reader);
     }
     found
+}
+
+/// What follows `git commit -m` is prose.
+fn is_message(before: &[ShellWord]) -> bool {
+    const VERBS: [&str; 5] = ["commit", "tag", "merge", "stash", "notes"];
+    let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(&word.text.as_str()));
+    let is_option = |word: &ShellWord| matches!(word.text.as_str(), "-m" | "-am" | "-sm" | "-asm" | "--message");
+    before.last().is_some_and(is_option) && has(&["git"]) && has(&VERBS)
 }
 
 /// The text with a mask for each part; parts that touch get one.
@@ -187,7 +203,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 123] = [
+    const LINES: [(&str, &str); 159] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -322,6 +338,45 @@ mod tests {
         ("x TOKEN= y", "x TOKEN= y"),
         ("x sk_live_abcdefghijklmn,hvs.abcdefghijklmnopqrstuv", "x ***,***"),
         ("tkm add key deploy", "tkm add key deploy"),
+        ("consul acl set-agent-token default hunter2", "consul acl set-agent-token default ***"),
+        ("nomad acl bootstrap hunter2", "nomad acl bootstrap ***"),
+        ("poetry config pypi-token.pypi hunter2", "poetry config pypi-token.pypi ***"),
+        ("poetry config http-basic.x me hunter2", "poetry config http-basic.x me ***"),
+        ("composer config github-oauth.github.com hunter2", "composer config github-oauth.github.com ***"),
+        ("poetry config virtualenvs.in-project true", "poetry config virtualenvs.in-project true"),
+        ("bundle config set --global h me:hunter2", "bundle config set --global h me:***"),
+        ("bundle exec rake db:migrate", "bundle exec rake db:migrate"),
+        ("smbclient -U me%hunter2 //h/s", "smbclient -U me%*** //h/s"),
+        ("smbclient //h/s hunter2", "smbclient //h/s ***"),
+        ("smbclient //h/s -N", "smbclient //h/s -N"),
+        ("net use Z: //h/s hunter2 /user:me", "net use Z: //h/s *** /user:me"),
+        ("net use Z: //h/s /user:me hunter2", "net use Z: //h/s /user:me ***"),
+        ("winexe -U me%hunter2 //h cmd", "winexe -U me%*** //h cmd"),
+        ("gh secret set NAME -bhunter2", "gh secret set NAME -b***"),
+        (
+            "kubectl create secret generic n --from-literal a=hunter2",
+            "kubectl create secret generic n --from-literal a=***",
+        ),
+        ("http -A bearer -a hunter2 h", "http -A bearer -a *** h"),
+        ("redis-cli AUTH me hunter2", "redis-cli AUTH *** ***"),
+        ("ipmitool user set password 2 hunter2", "ipmitool user set password *** ***"),
+        ("snmptrap -v2c -c hunter2 h", "snmptrap -v2c -c *** h"),
+        ("vault token lookup hunter2", "vault token lookup ***"),
+        ("vault token lookup", "vault token lookup"),
+        ("bw unlock hunter2", "bw unlock ***"),
+        ("bw unlock", "bw unlock"),
+        ("cloudflared service install hunter2", "cloudflared service install ***"),
+        ("cloudflared tunnel run x", "cloudflared tunnel run x"),
+        ("security add-generic-password -a u -w hunter2", "security add-generic-password -a u -w ***"),
+        ("dotnet nuget push x -k hunter2 -s h", "dotnet nuget push x -k *** -s h"),
+        ("dotnet run -p a.csproj", "dotnet run -p a.csproj"),
+        ("ffmpeg -i a -f flv rtmp://h/live/hunter2", "ffmpeg -i a -f flv rtmp://h/live/***"),
+        ("snyk config set api=hunter2", "snyk config set api=***"),
+        ("crudini --set f s key hunter2", "crudini --set f s key ***"),
+        ("sonar-scanner -Dsonar.login=hunter2", "sonar-scanner -Dsonar.login=***"),
+        ("machine h login me password hunter2", "machine h login me password ***"),
+        ("setx API_KEY hunter2", "setx API_KEY ***"),
+        ("helm upgrade --set a=b my-token chart", "helm upgrade --set a=b my-token chart"),
         ("node app.js --secret hunter2 --passphrase=hunter2", "node app.js --secret *** --passphrase=***"),
     ];
 
@@ -393,13 +448,51 @@ mod tests {
             ("curl -u sk_abcdefghijklmnop: h", "curl -u ***: h"),
             ("curl -u me: h", "curl -u me: h"),
             ("x \"SELECT PASSWORD('hunter2')\"", "x \"SELECT PASSWORD('***')\""),
-            (r#"sops --set '["db"]["password"] "hunter2"' f"#, r#"sops --set '["db"]["password"] "***"' f"#),
+            (r#"sops --set '["db"]["password"] "hunter2"' f"#, r#"sops --set '***' f"#),
             ("x \"d['password'] = 'hunter2'\"", "x \"d['password'] = '***'\""),
             ("x \"t['token']['name'] 'a'\"", "x \"t['token']['name'] 'a'\""),
             ("x \"ALTER USER a IDENTIFIED WITH b BY 'hunter2'\"", "x \"ALTER USER a IDENTIFIED WITH b BY '***'\""),
             ("tsm list | curl -H 'x' TOKEN=abc # TOKEN=abc", "tsm list | curl -H 'x' TOKEN=*** # TOKEN=***"),
             ("watch \"sh -c 'x --token hunter2'\"", "watch \"sh -c 'x --token ***'\""),
             ("env PORT=1 A_TOKEN=x node 'https://u:p@h'", "env PORT=1 A_TOKEN=*** node 'https://u:***@h'"),
+            (
+                "expect -c 'spawn x; expect \"password:\"; send \"hunter2\\r\"'",
+                "expect -c 'spawn x; expect \"password:\"; send \"***\"'",
+            ),
+            ("expect <<E\nsend \"hunter2\"\nE", "expect <<E\nsend \"***\"\nE"),
+            ("lftp -c \"open -u me,hunter2 h\"", "lftp -c \"open -u me,*** h\""),
+            ("lftp <<E\nopen -u me,hunter2 h\nE", "lftp <<E\nopen -u me,*** h\nE"),
+            ("echo AUTH hunter2 | redis-cli", "echo AUTH *** | redis-cli"),
+            ("perl -e 'x(password => \"hunter2\")'", "perl -e 'x(password => \"***\")'"),
+            ("mongosh --eval 'db.auth(\"me\", \"hunter2\")'", "mongosh --eval 'db.auth(\"me\", \"***\")'"),
+            ("node -e \"client.login('hunter2')\"", "node -e \"client.login('***')\""),
+            ("mysql -e \"SET PASSWORD FOR 'u'@'h' = 'hunter2'\"", "mysql -e \"SET PASSWORD FOR 'u'@'h' = '***'\""),
+            (
+                "kubectl patch secret n -p '{\"stringData\":{\"a\":\"hunter2\",\"b\":\"hunter3\"}}'",
+                "kubectl patch secret n -p '{\"stringData\":{\"a\":\"***\",\"b\":\"***\"}}'",
+            ),
+            ("sops set f '[\"a\"]' '\"hunter2\"'", "sops set f '[\"a\"]' '***'"),
+            ("sed -i 's/password: .*/password: hunter2/' f", "sed -i 's/password: .*/password: ***' f"),
+            ("kubeseal --raw --from-file=<(echo hunter2)", "kubeseal --raw --from-file=<(echo ***)"),
+            ("age -r age1xyz -o x <(echo hunter2)", "age -r age1xyz -o x <(echo ***)"),
+            ("echo -n hunter2 | base64", "echo -n *** | base64"),
+            ("echo aHVudGVyMg== | base64 -d", "echo aHVudGVyMg== | base64 -d"),
+            ("pass insert -e x <<< hunter2", "pass insert -e x <<< ***"),
+            ("echo hunter2 | openconnect --passwd-on-stdin h", "echo *** | openconnect --passwd-on-stdin h"),
+            ("echo hunter2 | gcloud auth x --key-file=-", "echo *** | gcloud auth x --key-file=-"),
+            ("podman secret create n <(echo hunter2)", "podman secret create n <(echo ***)"),
+            ("curl -K <(echo 'user = \"u:hunter2\"') h", "curl -K <(echo '***') h"),
+            ("TOKEN=$(printf hunter2) x", "TOKEN=***(printf ***) x"),
+            ("echo hunter2 > ~/.vault_pass", "echo *** > ~/.vault_pass"),
+            ("echo hunter2 | tee ~/.vault_pass", "echo *** | tee ~/.vault_pass"),
+            ("echo 'h:1:d:u:hunter2' >> ~/.pgpass", "echo '***' >> ~/.pgpass"),
+            ("echo hello > out.txt", "echo hello > out.txt"),
+            ("echo root | grep passwd", "echo root | grep passwd"),
+            ("git commit -m \"login: set password: a field\"", "git commit -m \"login: set password: a field\""),
+            ("git commit -am 'use https://u:hunter2@h'", "git commit -am 'use https://u:***@h'"),
+            ("git commit -m \"password reset\"", "git commit -m \"password reset\""),
+            ("tsm start --name token-api", "tsm start --name token-api"),
+            ("grep password file", "grep password file"),
             ("the key is here, and it's no token", "the key is here, and it's no token"),
         ] {
             assert_eq!(text(given), kept);

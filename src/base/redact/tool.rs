@@ -13,6 +13,10 @@ pub(super) struct Tool {
     pub pair: Option<(&'static [&'static str], char)>,
     /// The last word is the secret.
     pub last: bool,
+    /// Words behind which the last word is a secret.
+    pub ends: &'static [&'static str],
+    /// What follows `//host/share` is a password.
+    pub shares: bool,
 }
 
 impl Tool {
@@ -28,9 +32,10 @@ impl Tool {
     }
 }
 
-const NONE: Tool = Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false };
+const NONE: Tool =
+    Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false, ends: &[], shares: false };
 
-const TOOLS: [Tool; 40] = [
+const TOOLS: [Tool; 56] = [
     Tool {
         names: &[
             "mysql",
@@ -70,6 +75,8 @@ const TOOLS: [Tool; 40] = [
         separate: &["-a", "AUTH", "auth", "requirepass", "masterauth"],
         // `ACL SETUSER name >password`
         attached: &["-a", ">"],
+        // `AUTH name password`
+        ends: &["AUTH", "auth"],
         ..NONE
     },
     Tool {
@@ -79,17 +86,24 @@ const TOOLS: [Tool; 40] = [
         ..NONE
     },
     Tool { names: &["ldappasswd"], separate: &["-w", "-a", "-s"], attached: &["-w", "-a", "-s"], ..NONE },
-    Tool { names: &["smbclient", "rpcclient", "smbget", "net"], pair: Some((&["-U", "--user"], '%')), ..NONE },
+    Tool { names: &["smbclient", "net"], pair: Some((&["-U", "--user"], '%')), shares: true, ..NONE },
+    Tool {
+        names: &["rpcclient", "smbget", "winexe", "smbcacls", "smbcquotas", "wmic"],
+        pair: Some((&["-U", "--user"], '%')),
+        ..NONE
+    },
     Tool { names: &["zip", "unzip", "zipcloak"], separate: &["-P"], attached: &["-P"], ..NONE },
     Tool { names: &["7z", "7za", "7zz", "7zr", "rar", "unrar"], attached: &["-hp", "-p"], ..NONE },
     Tool {
-        names: &["sqlcmd", "bcp", "tsql", "mssql-cli", "ipmitool", "mosquitto_pub", "mosquitto_sub", "mqttx"],
+        names: &["sqlcmd", "bcp", "tsql", "mssql-cli", "mosquitto_pub", "mosquitto_sub", "mqttx"],
         separate: &["-P"],
         attached: &["-P"],
         ..NONE
     },
+    // `user set password 2 SECRET`
+    Tool { names: &["ipmitool"], separate: &["-P", "-k", "-y"], attached: &["-P"], ends: &["password"], ..NONE },
     // `openssl passwd -6 SECRET`
-    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass", "-6", "-5", "-1", "-apr1"], ..NONE },
+    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass", "-6", "-5", "-1", "-apr1", "-hmac"], ..NONE },
     Tool {
         names: &["lftp", "ncftp", "ncftpput", "ncftpget"],
         separate: &["-p"],
@@ -107,16 +121,49 @@ const TOOLS: [Tool; 40] = [
         ..NONE
     },
     Tool {
-        names: &["snmpwalk", "snmpget", "snmpset", "snmpbulkwalk"],
+        names: &[
+            "snmpwalk",
+            "snmpget",
+            "snmpset",
+            "snmpbulkwalk",
+            "snmpbulkget",
+            "snmpgetnext",
+            "snmptrap",
+            "snmpinform",
+        ],
         separate: &["-A", "-X", "-c"],
         attached: &[],
         ..NONE
     },
     Tool { names: &["htpasswd", "mosquitto_passwd"], after: &["-b"], last: true, ..NONE },
-    Tool { names: &["vault", "bao", "cargo"], after: &["login", "unseal"], last: true, ..NONE },
+    Tool { names: &["vault", "bao", "cargo"], after: &["login", "unseal", "unwrap"], last: true, ..NONE },
+    Tool {
+        names: &["consul", "nomad", "serf"],
+        after: &["set-agent-token", "bootstrap", "-install", "install", "-use", "-remove"],
+        last: true,
+        ..NONE
+    },
+    Tool { names: &["cloudflared"], after: &["install"], last: true, ..NONE },
+    Tool { names: &["bw"], after: &["unlock", "login"], last: true, ..NONE },
+    Tool { names: &["sops"], separate: &["--set"], ends: &["set"], ..NONE },
+    Tool { names: &["crudini"], after: &["--set"], last: true, ..NONE },
+    Tool { names: &["expect"], separate: &["send", "exp_send", "--"], ..NONE },
+    Tool { names: &["ftp"], ends: &["user", "pass"], ..NONE },
+    // `bundle config host user:password`
+    Tool { names: &["bundle"], after: &["config"], pair: Some((&[""], ':')), ..NONE },
+    Tool { names: &["uv"], after: &["publish"], separate: &["-t", "-p"], ..NONE },
+    Tool { names: &["dotnet", "nuget"], after: &["push", "add", "update"], separate: &["-k", "-p"], ..NONE },
+    Tool {
+        names: &["security"],
+        after: &["add-generic-password", "add-internet-password", "unlock-keychain", "create-keychain", "import"],
+        separate: &["-w", "-p", "-P"],
+        ..NONE
+    },
+    Tool { names: &["sonar-scanner", "mvn", "gradle", "gradlew"], pair: Some((&["-Dsonar.login"], '=')), ..NONE },
+    Tool { names: &["sendmail"], attached: &["-ap"], ..NONE },
     Tool { names: &["ngrok"], after: &["authtoken", "add-authtoken"], last: true, ..NONE },
     Tool { names: &["mc", "mcli"], after: &["set", "add"], last: true, ..NONE },
-    Tool { names: &["snyk"], after: &["auth"], last: true, ..NONE },
+    Tool { names: &["snyk"], after: &["auth"], pair: Some((&["api"], '=')), last: true, ..NONE },
     Tool { names: &["rclone"], after: &["obscure"], last: true, ..NONE },
     Tool { names: &["mkpasswd"], last: true, ..NONE },
     Tool { names: &["ansible-vault"], separate: &["encrypt_string"], ..NONE },
@@ -132,14 +179,16 @@ const TOOLS: [Tool; 40] = [
     Tool { names: &["swaks"], separate: &["-ap"], ..NONE },
     Tool { names: &["sendemail", "sendEmail"], separate: &["-xp"], ..NONE },
     Tool { names: &["rdesktop", "vncpasswd"], separate: &["-p"], ..NONE },
-    Tool { names: &["xfreerdp", "xfreerdp3", "wlfreerdp", "freerdp"], attached: &["/p:"], ..NONE },
+    Tool { names: &["xfreerdp", "xfreerdp3", "wlfreerdp", "freerdp", "cmdkey"], attached: &["/pass:", "/p:"], ..NONE },
     Tool { names: &["nmcli"], separate: &["password", "wifi-sec.psk", "802-11-wireless-security.psk"], ..NONE },
     Tool { names: &["sqlplus", "expdp", "impdp", "sqlldr", "rman"], pair: Some((&[""], '/')), ..NONE },
-    Tool { names: &["aws", "az"], separate: &["--value", "--secret-string"], ..NONE },
+    Tool { names: &["aws"], separate: &["--value", "--secret-string"], ..NONE },
+    Tool { names: &["az"], separate: &["--value", "-p"], ..NONE },
 ];
 
 /// Programs whose `-p` is a port, a project, a directory or a switch.
-const OTHER_P: [&str; 74] = [
+const OTHER_P: [&str; 75] = [
+    "dotnet",
     "mkdir",
     "cp",
     "mv",
@@ -229,11 +278,27 @@ pub(super) fn names_secret_file(word: &str) -> bool {
 }
 
 /// Words of which one has to be in a command that reads a secret from its input, and one beside it; none is needed if empty.
-const READERS: [(&str, &[&str]); 16] = [
-    ("--password-stdin", &[]),
+const READERS: [(&str, &[&str]); 31] = [
     ("--with-token", &[]),
-    ("password_stdin", &[]),
-    ("--passphrase-fd", &[]),
+    // What encrypts or hides something is given what has to be hidden.
+    ("age", &[]),
+    ("rage", &[]),
+    ("kubeseal", &[]),
+    ("base64", &[]),
+    ("gpg", ENCRYPTS),
+    ("gpg2", ENCRYPTS),
+    ("openssl", ENCRYPTS),
+    ("sops", ENCRYPTS),
+    ("ansible-vault", ENCRYPTS),
+    ("gopass", &[]),
+    ("ssh-add", &[]),
+    ("curl", &["-K", "-K-", "--config"]),
+    ("read", &["-s", "-rs", "-sr"]),
+    ("wg", &["pubkey", "set"]),
+    ("op", &["signin"]),
+    ("vault", &["put", "write", "login", "patch"]),
+    ("bw", &["unlock", "login", "encode"]),
+    ("ecryptfs-add-passphrase", &[]),
     ("--stdin", &["passwd", "sudo"]),
     ("chpasswd", &[]),
     ("passwd", &[]),
@@ -248,15 +313,54 @@ const READERS: [(&str, &[&str]); 16] = [
     ("login", &["-"]),
 ];
 
+const ENCRYPTS: &[&str] = &[
+    "-c",
+    "-e",
+    "-ce",
+    "-ec",
+    "-ae",
+    "-ea",
+    "-ca",
+    "-ac",
+    "--encrypt",
+    "--symmetric",
+    "encrypt",
+    "encrypt_string",
+    "enc",
+    "pkeyutl",
+    "rsautl",
+];
+
+/// Programs to whose words their input has nothing to do.
+const SEARCHES: [&str; 10] = ["grep", "egrep", "fgrep", "rg", "awk", "sed", "cut", "tr", "cat", "less"];
+
 const SETS: &[&str] = &["set", "put", "create", "add", "import", "versions", "insert"];
 
 /// A command that reads a secret from its input.
 pub(super) fn reads_secret(words: &[&str]) -> bool {
     let has = |wanted: &str| words.contains(&wanted);
     let asks = |word: &&str| word.starts_with('-') && !word.starts_with("--") && word.contains('S');
-    READERS.iter().any(|(word, beside)| has(word) && (beside.is_empty() || beside.iter().any(|it| has(it))))
+    // `base64 -d` and `grep passwd` take nothing that is a secret.
+    let is_open = |word: &&str| matches!(*word, "-d" | "-D" | "--decode" | "--decrypt");
+    if words.iter().any(is_open) || words.first().is_some_and(|first| SEARCHES.contains(&base(first))) {
+        return false;
+    }
+    words.iter().zip(words.iter().skip(1).chain([&""])).any(|(word, next)| is_input_option(word, next))
+        || READERS.iter().any(|(word, beside)| has(word) && (beside.is_empty() || beside.iter().any(|it| has(it))))
         || (has("sudo") && words.iter().any(asks))
 }
+
+/// `--password-stdin`, `--passphrase-fd`, `--key-file -` and `--key-file=/dev/stdin`
+fn is_input_option(word: &str, next: &str) -> bool {
+    let Some(option) = word.strip_prefix('-') else { return word == "password_stdin" };
+    let (option, value) = option.split_once('=').unwrap_or((option, next));
+    let is_input = matches!(value, "-" | "/dev/stdin") || option.contains("stdin") || option.ends_with("-fd");
+    is_input && names_secret_file(option)
+}
+
+/// How settings begin whose last word is a secret.
+pub(super) const LOGIN_SETTINGS: [&str; 5] =
+    ["http-basic.", "github-oauth.", "gitlab-oauth.", "gitlab-token.", "bearer."];
 
 /// True for a program whose `-p` is known to be something else.
 pub(super) fn has_another_p(word: &str) -> bool {

@@ -5,11 +5,19 @@ use std::ops::Range;
 use super::name::{self, Weight, weight};
 use super::token_pattern;
 
+/// Every secret that is one in prose too: tokens, and passwords in URLs.
+pub(super) fn unmistakable(text: &str) -> Vec<Range<usize>> {
+    let mut found = token_pattern::hidden(text);
+    found.extend(urls(text));
+    found
+}
+
 /// Every secret in a text that is recognized anywhere: tokens, `"name": "value"`, URLs.
 pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
-    let mut found = token_pattern::hidden(text);
+    let mut found = unmistakable(text);
     found.extend(pairs(text));
-    found.extend(urls(text));
+    found.extend(manifest(text));
+    found.extend(calls(text));
     found
 }
 
@@ -136,16 +144,52 @@ fn pairs(text: &str) -> Vec<Range<usize>> {
         if (sign == "(" && !name.eq_ignore_ascii_case("password")) || (sign == "]" && !is_quoted) {
             continue;
         }
+        // `"password:"` ends there.
+        if !is_quoted && sign != "]" && text[at + 1..].starts_with('"') && is_within_quotes(&text[..at]) {
+            continue;
+        }
         let rest = text[at + sign.len()..].trim_start_matches('>').trim_start();
         let begin = text.len() - rest.len();
         let bare = || Some(rest).filter(|_| is_quoted && matches!(sign, ":" | "=")).and_then(bare);
         let value = quoted(rest).or_else(bare);
         let Some(value) = value.map(|value| begin + value.start..begin + value.end) else { continue };
-        if can_hold(weight(name), &text[value.clone()]) {
+        if can_hold(weight(name), &text[value.clone()]) && !text[value.clone()].trim().is_empty() {
             found.push(value);
         }
     }
     found
+}
+
+/// A quote is open at the end of the text.
+fn is_within_quotes(text: &str) -> bool {
+    let quotes = text.match_indices('"').filter(|(at, _)| !text[..*at].ends_with('\\'));
+    quotes.count() % 2 == 1
+}
+
+/// The last argument in quotes of `auth("user", "secret")`, `login('secret')` and `changeUserPassword("user", "secret")`.
+fn calls(text: &str) -> Vec<Range<usize>> {
+    let argument = |(at, _): (usize, &str)| {
+        let name = name_at_end(&text[..at]).rsplit('.').next().unwrap_or_default();
+        let takes = matches!(name, "auth" | "login" | "authenticate") || name.ends_with("Password");
+        let begin = at + 1;
+        let inside = &text[begin..begin + text[begin..].find(')').filter(|_| takes)?];
+        let close = inside.trim_end().strip_suffix(['"', '\''])?;
+        let quote = inside[close.len()..].chars().next()?;
+        let open = close.rfind(quote)? + 1;
+        Some(begin + open..begin + close.trim_end_matches('\\').len()).filter(|it| !it.is_empty())
+    };
+    text.match_indices('(').filter_map(argument).collect()
+}
+
+/// The values of `"stringData":{"name":"value"}`, whatever their names.
+fn manifest(text: &str) -> Vec<Range<usize>> {
+    let Some(begin) = text.find("stringData").map(|at| at + "stringData".len()) else { return Vec::new() };
+    let end = text[begin..].find('}').map_or(text.len(), |length| begin + length);
+    let value = |(at, _): (usize, &str)| {
+        let rest = text[begin + at + 1..end].trim_start();
+        quoted(rest).map(|value| end - rest.len() + value.start..end - rest.len() + value.end)
+    };
+    text[begin..end].match_indices(':').filter_map(value).collect()
 }
 
 /// The inside of the quotes that a text begins with, which may be escaped themselves.
@@ -188,6 +232,15 @@ fn urls(text: &str) -> Vec<Range<usize>> {
                 Some(colon) => found.push(begin + colon + 1..begin + user),
                 None if user >= 20 => found.push(begin..begin + user),
                 None => {}
+            }
+        }
+        // The name of a stream is what its sender shows.
+        if text[..at].ends_with("rtmp") || text[..at].ends_with("rtmps") {
+            let is_end = |c: char| !c.is_ascii_alphanumeric() && !"/_-.:=".contains(c);
+            let path = all.split(is_end).next().unwrap_or_default();
+            let key = path.rsplit('/').next().unwrap_or_default();
+            if path.split('/').count() > 2 && !key.is_empty() {
+                found.push(begin + path.len() - key.len()..begin + path.len());
             }
         }
         if let Some(path) = ["hooks.slack.com/services/", "discord.com/api/webhooks/", "api.telegram.org/bot"]

@@ -8,8 +8,9 @@ use super::tool::{self, Tool};
 use super::word::{can_hold, is_path, is_reference, is_scheme};
 
 /// The secrets in each word that the words before it tell.
-pub(super) fn hidden(words: &[ShellWord]) -> Vec<Vec<Range<usize>>> {
-    let mut before = ScanState::default();
+/// The words are for `reader` unless they name another program.
+pub(super) fn hidden(words: &[ShellWord], reader: Option<&'static Tool>) -> Vec<Vec<Range<usize>>> {
+    let mut before = ScanState { tool: reader, ready: reader.is_some_and(Tool::is_ready), ..ScanState::default() };
     let mut found: Vec<Vec<Range<usize>>> = Vec::new();
     for word in words {
         let secret = before.feed(word);
@@ -44,6 +45,10 @@ enum Expect {
     Name,
     /// It is a word of a setting that takes a value.
     Skipped,
+    /// It is the password of a share, or an option.
+    Share,
+    /// It is the one whose password follows.
+    Owner,
 }
 
 /// What the words so far say.
@@ -68,6 +73,8 @@ struct ScanState {
     identified: bool,
     /// A verb was seen that a name and its value follow.
     sets: bool,
+    /// `machine` was seen, which begins a line of `.netrc`.
+    machine: bool,
     secrets: Option<Setting>,
 }
 
@@ -103,10 +110,15 @@ impl ScanState {
         let whole = || Some(0..text.len()).filter(|_| is_given);
         let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
         let spans = match self.expect {
+            // `SET PASSWORD FOR user = 'secret'`
+            Expect::Value(_) if self.sets && text.eq_ignore_ascii_case("for") => None,
             Expect::Value(weight) if !is_option && can_hold(weight, text) => whole(),
+            Expect::Share if !text.starts_with(['-', '/', '*']) => whole(),
+            // `s/password: .*/password: secret/`
+            Expect::Authorization(_) if text.ends_with("password:") => None,
             Expect::Authorization(weight) if !is_scheme(text) && can_hold(weight, text) => {
                 // `name: "value",`
-                let end = if word.quoted { text.trim_end_matches([',', '}', ']']).len() } else { text.len() };
+                let end = if word.quoted { text.trim_end_matches([',', '}', ']', ')']).len() } else { text.len() };
                 whole().map(|_| 0..end)
             }
             Expect::Unnamed if !is_port(text) && !is_path(text) && !text.contains('/') => whole(),
@@ -126,15 +138,16 @@ impl ScanState {
             return Some(0..at);
         }
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let ids = is_number(&text[..at]) && is_number(&text[at + 1..]);
+        let ids = sign == ':' && (self.groups || is_number(&text[..at]) && is_number(&text[at + 1..]));
         let end = if sign == '/' { text.rfind('@').unwrap_or(text.len()) } else { text.len() };
-        (!ids && !self.groups && at + 1 < end && !is_reference(&text[at + 1..end])).then_some(at + 1..end)
+        (!ids && at + 1 < end && !is_reference(&text[at + 1..end])).then_some(at + 1..end)
     }
 
     /// `-pSECRET`, `-uUSER:PASSWORD` and `--user=USER:PASSWORD`.
     fn attached(&self, text: &str) -> Option<Range<usize>> {
         let options: &[&str] = match self.tool {
             _ if self.login => &["-p"],
+            _ if self.secrets.is_some() => &["-b"],
             Some(tool) if self.ready => tool.attached,
             _ => &[],
         };
@@ -151,7 +164,10 @@ impl ScanState {
     }
 
     fn pairs(&self) -> (&'static [&'static str], char) {
-        self.tool.and_then(|tool| tool.pair).unwrap_or((&["-u", "--user", "--proxy-user"], ':'))
+        self.tool
+            .filter(|tool| self.ready || tool.last)
+            .and_then(|tool| tool.pair)
+            .unwrap_or((&["-u", "--user", "--proxy-user"], ':'))
     }
 
     /// The value of `secrets set`.
@@ -183,6 +199,9 @@ impl ScanState {
             if self.tool.is_some_and(|tool| tool.is_readied_by(text)) {
                 self.readied();
             }
+            if self.tool.is_some_and(|tool| tool.ends.contains(&text)) {
+                (self.ends_in_secret, self.begun) = (true, self.count);
+            }
             self.expect = self.expects(text, expected);
         }
         // What was taken for the value of a switch is the name of what is set.
@@ -207,7 +226,7 @@ impl ScanState {
                 self.readied();
             }
         }
-        if tool::has_another_p(text) {
+        if tool::has_another_p(text) && !self.tool.is_some_and(|tool| tool.is_readied_by(text)) {
             (self.tool, self.other_p, self.login) = (self.tool.filter(|_| tool::find(text).is_some()), true, false);
         }
         self.groups = (self.groups || tool::has_groups(text)) && self.tool.is_none();
@@ -219,8 +238,14 @@ impl ScanState {
                 (self.secrets, self.sets) = (Some(Setting::default()), true);
             }
             "write" if tool::is_vault(&self.last) => self.secrets = Some(Setting::default()),
-            "set" | "SET" | "setenv" | "config" | "put" | "setex" => self.sets = true,
+            "lookup" | "revoke" | "renew" if self.last == "token" => self.readied(),
+            "set" | "SET" | "/set" | "setenv" | "setx" | "export" | "config" | "put" | "setex" => self.sets = true,
+            "machine" => self.machine = true,
             _ if text.ends_with(":set") => self.sets = true,
+            // `config http-basic.host user password`
+            _ if self.sets && tool::LOGIN_SETTINGS.iter().any(|setting| text.starts_with(setting)) => {
+                (self.ends_in_secret, self.begun) = (true, self.count);
+            }
             _ => {}
         }
     }
@@ -229,6 +254,13 @@ impl ScanState {
     fn expects(&self, text: &str, expected: Expect) -> Expect {
         if let Some(signed) = signed(text, expected) {
             return signed;
+        }
+        if expected == Expect::Owner {
+            return Expect::Sign(Weight::Strong);
+        }
+        let is_share = text.starts_with("//") || text.starts_with('\\') || text.starts_with("/user:");
+        if is_share && self.tool.is_some_and(|tool| tool.shares) {
+            return Expect::Share;
         }
         if expected == Expect::Name {
             return if weight(text) == Weight::None { Expect::Nothing } else { Expect::Value(Weight::Strong) };
@@ -245,7 +277,10 @@ impl ScanState {
         }
         let (pairs, sign) = self.pairs();
         match text {
+            // `-A bearer -a token`
+            _ if pairs.contains(&text) && self.last.eq_ignore_ascii_case("bearer") => Expect::Value(Weight::Strong),
             _ if pairs.contains(&text) || ends_cluster(text, pairs) => Expect::Pair(sign),
+            "--from-literal" => Expect::Pair('='),
             _ if pairs.contains(&"") && !text.starts_with('-') => Expect::Pair(sign),
             "--arg" | "--argstr" => Expect::Name,
             "-p" if self.login => Expect::Value(Weight::Strong),
@@ -259,7 +294,8 @@ impl ScanState {
     fn bare(&self, text: &str) -> Expect {
         let is_by = text.eq_ignore_ascii_case("by") && self.identified;
         if is_by || ["password", "passwd", "passphrase"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
-            let sets = self.sets && !is_by;
+            // `machine host login user password secret` is a line of `.netrc`.
+            let sets = (self.sets || self.machine && self.login) && !is_by;
             return if sets { Expect::Value(Weight::Strong) } else { Expect::Quoted };
         }
         let orders = ["set-", "reset-", "change-", "update-"].iter().any(|verb| text.starts_with(verb));
@@ -283,12 +319,15 @@ fn signed(text: &str, expected: Expect) -> Option<Expect> {
     if let (Expect::Sign(weight), ":" | "=" | "=>" | ":=") | (Expect::Value(weight), "=") = (expected, text) {
         return Some(Expect::Authorization(weight));
     }
-    if let (Expect::Quoted, ":" | "=" | "=>" | ":=" | "for" | "FOR") = (expected, text) {
+    if let (Expect::Quoted, ":" | "=" | "=>" | ":=") = (expected, text) {
         return Some(Expect::Authorization(Weight::Strong));
+    }
+    if let (Expect::Quoted | Expect::Value(_), "for" | "FOR") = (expected, text) {
+        return Some(Expect::Owner);
     }
     let begins = |c: char| matches!(c, '{' | '[' | ',' | '"' | '\'');
     if let Some(name) = text.strip_suffix(':').map(|name| name.trim_matches(begins)) {
-        let name = name.rsplit(['=', ' ']).next().unwrap_or_default();
+        let name = name.rsplit(['=', ' ', '/', '|', '#']).next().unwrap_or_default();
         return (name::is_plain(name) && weight(name) != Weight::None).then_some(Expect::Authorization(weight(name)));
     }
     let scheme = text.rsplit([':', ' ', '=']).next().unwrap_or_default();
