@@ -20,6 +20,7 @@ use super::plan::{PlanError, StartPlan};
 use super::progress::Progress;
 use super::readiness::{Readiness, ReadinessWatcher, STABLE_AFTER};
 use super::request::{StartContext, StartRequest};
+use super::secrets::are_sealed;
 use super::start::{self, StartDeps, Started, WaitFor, may_end};
 use super::startup::{self, StartJob, StartOutcome, StartupError, Task};
 use super::store::Process;
@@ -174,7 +175,7 @@ impl Control<'_> {
                     Ok(()) => starting.push((index, renewal)),
                     Err(error) => answers.push((index, Err(error.into()))),
                 }
-            } else if !renewal.changes.is_empty() {
+            } else if !renewal.changes.is_empty() || are_sealed(&renewal.plan, starter.unseal) {
                 ending.push((index, renewal));
             } else {
                 match self.send_order(process, ControlCommand::Restart) {

@@ -53,6 +53,13 @@ impl UserFacingError for SecretsError {
     }
 }
 
+/// True where the secrets are only there sealed, and can be opened: a supervisor alone does not see that they changed.
+#[must_use]
+pub fn are_sealed(plan: &StartPlan, unseal: &Unsealer) -> bool {
+    let sealed = plan.secrets.as_ref().filter(|path| !path.exists());
+    sealed.is_some_and(|path| unseal(path).is_ok_and(|values| !values.is_empty()))
+}
+
 /// The plan with its secrets at hand. Once a file is open its sealed form does not count.
 ///
 /// # Errors
