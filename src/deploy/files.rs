@@ -53,9 +53,14 @@ impl DeployDir {
     /// Fails if it cannot be made.
     pub fn create(&self) -> Result<(), FileError> {
         file::create_private_dir(&self.dir)?;
-        file::create_private_dir(&self.dir.join("tx"))?;
+        file::create_private_dir(&self.tx())?;
         let act = self.act_path();
         disk::own_file().create(0o600).read_write().open(&act).map(drop).map_err(FileError::io("write", &act))
+    }
+
+    /// What there is of single deploys.
+    pub(super) fn tx(&self) -> PathBuf {
+        self.dir.join("tx")
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -69,11 +74,11 @@ impl DeployDir {
     /// Held by the watcher of a deploy.
     #[must_use]
     pub fn watch_path(&self, txid: &str) -> PathBuf {
-        self.dir.join("tx").join(format!("{txid}.{WATCH}"))
+        self.tx().join(format!("{txid}.{WATCH}"))
     }
 
     fn record_path(&self, txid: &str) -> PathBuf {
-        self.dir.join("tx").join(format!("{txid}.json"))
+        self.tx().join(format!("{txid}.json"))
     }
 
     /// Keeps other deploys out until the result is dropped, or this process ends.
@@ -210,16 +215,17 @@ impl DeployDir {
         journal.write_all(text.as_bytes()).and_then(|()| journal.sync_data()).map_err(fail())
     }
 
-    fn write(&self, record: &Record) -> Result<(), FileError> {
+    pub(super) fn write(&self, record: &Record) -> Result<(), FileError> {
         let path = self.record_path(&record.txid);
         let text =
             serde_json::to_vec_pretty(record).map_err(io::Error::other).map_err(FileError::io("write", &path))?;
         file::write(&path, &text, Access::Private)
     }
 
-    /// Removes what watchers that were killed left. Only under the lock of deploys.
+    /// Removes what watchers and deploys that were killed left. Only under the lock of deploys.
     pub fn sweep(&self) {
-        for entry in fs::read_dir(self.dir.join("tx")).into_iter().flatten().flatten() {
+        self.sweep_kept();
+        for entry in fs::read_dir(self.tx()).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.extension().is_some_and(|it| it == WATCH) && !daemonize::is_locked(&path) {
                 let _ = fs::remove_file(path);
@@ -265,7 +271,7 @@ impl DeployDir {
     }
 
     fn txids(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.dir.join("tx")).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.tx()).into_iter().flatten().flatten();
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".json")?.to_owned())).collect()
     }
 
@@ -324,6 +330,7 @@ mod tests {
             before: Before::Absent,
             at_ms: 1,
             why: None,
+            carried: Vec::new(),
         }
     }
 

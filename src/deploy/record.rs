@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::carried::{Carried, Digests};
 use super::machine::State;
 use super::release::ReleaseId;
 
@@ -55,6 +56,9 @@ pub struct Record {
     pub at_ms: u64,
     /// Why it did not stay, if it did not.
     pub why: Option<String>,
+    /// What is beside the release, once it stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub carried: Vec<(Carried, Digests)>,
 }
 
 /// Why no deploy may begin.

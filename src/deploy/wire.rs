@@ -1,8 +1,9 @@
-//! What a deployer asks of a host in a session of the agent, and what it answers. Each is one frame; after [`Ask::Put`] come its
-//! bytes as they are.
+//! What a deployer asks of a host in a session of the agent, and what it answers. Each is one frame; after [`Ask::Put`] and
+//! [`Ask::Carry`] come their bytes as they are.
 
 use serde::{Deserialize, Serialize};
 
+use super::carried::{Carried, CarriedState, Form};
 use super::machine::State;
 use super::record::{Freeze, Holder, JournalLine, Record};
 use super::release::{ContentHash, Drift, Manifest, MissingBlob, ReleaseId};
@@ -22,6 +23,9 @@ pub enum Ask {
     Open {
         /// Its name.
         org: String,
+        /// What else is to be looked at than what was carried before.
+        #[serde(default)]
+        carried: Vec<Carried>,
     },
     /// Begins a deploy: locks, checks the host, and says what has to be sent.
     Begin {
@@ -41,6 +45,17 @@ pub enum Ask {
         /// Where the part begins.
         offset: u64,
         /// How long it is; at most [`MAX_PUT`].
+        length: u64,
+    },
+    /// What goes with the release; its bytes follow.
+    Carry {
+        /// What.
+        what: Carried,
+        /// How it is kept.
+        form: Form,
+        /// Of its bytes.
+        sha256: ContentHash,
+        /// How many there are; at most [`MAX_CARRIED`](super::carried::MAX_CARRIED).
         length: u64,
     },
     /// Builds the release, and finds out what applying it would do.
@@ -149,6 +164,9 @@ pub struct Facts {
     pub freeze: Option<Freeze>,
     /// The last deploy.
     pub last: Option<Record>,
+    /// Env files and secrets: those that were asked about, and those that were carried before. None of an agent that takes none.
+    #[serde(default)]
+    pub carried: Option<Vec<CarriedState>>,
 }
 
 /// How what runs is.

@@ -52,6 +52,8 @@ pub struct ApplyRequest<'a> {
     pub file: Option<&'a Path>,
     /// When services that are enabled and have no process are started.
     pub starts: Starts,
+    /// Env files and secrets that are written before it is applied: they count as there, and as other ones than processes have.
+    pub incoming: &'a [PathBuf],
 }
 
 /// When services that are enabled and have no process are started.

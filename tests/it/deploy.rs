@@ -15,6 +15,7 @@ use link::Link;
 
 mod agent;
 mod application;
+mod carried;
 mod ci;
 mod disks;
 mod faults;

@@ -117,6 +117,7 @@ impl Command for Apply {
             replace,
             file: None,
             starts: Starts::WhereLive,
+            incoming: &[],
         };
         if self.explain {
             let state = effects::explain(&request)?;
@@ -159,6 +160,7 @@ fn execute(stage: ApplyStage, cx: &mut Cx) -> Result<Report, Fault> {
         replace: *replace,
         file: None,
         starts: Starts::WhereLive,
+        incoming: &[],
     };
     let result = plan.execute(&request, &mut cx.progress())?;
     let report = result.done.iter().fold(report(&stage), |report, done| report.note(done_text(done)));

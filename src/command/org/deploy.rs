@@ -1,6 +1,7 @@
 //! `org deploy`
 
 mod application;
+mod carried;
 pub mod freeze;
 mod fresh;
 pub mod logs;
@@ -98,7 +99,7 @@ pub(in crate::command) fn prepare(
     let Promoted { promotion, text, note } = promoted(cx, &store, &env, Author { by: &by, now: at })?;
     let path = EntryPath::new(&Place::file_in_release(&env)).map_err(|why| Fault::usage(why.to_string()))?;
     let hosts = given.as_ref().map_or_else(|| Ok(options.hosts.clone()), PlanFile::hosts)?;
-    let (target, fresh) = DeployTarget::find_all(cx, target, &hosts)?;
+    let (mut target, fresh) = DeployTarget::find_all(cx, target, &hosts)?;
     let written = plan_files.target(cx).map(|path| WrittenPlan { path, by, at });
     options.plan |= written.is_some();
     let fresh = Fresh::new(cx, fresh, &options)?;
@@ -106,6 +107,7 @@ pub(in crate::command) fn prepare(
     // What a plan was made of is not made anew.
     let build = if options.plan || given.is_some() { Build::Omitted } else { Build::Run };
     let application = application::made(cx, &store, &text, build, &mut notes)?;
+    target.carried = carried::gathered(cx, &store, &env, &text, &mut notes)?;
     let documents = vec![Document { path, bytes: text.into_bytes() }];
     let payload = Payload::collect(Sources { org, env, at, documents, application })?;
     DeployStage::look(cx, target, Wanted { promotion, payload, notes, options, environments, fresh, given, written })

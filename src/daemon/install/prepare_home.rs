@@ -136,6 +136,7 @@ fn service_steps(
             env: &settings.env,
             replace: Replace::Own,
             file: None,
+            incoming: &[],
             starts: Starts::WhereLive,
         };
         let plan = apply::plan(&request)?;

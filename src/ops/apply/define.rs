@@ -84,9 +84,16 @@ pub(super) fn define(
         files.iter_mut().for_each(|file| *file = of_home(file, request.paths.home()));
         it.exports.push((APPLICATION_VARIABLE.to_owned(), released.digest.clone()));
     }
+    let is_there = |path: &Path| path.is_file() || request.incoming.iter().any(|incoming| incoming == path);
+    for file in &mut files {
+        let name = EnvFileName::of(file).path;
+        if !is_there(&it.cwd.join(name)) && is_there(&request.paths.home().join(name)) {
+            *file = of_home(file, request.paths.home());
+        }
+    }
     let (there, missing): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
         let EnvFileName { path, optional } = EnvFileName::of(file);
-        optional || it.cwd.join(path).is_file()
+        optional || is_there(&it.cwd.join(path))
     });
     it.options.env_file = Some(there).filter(|files| !files.is_empty());
     let mut absent_env_file = None;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::released::Released;
 use super::{Action, ApplyRequest, ServiceChange, Starts};
@@ -10,6 +10,7 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
+use crate::env::secrets::sealed_path;
 use crate::supervise::meta::ProcessState;
 use crate::tsm::definition::Definition;
 use crate::tsm::plan::PlanError;
@@ -75,7 +76,7 @@ pub(super) fn plan(
                     Some(released) if !parsed.cwd.is_dir() => released.staged(&parsed.cwd),
                     _ => parsed.cwd.clone(),
                 };
-                service.run = of_service(&Definition { file, cwd, ..parsed }, &own, &start);
+                service.run = of_service(&Definition { file, cwd, ..parsed }, &own, &start, request.incoming);
                 let running = own.iter().filter(|it| it.is_running()).count();
                 let wanted = definition.instances.unwrap_or(1).max(1) as usize;
                 let starts_all = request.starts == Starts::Always;
@@ -102,7 +103,7 @@ fn goes_on(process: &Process) -> String {
     format!("{0} still runs: `tsm delete {0}` stops and removes it", process.name)
 }
 
-fn of_service(definition: &Definition, own: &[&Process], start: &StartContext) -> ServiceRun {
+fn of_service(definition: &Definition, own: &[&Process], start: &StartContext, incoming: &[PathBuf]) -> ServiceRun {
     let mut run = ServiceRun::default();
     for process in own.iter().filter(|it| is_concerned(it)) {
         let mut change = ProcessChange { process: (*process).clone(), what: Vec::new(), renamed: None };
@@ -118,8 +119,11 @@ fn of_service(definition: &Definition, own: &[&Process], start: &StartContext) -
             }
         }
         let files = process.meta.env_files();
-        let contents = files.iter().any(|file| has_changed_since(Path::new(file.path), process));
-        let secrets = has_changed_since(Path::new(&process.meta.run.secrets_file), process);
+        let has_changed = |file: &Path| incoming.iter().any(|it| it == file) || has_changed_since(file, process);
+        let contents = files.iter().any(|file| has_changed(Path::new(file.path)));
+        let secrets = Path::new(&process.meta.run.secrets_file);
+        let sealed = sealed_path(secrets);
+        let secrets = has_changed(secrets) || !secrets.exists() && has_changed(&sealed);
         for (what, _) in [("env file contents", contents), ("secrets", secrets)].iter().filter(|(_, changed)| *changed)
         {
             if !change.what.iter().any(|known| known == "env file") {

@@ -76,6 +76,7 @@ fn discard(place: &Place, record: &Record) {
     let is_of_another =
         |other: &Record| other.rid == record.rid && other.txid != record.txid && other.state != State::Aborted;
     // What is not removed here is removed by the next deploy that stays.
+    let _ = place.files().forget_kept(&record.txid);
     if place.files().records().is_ok_and(|all| !all.iter().any(is_of_another)) {
         let _ = place.releases().remove(&record.rid);
     }
@@ -88,6 +89,7 @@ fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnPr
             files.advance(record, Event::PutBack, None, now())?;
             // It is kept to be looked at; where it cannot be moved it stays where it is.
             let _ = place.releases().move_to_failed(&record.rid);
+            let _ = files.forget_kept(&record.txid);
         }
         Err(fault) => {
             let why = format!("{}; putting back: {}", record.why.as_deref().unwrap_or_default(), fault.in_full());
@@ -98,6 +100,7 @@ fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnPr
 }
 
 fn put_back(place: &Place, record: &Record, when: When, on_progress: &mut OnProgress) -> Result<(), Fault> {
+    place.files().put_back_kept(&record.txid)?;
     if record.before == Before::Absent {
         place.clear()?;
         return place.put_back(&record.before, &record.txid);

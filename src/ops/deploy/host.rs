@@ -4,13 +4,17 @@
 use std::fs::File;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
+use super::carried::Arrived;
 use super::give_up::{self, GivenUp, When, give_up};
 use super::health::{self, Lives};
 use super::place::Place;
-use super::{preflight, watcher};
+use super::{carried, preflight, watcher};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
+use crate::deploy::carried::{Carried, CarriedFile};
 use crate::deploy::files::DeployDir;
 use crate::deploy::machine::{Event, State};
 use crate::deploy::record::{self, Freeze, Holder, Record};
@@ -47,6 +51,7 @@ struct Deploy {
     txid: String,
     state: State,
     manifest: Manifest,
+    carried: Vec<CarriedFile>,
     lives: Lives,
 }
 
@@ -76,8 +81,8 @@ impl<'a> HostSession<'a> {
     ///
     /// Whatever keeps it from being done; where something was changed, it was put back or the fault says that it was not.
     pub fn answer(&mut self, ask: Ask, bytes: &[u8], on_progress: &mut OnProgress) -> Result<Said, Fault> {
-        if let Ask::Open { org } = ask {
-            return self.open(&org);
+        if let Ask::Open { org, carried } = ask {
+            return self.open(&org, carried);
         }
         let place = self.place.clone().ok_or_else(|| Fault::usage("the session was not opened"))?;
         match ask {
@@ -88,6 +93,10 @@ impl<'a> HostSession<'a> {
                 self.expect(State::Staging)?;
                 place.releases().put(&sha256, size, offset, bytes)?;
                 Ok(Said::Done)
+            }
+            Ask::Carry { what, form, sha256, .. } => {
+                let bytes = Zeroizing::new(bytes.to_vec());
+                self.carry(&place, Arrived { what, form, sha256, bytes })
             }
             Ask::Stage => self.stage(&place),
             Ask::Arm { seconds } => self.arm(&place, seconds),
@@ -118,7 +127,7 @@ impl<'a> HostSession<'a> {
         let _ = give_up(&place, given, &mut |_| {});
     }
 
-    fn open(&mut self, org: &str) -> Result<Said, Fault> {
+    fn open(&mut self, org: &str, carried: Vec<Carried>) -> Result<Said, Fault> {
         let Bounds { paths, host, env: bound, version } = self.bounds;
         let org: OrgName = org.parse().map_err(|error| Fault::usage(format!("{error}")))?;
         if bound.org.as_ref().is_some_and(|own| *own != org) {
@@ -140,6 +149,7 @@ impl<'a> HostSession<'a> {
             holder: files.holder(),
             freeze: files.freeze(),
             last: files.records()?.into_iter().next(),
+            carried: Some(carried::states(&place, carried)?),
         };
         self.place = Some(place);
         Ok(Said::Facts(Box::new(facts)))
@@ -178,20 +188,29 @@ impl<'a> HostSession<'a> {
             before: place.before()?,
             at_ms: now.0,
             why: None,
+            carried: Vec::new(),
         };
         files.begin(&record)?;
         files.advance(&mut record, Event::Advance(State::Locked), None, now)?;
         files.advance(&mut record, Event::Advance(State::Preflight), None, now)?;
         let (txid, state) = (record.txid.clone(), record.state);
-        self.deploy = Some(Deploy { _lock: lock, txid, state, manifest, lives: Lives::default() });
+        self.deploy = Some(Deploy { _lock: lock, txid, state, manifest, carried: Vec::new(), lives: Lives::default() });
         let checked = self.expect(State::Preflight).and_then(|deploy| preflight::check_host(place, &deploy.manifest));
         self.or_give_up(place, checked)?;
         self.step(place, Event::Advance(State::Staging))?;
         Ok(Said::Missing(place.releases().missing(&self.expect(State::Staging)?.manifest)?))
     }
 
+    fn carry(&mut self, place: &Place, arrived: Arrived) -> Result<Said, Fault> {
+        self.expect(State::Staging)?;
+        let taken = self.deploy.as_mut().map_or(Ok(()), |deploy| carried::take(place, &mut deploy.carried, arrived));
+        self.or_give_up(place, taken)?;
+        Ok(Said::Done)
+    }
+
     fn stage(&mut self, place: &Place) -> Result<Said, Fault> {
-        let staged = self.expect(State::Staging).and_then(|deploy| preflight::stage(place, &deploy.manifest));
+        let stage = |deploy: &Deploy| preflight::stage(place, &deploy.manifest, &deploy.carried);
+        let staged = self.expect(State::Staging).and_then(stage);
         let changes = self.or_give_up(place, staged)?;
         self.step(place, Event::Advance(State::Staged))?;
         Ok(Said::Changes(changes))
@@ -200,7 +219,10 @@ impl<'a> HostSession<'a> {
     fn arm(&mut self, place: &Place, seconds: u64) -> Result<Said, Fault> {
         self.step(place, Event::Advance(State::Armed))?;
         let limit = Duration::from_secs(seconds.clamp(1, MAX_ARMED));
-        let started = self.expect(State::Armed).and_then(|deploy| watcher::start(place, &deploy.txid, limit));
+        let started = self.expect(State::Armed).and_then(|deploy| {
+            carried::keep(place, &deploy.txid, &deploy.carried)?;
+            watcher::start(place, &deploy.txid, limit)
+        });
         self.or_give_up(place, started)?;
         Ok(Said::Done)
     }
@@ -215,7 +237,8 @@ impl<'a> HostSession<'a> {
         let files = place.files();
         let act = files.act()?;
         self.step_alone(place, Event::Advance(State::Switched))?;
-        let applied = place.switch(&rid, &txid).and_then(|()| place.apply(on_progress));
+        let put = self.expect(State::Switched).and_then(|deploy| carried::put(place, &deploy.carried));
+        let applied = put.and_then(|()| place.switch(&rid, &txid)).and_then(|()| place.apply(on_progress));
         let applied = applied.and_then(|()| self.step_alone(place, Event::Advance(State::Applied)));
         // What gives up takes the lock itself.
         drop(act);
@@ -333,6 +356,7 @@ fn commit(place: &Place, txid: &str) -> Result<Said, Fault> {
     }
     files.advance(&mut record, Event::Commit, None, place.host.now())?;
     files.end_reserve();
+    files.forget_all_kept();
     let releases = place.releases();
     if let record::Before::Release(before) = &record.before {
         releases.set_previous(before, txid)?;

@@ -7,10 +7,11 @@ use super::halt::{Halt, Will};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
+use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
 use crate::deploy::record::{Holder, Record};
-use crate::deploy::release::{Manifest, MissingBlob, Payload, ReleaseId};
-use crate::deploy::wire::{Answer, Ask, Facts, Health, MAX_PUT, Said};
+use crate::deploy::release::{Manifest, MissingBlob, ReleaseId};
+use crate::deploy::wire::{Answer, Ask, Facts, Health, Said};
 use crate::org::history;
 use crate::tkm::agent::install::Program;
 use crate::tkm::agent::session::{AgentSession, Opening, Unbound};
@@ -48,11 +49,18 @@ pub struct Reach<'a> {
     pub env: &'a EnvRef,
     /// What the operator wants meanwhile.
     pub halt: &'a Halt,
+    /// Env files and secrets that go with the release.
+    pub carried: &'a [CarriedFile],
 }
 
 impl Reach<'_> {
     fn org(&self) -> String {
         self.env.org.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// A look at a host.
+    fn look(&self) -> Ask {
+        Ask::Open { org: self.org(), carried: self.carried.iter().map(|it| it.what.clone()).collect() }
     }
 
     fn session(&self, connection: &Connection, login: &Login) -> Result<AgentSession, Fault> {
@@ -155,7 +163,7 @@ impl Member {
     ///
     /// As [`ask`](Self::ask).
     pub(super) fn look(&mut self, reach: &Reach) -> Result<(), Fault> {
-        match self.ask(&Ask::Open { org: reach.org() }, &[], &|_| {})? {
+        match self.ask(&reach.look(), &[], &|_| {})? {
             Said::Facts(facts) => self.facts = *facts,
             _ => return Err(self.unexpected()),
         }
@@ -179,49 +187,6 @@ impl Member {
         match self.ask(&ask, &[], say)? {
             Said::Missing(missing) => Ok(missing),
             _ => Err(self.unexpected()),
-        }
-    }
-
-    /// Sends what is missing, and has the release built.
-    ///
-    /// # Errors
-    ///
-    /// As [`ask`](Self::ask), and if what is sent cannot be read.
-    pub fn stage(&mut self, halt: &Halt, missing: &[MissingBlob], payload: &Payload, say: Say) -> Result<(), Fault> {
-        for blob in missing {
-            self.send(halt, blob, payload, say)?;
-        }
-        match self.ask(&Ask::Stage, &[], say)? {
-            Said::Changes(changes) => self.changes = changes,
-            _ => return Err(self.unexpected()),
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, halt: &Halt, missing: &MissingBlob, payload: &Payload, say: Say) -> Result<(), Fault> {
-        let Some(blob) = payload.blobs.get(&missing.hash) else { return Err(self.unexpected()) };
-        let is_same = missing.received > 0 && blob.prefix_hash(missing.received)? == missing.prefix;
-        let mut offset = if is_same { missing.received } else { 0 };
-        let mut was_damaged = false;
-        loop {
-            let bytes = blob.read(offset, usize::try_from(MAX_PUT).unwrap_or(usize::MAX))?;
-            let length = bytes.len() as u64;
-            let put = Ask::Put { sha256: missing.hash.clone(), size: missing.size, offset, length };
-            match self.ask(&put, &bytes, say) {
-                // The host has removed all of it.
-                Err(fault) if fault.kind == FaultKind::Preflight && !was_damaged => {
-                    say("sending again what arrived damaged");
-                    (offset, was_damaged) = (0, true);
-                    continue;
-                }
-                put => put.map(drop)?,
-            }
-            offset += length;
-            if offset >= missing.size {
-                return Ok(());
-            }
-            say(&format!("{} {} %", State::Staging, offset.saturating_mul(100) / missing.size.max(1)));
-            self.check(halt)?;
         }
     }
 
@@ -269,7 +234,7 @@ impl Member {
     }
 
     /// Fails once the release is not wanted any more.
-    fn check(&self, halt: &Halt) -> Result<(), Fault> {
+    pub(super) fn check(&self, halt: &Halt) -> Result<(), Fault> {
         halt.check().map_err(|fault| Fault::new(fault.kind, format!("{}: {fault}", self.host.name)))
     }
 
@@ -277,7 +242,7 @@ impl Member {
         Fault::new(FaultKind::Reverted, format!("{}: {why}", self.host.name))
     }
 
-    fn unexpected(&self) -> Fault {
+    pub(super) fn unexpected(&self) -> Fault {
         Fault::new(FaultKind::Failed, format!("{}: it answered something else than was asked", self.host.name))
     }
 
@@ -373,7 +338,7 @@ struct Opened {
 
 impl Opened {
     fn open(&mut self, reach: &Reach) -> Result<Facts, Fault> {
-        match self.ask(&Ask::Open { org: reach.org() }, &[], &|_| {})?.said {
+        match self.ask(&reach.look(), &[], &|_| {})?.said {
             Said::Facts(facts) => Ok(*facts),
             Said::Failed(failure) => Err(failure.into_fault(&self.host)),
             _ => Err(Fault::new(FaultKind::Failed, format!("{}: it did not say how it is", self.host))),

@@ -4,6 +4,9 @@
 //! place            where an environment is on a host: its release, its file, its services
 //! host             the host's side of a session: what is asked, step by step
 //! serve            the frames around it
+//! carried          env files and secrets there
+//! gather           the same on the operator's machine
+//! sending          the operator's side: what goes over the connection
 //! program_dir      this program by its name, for services that call it
 //! unit_note        what a deploy leaves to `org apply`: the unit
 //! preflight        what is checked before anything is switched
@@ -17,6 +20,8 @@
 //! verdict          what that came to, in a sentence
 //! ```
 
+mod carried;
+pub mod gather;
 pub mod give_up;
 pub mod halt;
 pub mod health;
@@ -26,6 +31,7 @@ pub mod place;
 mod preflight;
 pub mod program_dir;
 pub mod rollout;
+mod sending;
 pub mod serve;
 mod unit_note;
 pub mod verdict;

@@ -165,16 +165,17 @@ impl Place<'_> {
         Ok(self.releases().clear_current()?)
     }
 
-    /// What applying the environment would do: from the file of a release, or from the one in its place.
+    /// What applying the environment would do: from the file of a release, or from the one in its place; `incoming` are env files
+    /// and secrets that are written before.
     ///
     /// # Errors
     ///
     /// Fails if the file is not one that was generated, or a service in it is invalid.
-    pub fn plan(&self, file: Option<&Path>) -> Result<ApplyPlan, Fault> {
-        apply::plan(&self.request(file))
+    pub fn plan(&self, file: Option<&Path>, incoming: &[PathBuf]) -> Result<ApplyPlan, Fault> {
+        apply::plan(&self.request(file, incoming))
     }
 
-    fn request<'b>(&'b self, file: Option<&'b Path>) -> ApplyRequest<'b> {
+    fn request<'b>(&'b self, file: Option<&'b Path>, incoming: &'b [PathBuf]) -> ApplyRequest<'b> {
         ApplyRequest {
             paths: self.paths,
             host: self.host,
@@ -183,6 +184,7 @@ impl Place<'_> {
             replace: Replace::Own,
             file,
             starts: Starts::Always,
+            incoming,
         }
     }
 
@@ -192,7 +194,7 @@ impl Place<'_> {
     ///
     /// Fails if a service does not become ready; what was restarted is then as it was before.
     pub fn apply(&self, on_progress: &mut OnProgress) -> Result<(), Fault> {
-        self.plan(None)?.execute(&self.request(None), on_progress).map(drop)
+        self.plan(None, &[])?.execute(&self.request(None, &[]), on_progress).map(drop)
     }
 
     /// Makes the definitions those of what is in place, without a start of anything: nothing runs yet at boot.
@@ -201,7 +203,7 @@ impl Place<'_> {
     ///
     /// Fails if a definition cannot be written.
     pub fn install(&self) -> Result<(), Fault> {
-        self.plan(None)?.install(self.paths)
+        self.plan(None, &[])?.install(self.paths)
     }
 
     /// Stops and removes all that is of the environment: its state before its first deploy.
@@ -220,7 +222,8 @@ impl Place<'_> {
     }
 }
 
-fn remove(path: &Path) -> Result<(), FileError> {
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(FileError::io("remove", path)(error)),
         _ => Ok(()),

@@ -1,8 +1,9 @@
 //! What is checked on a host before anything is switched.
 
 use super::place::Place;
-use super::{program_dir, unit_note};
+use super::{carried, program_dir, unit_note};
 use crate::base::fault::{Fault, FaultKind};
+use crate::deploy::carried::CarriedFile;
 use crate::deploy::release::Manifest;
 use crate::ops::apply::{ApplyPlan, ServiceChange};
 use crate::sys::disk_space;
@@ -56,32 +57,40 @@ pub(super) fn is_full(place: &Place) -> bool {
 /// # Errors
 ///
 /// Fails if contents are missing, or the environment cannot be applied here.
-pub(super) fn stage(place: &Place, manifest: &Manifest) -> Result<Vec<String>, Fault> {
+pub(super) fn stage(place: &Place, manifest: &Manifest, carried: &[CarriedFile]) -> Result<Vec<String>, Fault> {
     place.releases().build(manifest)?;
     let file = place.file_of(manifest.rid());
-    let mut plan = place.plan(Some(&file))?;
+    let incoming = carried::compare(place, carried)?;
+    let mut plan = place.plan(Some(&file), &incoming.paths)?;
     if plan.services.iter().filter_map(|it| it.definition.as_ref()).any(|it| program_dir::is_called_by(&it.command)) {
         program_dir::provide(place)?;
-        plan = place.plan(Some(&file))?;
+        plan = place.plan(Some(&file), &incoming.paths)?;
     }
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));
     }
-    check_env_files(&plan)?;
+    check_env_files(place, &plan)?;
+    carried::check(place, carried, &plan)?;
     check_ports(place, &plan)?;
     let changed = plan.services.iter().filter(|service| !service.is_done());
-    let mut lines: Vec<String> = changed.map(line).collect();
+    let mut lines = incoming.lines;
+    lines.extend(changed.map(line));
     lines.extend(unit_note::of(place, manifest.rid()));
     lines.extend(plan.services.iter().flat_map(|it| it.notes.iter().map(|note| format!("{}: {note}", it.name))));
     Ok(lines)
 }
 
 /// An env file that a service is to have, and that nothing brings here.
-fn check_env_files(plan: &ApplyPlan) -> Result<(), Fault> {
+fn check_env_files(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
     let absent = plan.services.iter().find_map(|service| Some((&service.name, service.absent_env_file.as_ref()?)));
     absent.map_or(Ok(()), |(name, file)| {
         let why = format!("{name} names the env file `{}`, which does not exist there", file.display());
-        Err(Fault::new(FaultKind::Preflight, why).with_advice("copy it there, for its owner only; nothing was changed"))
+        let advice = file.strip_prefix(place.paths.home()).map_or_else(
+            |_| "copy it there".to_owned(),
+            |name| format!("write `{}` in TETRA_DIR of this machine, or copy it there", name.display()),
+        );
+        Err(Fault::new(FaultKind::Preflight, why)
+            .with_advice(format!("{advice}, for its owner only; nothing was changed")))
     })
 }
 

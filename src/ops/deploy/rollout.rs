@@ -231,10 +231,10 @@ impl Work<'_, '_> {
     }
 
     fn stage_all(&mut self, missing: &[Vec<MissingBlob>]) -> Result<(), Fault> {
-        let (payload, halt) = (self.order.payload, self.reach.halt);
-        halt.check()?;
+        let (payload, reach) = (self.order.payload, self.reach);
+        reach.halt.check()?;
         let all: Vec<usize> = (0..self.fleet.members.len()).collect();
-        let failures = self.on_each(&all, |index, member, say| member.stage(halt, &missing[index], payload, say));
+        let failures = self.on_each(&all, |index, member, say| member.stage(reach, &missing[index], payload, say));
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 

@@ -64,7 +64,7 @@ fn next(nonce: &str) -> Option<Result<(Ask, Vec<u8>), Fault>> {
         }
     };
     let length = match &ask {
-        Ask::Put { length, .. } => *length,
+        Ask::Put { length, .. } | Ask::Carry { length, .. } => *length,
         _ => 0,
     };
     if length > MAX_PUT {

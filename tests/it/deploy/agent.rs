@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 use tetra::base::time::Timestamp;
+use tetra::deploy::carried::{Carried, Form};
 use tetra::deploy::machine::State;
 use tetra::deploy::record::{Holder, Record};
-use tetra::deploy::release::{Document, EntryPath, Manifest, Payload, Sources};
+use tetra::deploy::release::{ContentHash, Document, EntryPath, Manifest, Payload, Sources};
 use tetra::deploy::wire::{Answer, Ask, Said};
 use tetra::supervise::meta;
 use tetra::sys::dialogue::{Cutter, Dialogue};
@@ -29,6 +30,8 @@ use crate::world::{PROGRAM, World};
 struct Site {
     world: World,
     host: tempfile::TempDir,
+    /// The `MODE` of the last release that was promoted; what goes with it says the same.
+    mode: String,
     /// The process that keeps the disk of the host, which no other program sees; none if it has that of this machine.
     disk: Option<ChildGuard>,
 }
@@ -51,7 +54,7 @@ impl Site {
     fn new() -> Self {
         let mut world = World::new();
         world.run("org init acme").done();
-        Self { world, host: tempfile::tempdir().expect("a directory"), disk: None }
+        Self { world, host: tempfile::tempdir().expect("a directory"), mode: String::new(), disk: None }
     }
 
     /// With a disk of so many MiB: a file system in memory.
@@ -85,6 +88,7 @@ impl Site {
 
     /// The release with this `MODE` of its service.
     fn payload(&mut self, mode: &str) -> Payload {
+        mode.clone_into(&mut self.mode);
         let environments = self.world.home().join("tetra/org/acme/environments");
         let local = environments.join("local.toml");
         let whole = fs::read_to_string(&local).expect("there");
@@ -125,7 +129,7 @@ impl Site {
     /// Asks from the beginning until the deploy is in the state `last`.
     fn until(&self, payload: &Payload, txid: &str, last: State) -> Agent {
         let mut agent = self.agent();
-        let Said::Facts(facts) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };
+        let Said::Facts(facts) = agent.ask(&open()) else { panic!("no facts") };
         let holder = Holder { by: "ann@laptop".to_owned(), pid: 1, txid: txid.to_owned(), since_ms: 0 };
         let begin = Ask::Begin { holder, manifest: payload.manifest.clone(), planned: facts.current };
         let Said::Missing(missing) = agent.ask(&begin) else { panic!("it was not begun") };
@@ -135,6 +139,10 @@ impl Site {
         for blob in missing {
             let bytes = payload.blobs[&blob.hash].read(0, 1 << 20).expect("in memory");
             agent.put(&blob.hash, &bytes, 0, blob.size);
+        }
+        if last > State::Staging {
+            agent.carry(&Carried::Secrets, &format!("SECRET={}\n", self.mode));
+            agent.carry(&env_file(), &format!("FILE={}\n", self.mode));
         }
         let steps =
             [(State::Staged, Ask::Stage), (State::Armed, Ask::Arm { seconds: 300 }), (State::Applied, Ask::Switch)];
@@ -164,20 +172,26 @@ impl Site {
     fn ends(&self, txid: &str, state: State) {
         eventually(state.word(), || self.record(txid).state == state);
         eventually("no watcher", || !self.org().join(format!("deploy/tx/{txid}.watch")).exists());
+        eventually("nothing is kept", || !self.org().join(format!("deploy/tx/{txid}.kept")).exists());
     }
 
-    /// The `MODE` of what runs.
+    /// The `MODE` of what runs, and what its env file and its secrets say where that is something else.
     fn mode(&self) -> Option<String> {
         let path = self.home().join("tetra/tsm/runtime/processes/web/meta.json");
         let meta: Value = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let environ = fs::read(format!("/proc/{}/environ", meta["pid"].as_u64()?)).ok()?;
-        let found = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"MODE="))?;
-        Some(String::from_utf8_lossy(found).into_owned())
+        let found = |name: &str| {
+            let value = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(name.as_bytes()))?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let (mode, file, secret) = (found("MODE=")?, found("FILE="), found("SECRET="));
+        let is_same = file.as_ref() == Some(&mode) && secret.as_ref() == Some(&mode);
+        Some(if is_same { mode } else { format!("{mode}, {file:?}, {secret:?}") })
     }
 
     fn commit(&self, txid: &str) -> Said {
         let mut fresh = self.agent();
-        fresh.ask(&Ask::Open { org: "acme".to_owned() });
+        fresh.ask(&open());
         fresh.ask(&Ask::Commit { txid: txid.to_owned() })
     }
 }
@@ -201,10 +215,26 @@ impl Agent {
         }
     }
 
-    fn put(&mut self, hash: &tetra::deploy::release::ContentHash, bytes: &[u8], offset: u64, size: u64) -> Said {
+    fn carry(&mut self, what: &Carried, text: &str) {
+        let (sha256, length) = (ContentHash::of(text.as_bytes()), text.len() as u64);
+        let said =
+            self.ask_with(&Ask::Carry { what: what.clone(), form: Form::Plain, sha256, length }, text.as_bytes());
+        assert!(matches!(said, Said::Done), "{said:?}");
+    }
+
+    fn put(&mut self, hash: &ContentHash, bytes: &[u8], offset: u64, size: u64) -> Said {
         let length = bytes.len() as u64;
         self.ask_with(&Ask::Put { sha256: hash.clone(), size, offset, length }, bytes)
     }
+}
+
+fn open() -> Ask {
+    Ask::Open { org: "acme".to_owned(), carried: vec![Carried::Secrets, env_file()] }
+}
+
+/// The one that the profile gives to every service.
+fn env_file() -> Carried {
+    Carried::EnvFile(EntryPath::new("env/dev.env").expect("a path"))
 }
 
 impl Drop for Site {
@@ -229,6 +259,7 @@ fn a_deployer_that_is_gone_leaves_the_old_release_whatever_it_had_asked() {
     drop(site.until(&old, "first", State::Healthy));
     site.ends("first", State::Reverted);
     assert_eq!(site.mode(), None, "the first deploy leaves nothing");
+    assert!(!site.org().join("secrets/dev.env").exists() && !site.home().join("tetra/env/dev.env").exists());
     let agent = site.until(&old, "again", State::Healthy);
     assert!(matches!(site.commit("again"), Said::Done));
     drop(agent);
@@ -279,7 +310,7 @@ fn two_deployers_and_an_old_plan_are_refused() {
     let payload = site.payload("one");
     let first = site.until(&payload, "first", State::Staging);
     let mut second = site.agent();
-    second.ask(&Ask::Open { org: "acme".to_owned() });
+    second.ask(&open());
     let begin = |txid: &str, manifest: &Manifest, planned| Ask::Begin {
         holder: Holder { by: "bob@desk".to_owned(), pid: 2, txid: txid.to_owned(), since_ms: 0 },
         manifest: manifest.clone(),
@@ -308,7 +339,7 @@ fn an_upload_that_is_cut_goes_on_where_it_was() {
     assert!(matches!(agent.put(hash, &bytes[..half], 0, blob.size()), Said::Done));
     kill_hard(agent.0.pid());
     let mut agent = site.agent();
-    let Said::Facts(_) = agent.ask(&Ask::Open { org: "acme".to_owned() }) else { panic!("no facts") };
+    let Said::Facts(_) = agent.ask(&open()) else { panic!("no facts") };
     let holder = Holder { by: "ann@laptop".to_owned(), pid: 1, txid: "next".to_owned(), since_ms: 0 };
     let said = agent.ask(&Ask::Begin { holder, manifest: payload.manifest.clone(), planned: None });
     let Said::Missing(missing) = said else { panic!("{said:?}") };

@@ -1,4 +1,4 @@
-//! What a deploy does not carry: secrets and env files stay where they are, and units are left to `org apply`.
+//! Secrets are where services read them and nowhere else; units are left to `org apply`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,8 +9,13 @@ use tetra::sys::process;
 
 use super::Site;
 
-/// A secret on the operator's machine, and one in an env file of the host.
-const CANARIES: [&str; 2] = ["k4n4ri-0f-the-0perator-71c3", "k4n4ri-0f-the-h0st-92ba"];
+/// Secrets of the operator, one before and one after a change; one in an env file of the operator, and one of the host.
+const CANARIES: [&str; 4] = [
+    "k4n4ri-0f-the-0perator-71c3",
+    "k4n4ri-0f-the-next-0ne-5d18",
+    "k4n4ri-0f-the-file-0e44",
+    "k4n4ri-0f-the-h0st-92ba",
+];
 
 /// The files below a directory that hold one of the canaries.
 fn found_in(dir: &Path) -> Vec<String> {
@@ -32,7 +37,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-fn write_private(path: &Path, text: &str) {
+pub(super) fn write_private(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().expect("one")).expect("ours");
     fs::set_permissions(path.parent().expect("one"), fs::Permissions::from_mode(0o700)).expect("ours");
     fs::write(path, text).expect("ours");
@@ -42,13 +47,18 @@ fn write_private(path: &Path, text: &str) {
 #[test]
 fn no_secret_is_in_releases_records_journals_output_or_arguments() {
     let Some(mut site) = Site::new("no_secret_is_in_releases_records_journals_output_or_arguments", 1) else { return };
-    let [own, of_host] = CANARIES;
+    let [own, next, of_file, of_host] = CANARIES;
     let secrets = site.world.home().join("tetra/org/acme/secrets/dev.env");
     write_private(&secrets, &format!("API_KEY={own}\n"));
+    write_private(&site.world.home().join("tetra/web.env"), &format!("FILE_KEY={of_file}\n"));
+    let local = fs::read_to_string(site.local()).expect("there");
+    let overrides = "\n[overrides.dev]\n\"services.web.env_file\" = ['web.env', '-env/dev.env']\n";
+    fs::write(site.local(), local + overrides).expect("ours");
     write_private(&site.hosts[0].tetra().join("env/dev.env"), &format!("HOST_KEY={of_host}\n"));
     let is_over = AtomicBool::new(false);
     let (mut said, mut seen) = (String::new(), Vec::new());
     std::thread::scope(|scope| {
+        // The processes of both sides are those of this machine.
         let watching = scope.spawn(|| {
             let mut seen = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
@@ -58,25 +68,40 @@ fn no_secret_is_in_releases_records_journals_output_or_arguments() {
             }
             seen
         });
-        for mode in ["one", "two", "sick"] {
+        for mode in ["one", "two", "sick", "two"] {
             site.mode(mode);
-            let result = site.deploy("");
-            assert_eq!(result.code, if mode == "sick" { 14 } else { 0 }, "{result:?}");
-            said += &(result.output + &result.stderr);
+            let value = if mode == "one" { own } else { next };
+            write_private(&secrets, &format!("API_KEY={value}\n"));
+            for options in ["--plan", "--plan --json", "--plan-out plan.json", "", "--json"] {
+                let result = site.deploy(options);
+                let is_sick = mode == "sick" && !options.contains("plan");
+                assert_eq!(result.code, if is_sick { 14 } else { 0 }, "{result:?}");
+                said += &(result.output + &result.stderr);
+            }
         }
-        said += &site.world.run("org deploy logs --env @dev --json").done();
+        for line in ["org deploy logs --env @dev --json", "org deploy status @dev --json", "org history @dev --json"] {
+            said += &site.world.run(line).done();
+        }
         is_over.store(true, Ordering::Relaxed);
         seen = watching.join().expect("it only looks");
     });
     assert_eq!(seen, Vec::<String>::new(), "arguments");
+    said += &fs::read_to_string(site.world.work().join("plan.json")).expect("written");
     assert!(CANARIES.iter().all(|canary| !said.contains(canary)), "{said}");
-    // The host has its own where it was put, and nowhere else; the operator's is not there.
+    assert!(said.contains("secrets/dev.env changes API_KEY"), "{said}");
+    // A host has them where services read them, and nowhere else: not in releases, records, journals or what was kept meanwhile.
     let host = &site.hosts[0];
-    assert_eq!(found_in(&host.tetra()), [host.tetra().join("env/dev.env").display().to_string()]);
-    assert_eq!(found_in(&site.world.home().join("tetra")), [secrets.display().to_string()]);
-    // The process has it.
+    let all = |dir: &Path, names: &[&str]| {
+        let mut found = found_in(dir);
+        found.sort();
+        assert_eq!(found, names.iter().map(|it| dir.join(it).display().to_string()).collect::<Vec<_>>());
+    };
+    all(&host.tetra(), &["env/dev.env", "org/acme/secrets/dev.env", "web.env"]);
+    all(&site.world.home().join("tetra"), &["org/acme/secrets/dev.env", "web.env"]);
+    // The process has them.
     let pid = host.runs("two");
-    assert!(contains(&fs::read(format!("/proc/{pid}/environ")).expect("it runs"), of_host));
+    let environ = fs::read(format!("/proc/{pid}/environ")).expect("it runs");
+    assert!([next, of_file, of_host].iter().all(|canary| contains(&environ, canary)) && !contains(&environ, own));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! A plan as a file: what was found on each host and what would be deployed there, to be deployed later exactly so, or not at all.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::carried;
+use super::target::DeployTarget;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
@@ -66,6 +69,9 @@ pub(super) struct PlanFile {
     release: ReleaseId,
     content: ContentHash,
     rollout: PlannedRollout,
+    /// Env files and secrets, each with the first digits of a digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    carried: BTreeMap<String, String>,
     hosts: Vec<PlannedHost>,
 }
 
@@ -86,6 +92,9 @@ struct PlannedHost {
     host: String,
     current: Option<ReleaseId>,
     drift: Vec<Drift>,
+    /// As those of the plan.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    carried: BTreeMap<String, String>,
 }
 
 /// A plan that is to be written.
@@ -97,7 +106,7 @@ pub(super) struct WrittenPlan {
 
 /// What a plan is made of.
 pub(super) struct Planned<'a> {
-    pub env: &'a EnvRef,
+    pub target: &'a DeployTarget,
     pub written: &'a WrittenPlan,
     pub payload: &'a Payload,
     pub rollout: Rollout,
@@ -107,10 +116,10 @@ pub(super) struct Planned<'a> {
 impl PlanFile {
     /// Of what was looked at.
     pub(super) fn of(planned: &Planned) -> Self {
-        let Planned { env, written, payload, rollout, fleet } = *planned;
+        let Planned { target, written, payload, rollout, fleet } = *planned;
         Self {
             version: VERSION,
-            environment: env.to_string(),
+            environment: target.env.to_string(),
             at_ms: written.at.0,
             by: written.by.clone(),
             release: payload.manifest.rid().clone(),
@@ -122,7 +131,8 @@ impl PlanFile {
                 healthy_deadline_ms: millis(rollout.patience.healthy_deadline),
                 min_healthy_time_ms: millis(rollout.patience.min_healthy_time),
             },
-            hosts: fleet.members().map(|member| host(&member)).collect(),
+            carried: carried::digests(target),
+            hosts: fleet.members().map(|member| host(target, &member)).collect(),
         }
     }
 
@@ -198,32 +208,36 @@ impl PlanFile {
     /// # Errors
     ///
     /// Fails with exit code 25 and what is not.
-    pub(super) fn check(&self, payload: &Payload, fleet: &Fleet) -> Result<(), Fault> {
+    pub(super) fn check(&self, target: &DeployTarget, payload: &Payload, fleet: &Fleet) -> Result<(), Fault> {
         let stale = |why: String| Err(Fault::new(FaultKind::Stale, why).with_advice("plan it again"));
-        if payload.manifest.content() != self.content {
+        if payload.manifest.content() != self.content || carried::digests(target) != self.carried {
             return stale("what would be deployed is not what the plan says: it changed on this machine".to_owned());
         }
         if fleet.members().count() != self.hosts.len() {
             return stale("a host of the plan has no key any more".to_owned());
         }
         for (member, planned) in fleet.members().zip(&self.hosts) {
-            let found = host(&member);
+            let found = host(target, &member);
             let name = |rid: &Option<ReleaseId>| rid.as_ref().map_or("no release", ReleaseId::as_str).to_owned();
             if found.current != planned.current {
                 let (now, then) = (name(&found.current), name(&planned.current));
                 return stale(format!("{}: the plan was made for {then}, and {now} is current", found.host));
             }
             if found != *planned {
-                return stale(format!("{}: files of its release changed since the plan was made", found.host));
+                return stale(format!(
+                    "{}: files of its release, env files or secrets changed since the plan was made",
+                    found.host
+                ));
             }
         }
         Ok(())
     }
 }
 
-fn host(member: &Member) -> PlannedHost {
+fn host(target: &DeployTarget, member: &Member) -> PlannedHost {
     let Facts { current, drift, .. } = &member.facts;
-    PlannedHost { host: member.host.name.to_string(), current: current.clone(), drift: drift.clone() }
+    let carried = carried::found_digests(target, &member.facts);
+    PlannedHost { host: member.host.name.to_string(), current: current.clone(), drift: drift.clone(), carried }
 }
 
 fn millis(time: std::time::Duration) -> u64 {

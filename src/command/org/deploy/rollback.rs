@@ -16,7 +16,8 @@ use crate::deploy::wire::{Ask, Said};
 
 /// Deploy a release again that the hosts of an environment still have
 ///
-/// In the same way as any deploy. What local.toml says is not changed: the next deploy brings it again.
+/// In the same way as any deploy. What local.toml says is not changed: the next deploy brings it again. Env files and secrets on the
+/// hosts stay as they are: a secret that was replaced does not come back.
 #[derive(Debug, clap::Args)]
 pub struct DeployRollback {
     /// The release
@@ -58,7 +59,7 @@ impl Command for DeployRollback {
         let wanted = Wanted {
             promotion: None,
             payload,
-            notes: Vec::new(),
+            notes: vec!["env files and secrets stay as they are on the hosts".to_owned()],
             options: self.options,
             environments,
             fresh: Fresh::default(),

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::carried;
 use super::fresh::Fresh;
 use super::options::{ChosenRollout, DeployOptions};
 use super::plan_file::{PlanFile, Planned, WrittenPlan};
 use super::progress::Progress;
 use super::target::DeployTarget;
-use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
 use crate::command::org::context::organization;
@@ -79,19 +80,23 @@ impl DeployStage {
         let wait = options.wait()?;
         let (fleet, skipped) = reach(cx, &target, &options)?;
         notes.extend(skipped.iter().map(|fault| format!("passed over: {fault}")));
-        let env = target.env.env.clone();
         for member in fleet.members() {
             notes.extend(remarks(cx, &member));
+            notes.extend(carried::remarks(&target, &member));
+            if !options.plan {
+                carried::check_agent(&target, &member)?;
+            }
             if !options.accept_drift && !options.plan {
-                refuse_drift(&env, &member)?;
+                refuse_drift(&target, &member)?;
             }
         }
         notes.extend(fresh.notes());
+        notes.extend(carried::fresh_remarks(&target, &fresh));
         let ChosenRollout { rollout, origins } = match &given {
             Some(plan) => ChosenRollout { rollout: plan.rollout()?, origins: "as planned".to_owned() },
-            None => options.rollout(&manifest, &env, fleet.members().count() + fresh.len())?,
+            None => options.rollout(&manifest, &target.env.env, fleet.members().count() + fresh.len())?,
         };
-        given.as_ref().map_or(Ok(()), |plan| plan.check(&payload, &fleet))?;
+        given.as_ref().map_or(Ok(()), |plan| plan.check(&target, &payload, &fleet))?;
         let state = DeployStage {
             target,
             promotion,
@@ -118,7 +123,10 @@ impl DeployStage {
     fn is_wanted(&self, member: &Member) -> bool {
         let facts = &member.facts;
         let is_settled = facts.holder.is_none() && facts.last.as_ref().is_none_or(|last| last.state.has_ended());
-        facts.content.as_ref() != Some(&self.payload.manifest.content()) || !facts.drift.is_empty() || !is_settled
+        facts.content.as_ref() != Some(&self.payload.manifest.content())
+            || !facts.drift.is_empty()
+            || carried::differ(&self.target, facts)
+            || !is_settled
     }
 
     fn differs(&self) -> bool {
@@ -132,9 +140,11 @@ impl DeployStage {
         }
         let admitted = std::mem::take(&mut self.fresh).admit(cx, &mut self.target)?;
         for member in admitted.members() {
-            remarks(cx, &member).iter().for_each(|remark| cx.console.note(remark));
+            let remarks = remarks(cx, &member).into_iter().chain(carried::remarks(&self.target, &member));
+            remarks.for_each(|remark| cx.console.note(&remark));
+            carried::check_agent(&self.target, &member)?;
             if !self.options.accept_drift {
-                refuse_drift(&self.target.env.env, &member)?;
+                refuse_drift(&self.target, &member)?;
             }
         }
         self.fleet.join(admitted);
@@ -160,7 +170,7 @@ impl DeployStage {
                 action,
                 name(member.facts.current.as_ref()).into(),
                 name(release).into(),
-                member.facts.drift.len().into(),
+                (member.facts.drift.len() + carried::drifted(&member.facts)).into(),
             ]);
         }
         for host in self.fresh.names() {
@@ -218,7 +228,7 @@ fn show_plan(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
             .with_advice(format!("`tkm bootstrap {host}` installs it")));
         }
         let DeployStage { target, payload, rollout, fleet, .. } = stage;
-        let planned = Planned { env: &target.env, written, payload, rollout: *rollout, fleet };
+        let planned = Planned { target, written, payload, rollout: *rollout, fleet };
         PlanFile::of(&planned).write(&written.path)?;
         let path = written.path.display();
         report = report.note(format!("wrote the plan to {path}: `org deploy --plan-in {path}` deploys it"));
@@ -227,11 +237,17 @@ fn show_plan(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
 }
 
 /// Files of prod that were changed on a host are not replaced unseen.
-fn refuse_drift(env: &EnvName, member: &Member) -> Result<(), Fault> {
-    if member.facts.drift.is_empty() || env.tier() != Some(Tier::Prod) {
+fn refuse_drift(target: &DeployTarget, member: &Member) -> Result<(), Fault> {
+    let env = &target.env.env;
+    if env.tier() != Some(Tier::Prod) {
         return Ok(());
     }
-    let why = format!("{}: files of the release were changed there", member.host.name);
+    let why = match carried::replaced(target, &member.facts) {
+        _ if !member.facts.drift.is_empty() => "files of the release were changed there".to_owned(),
+        Some(name) => format!("{name} there is not as a deploy left it"),
+        None => return Ok(()),
+    };
+    let why = format!("{}: {why}", member.host.name);
     let advice = format!("`tsm org deploy @{env} --plan` shows them; --accept-drift deploys over them");
     Err(Fault::new(FaultKind::Review, why).with_advice(advice))
 }
@@ -292,7 +308,7 @@ impl DeployStage {
             return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
         }
         waited?;
-        self.given.as_ref().map_or(Ok(()), |plan| plan.check(&self.payload, &self.fleet))
+        self.given.as_ref().map_or(Ok(()), |plan| plan.check(&self.target, &self.payload, &self.fleet))
     }
 
     fn deploy(&mut self, cx: &mut Cx) -> Result<Report, Fault> {

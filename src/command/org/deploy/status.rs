@@ -1,5 +1,6 @@
 //! `org deploy status`
 
+use super::carried;
 use super::stage::name;
 use super::target::DeployTarget;
 use crate::base::environment::{EnvName, EnvRef};
@@ -73,7 +74,7 @@ impl Command for DeployStatus {
                 host,
                 name(facts.current.as_ref()).into(),
                 name(facts.previous.as_ref()).into(),
-                facts.drift.len().into(),
+                (facts.drift.len() + carried::drifted(&facts)).into(),
                 Value::from(last.map(|last| last.txid.clone())).into(),
                 last.map_or(Cell::from(Value::Null), state),
                 last.map_or(Value::Null, |last| Value::from(Timestamp(last.at_ms))).into(),

@@ -9,6 +9,7 @@ use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::command::shell::version::VERSION;
 use crate::command::tkm::{find_store, install, key_of};
+use crate::deploy::carried::CarriedFile;
 use crate::deploy::record::Holder;
 use crate::deploy::wire::Ask;
 use crate::ops::deploy::halt::Halt;
@@ -33,6 +34,8 @@ pub(super) struct DeployTarget {
     hosts: Vec<(Host, Login)>,
     /// What the operator wants meanwhile.
     pub halt: Halt,
+    /// Env files and secrets that go with the release.
+    pub carried: Vec<CarriedFile>,
 }
 
 impl DeployTarget {
@@ -76,7 +79,15 @@ impl DeployTarget {
         }
         let program = Program::read(cx.host.program(), VERSION).map_err(|error: TkmError| Fault::from(error))?;
         Ok((
-            Self { env, store, program, variables: cx.host.variables().clone(), hosts: targets, halt: Halt::default() },
+            Self {
+                env,
+                store,
+                program,
+                variables: cx.host.variables().clone(),
+                hosts: targets,
+                halt: Halt::default(),
+                carried: Vec::new(),
+            },
             fresh,
         ))
     }
@@ -104,8 +115,8 @@ impl DeployTarget {
 
     /// What hosts are reached with.
     pub(super) fn reach(&self) -> Reach<'_> {
-        let Self { env, store, program, variables, halt, .. } = self;
-        Reach { store, variables, program, env, halt }
+        let Self { env, store, program, variables, halt, carried, .. } = self;
+        Reach { store, variables, program, env, halt, carried }
     }
 
     /// Reaches all of them; the faults of those that were not reached.

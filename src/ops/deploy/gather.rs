@@ -1,0 +1,162 @@
+//! Env files and secrets on the operator's machine, to be carried to hosts.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::carried::keys;
+use crate::base::environment::{EnvFileName, EnvName};
+use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::OrgName;
+use crate::config::document::Document;
+use crate::config::read;
+use crate::deploy::carried::{Carried, CarriedFile, Form, MAX_CARRIED};
+use crate::deploy::release::{ContentHash, EntryPath};
+use crate::disk;
+use crate::env::env_file;
+use crate::env::seal::{self, SealError, UnsealResult};
+use crate::env::secrets::{self, SecretStore};
+use crate::ops::secrets::default_identities;
+use crate::ops::service_keys;
+use crate::org::services;
+use crate::sys::file::FileError;
+use crate::sys::host::Host;
+use crate::sys::paths::Paths;
+
+/// Of what is gathered.
+pub struct Source<'a> {
+    /// Where everything is.
+    pub paths: &'a Paths,
+    /// The surroundings.
+    pub host: &'a dyn Host,
+    /// The organization.
+    pub org: &'a OrgName,
+    /// The environment.
+    pub env: &'a EnvName,
+    /// What is deployed of it.
+    pub document: &'a Document,
+    /// local.toml; none if there is none.
+    pub local: Option<&'a Document>,
+}
+
+/// What is carried, with remarks.
+#[derive(Default)]
+pub struct Gathered {
+    /// What there is.
+    pub files: Vec<CarriedFile>,
+    /// What is to be known of it.
+    pub notes: Vec<String>,
+}
+
+/// What this machine has: the secrets of the environment, and the env files that services name and that are here.
+///
+/// # Errors
+///
+/// Fails if a file is not one of settings or not safe, if sealed and open secrets differ, or if there is too much.
+pub fn gather(source: &Source) -> Result<Gathered, Fault> {
+    let mut gathered = Gathered::default();
+    source.secrets(&mut gathered)?;
+    for path in source.names() {
+        source.env_file(path, &mut gathered)?;
+    }
+    let size: usize = gathered.files.iter().map(|it| it.bytes.len()).sum();
+    if size > MAX_CARRIED {
+        let why = format!("env files and secrets of {} have more than {} KiB", source.env, MAX_CARRIED >> 10);
+        return Err(Fault::new(FaultKind::Preflight, why));
+    }
+    Ok(gathered)
+}
+
+impl Source<'_> {
+    fn secrets(&self, gathered: &mut Gathered) -> Result<(), Fault> {
+        let store = SecretStore::new(self.paths.org(self.org).join("secrets"));
+        let (path, sealed_path) = (store.file(self.env), store.sealed_path(self.env));
+        let plain = store.text(self.env)?;
+        gathered.notes.extend(plain.as_ref().and_then(|(_, notice)| notice.clone()));
+        let plain = plain.map(|(text, _)| Zeroizing::new(text));
+        let (text, bytes) = match (plain, sealed(&sealed_path)?) {
+            (None, None) => return Ok(()),
+            (plain, Some(bytes)) => (self.opened(&sealed_path, plain)?, Some(bytes)),
+            (Some(text), None) => {
+                let recipients = match seal::recipients(&self.paths.manifest(self.org)) {
+                    Err(SealError::NoRecipients { .. }) => Vec::new(),
+                    recipients => recipients?,
+                };
+                let sealed = (!recipients.is_empty()).then(|| seal::seal(&text, &recipients)).transpose()?;
+                (Some(text), sealed)
+            }
+        };
+        if let Some(text) = &text {
+            secrets::parse(&path, text)?;
+        }
+        let form = if bytes.is_some() { Form::Sealed } else { Form::Plain };
+        let of_text = || text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default();
+        gathered.files.push(CarriedFile {
+            what: Carried::Secrets,
+            form,
+            text: text.as_ref().map(|text| ContentHash::of(text.as_bytes())),
+            keys: text.as_ref().map(|text| keys(&path, text.as_bytes())).unwrap_or_default(),
+            bytes: Zeroizing::new(bytes.unwrap_or_else(of_text)),
+        });
+        Ok(())
+    }
+
+    /// The text of sealed secrets; none if no key here opens them.
+    fn opened(&self, path: &Path, plain: Option<Zeroizing<String>>) -> Result<Option<Zeroizing<String>>, Fault> {
+        match seal::try_unseal(path, &default_identities(self.paths, self.host)) {
+            UnsealResult::Unsealed(text) if plain.as_ref().is_some_and(|plain| **plain != text) => {
+                let why = format!("`{}` does not say the same as the file beside it", path.display());
+                Err(Fault::new(FaultKind::CheckFailed, why)
+                    .with_advice(format!("`secrets seal {}` seals what is not sealed", self.env)))
+            }
+            UnsealResult::Unsealed(text) => Ok(Some(Zeroizing::new(text))),
+            UnsealResult::ForOthers => Ok(None),
+            UnsealResult::Broken(error) => Err(error.into()),
+        }
+    }
+
+    /// The env files that services name by where they are from `TETRA_DIR`. One that is named from the root is the host's own.
+    fn names(&self) -> BTreeSet<EntryPath> {
+        let home = self.host.variable("HOME");
+        let definition = |name: &str| service_keys::definition(self.document, name, Path::new("/"), home);
+        let named = services::declared_services(self.document).into_iter();
+        let files = named.flat_map(|it| definition(&it.name).options.env_file.unwrap_or_default());
+        files.filter_map(|file| EntryPath::new(EnvFileName::of(&file).path).ok()).collect()
+    }
+
+    /// Where they are here: where relative paths of services begin, then in `TETRA_DIR`.
+    fn directories(&self) -> Vec<PathBuf> {
+        let home = self.host.variable("HOME");
+        let source = self.local.map(|local| service_keys::source_directory(local, self.paths, home));
+        source.into_iter().chain([self.paths.home().to_owned()]).collect()
+    }
+
+    fn env_file(&self, path: EntryPath, gathered: &mut Gathered) -> Result<(), Fault> {
+        let mut places = self.directories().into_iter().map(|dir| dir.join(path.as_str()));
+        let Some(file) = places.find(|file| file.is_file()) else { return Ok(()) };
+        let bytes = Zeroizing::new(disk::read(&file).map_err(FileError::io("read", &file))?);
+        let text = Zeroizing::new(read::decode(&file, bytes.to_vec())?);
+        env_file::variables(&file.display().to_string(), &text)?;
+        if SecretStore::mode(&file).is_some_and(|mode| mode & 0o077 != 0) {
+            let file = file.display();
+            gathered.notes.push(format!("{file} can be read by other users of this machine: `chmod 600 {file}`"));
+        }
+        gathered.files.push(CarriedFile {
+            what: Carried::EnvFile(path),
+            form: Form::Plain,
+            text: Some(ContentHash::of(&bytes)),
+            keys: keys(&file, &bytes),
+            bytes,
+        });
+        Ok(())
+    }
+}
+
+fn sealed(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    match disk::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError::io("read", path)(source).into()),
+    }
+}
