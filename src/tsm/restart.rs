@@ -28,7 +28,7 @@ use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::supervise::client::ControlCommand;
 use crate::supervise::limits::Limits;
-use crate::supervise::meta::{ExitStatus, Meta, ProcessState};
+use crate::supervise::meta::{ExitStatus, LastExit, Meta, ProcessState};
 use crate::sys::process;
 
 use rollout::RollingRestart;
@@ -202,25 +202,19 @@ impl Control<'_> {
 
     /// Waits for the new life of a process and watches its beginning.
     fn wait_for_next_run(&self, process: &Process, written: StderrOffset, starter: &mut StartDeps) -> RestartResult {
-        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + START_TIMEOUT;
-        let old = &process.meta.run_state;
-        self.wait_for_ack(process, ControlCommand::Restart)?;
-        let meta = self.wait_until(process, patience, |meta| is_next_run(meta, old.started_ms, &old.nonce))?;
         let name = || process.name.clone();
-        let lost = || ControlError::NoRecord { name: name(), why: "the process was deleted".to_owned() };
-        let meta = meta.ok_or_else(lost)?;
-        if !meta.run_state.start_error.is_empty() {
-            return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error });
+        self.wait_for_ack(process, ControlCommand::Restart)?;
+        let mut meta = self.run_after(process, &process.meta)?;
+        let mut seen = watch_run(process, &meta, starter);
+        let mut end = (seen == Readiness::Dead).then(|| self.end_of(process, &meta));
+        if end.iter().flatten().any(|exit| exit.origin.is_some()) {
+            // It had come up by itself when the order was read, and the order ended it.
+            meta = self.run_after(process, &meta)?;
+            seen = watch_run(process, &meta, starter);
+            end = (seen == Readiness::Dead).then(|| self.end_of(process, &meta));
         }
-        if meta.state == ProcessState::Stopped && meta.run_state.nonce == old.nonce {
-            return Err(RestartError::Stopped { name: name() });
-        }
-        let mut seen = match meta.state {
-            ProcessState::Online => wait_until_ready(&process.dir, &meta, starter),
-            _ => Readiness::Dead,
-        };
-        if seen == Readiness::Dead {
-            let how = self.end_of(process, &meta);
+        if let Some(end) = end {
+            let how = end.map_or(ExitStatus::Unknown, |exit| exit.status);
             if !how.is_success() || !may_end(&meta.run) {
                 let tail = start::tail(&process.err_log(), written);
                 return Err(RestartError::Died { name: name(), how, tail });
@@ -240,14 +234,39 @@ impl Control<'_> {
         })
     }
 
+    /// The life of a process after one that is known, once it runs.
+    fn run_after(&self, process: &Process, known: &Meta) -> Result<Meta, RestartError> {
+        let name = || process.name.clone();
+        let patience = Duration::from_millis(process.meta.run.kill_timeout_ms) + START_TIMEOUT;
+        let old = &known.run_state;
+        let meta = self.wait_until(process, patience, |meta| is_next_run(meta, old.started_ms, &old.nonce))?;
+        let lost = || ControlError::NoRecord { name: name(), why: "the process was deleted".to_owned() };
+        let meta = meta.ok_or_else(lost)?;
+        if !meta.run_state.start_error.is_empty() {
+            return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error });
+        }
+        if meta.state == ProcessState::Stopped && meta.run_state.nonce == old.nonce {
+            return Err(RestartError::Stopped { name: name() });
+        }
+        Ok(meta)
+    }
+
     /// How the life of `meta` ended, once that is written down.
-    fn end_of(&self, process: &Process, meta: &Meta) -> ExitStatus {
+    fn end_of(&self, process: &Process, meta: &Meta) -> Option<LastExit> {
         if let Some(exit) = meta.last_exit.as_ref().filter(|_| meta.state != ProcessState::Online) {
-            return exit.status;
+            return Some(exit.clone());
         }
         let ended = |now: &Meta| now.pid != meta.pid || now.run_state.nonce != meta.run_state.nonce;
         let now = self.wait_until(process, EXIT_RECORD_TIMEOUT, ended).ok().flatten();
-        now.and_then(|now| now.last_exit).map_or(ExitStatus::Unknown, |exit| exit.status)
+        now.and_then(|now| now.last_exit)
+    }
+}
+
+/// What is seen of a life as it begins.
+fn watch_run(process: &Process, meta: &Meta, starter: &mut StartDeps) -> Readiness {
+    match meta.state {
+        ProcessState::Online => wait_until_ready(&process.dir, meta, starter),
+        _ => Readiness::Dead,
     }
 }
 
