@@ -90,7 +90,7 @@ impl UnitStatus {
     #[must_use]
     pub fn of(context: &OpContext, unit: InstalledUnit) -> Self {
         let state = UnitState::ask(context, &unit);
-        let query = JournalQuery { unit: &unit.name, manager: unit.manager, lines: JOURNAL_LINES, since: None };
+        let query = JournalQuery { unit: &unit.name, manager: unit.manager, lines: Some(JOURNAL_LINES), since: None };
         Self {
             drop_ins: unit.drop_ins(),
             services: services(context, &unit),

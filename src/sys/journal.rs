@@ -31,10 +31,10 @@ pub struct JournalQuery<'a> {
     pub unit: &'a str,
     /// Whose it is.
     pub manager: Manager,
-    /// How many of the last ones.
-    pub lines: usize,
+    /// How many of the last ones; all if none.
+    pub lines: Option<usize>,
     /// None before; in the words of `journalctl`.
-    pub since: Option<&'a str>,
+    pub since: Option<String>,
 }
 
 /// The journal cannot be read.
@@ -43,6 +43,9 @@ pub enum JournalError {
     /// There is no `journalctl`.
     #[error("cannot run `journalctl`")]
     Missing(#[source] io::Error),
+    /// No moment that it knows.
+    #[error("invalid time `{0}`: expected 10m, 14:05, `2026-11-20 14:05`, `1 hour ago` or `today`")]
+    Time(String),
     /// It refuses; in its words.
     #[error("the journal cannot be read: {0}")]
     Refused(String),
@@ -51,7 +54,7 @@ pub enum JournalError {
 impl JournalQuery<'_> {
     fn arguments(&self, more: &[&str]) -> Vec<String> {
         let user: &[&str] = if self.manager == Manager::User { &["--user"] } else { &[] };
-        let lines = format!("--lines={}", self.lines);
+        let lines = format!("--lines={}", self.lines.map_or_else(|| "all".to_owned(), |lines| lines.to_string()));
         let fields = "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_PID";
         let fixed = ["--no-pager", "--output=json", fields, &lines, "--unit", self.unit];
         let since: Vec<String> = self.since.iter().map(|since| format!("--since={since}")).collect();
@@ -65,12 +68,16 @@ impl JournalQuery<'_> {
     ///
     /// Fails if the journal cannot be read by this user.
     pub fn read(&self, host: &dyn Host) -> Result<Vec<JournalLine>, JournalError> {
-        let arguments = self.arguments(&[]);
+        // From the end: with `--since` it would otherwise be the first lines of that time.
+        let arguments = self.arguments(&["--reverse"]);
         let call = Invocation { program: "journalctl".to_owned(), arguments, ..Invocation::default() };
         let done = host.run(&call).map_err(JournalError::Missing)?;
-        let lines: Vec<JournalLine> = String::from_utf8_lossy(&done.stdout).lines().filter_map(parse).collect();
+        let lines: Vec<JournalLine> = String::from_utf8_lossy(&done.stdout).lines().rev().filter_map(parse).collect();
         if done.exit_code != 0 {
             let said = String::from_utf8_lossy(&done.stderr);
+            if let Some(since) = self.since.as_ref().filter(|_| said.contains("Failed to parse timestamp")) {
+                return Err(JournalError::Time(since.clone()));
+            }
             let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
             return Err(JournalError::Refused(last.trim().to_owned()));
         }
@@ -81,7 +88,8 @@ impl JournalQuery<'_> {
         Ok(lines)
     }
 
-    /// The lines there are, and those that follow.
+    /// The lines there are, and those that follow. After `--since` it would end with the first lines of that time, so that a
+    /// query of both has to begin with the time of the first line that is wanted, and no number.
     ///
     /// # Errors
     ///

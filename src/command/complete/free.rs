@@ -129,7 +129,7 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("tsm import", "prefix", "a new name"),
     ("tsm ports set", "port", "a new number"),
     ("daemon install", "port", "a new number"),
-    ("daemon logs", "since", "a time in the words of journalctl"),
+    ("daemon logs", "since", "a time: 10m, 14:05, `1 hour ago`, today"),
     ("serve", "port", "a new number"),
     ("tsm scan-ports", "range", "any ports of the machine"),
     ("tsm nginx generate", "domain", "any domain of the operator's"),

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use super::UnitArgs;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::Timestamp;
+use crate::base::time_spec::TimeSpec;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::daemon::run::log;
@@ -27,12 +29,12 @@ const DEFAULT_LINES: usize = 50;
 #[derive(Debug, clap::Args)]
 pub struct Logs {
     /// How many of the last lines, and the environment of the unit, in any order
-    #[arg(value_name = "N|@ENV", num_args = 0..=2, if_not_given = format_args!("{DEFAULT_LINES} lines of the only unit that is installed"))]
+    #[arg(value_name = "N|@ENV", num_args = 0..=2, if_not_given = format_args!("{DEFAULT_LINES} lines, or all since --since, of the only unit that is installed"))]
     words: Vec<LogsWord>,
     /// Go on with what is written from now on
     #[arg(short, long)]
     follow: bool,
-    /// Only lines since then: `1 hour ago`, `2026-11-20 12:00`, `today`
+    /// Only lines since then: `10m`, `14:05`, `2026-11-20 12:00`, or in the words of journalctl: `1 hour ago`, `today`
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// A unit of your own user manager
@@ -76,18 +78,19 @@ impl Command for Logs {
             }
         }
         let unit = UnitArgs { env, user: self.user }.find(cx)?;
-        let query = JournalQuery {
-            unit: &unit.name,
-            manager: unit.manager,
-            lines: count.unwrap_or(DEFAULT_LINES),
-            since: self.since.as_deref(),
-        };
         let zone = cx.console.zone();
+        let since = self.since.map(|given| match given.parse::<TimeSpec>() {
+            Ok(moment) => in_seconds(moment.resolve(cx.host.now(), &zone)),
+            Err(_) => given,
+        });
+        let lines = count.or_else(|| since.is_none().then_some(DEFAULT_LINES));
+        let query = JournalQuery { unit: &unit.name, manager: unit.manager, lines, since };
         match query.read(cx.host) {
-            Ok(_) if self.follow => Ok(follow(&query, zone)?),
+            Ok(lines) if self.follow => Ok(follow(query, &lines, zone)?),
             Ok(lines) => Ok(rows(lines, &zone)),
-            Err(error) if self.since.is_none() => {
-                from_file(&unit, query.lines, Following::from(self.follow), &error, cx)
+            Err(error @ JournalError::Time(_)) => Err(Fault::usage(error.to_string())),
+            Err(error) if query.since.is_none() => {
+                from_file(&unit, lines.unwrap_or(DEFAULT_LINES), Following::from(self.follow), &error, cx)
             }
             Err(error) => Err(unreadable(&error, &unit)),
         }
@@ -114,7 +117,16 @@ fn rows(lines: Vec<JournalLine>, zone: &TimeZone) -> Report {
     Report::of(lines.iter().map(|line| row(line, zone)).collect::<Vec<_>>())
 }
 
-fn follow(query: &JournalQuery, zone: TimeZone) -> Result<Report, Fault> {
+/// A moment for journalctl.
+fn in_seconds(moment: Timestamp) -> String {
+    format!("@{}.{:03}", moment.0 / 1000, moment.0 % 1000)
+}
+
+/// `lines` are those there are.
+fn follow(mut query: JournalQuery, lines: &[JournalLine], zone: TimeZone) -> Result<Report, Fault> {
+    if query.since.is_some() && query.lines.take().is_some() {
+        query.since = lines.first().and_then(|line| line.time).map(in_seconds).or(query.since);
+    }
     let lines = query.follow().map_err(|error| Fault::new(FaultKind::Failed, error.to_string()))?;
     Ok(Report::of(RowStream::of(lines.map(move |line| Ok(row(&line, &zone).into())))))
 }

@@ -53,6 +53,19 @@ fn two_environments_run_beside_each_other_and_are_back_after_a_power_cut() {
     }
     assert_eq!(bed.root("ps -o user= -C tetra | sort -u").ok(), "root\ntetra\n");
     assert_eq!(json(&bed, "tsm daemon logs 3 @dev", "daemon-logs").as_array().map(Vec::len), Some(3));
+    // The last lines of a time, in either way to write it, and what follows them.
+    let last = bed.root("tsm daemon logs 2 @dev").ok();
+    for since in ["1h", "1 hour ago"] {
+        assert_eq!(bed.root(&format!("tsm daemon logs 2 @dev --since '{since}'")).ok(), last, "{since}");
+        let followed = bed.root(&format!("timeout 1 tsm daemon logs 2 -f @dev --since '{since}'")).code(124);
+        assert!(followed.ends_with(&last), "{since}: {followed}");
+    }
+    let refused = bed.root("tsm daemon logs @dev --since yester").code(2);
+    assert!(refused.contains("invalid time `yester`: expected 10m"), "{refused}");
+    // The directory of root is no place for the templates of an ordinary user.
+    let made =
+        bed.login("ann", "tetra setup && test -d ~/.local/share/tetra/templates && tsm daemon stop --user").code(3);
+    assert!(made.contains("`tsm daemon install @dev --user` installs one"), "{made}");
 
     bed.power_cut();
     for port in [4444, 4445] {
