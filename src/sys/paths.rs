@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::disk_space::is_writable;
 use super::host::Host;
 use crate::base::environment::EnvName;
 use crate::base::fault::UserFacingError;
 use crate::base::name::{OrgName, ProcessName, ServiceName};
 
-/// Where the templates are looked for before the operator's own data directory.
+/// Where the templates are, if the operator can write there, before their own data directory.
 const SOURCES: [&str; 2] = ["/root/src/devops/tetra", "/opt/tetra"];
 
 /// There is no home directory to keep anything in.
@@ -51,7 +52,8 @@ impl Paths {
         let home = set("TETRA_DIR").or_else(|| below(|base| Some(base.home_dir()))).ok_or(NoHomeDirectoryError)?;
         let config = below(|base| Some(base.config_dir())).ok_or(NoHomeDirectoryError)?;
         let state = below(directories::BaseDirs::state_dir).ok_or(NoHomeDirectoryError)?;
-        let usual = || SOURCES.iter().map(PathBuf::from).find(|path| path.is_dir());
+        // That of root is no place for a user who cannot write there: `setup` would fail at each of its files.
+        let usual = || SOURCES.iter().map(PathBuf::from).find(|path| is_writable(path));
         let source = set("TETRA_SRC")
             .or_else(usual)
             .or_else(|| below(|base| Some(base.data_dir())))

@@ -165,7 +165,7 @@ pub fn find_unit(host: &dyn Host, env: Option<&EnvName>, manager: Option<Manager
             _ => return Err(ambiguous(&meant)),
         }
     }
-    Err(not_installed(env, &all))
+    Err(not_installed(env, manager, &all))
 }
 
 fn ambiguous(units: &[&InstalledUnit]) -> Fault {
@@ -176,13 +176,14 @@ fn ambiguous(units: &[&InstalledUnit]) -> Fault {
         .with_advice(format!("say which one: `tsm daemon status @{}`", units[0].env))
 }
 
-fn not_installed(env: Option<&EnvName>, others: &[InstalledUnit]) -> Fault {
+fn not_installed(env: Option<&EnvName>, manager: Option<Manager>, others: &[InstalledUnit]) -> Fault {
+    let user = if manager == Some(Manager::User) { " --user" } else { "" };
     let Some(env) = env else {
         return Fault::new(FaultKind::CheckFailed, "no unit of tetra is installed")
-            .with_advice("`tsm daemon install @dev` installs one");
+            .with_advice(format!("`tsm daemon install @dev{user}` installs one"));
     };
     let names: Vec<&str> = others.iter().map(|unit| unit.name.as_str()).collect();
     let there = if names.is_empty() { String::new() } else { format!("; there is {}", names.join(", ")) };
     Fault::new(FaultKind::CheckFailed, format!("no unit of `@{env}` is installed{there}"))
-        .with_advice(format!("`tsm daemon install @{env}`"))
+        .with_advice(format!("`tsm daemon install @{env}{user}`"))
 }
