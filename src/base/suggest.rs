@@ -42,6 +42,12 @@ pub fn suggestion_score(given: &str, candidate: &str, care: Strictness) -> Optio
     near.then_some(score)
 }
 
+/// How many letters are missing, too many, other ones, or have changed places.
+#[must_use]
+pub fn letters_apart(given: &str, candidate: &str) -> usize {
+    strsim::osa_distance(given, candidate)
+}
+
 /// True if one letter is missing or too much, or two neighbours have changed places.
 #[must_use]
 pub fn is_typo(given: &str, candidate: &str) -> bool {

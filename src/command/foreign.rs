@@ -2,8 +2,13 @@
 //!
 //! A row may only lead to a command that does no more to the world than its word means; a test holds every row to that.
 
+mod arguments;
+
 use super::Effect;
 use crate::base::line;
+
+pub use arguments::list_advice;
+use arguments::{bounded, cores, filled, of_all};
 
 /// A verb of another program.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +47,8 @@ const fn verb(word: &'static str, of: &'static str, least: usize, effect: Effect
 
 const TRY_RESTART: Counterpart =
     Text("`tsm restart NAME` also starts a process that was stopped; `tsm list` shows which ones run");
+
+const STOPS: Counterpart = Text("`tsm stop NAME` stops a process and keeps what is known of it; `tsm list` shows them");
 
 /// All of them. Of rows with one word the first whose number of arguments fits counts.
 pub const VERBS: &[ForeignVerb] = &[
@@ -133,6 +140,10 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("tail", UNIX, 0, Read, Line("tsm logs {}")),
     verb("run", UNIX, 0, Write, Line("tsm start {}")),
     verb("nohup", UNIX, 0, Write, Line("tsm start {}")),
+    verb("shutdown", UNIX, 1, Destroy, Line("tsm stop {}")),
+    verb("shutdown", UNIX, 0, Destroy, STOPS),
+    verb("halt", UNIX, 1, Destroy, Line("tsm stop {}")),
+    verb("halt", UNIX, 0, Destroy, STOPS),
     verb("killall", UNIX, 0, Destroy, Line("tsm stop {}")),
     verb("pkill", UNIX, 0, Destroy, Line("tsm stop {}")),
     verb("netstat", UNIX, 0, Read, Line("tsm ports")),
@@ -285,12 +296,12 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
     let found = rows.find(|verb| verb.word == *first && rest.len() >= verb.least)?;
     Some(match found.here {
         Line(template) => {
-            let line = filled(template, rest);
             // Its options are put into ours as well.
             let command = template.strip_prefix("tsm ").and_then(|line| line.strip_suffix(" {}"));
-            let line = command
-                .and_then(|command| translated(command, rest))
-                .map_or(line, |words| filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>()));
+            let words = command.and_then(|command| translated(command, rest));
+            let words = words.unwrap_or_else(|| rest.iter().map(|&word| word.to_owned()).collect());
+            let words = if template.starts_with("tsm logs ") && found.effect == Read { of_all(&words) } else { words };
+            let line = filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>());
             format!("`{line}` does what `{first}` does in {}", found.of)
         }
         Text(text) => text.to_owned(),
@@ -339,6 +350,7 @@ pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
         }
     }
     let line = translated(command, &kept).unwrap_or_else(|| kept.iter().map(|&word| word.to_owned()).collect());
+    let line = if command == "logs" { of_all(&line) } else { line };
     let line = line::join(&line);
     let mut said = format!("`{}` is that command here", bounded(format!("{name} {line}").trim_end()));
     for text in texts {
@@ -368,27 +380,4 @@ fn translated(command: &str, words: &[&str]) -> Option<Vec<String>> {
         found.extend(template.split(' ').filter(|part| !part.is_empty()).map(|part| part.replace("{}", &value)));
     }
     changed.then_some(found)
-}
-
-/// How many processors there are: what `-i max` means.
-fn cores() -> String {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
-}
-
-fn filled(template: &str, words: &[&str]) -> String {
-    let mut line = template.replace("{}", &line::join(words));
-    for (at, place) in ["{1}", "{2}"].into_iter().enumerate() {
-        let word = words.get(at).map_or(if at == 0 { "SIGNAL" } else { "NAME" }.to_owned(), |word| line::join([word]));
-        line = line.replace(place, &word);
-    }
-    bounded(line.trim_end())
-}
-
-/// The line, cut if it is very long.
-fn bounded(line: &str) -> String {
-    const MOST: usize = 300;
-    match line.char_indices().nth(MOST) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.to_owned(),
-    }
 }

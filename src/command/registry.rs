@@ -278,7 +278,7 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
             let verb_of = |name: &'static str| name.strip_prefix(group)?.strip_prefix(' ');
             let verbs =
                 commands_of(group).flat_map(|entry| names(entry).filter_map(verb_of).map(|verb| (verb, entry.effect)));
-            (format!("{group} {verb}"), closest(verb, verbs).map(|verb| format!("{group} {verb}")))
+            (format!("{group} {verb}"), closest(verb, verbs, Effect::Read).map(|verb| format!("{group} {verb}")))
         }
         CommandMatch::Command(..) | CommandMatch::Nothing => {
             let first = words.first().copied().unwrap_or_default();
@@ -301,37 +301,53 @@ fn of_another_program(words: &[&str]) -> Option<Fault> {
     let plain = words.strip_prefix(&["tsm"]).unwrap_or(words);
     let first = plain.first()?;
     let advice = match foreign::after_program(plain) {
-        Some((of, rest)) => Some(foreign::program_verb_advice(of, &rest).unwrap_or_else(|| {
-            let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
-            match resolve(&ours) {
-                CommandMatch::Command(found, count) => foreign::same_verb_advice(found.name, &ours[count..]),
-                _ => "`tsm` lists the commands for processes".to_owned(),
-            }
-        })),
-        None => foreign::verb_advice(plain),
+        Some((of, rest)) => {
+            Some(foreign::list_advice(&rest).or_else(|| foreign::program_verb_advice(of, &rest)).unwrap_or_else(|| {
+                let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
+                match resolve(&ours) {
+                    CommandMatch::Command(found, count) => foreign::same_verb_advice(found.name, &ours[count..]),
+                    _ => "`tsm` lists the commands for processes".to_owned(),
+                }
+            }))
+        }
+        None => foreign::list_advice(plain).or_else(|| foreign::verb_advice(plain)),
     };
     let given = if plain.len() < words.len() { format!("tsm {first}") } else { (*first).to_owned() };
     advice.map(|advice| Fault::usage(format!("unknown command `{given}`")).with_advice(advice))
 }
 
 /// The name that was most likely meant. The more a command does, the surer that must be: what is advised is typed without much
-/// thought. Of names that are equally near the one that does least is taken.
-fn closest(given: &str, candidates: impl Iterator<Item = (&'static str, Effect)>) -> Option<&'static str> {
-    let chances = candidates.filter_map(|(name, effect)| {
-        let care = match effect {
+/// thought, and `least` is how much is taken for granted. One that does more than another is not meant if that one is as near, nor is one if another that does no more is nearer.
+fn closest(
+    given: &str,
+    candidates: impl Iterator<Item = (&'static str, Effect)>,
+    least: Effect,
+) -> Option<&'static str> {
+    /// What is further away was not meant by a slip.
+    const SLIPS: usize = 2;
+    let all: Vec<_> = candidates.map(|(name, effect)| (name, effect, suggest::letters_apart(given, name))).collect();
+    let near: Vec<_> = all.iter().filter(|(.., apart)| *apart <= SLIPS).collect();
+    let chances = all.iter().filter_map(|&(name, effect, apart)| {
+        let care = match effect.max(least) {
             Effect::Read => Strictness::Lenient,
             Effect::Write => Strictness::Normal,
             Effect::Destroy => Strictness::Strict,
         };
-        Some((suggest::suggestion_score(given, name, care)?, effect, name))
+        let score = suggest::suggestion_score(given, name, care)?;
+        let is_better = |other: &&&(&str, Effect, usize)| {
+            (other.1 < effect && other.2 <= apart) || (other.1 <= effect && other.2 < apart && !name.starts_with(given))
+        };
+        near.iter().find(is_better).is_none().then_some((score, effect, name))
     });
     chances.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))).map(|(_, _, name)| name)
 }
 
 /// A command near to one that was given without its group, or with a slip in its first word.
 fn suggest_command(first: &str, second: Option<&str>) -> Option<String> {
-    let is_verb = |entry: &&CommandSpec| entry.name.split_once(' ').is_some_and(|(_, verb)| verb == first);
-    if let Some(entry) = COMMANDS.iter().find(is_verb) {
+    // What destroys something is not named by the last of its words alone.
+    let is_deep = |entry: &CommandSpec| entry.effect == Effect::Destroy && entry.name.split(' ').count() > 2;
+    let is_verb = |entry: &&CommandSpec| entry.name.ends_with(&format!(" {first}")) && !is_deep(entry);
+    if let Some(entry) = COMMANDS.iter().filter(is_verb).min_by_key(|entry| entry.effect) {
         return Some(entry.name.to_owned());
     }
     let least = |first: &str| {
@@ -342,12 +358,13 @@ fn suggest_command(first: &str, second: Option<&str>) -> Option<String> {
     // A wrong guess at what ends the session has a cost.
     let care = |first: &'static str| if first == "exit" { Effect::Destroy } else { least(first) };
     let firsts = firsts.map(|first| (first, care(first)));
+    let verbs = COMMANDS.iter().filter(|entry| !is_deep(entry));
+    let verbs = verbs.filter_map(|entry| Some((entry.name.rsplit_once(' ')?.1, entry.effect)));
     // A verb without its group is a guess already.
-    let verbs = COMMANDS.iter();
-    let verbs = verbs.filter_map(|entry| Some((entry.name.split_once(' ')?.1, entry.effect.max(Effect::Write))));
-    let near = closest(first, firsts.chain(verbs))?;
+    let near = closest(first, firsts.chain(verbs), Effect::Write)?;
     let stands_alone = COMMANDS.iter().flat_map(names).any(|name| name.split(' ').next() == Some(near));
-    if let Some(verb) = COMMANDS.iter().find(|entry| !stands_alone && entry.name.ends_with(&format!(" {near}"))) {
+    let is_near = |entry: &&CommandSpec| !stands_alone && entry.name.ends_with(&format!(" {near}"));
+    if let Some(verb) = COMMANDS.iter().filter(is_near).min_by_key(|entry| entry.effect) {
         return Some(verb.name.to_owned());
     }
     let both = second.map(|second| format!("{near} {second}"));
@@ -364,6 +381,8 @@ fn names(entry: &'static CommandSpec) -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn advice(line: &str) -> String {
@@ -388,6 +407,54 @@ mod tests {
     #[test]
     fn a_variable_of_a_shell_leads_to_what_is_chosen_here() {
         assert!(advice("export TETRA_ORG=x").contains("`use ORG`"), "{}", advice("export TETRA_ORG=x"));
+    }
+
+    /// Slips of a letter in every verb, and of two that are left out or have changed places.
+    #[test]
+    fn a_slip_never_leads_to_more_than_the_verb() {
+        let effect = |name: &str| COMMANDS.iter().find(|entry| names(entry).any(|it| it == name)).map(|it| it.effect);
+        let (mut looked_at, mut more) = (0, BTreeSet::new());
+        for entry in COMMANDS {
+            let Some((group, verb)) = entry.name.rsplit_once(' ') else { continue };
+            let once = edits(verb, "s");
+            let twice: BTreeSet<String> = edits(verb, "").iter().flat_map(|edit| edits(edit, "")).collect();
+            for typed in once.iter().chain(twice.iter().step_by(11)).filter(|typed| !typed.is_empty()) {
+                for line in [format!("{group} {typed}"), typed.clone()] {
+                    let words: Vec<&str> = line.split(' ').collect();
+                    if matches!(resolve(&words), CommandMatch::Command(..)) {
+                        continue;
+                    }
+                    let said = advice(&line);
+                    let Some(leads) = said.strip_prefix("did you mean `").and_then(|it| it.strip_suffix("`?")) else {
+                        continue;
+                    };
+                    looked_at += 1;
+                    let Some(does) = effect(leads) else { continue };
+                    let meant = leads.rsplit(' ').next().expect("a word");
+                    let nearer = suggest::letters_apart(typed, meant) < suggest::letters_apart(typed, verb);
+                    let is_slip = nearer && (does < Effect::Destroy || suggest::is_typo(typed, meant));
+                    // The same verb without its group is a command of its own.
+                    if does > entry.effect && !is_slip && meant != verb {
+                        more.insert(format!("`{line}`, which was `{}`: {said}", entry.name));
+                    }
+                }
+            }
+        }
+        assert!(more.is_empty(), "{more:#?}");
+        assert!(looked_at > 1000, "{looked_at}");
+    }
+
+    /// The word with a letter less, two letters changed, a letter more, and another letter.
+    fn edits(word: &str, letters: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for at in 0..=word.len() {
+            let (begin, end) = word.split_at(at);
+            found.extend(end.get(1..).map(|end| format!("{begin}{end}")));
+            found.extend(end.get(2..).map(|rest| format!("{begin}{}{}{rest}", &end[1..2], &end[..1])));
+            found.extend(letters.chars().map(|letter| format!("{begin}{letter}{end}")));
+            found.extend(letters.chars().filter_map(|letter| Some(format!("{begin}{letter}{}", end.get(1..)?))));
+        }
+        found
     }
 
     #[test]

@@ -85,6 +85,12 @@ fn is_likely(name: &str, next: &str) -> bool {
 /// True for a file in which another process manager lists what it runs.
 #[must_use]
 pub fn is_list(path: &Path) -> bool {
+    has_name_of_list(path) && path.is_file()
+}
+
+/// True if its name is that of such a file.
+#[must_use]
+pub fn has_name_of_list(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let of_pm2 = ["ecosystem", "pm2", "process", "processes"];
     let stem = name.split('.').next().unwrap_or_default();
@@ -95,7 +101,7 @@ pub fn is_list(path: &Path) -> bool {
     let compose = name.contains("compose") && (name.ends_with(".yaml") || name.ends_with(".yml"));
     let others =
         name.ends_with(".service") || name == "Procfile" || name.starts_with("Procfile.") || name == "supervisord.conf";
-    path.is_file() && (of_pm2.contains(&stem) && (js || data) || compose || others)
+    of_pm2.contains(&stem) && (js || data) || compose || others
 }
 
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! What is put behind a command of tetra for what was typed behind that of another program.
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::base::line;
+use crate::command::tsm::logs::Logs;
+use crate::tsm::pm2;
+
+/// What to do with a file in which PM2 lists what it runs; none if the line names none. `words` are those after `pm2`.
+#[must_use]
+pub fn list_advice(words: &[&str]) -> Option<String> {
+    const STARTS: [&str; 4] = ["start", "restart", "reload", "gracefulReload"];
+    let (verb, rest) = words.split_first()?;
+    let file = rest.iter().find(|word| pm2::has_name_of_list(Path::new(word)))?;
+    if !STARTS.contains(verb) && !verb.starts_with("startOr") {
+        let ends = ["stop", "delete", "del", "kill"].contains(verb);
+        return ends.then(|| "a file is not a name here; `tsm list` shows the names of what runs".to_owned());
+    }
+    let only = rest.windows(2).find(|pair| pair[0] == "--only").map(|pair| pair[1]);
+    let only = only.or_else(|| rest.iter().find_map(|word| word.strip_prefix("--only=")));
+    let line = line::join(["tsm", "import", file].into_iter().chain(only.into_iter().flat_map(|it| ["--only", it])));
+    Some(format!("`{}` makes services of it, and `tsm up NAME` starts one of them", bounded(&line)))
+}
+
+/// The arguments of `tsm logs`, with all processes if they name none.
+pub(super) fn of_all(words: &[String]) -> Vec<String> {
+    let command = Logs::augment_args(clap::Command::new("logs"));
+    let takes_value = |word: &str| {
+        command.get_opts().filter(|option| option.get_action().takes_values()).any(|option| {
+            let is_short = option.get_short().is_some_and(|short| !word.starts_with("--") && word.ends_with(short));
+            let mut longs = option.get_long_and_visible_aliases().into_iter().flatten();
+            is_short || longs.any(|long| word.strip_prefix("--") == Some(long))
+        })
+    };
+    let is_name = |at: usize| {
+        let is_value = at > 0 && words[at - 1].starts_with('-') && takes_value(&words[at - 1]);
+        !words[at].starts_with('-') && !is_value
+    };
+    let all = (!(0..words.len()).any(is_name)).then(|| "*".to_owned());
+    words.iter().cloned().chain(all).collect()
+}
+
+/// How many processors there are: what `-i max` means.
+pub(super) fn cores() -> String {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
+}
+
+pub(super) fn filled(template: &str, words: &[&str]) -> String {
+    let mut line = template.replace("{}", &line::join(words));
+    for (at, place) in ["{1}", "{2}"].into_iter().enumerate() {
+        let word = words.get(at).map_or(if at == 0 { "SIGNAL" } else { "NAME" }.to_owned(), |word| line::join([word]));
+        line = line.replace(place, &word);
+    }
+    bounded(line.trim_end())
+}
+
+/// The line, cut if it is very long.
+pub(super) fn bounded(line: &str) -> String {
+    const MOST: usize = 300;
+    match line.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}
