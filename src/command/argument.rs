@@ -60,6 +60,8 @@ texts! {
     SecretName;
     /// `KEY=VALUE` with a key of `local.toml`; completed with those of the active organization.
     TomlAssignment;
+    /// A service of `local.toml`; completed with those of the active organization.
+    DeclaredService;
     /// The name of a variable; completed with those of the env files here.
     VariableName;
     /// A table of `tetra.toml`; completed with those of the file here.

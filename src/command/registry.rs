@@ -158,6 +158,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     spec::<tkm::log::Log>(),
     spec::<tkm::deploy_list::DeployList>(),
     spec::<tkm::deploy_env::DeployEnv>(),
+    spec::<tkm::deploy_service::DeployService>(),
     spec::<daemon::run::Run>(),
     spec::<daemon::sweep::Sweep>(),
     spec::<own::use_cmd::Use>(),

@@ -60,6 +60,11 @@ pub enum Ask {
     },
     /// Builds the release, and finds out what applying it would do.
     Stage,
+    /// The same, and fails if anything but one service would change.
+    StageOnly {
+        /// Which.
+        service: String,
+    },
     /// From now on the host puts the old release back by itself, unless the deploy is committed in time.
     Arm {
         /// How long it waits.

@@ -345,7 +345,7 @@ mod tests {
                 NameKind::Id | NameKind::Pid => "7",
                 NameKind::Port => "7000",
                 NameKind::Env => "prod",
-                NameKind::TomlKey => "resources.memory_max",
+                NameKind::TomlKey => "services.web.memory_max",
                 _ => "web",
             };
             vec![name.to_owned()]
@@ -541,8 +541,9 @@ mod tests {
         assert_eq!(shown("set rc o"), ["on", "off"]);
         assert_eq!(shown("set history-size "), ["20000"]);
         assert_eq!(shown("set history-size 5"), ["<VALUE>"]);
-        assert_eq!(shown("org promote @prod --set res"), ["resources.memory_max="]);
-        assert_eq!(shown("org explain @prod res"), ["resources.memory_max"]);
+        assert_eq!(shown("org promote @prod --set ser"), ["services.web.memory_max="]);
+        assert_eq!(shown("org explain @prod ser"), ["services.web.memory_max"]);
+        assert_eq!(shown("tkm deploy service @prod w"), ["web"]);
         assert_eq!(shown("help exit-"), ["exit-codes"]);
         assert!(shown("tsm help guar").contains(&"guard".to_owned()));
     }

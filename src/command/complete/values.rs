@@ -1,6 +1,7 @@
 //! The values of an argument, by its type.
 
 use std::any::TypeId;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Arg;
@@ -12,9 +13,9 @@ use crate::base::environment::EnvName;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
 use crate::command::argument::{
-    AbbreviationDefinition, AliasDefinition, ContextWord, DirectoryPath, EnvSource, FilePath, PortName, PortRangeWord,
-    ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord, StackName, StartWord,
-    TomlAssignment, TomlTable, UsedPort, UserName, VariableName, VersionId,
+    AbbreviationDefinition, AliasDefinition, ContextWord, DeclaredService, DirectoryPath, EnvSource, FilePath,
+    PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord,
+    StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName, VariableName, VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
@@ -86,6 +87,7 @@ const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<VariableName>, |typed, live| listed(typed, live, NameKind::Variable)),
     (TypeId::of::<KeyPath>, |typed, live| listed(typed, live, NameKind::TomlKey)),
     (TypeId::of::<TomlAssignment>, assignments),
+    (TypeId::of::<DeclaredService>, declared_services),
     (TypeId::of::<TomlTable>, |typed, live| listed(typed, live, NameKind::TomlTable)),
     (TypeId::of::<LogsWord>, |typed, live| choose(typed, at_environments(live))),
     (TypeId::of::<ContextWord>, context),
@@ -253,6 +255,14 @@ pub(super) fn at_environments(live: &dyn CandidateSource) -> Vec<(String, String
 }
 
 /// The names of a kind that is read with its descriptions.
+/// The services of `local.toml`: the second part of `services.web.command`.
+fn declared_services(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let keys = live.described(NameKind::TomlKey);
+    let name = |(key, _): &(String, String)| Some(key.strip_prefix("services.")?.split('.').next()?.to_owned());
+    let names: BTreeSet<String> = keys.iter().filter_map(name).collect();
+    choose(typed, names.into_iter().map(|name| (name, String::new())).collect())
+}
+
 fn listed(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
     choose(typed, live.described(kind))
 }

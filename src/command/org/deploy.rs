@@ -67,8 +67,16 @@ impl Command for Deploy {
     }
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        prepare(cx, self.env.as_ref(), self.options, &self.plan_files)
+        prepare(cx, &Named { env: self.env.as_ref(), service: None }, self.options, &self.plan_files)
     }
+}
+
+/// What is deployed, by its names.
+pub(in crate::command) struct Named<'a> {
+    /// The environment; the chosen one if it is not named.
+    pub(in crate::command) env: Option<&'a EnvName>,
+    /// The one service that may change; none if all may.
+    pub(in crate::command) service: Option<&'a str>,
 }
 
 /// A deploy of an environment: also what `tkm deploy` does.
@@ -78,7 +86,7 @@ impl Command for Deploy {
 /// Fails if the environment cannot be promoted, or a host is not reached; nothing was changed then.
 pub(in crate::command) fn prepare(
     cx: &mut Cx,
-    named: Option<&EnvName>,
+    wanted: &Named,
     mut options: DeployOptions,
     plan_files: &PlanFiles,
 ) -> Result<Prepared, Fault> {
@@ -86,7 +94,7 @@ pub(in crate::command) fn prepare(
     let store = OrgStore::open(cx.paths, &org)?;
     let given = plan_files.source(cx)?;
     let planned = given.as_ref().map(PlanFile::env).transpose()?;
-    let named = named.or(planned.as_ref().map(|it| &it.env));
+    let named = wanted.env.or(planned.as_ref().map(|it| &it.env));
     let environments = affected_envs(cx, named)?;
     let env = environment(cx, named)?;
     let target = EnvRef { org: Some(org.clone()), env: env.clone() };
@@ -107,6 +115,7 @@ pub(in crate::command) fn prepare(
     // What a plan was made of is not made anew.
     let build = if options.plan || given.is_some() { Build::Omitted } else { Build::Run };
     let application = application::made(cx, &store, &text, build, &mut notes)?;
+    target.only = wanted.service.map(|name| carried::declared_service(&env, &text, name)).transpose()?;
     target.carried = carried::gathered(cx, &store, &env, &text, &mut notes)?;
     let documents = vec![Document { path, bytes: text.into_bytes() }];
     let payload = Payload::collect(Sources { org, env, at, documents, application })?;

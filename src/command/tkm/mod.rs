@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod deploy_env;
 pub mod deploy_list;
+pub mod deploy_service;
 pub mod generate;
 pub mod host_add;
 pub mod host_import;

@@ -98,7 +98,8 @@ impl<'a> HostSession<'a> {
                 let bytes = Zeroizing::new(bytes.to_vec());
                 self.carry(&place, Arrived { what, form, sha256, bytes })
             }
-            Ask::Stage => self.stage(&place),
+            Ask::Stage => self.stage(&place, None),
+            Ask::StageOnly { service } => self.stage(&place, Some(&service)),
             Ask::Arm { seconds } => self.arm(&place, seconds),
             Ask::Switch => self.switch(&place, on_progress),
             Ask::Health => Ok(Said::Health(health::look(&place, &self.expect(State::Applied)?.lives)?)),
@@ -208,8 +209,8 @@ impl<'a> HostSession<'a> {
         Ok(Said::Done)
     }
 
-    fn stage(&mut self, place: &Place) -> Result<Said, Fault> {
-        let stage = |deploy: &Deploy| preflight::stage(place, &deploy.manifest, &deploy.carried);
+    fn stage(&mut self, place: &Place, only: Option<&str>) -> Result<Said, Fault> {
+        let stage = |deploy: &Deploy| preflight::stage(place, &deploy.manifest, &deploy.carried, only);
         let staged = self.expect(State::Staging).and_then(stage);
         let changes = self.or_give_up(place, staged)?;
         self.step(place, Event::Advance(State::Staged))?;
@@ -358,7 +359,10 @@ fn commit(place: &Place, txid: &str) -> Result<Said, Fault> {
     files.end_reserve();
     files.forget_all_kept();
     let releases = place.releases();
-    if let record::Before::Release(before) = &record.before {
+    // One that holds the same is not what a rollback is for: only env files or secrets changed.
+    if let record::Before::Release(before) = &record.before
+        && before.content8() != record.rid.content8()
+    {
         releases.set_previous(before, txid)?;
     }
     let mut committed: Vec<Record> = files.records()?;

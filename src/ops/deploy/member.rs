@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::halt::{Halt, Will};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::ServiceName;
 use crate::base::time::Timestamp;
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
@@ -51,6 +52,8 @@ pub struct Reach<'a> {
     pub halt: &'a Halt,
     /// Env files and secrets that go with the release.
     pub carried: &'a [CarriedFile],
+    /// The one service that may change.
+    pub only: Option<&'a ServiceName>,
 }
 
 impl Reach<'_> {

@@ -57,7 +57,12 @@ pub(super) fn is_full(place: &Place) -> bool {
 /// # Errors
 ///
 /// Fails if contents are missing, or the environment cannot be applied here.
-pub(super) fn stage(place: &Place, manifest: &Manifest, carried: &[CarriedFile]) -> Result<Vec<String>, Fault> {
+pub(super) fn stage(
+    place: &Place,
+    manifest: &Manifest,
+    carried: &[CarriedFile],
+    only: Option<&str>,
+) -> Result<Vec<String>, Fault> {
     place.releases().build(manifest)?;
     let file = place.file_of(manifest.rid());
     let incoming = carried::compare(place, carried)?;
@@ -69,6 +74,7 @@ pub(super) fn stage(place: &Place, manifest: &Manifest, carried: &[CarriedFile])
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));
     }
+    only.map_or(Ok(()), |only| check_only(&plan, only))?;
     check_env_files(place, &plan)?;
     carried::check(place, carried, &plan)?;
     check_ports(place, &plan)?;
@@ -78,6 +84,16 @@ pub(super) fn stage(place: &Place, manifest: &Manifest, carried: &[CarriedFile])
     lines.extend(unit_note::of(place, manifest.rid()));
     lines.extend(plan.services.iter().flat_map(|it| it.notes.iter().map(|note| format!("{}: {note}", it.name))));
     Ok(lines)
+}
+
+/// Another service than the one that is meant would change.
+fn check_only(plan: &ApplyPlan, only: &str) -> Result<(), Fault> {
+    let other = plan.services.iter().find(|service| service.name.as_str() != only && !service.is_done());
+    other.map_or(Ok(()), |other| {
+        let why = format!("not only {only} would change: {}", line(other));
+        Err(Fault::new(FaultKind::Preflight, why)
+            .with_advice(format!("`org deploy @{}` deploys all of it; nothing was changed", plan.env.env)))
+    })
 }
 
 /// An env file that a service is to have, and that nothing brings here.

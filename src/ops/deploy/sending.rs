@@ -27,7 +27,8 @@ impl Member {
         for file in reach.carried {
             self.carry(file, say)?;
         }
-        match self.ask(&Ask::Stage, &[], say)? {
+        let stage = reach.only.map_or(Ask::Stage, |only| Ask::StageOnly { service: only.to_string() });
+        match self.ask(&stage, &[], say)? {
             Said::Changes(changes) => self.changes = changes,
             _ => return Err(self.unexpected()),
         }

@@ -273,3 +273,37 @@ fn sealed_secrets_are_sealed_on_the_host_too() {
     assert!(!host.secrets("dev.env").exists());
     eventually("it has the new one", || host.variable("web", "API_KEY").is_some_and(|it| it.1 == "two"));
 }
+
+#[test]
+fn one_service_alone_changes_or_nothing_does() {
+    let Some(mut site) = Site::with_services("one_service_alone_changes_or_nothing_does", "dev") else { return };
+    site.deploy("").done();
+    let other = site.hosts[0].variable("other", "API_KEY").expect("it runs").0;
+    let service =
+        |site: &mut Site, name: &str| site.world.run(&format!("tkm deploy service dev {name} --min-healthy-time 0s"));
+    let said = service(&mut site, "wbe").failed(5);
+    assert!(said.contains("`wbe` is not a service of dev") && said.contains("its services are: web, other"), "{said}");
+
+    site.color("blue");
+    site.services(&SERVICES.replace("'one'", "'two'"));
+    let said = service(&mut site, "other").failed(13);
+    assert!(said.contains("not only other would change: web: changed, restarts web"), "{said}");
+    site.hosts[0].runs("one");
+    site.hosts[0].has("one", "red");
+    service(&mut site, "web").done();
+    site.hosts[0].runs("two");
+    site.hosts[0].has("one", "blue");
+
+    // All of them have the secrets.
+    site.secret("two");
+    let said = service(&mut site, "web").failed(13);
+    assert!(said.contains("not only web would change: other: unchanged, restarts other (secrets)"), "{said}");
+    assert_eq!(site.hosts[0].variable("other", "API_KEY"), Some((other, "one".to_owned())));
+
+    // What changed env files or secrets alone is not what a rollback is for.
+    service(&mut site, "").done();
+    site.hosts[0].has("two", "blue");
+    site.world.run("org deploy rollback --env @dev --min-healthy-time 0s").done();
+    site.hosts[0].runs("one");
+    site.hosts[0].has("two", "blue");
+}

@@ -6,6 +6,8 @@ use super::fresh::Fresh;
 use super::target::DeployTarget;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::ServiceName;
+use crate::base::suggest::closest_match;
 use crate::command::Cx;
 use crate::config::document::Document;
 use crate::deploy::carried::{CarriedFile, CarriedState};
@@ -14,6 +16,7 @@ use crate::deploy::wire::Facts;
 use crate::ops::deploy::gather::{self, Gathered, Source};
 use crate::ops::deploy::member::Member;
 use crate::org::error::OrgError;
+use crate::org::services;
 use crate::org::store::{OrgStore, local_env};
 
 /// What this machine has of them for the promoted text of an environment.
@@ -38,6 +41,24 @@ pub(super) fn gathered(
     let Gathered { files, notes: found } = gather::gather(&source)?;
     notes.extend(found);
     Ok(files)
+}
+
+/// A service that the promoted text of an environment declares.
+///
+/// # Errors
+///
+/// Fails for another, with those that there are.
+pub(super) fn declared_service(env: &EnvName, text: &str, name: &str) -> Result<ServiceName, Fault> {
+    let known = Document::parse(env.as_str(), text).map(|document| services::declared_services(&document));
+    let known: Vec<String> = known.unwrap_or_default().into_iter().map(|it| it.name).collect();
+    let found = known.iter().find(|known| *known == name).and_then(|name| name.parse().ok());
+    found.ok_or_else(|| {
+        let advice = match closest_match(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its services are: {}", known.join(", ")),
+        };
+        Fault::new(FaultKind::NotFound, format!("`{name}` is not a service of {env}")).with_advice(advice)
+    })
 }
 
 fn state<'a>(facts: &'a Facts, file: &CarriedFile) -> Option<&'a CarriedState> {

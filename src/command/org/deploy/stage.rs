@@ -92,6 +92,9 @@ impl DeployStage {
         }
         notes.extend(fresh.notes());
         notes.extend(carried::fresh_remarks(&target, &fresh));
+        notes.extend(
+            target.only.iter().map(|only| format!("a host refuses it if another service than {only} would change")),
+        );
         let ChosenRollout { rollout, origins } = match &given {
             Some(plan) => ChosenRollout { rollout: plan.rollout()?, origins: "as planned".to_owned() },
             None => options.rollout(&manifest, &target.env.env, fleet.members().count() + fresh.len())?,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::progress::Progress;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::ServiceName;
 use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::command::shell::version::VERSION;
@@ -36,6 +37,8 @@ pub(super) struct DeployTarget {
     pub halt: Halt,
     /// Env files and secrets that go with the release.
     pub carried: Vec<CarriedFile>,
+    /// The one service that may change.
+    pub only: Option<ServiceName>,
 }
 
 impl DeployTarget {
@@ -87,6 +90,7 @@ impl DeployTarget {
                 hosts: targets,
                 halt: Halt::default(),
                 carried: Vec::new(),
+                only: None,
             },
             fresh,
         ))
@@ -115,8 +119,8 @@ impl DeployTarget {
 
     /// What hosts are reached with.
     pub(super) fn reach(&self) -> Reach<'_> {
-        let Self { env, store, program, variables, halt, carried, .. } = self;
-        Reach { store, variables, program, env, halt, carried }
+        let Self { env, store, program, variables, halt, carried, only, .. } = self;
+        Reach { store, variables, program, env, halt, carried, only: only.as_ref() }
     }
 
     /// Reaches all of them; the faults of those that were not reached.
