@@ -328,6 +328,7 @@ mod tests {
             by: "ann@laptop".to_owned(),
             state: State::New,
             before: Before::Absent,
+            ran: Vec::new(),
             at_ms: 1,
             why: None,
             carried: Vec::new(),

@@ -52,6 +52,9 @@ pub struct Record {
     pub state: State,
     /// What is put back.
     pub before: Before,
+    /// The processes of the environment that ran then.
+    #[serde(default)]
+    pub ran: Vec<String>,
     /// When the state began, in milliseconds since 1970.
     pub at_ms: u64,
     /// Why it did not stay, if it did not.

@@ -107,7 +107,7 @@ fn put_back(place: &Place, record: &Record, when: When, on_progress: &mut OnProg
     }
     place.put_back(&record.before, &record.txid)?;
     match when {
-        When::Live => place.apply(on_progress),
+        When::Live => place.apply(on_progress).and_then(|()| place.start_again(&record.ran, on_progress)),
         When::Boot => place.install(),
     }
 }

@@ -187,6 +187,7 @@ impl<'a> HostSession<'a> {
             by: holder.by,
             state: State::New,
             before: place.before()?,
+            ran: place.running()?,
             at_ms: now.0,
             why: None,
             carried: Vec::new(),

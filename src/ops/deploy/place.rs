@@ -11,15 +11,18 @@ use crate::deploy::files::DeployDir;
 use crate::deploy::record::Before;
 use crate::deploy::release::{ReleaseId, ReleaseStore};
 use crate::disk;
-use crate::ops::OpContext;
 use crate::ops::apply::{self, ApplyPlan, ApplyRequest, Replace, Starts};
+use crate::ops::{OpContext, restart};
+use crate::supervise::meta::ProcessState;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::sys::process;
 use crate::tsm::definition::Definition;
 use crate::tsm::progress::OnProgress;
+use crate::tsm::restart::RestartOptions;
 use crate::tsm::service::{ServiceSet, Services};
+use crate::tsm::start::WaitFor;
 use crate::tsm::store::Process;
 
 /// An environment on this host.
@@ -64,6 +67,34 @@ impl Place<'_> {
         let own = self.environment();
         all.retain(|process| process.environments().contains(&own));
         Ok(all)
+    }
+
+    /// The names of those that run.
+    ///
+    /// # Errors
+    ///
+    /// As [`processes`](Self::processes).
+    pub fn running(&self) -> Result<Vec<String>, Fault> {
+        let all = self.processes()?.into_iter();
+        Ok(all.filter(Process::is_running).map(|process| process.name.to_string()).collect())
+    }
+
+    /// Starts those of these processes that were stopped: what restarts a process and ends in the middle leaves it so, as an operator
+    /// does. Any that are gone have a successor.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one does not become ready.
+    pub fn start_again(&self, names: &[String], on_progress: &mut OnProgress) -> Result<(), Fault> {
+        let is_stopped = |it: &Process| matches!(it.live.state, ProcessState::Stopping | ProcessState::Stopped);
+        let mut all = self.processes()?;
+        all.retain(|process| names.contains(&process.name.to_string()) && is_stopped(process));
+        if all.is_empty() {
+            return Ok(());
+        }
+        let options = RestartOptions::USUAL;
+        let mut results = restart::restart(&self.context(), &all, options, WaitFor::Ready, on_progress)?.into_iter();
+        results.try_for_each(|result| result.map(drop).map_err(Fault::from))
     }
 
     /// The names of the services that were applied from it.

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use super::Site;
+use super::{Site, ended};
 use crate::sandbox::kill_hard;
 use crate::waiting::eventually;
 use crate::world::PROGRAM;
@@ -190,4 +190,34 @@ fn a_release_that_was_changed_on_a_host_is_shown() {
     assert!(plan.contains("environments/dev.toml has other permissions than in the release"), "{plan}");
     site.hosts[0].runs("one");
     eventually("no lock is left", || site.world.run("org deploy status @dev").code == 0);
+}
+
+/// A restart that ends between its stop and its start leaves a process stopped, as an operator does.
+#[test]
+fn what_was_stopped_when_the_agent_was_killed_is_started_again() {
+    let Some(mut site) = Site::new("what_was_stopped_when_the_agent_was_killed_is_started_again", 1) else { return };
+    let go = site.world.work().join("go");
+    let service = |mode: &str| {
+        let waits = format!("until test -e {}; do sleep 0.02; done; exit 0", go.display());
+        format!(
+            "[services.web]\ncommand = \"bash -c 'trap \\\"{waits}\\\" TERM; while :; do sleep 0.02; done'\"\n\
+             kill_timeout = '60s'\n[services.web.export]\nMODE = '{mode}'\n"
+        )
+    };
+    site.services(&service("one"));
+    site.deploy("").done();
+    site.services(&service("two"));
+    let mut deployer = site.start("--min-healthy-time 0s", Stdio::piped());
+    let host = &site.hosts[0];
+    let meta = host.tetra().join("tsm/runtime/processes/web/meta.json");
+    let state = || -> serde_json::Value {
+        serde_json::from_slice::<serde_json::Value>(&fs::read(&meta).unwrap_or_default()).unwrap_or_default()["state"]
+            .clone()
+    };
+    eventually("it is being stopped", || state() == "stopping");
+    host.kill(&[b"agent"]);
+    fs::write(&go, "").expect("ours");
+    let (code, said) = ended(&mut deployer.0);
+    assert_eq!(code, 14, "{said}");
+    host.runs("one");
 }
