@@ -155,7 +155,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "notices",
         default: "on",
         accepts: Accepts::Switch,
-        help: "off: the prompt does not say that a process crashed, was given up or became unhealthy",
+        help: "off: the prompt does not say that a process crashed, was given up or became unhealthy, or that a deploy ended",
     },
     Setting {
         name: "plain",

@@ -1,6 +1,7 @@
 //! Deploys as values: the states of one on a host, its record and journal there, releases, and what a deployer and a host say.
 //!
 //! ```text
+//! announced        a rollout, for the prompts of the machine that it began on
 //! error            why one cannot go on
 //! machine          the states and what leads from one to the next; pure
 //! record           a deploy as a host keeps it
@@ -11,6 +12,7 @@
 //! wire             what a deployer asks, and a host answers
 //! ```
 
+pub mod announced;
 pub mod carried;
 pub mod error;
 pub mod files;

@@ -1,17 +1,20 @@
 //! The processes as they are, without asking again and again: a thread that sleeps until something happens to one of them.
 //!
-//! It is woken by the events of supervisors, by changes of the directory of the processes, and by
+//! It is woken by the events of supervisors, by changes of the directories of processes and deploys, and by
 //! [`ProcessFeed::refresh`]. Between two looks there is a pause, so that a process that ends again and again costs no more than
 //! a few looks a second.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::base::control;
 use crate::base::environment::EnvRef;
+use crate::ops::deploy;
+use crate::ops::deploy::glance::{DeployGlance, DeployLooker};
 use crate::supervise::events::{Event, EventKind, EventReader};
 use crate::supervise::meta::{ExitStatus, ProcessState};
 use crate::sys::dir_watch::DirWatcher;
@@ -56,6 +59,8 @@ pub struct ProcessOverview {
     all: ProcessCounts,
     by_environment: BTreeMap<EnvRef, ProcessCounts>,
     states: BTreeMap<String, ProcessGlance>,
+    /// The deploys.
+    pub deploys: DeployGlance,
 }
 
 impl ProcessOverview {
@@ -152,22 +157,31 @@ struct Looker<P> {
     events: Option<EventReader>,
     watch: Option<DirWatcher>,
     notices: Notices,
+    deploys: DeployLooker,
 }
 
 impl<P: FnMut(ProcessNews)> Looker<P> {
     fn new(paths: Paths, woken: PipeReader, publish: P) -> Self {
-        Self { paths, woken, publish, events: None, watch: None, notices: Notices::default() }
+        Self {
+            paths,
+            woken,
+            publish,
+            events: None,
+            watch: None,
+            notices: Notices::default(),
+            deploys: DeployLooker::default(),
+        }
     }
 
     fn run(mut self) {
         let mut last = None;
         loop {
             self.open();
-            let notices = self.read_events();
-            if let Some(watch) = &self.watch {
-                watch.forget();
-            }
-            let overview = ProcessStore::open(&self.paths).all().map(|all| ProcessOverview::of(&all));
+            let mut notices = self.read_events();
+            let (deploys, ended) = self.deploys.look(&self.paths);
+            notices.extend(ended);
+            let all = ProcessStore::open(&self.paths).all();
+            let overview = all.map(|all| ProcessOverview { deploys, ..ProcessOverview::of(&all) });
             if let Ok(overview) = overview
                 && (!notices.is_empty() || last.as_ref() != Some(&overview))
             {
@@ -183,15 +197,15 @@ impl<P: FnMut(ProcessNews)> Looker<P> {
     /// Begins to listen once there are processes. Nothing is made in a directory that is not in use.
     fn open(&mut self) {
         let processes = self.paths.processes();
-        if !processes.is_dir() {
-            (self.events, self.watch) = (None, None);
-            return;
-        }
-        if self.events.is_none() {
+        let has_processes = processes.is_dir();
+        // Anew each time, before the look: organizations come and go, and so do the directories of their deploys.
+        let mut dirs = deploy::glance::directories(&self.paths);
+        dirs.extend(has_processes.then_some(processes));
+        self.watch = (!dirs.is_empty()).then(|| DirWatcher::on(dirs.iter().map(PathBuf::as_path)));
+        if !has_processes {
+            self.events = None;
+        } else if self.events.is_none() {
             self.events = EventReader::open(&self.paths.events()).ok();
-        }
-        if self.watch.is_none() {
-            self.watch = Some(DirWatcher::on([processes.as_path()]));
         }
     }
 

@@ -113,13 +113,19 @@ impl ContextPrompt {
         }
     }
 
-    /// `[1] 12s 3↑ 1✗ org/env/process(state) read-only private asks nothing`; an unselected part is `-`, an unselected process and all that is
+    /// `[1] 12s 3↑ 1✗ org/env/process(state) deploying frozen read-only private asks nothing`; an unselected part is `-`, an unselected process and all that is
     /// as usual is left out. `tetra` without any selection.
     fn context(&self) -> String {
         let marks = [self.failure(), self.duration(), self.counts()].concat();
         let mark = |is: bool, text: &str| if is { self.styled(Role::Output(Tone::Warn), text) } else { String::new() };
-        let modes =
-            [(self.is_readonly, " read-only"), (self.is_private, " private"), (self.asks_nothing, " asks nothing")];
+        let (rollout, is_frozen) = self.deploys();
+        let modes = [
+            (rollout.is_some(), &*format!(" {}", rollout.unwrap_or_default())),
+            (is_frozen, " frozen"),
+            (self.is_readonly, " read-only"),
+            (self.is_private, " private"),
+            (self.asks_nothing, " asks nothing"),
+        ];
         let modes: String = modes.iter().map(|(is, text)| mark(*is, text)).collect();
         if self.selection == Selection::default() {
             return format!("{marks}{}{modes}", self.styled(Role::Org, "tetra"));
@@ -127,6 +133,12 @@ impl ContextPrompt {
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
         let org = self.styled(Role::Org, org);
         format!("{marks}{org}/{}{}{modes}", self.environment(), self.process())
+    }
+
+    /// What is being deployed, and whether no deploy may begin.
+    fn deploys(&self) -> (Option<String>, bool) {
+        let (org, env) = (self.selection.org.as_ref(), self.selection.env.as_ref());
+        self.processes.with(|all| (all.deploys.rollout(org, env), all.deploys.is_frozen(org)))
     }
 
     fn failure(&self) -> String {

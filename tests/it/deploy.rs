@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use portable_pty::CommandBuilder;
+
 use crate::beds::skipped;
 use crate::sandbox::ChildGuard;
 use crate::sshd::{self, Server};
@@ -26,6 +28,7 @@ mod large;
 mod link;
 mod network;
 mod plans;
+mod prompts;
 mod reach;
 mod rows;
 mod secrecy;
@@ -115,6 +118,31 @@ impl Site {
         let mut program = self.world.program(PROGRAM);
         program.args(["-y", "-c", &format!("org deploy @{} {options}", self.env)]).stdin(Stdio::null());
         ChildGuard(program.stdout(Stdio::null()).stderr(stderr).spawn().expect("it is there"))
+    }
+
+    /// The real program in a terminal, still without words.
+    fn at_terminal(&self) -> CommandBuilder {
+        self.at_terminal_by(&[PROGRAM])
+    }
+
+    /// The same on a host.
+    fn at_terminal_of(&self, host: &Host) -> CommandBuilder {
+        let namespace = format!("--mount=/proc/{}/ns/mnt", host.server.pid());
+        let dir = format!("/root/{}", host.dir);
+        self.at_terminal_by(&["nsenter", &namespace, "/root/bin/tetra", "--dir", &dir])
+    }
+
+    fn at_terminal_by(&self, call: &[&str]) -> CommandBuilder {
+        let mut command = CommandBuilder::new(call[0]);
+        command.args(&call[1..]);
+        command.env_clear();
+        let program = self.world.program(PROGRAM);
+        for (name, value) in program.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+            command.env(name, value);
+        }
+        command.env("TERM", "xterm-256color");
+        command.cwd(self.world.work());
+        command
     }
 
     fn deploy(&mut self, options: &str) -> LineResult {

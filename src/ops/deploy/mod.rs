@@ -17,12 +17,14 @@
 //! rollout          the operator's side: all hosts through theirs
 //! halt             what the operator wants of it meanwhile
 //! watched          it is at work, and is shown meanwhile
+//! glance           what is at work on this machine, for its prompts
 //! verdict          what that came to, in a sentence
 //! ```
 
 mod carried;
 pub mod gather;
 pub mod give_up;
+pub mod glance;
 pub mod halt;
 pub mod health;
 pub mod host;

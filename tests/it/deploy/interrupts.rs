@@ -3,27 +3,18 @@
 use std::fs::File;
 
 use nix::sys::signal::Signal;
-use portable_pty::CommandBuilder;
 
 use super::{Host, Site};
 use crate::pty::Terminal;
 use crate::sandbox;
 use crate::waiting::eventually;
-use crate::world::PROGRAM;
 
 const CTRL_C: &str = "\x03";
 const QUESTION: &str = "revert now (y) or keep waiting (n)?";
 
 /// A deploy that looks for ten minutes at what it deployed, in a terminal.
 fn typed(site: &Site) -> Terminal {
-    let mut command = CommandBuilder::new(PROGRAM);
-    command.env_clear();
-    let program = site.world.program(PROGRAM);
-    for (name, value) in program.get_envs().filter_map(|(name, value)| Some((name, value?))) {
-        command.env(name, value);
-    }
-    command.env("TERM", "xterm-256color");
-    command.cwd(site.world.work());
+    let mut command = site.at_terminal();
     command.args(["-y", "-c", "org deploy @dev --min-healthy-time 600s"]);
     Terminal::start(command)
 }

@@ -14,6 +14,7 @@ use crate::base::plural::pluralize;
 use crate::command::org::context::organization;
 use crate::command::org::promote::{self, PlannedPromotion};
 use crate::command::{Cx, Effect, Prepared, Stage};
+use crate::deploy::announced::Announced;
 use crate::deploy::machine::State;
 use crate::deploy::release::{Drift, DriftKind, Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
@@ -325,9 +326,13 @@ impl DeployStage {
         let Self { target, payload, fleet, rollout, .. } = self;
         let holder = target.holder(cx);
         let order = Order { holder: &holder, payload, rollout: *rollout };
+        // For other prompts of this machine: the deploy itself needs it not.
+        let announced = Announced::begin(&cx.paths.org(&organization(cx)?), &target.env.env, &holder).ok().flatten();
         let progress = Progress::of(cx.console, &target.halt, fleet);
         progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
-        Ok(self.outcome())
+        let (report, sentence) = self.outcome();
+        announced.into_iter().for_each(|announced| announced.end(&sentence));
+        Ok(report)
     }
 }
 
@@ -335,7 +340,8 @@ const COLUMNS: [(&str, &str); 5] =
     [("host", "HOST"), ("state", "STATE"), ("release", "RELEASE"), ("changes", "CHANGES"), ("why", "WHY")];
 
 impl DeployStage {
-    fn outcome(&self) -> Report {
+    /// What became of all hosts, and that in a sentence.
+    fn outcome(&self) -> (Report, String) {
         let (env, rid) = (self.target.env.env.as_str(), self.payload.manifest.rid());
         let mut table = Table::new(&COLUMNS);
         let (mut ends, mut advice) = (Vec::new(), None);
@@ -367,9 +373,10 @@ impl DeployStage {
             }
         };
         let report = Report::of(table);
-        match (Verdict { sentence: sentence.clone(), ..verdict }).into_fault(advice) {
+        let report = match (Verdict { sentence: sentence.clone(), ..verdict }).into_fault(advice) {
             Some(fault) => Report { faults: vec![fault], ..report },
-            None => report.note(sentence),
-        }
+            None => report.note(sentence.clone()),
+        };
+        (report, sentence)
     }
 }
