@@ -343,6 +343,18 @@ mod tests {
         assert_eq!(mode(&path), 0o600, "one that was open to others is closed");
     }
 
+    /// The flags are in `.cargo/config.toml`. The editor asks for a map of a gigabyte on a connection that is its own.
+    #[test]
+    fn an_open_history_keeps_little_of_the_file_in_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["a"]);
+        let database = Connection::open(&path).unwrap();
+        let number = |pragma: &str| database.query_row(pragma, [], |row| row.get::<_, i64>(0)).optional().unwrap();
+        database.pragma_update(None, "mmap_size", "1000000000").unwrap();
+        assert_eq!(number("pragma mmap_size").unwrap_or(0), 0);
+        assert_eq!(number("pragma cache_size"), Some(-128));
+    }
+
     #[test]
     fn gives_the_latest_lines_oldest_first() {
         let directory = tempfile::tempdir().unwrap();
