@@ -15,6 +15,9 @@ const PASTE_PAUSE: Duration = Duration::from_secs(1);
 /// No sequence of a terminal is longer (the longest are mouse and attribute reports).
 const MAX_SEQUENCE: usize = 64;
 
+/// The longest answer to a query for a text (a colour, a version, a title, the clipboard) that is dropped as one.
+const MAX_STRING: usize = 4096;
+
 const PASTE_BEGIN: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
 const ESC: u8 = 0x1b;
@@ -31,6 +34,8 @@ enum Sequence {
     Unknown,
     /// Its last byte is the first of something else.
     Broken,
+    /// The same, and what is before it is a key.
+    Followed,
 }
 
 /// Where in a paste the input is.
@@ -83,13 +88,15 @@ impl KeyFilter {
 
     /// Nothing came within [`Self::patience`].
     pub fn give_up(&mut self, keys: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
+        let mut held = std::mem::take(&mut self.held);
         if self.paste == Paste::Inside {
             keys.extend(PASTE_END);
             self.paste = Paste::Overdue;
         } else if let [ESC, letter @ (b'[' | b'O')] = held[..] {
             // Alt-[ and Alt-O send the begin of a sequence; this is their other form.
             keys.extend(format!("\x1b[{letter};3u").into_bytes());
+        } else if matches!(held[..], [ESC, letter] if is_string(letter)) {
+            keys.append(&mut held);
         }
     }
 
@@ -112,16 +119,22 @@ impl KeyFilter {
     /// The next byte of a key.
     fn key(&mut self, keys: &mut Vec<u8>) {
         match classify(&self.held) {
-            Sequence::Partial if self.held.len() < MAX_SEQUENCE => {}
+            Sequence::Partial if self.held.len() < max_len(&self.held) => {}
             Sequence::Whole if self.held == PASTE_BEGIN => {
                 self.held.clear();
                 self.begin_paste(keys);
             }
             Sequence::Whole => keys.append(&mut self.held),
             Sequence::Partial | Sequence::Unknown => self.held.clear(),
-            Sequence::Broken => {
-                self.held.drain(..self.held.len() - 1);
-                // One byte is never broken.
+            found @ (Sequence::Broken | Sequence::Followed) => {
+                // An Esc that does not end a string begins something else.
+                let is_escaped = self.held.len() > 3 && self.held[self.held.len() - 2] == ESC;
+                let rest = self.held.split_off(self.held.len() - if is_escaped { 2 } else { 1 });
+                if found == Sequence::Followed {
+                    keys.append(&mut self.held);
+                }
+                self.held = rest;
+                // One byte is never broken, nor is Esc with another.
                 self.key(keys);
             }
         }
@@ -139,8 +152,36 @@ fn is_typed(bytes: &[u8]) -> bool {
     }
 }
 
+/// How long what has begun may become.
+fn max_len(held: &[u8]) -> usize {
+    match held {
+        [ESC, letter, ..] if is_string(*letter) => MAX_STRING,
+        [0xc2, c1, ..] | [c1, ..] if is_string(c1.wrapping_sub(0x40)) => MAX_STRING,
+        _ => MAX_SEQUENCE,
+    }
+}
+
+/// What follows Esc where a terminal sends a text (ECMA-48: DCS, SOS, OSC, PM, APC).
+fn is_string(letter: u8) -> bool {
+    matches!(letter, b'P' | b'X' | b']' | b'^' | b'_')
+}
+
 fn classify(held: &[u8]) -> Sequence {
     match held {
+        // Terminals send the eight-bit forms as they are, or as text. No key has such a form.
+        [0xc2, 0x9b, body @ ..] | [0x9b, body @ ..] => match classify_csi(body) {
+            Sequence::Whole => Sequence::Unknown,
+            other => other,
+        },
+        [0xc2, c1, body @ ..] | [c1 @ 0x80..=0x9f, body @ ..] if is_string(c1.wrapping_sub(0x40)) => {
+            classify_string(body)
+        }
+        [ESC, letter, body @ ..] if is_string(*letter) => match body {
+            [] => Sequence::Partial,
+            // Alt and a letter, and something that is typed.
+            [first] if !begins_report(*letter, *first) => Sequence::Followed,
+            _ => classify_string(body),
+        },
         [ESC] => Sequence::Partial,
         // Twice the Esc key.
         [ESC, ESC] => Sequence::Whole,
@@ -179,6 +220,29 @@ fn classify_csi(body: &[u8]) -> Sequence {
             if known { Sequence::Whole } else { Sequence::Unknown }
         }
         _ => Sequence::Broken,
+    }
+}
+
+/// How the answers of terminals go on: digits of a number, what kind it is, the title of a window, an image.
+fn begins_report(letter: u8, first: u8) -> bool {
+    match letter {
+        b'P' => first.is_ascii_digit() || b"!$+=>|".contains(&first),
+        b']' => first.is_ascii_digit() || b"lLI".contains(&first),
+        b'_' => first == b'G',
+        _ => false,
+    }
+}
+
+/// What is between the begin of a text and its end: `ESC \`, or BEL.
+fn classify_string(body: &[u8]) -> Sequence {
+    match body {
+        [.., 0x07] | [.., ESC, b'\\'] | [.., 0xc2, 0x9c] => Sequence::Unknown,
+        // Other letters have this byte too.
+        [.., 0x00..0x80, 0x9c] => Sequence::Unknown,
+        [.., ESC] => Sequence::Partial,
+        [.., ESC, _] => Sequence::Broken,
+        [.., last] if last.is_ascii_control() => Sequence::Broken,
+        _ => Sequence::Partial,
     }
 }
 
@@ -257,6 +321,42 @@ mod tests {
         // Another key comes before the end.
         assert_eq!(keys(&["\x1b[?\x1b[A\x1b[1\x03\x1bO\r"]), "\x1b[A\x03\r");
         assert_eq!(keys(&[&format!("\x1b[{}b", "1".repeat(100))]), format!("{}b", "1".repeat(38)));
+    }
+
+    #[test]
+    fn texts_that_a_terminal_answers_with_are_no_keys() {
+        for report in [
+            "\x1b]11;rgb:0000/0000/0000\x07",
+            "\x1b]4;1;rgb:ab/cd/ef\x1b\\",
+            "\x1b]52;c;aGVsbG8=\x07",
+            "\x1b]lthe titlÜ is\x1b\\",
+            "\x1bP>|xterm(370)\x1b\\",
+            "\x1bP!|00000000\x1b\\",
+            "\x1bP1+r544e=787465726d\x1b\\",
+            "\x1b_Gi=31;OK\x1b\\",
+            "\u{9b}5;9R",
+            "\u{9b}?62;22c",
+            "\u{9d}11;rgb:0/0/0\x07",
+            "\u{90}>|xterm\x1b\\",
+        ] {
+            assert_eq!(keys(&[&format!("a{report}list")]), "alist", "{report:?}");
+            assert_eq!(keys(&[&report[..report.len() - 1], "list", "\r"]), "list\r", "{report:?} without its end");
+        }
+        assert_eq!(keys(&[&format!("\x1b]52;c;{}\x07list", "a".repeat(3000))]), "list");
+        // Another key comes before the end.
+        assert_eq!(keys(&["\x1b]11;rgb\x03\x1bP>|x\x1b[A\x1b]0;\rb"]), "\x03\x1b[A\rb");
+        let (mut filter, mut keys) = (KeyFilter::default(), Vec::new());
+        filter.feed(b"\x9b5;9Ra\x9d11;x\x07b\x9d11;x\x9cc", false, &mut keys);
+        assert_eq!(keys, b"abc");
+    }
+
+    #[test]
+    fn alt_with_the_begin_of_a_text_is_a_key() {
+        for letter in ["P", "X", "]", "^", "_"] {
+            assert_eq!(keys(&[&format!("\x1b{letter}"), "a"]), format!("\x1b{letter}a"));
+            assert_eq!(keys(&[&format!("\x1b{letter}ab")]), format!("\x1b{letter}ab"));
+        }
+        assert_eq!(keys(&["\x1b]\x1b[A"]), "\x1b]\x1b[A");
     }
 
     #[test]

@@ -240,6 +240,21 @@ fn a_question_is_answered_after_a_while_in_the_background() {
     }
 }
 
+/// Answers to queries of a program before, which come when it has ended.
+#[test]
+fn what_a_terminal_answers_too_late_is_not_typed() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    for answer in
+        ["\x1b]11;rgb:0000/0000/0000\x1b\\", "\x1bP>|xterm(370)\x1b\\", "\x1b]52;c;aGVsbG8=\x07", "\u{9b}5;9R"]
+    {
+        terminal.send(answer);
+        run(&mut terminal, "clear; use @staging", "-/staging>");
+        terminal.wait_gone("370");
+    }
+    leave(terminal);
+}
+
 #[test]
 fn what_is_pasted_is_never_obeyed_by_the_terminal() {
     let home = TestHome::new();
