@@ -45,3 +45,16 @@ fn a_pasted_block_stops_at_the_line_that_fails_and_says_which() {
     terminal.wait_line("-/dev>");
     leave(terminal);
 }
+
+#[test]
+fn what_does_not_end_is_not_watched() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    for line in ["watch 'tsm logs x -f'", "watch tsm logs --follow x", "watch 'use @dev; tsm monitor'"] {
+        run(&mut terminal, "clear", "tetra>");
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_for("does not end");
+        terminal.wait_line("tetra>");
+    }
+    leave(terminal);
+}

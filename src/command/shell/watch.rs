@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::base::fault::Fault;
-use crate::base::line;
+use crate::base::line::{self, Statement};
 use crate::base::time::HumanDuration;
 use crate::command::argument::CommandWord;
 use crate::command::stated_default::StatedDefault;
@@ -41,7 +41,10 @@ impl Command for Watch {
             [line] => line.0.clone(),
             words => line::join(words.iter().map(|word| &word.0)),
         };
-        line::lex(&line)?;
+        if let Some(endless) = line::lex(&line)?.statements.iter().find_map(endless) {
+            return Err(Fault::usage(format!("`{endless}` does not end, and `watch` shows a run when it has ended"))
+                .with_advice(format!("run it without `watch`: `{endless}` goes on by itself")));
+        }
         Ok(Report::then(FollowUp::Repeat {
             line,
             every,
@@ -50,4 +53,19 @@ impl Command for Watch {
             watch: Some(report::Watch { until: self.until }),
         }))
     }
+}
+
+/// The command of a statement that goes on until Ctrl-C.
+fn endless(statement: &Statement) -> Option<String> {
+    let words: Vec<&str> = statement.words.iter().map(|word| word.text.as_str()).collect();
+    let plain = words.strip_prefix(&["tsm"]).unwrap_or(&words);
+    let is_short = |word: &str| word.starts_with('-') && !word.starts_with("--") && word.contains('f');
+    let is_endless = match *plain.first()? {
+        "logs" | "log" => {
+            plain.iter().any(|word| *word == "--follow" || is_short(word)) && !plain.contains(&"--nostream")
+        }
+        "monitor" | "watch" => true,
+        _ => false,
+    };
+    is_endless.then(|| line::join(words))
 }
