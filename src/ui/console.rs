@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::answer::read_answer;
 use super::fault;
 use super::frame;
-use super::progress::{self, ProgressRows};
+use super::progress::{self, ProgressRows, ProgressScreen};
 use super::render::{self, Chunk, OutputTarget};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
@@ -316,9 +316,11 @@ impl Console for Terminal {
 
     fn progress(&mut self, targets: &[TargetState], changed: usize) {
         let is_screen = self.streams.stderr_is_terminal && !self.is_dumb();
-        let width = is_screen.then(|| self.terminal_width().unwrap_or(DEFAULT_WIDTH));
+        let height = (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT);
+        let screen =
+            is_screen.then(|| ProgressScreen { width: self.terminal_width().unwrap_or(DEFAULT_WIDTH), height });
         let text =
-            if self.json { progress::json(targets, changed) } else { self.progress.show(targets, changed, width) };
+            if self.json { progress::json(targets, changed) } else { self.progress.show(targets, changed, screen) };
         self.write_stderr(if self.quiet { "" } else { &text });
     }
 

@@ -6,8 +6,14 @@ use super::render;
 use crate::base::columns;
 use crate::report::TargetState;
 
-/// More targets than this have lines: the rows would not be on the screen at the same time.
-const MAX_ROWS: usize = 20;
+/// The screen of a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProgressScreen {
+    /// Its width, in columns.
+    pub width: usize,
+    /// Its height, in rows.
+    pub height: usize,
+}
 
 /// Rows on a terminal.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,10 +22,11 @@ pub(super) struct ProgressRows {
 }
 
 impl ProgressRows {
-    /// Rows if there is a screen of so many columns for them, else a line for what changed.
-    pub(super) fn show(&mut self, targets: &[TargetState], changed: usize, screen: Option<usize>) -> String {
-        match screen.filter(|_| targets.len() <= MAX_ROWS) {
-            Some(width) => self.redraw(targets, width),
+    /// Rows if there is a screen that has space for all of them, with the cursor below, else a line for what changed: rows that
+    /// were scrolled away cannot be drawn again.
+    pub(super) fn show(&mut self, targets: &[TargetState], changed: usize, screen: Option<ProgressScreen>) -> String {
+        match screen.filter(|screen| targets.len() < screen.height) {
+            Some(screen) => self.redraw(targets, screen.width),
             None => targets.get(changed).map_or_else(String::new, line),
         }
     }
@@ -90,6 +97,10 @@ mod tests {
         assert_eq!(rows.erase(), "\x1b[2A\x1b[J");
         assert_eq!(rows.show(&[state("a", "b")], 0, None), "a: b\n");
         assert_eq!(json(&[state("a", "b")], 0), "{\"target\":\"a\",\"state\":\"b\"}\n");
+        let screen = |height: usize| Some(ProgressScreen { width: 80, height });
+        let two = [state("a", "b"), state("web", "c")];
+        assert_eq!(ProgressRows::default().show(&two, 1, screen(3)), "a    b\nweb  c\n");
+        assert_eq!(ProgressRows::default().show(&two, 1, screen(2)), "web: c\n");
         let long = [TargetState { seconds: 7, ..state("a", "b") }];
         assert_eq!(rows.show(&long, 0, None), "a: b (7 s)\n");
         assert_eq!(json(&long, 0), "{\"target\":\"a\",\"state\":\"b\",\"seconds\":7}\n");
