@@ -8,6 +8,8 @@ pub mod table;
 mod tests;
 pub mod value;
 
+use std::time::Duration;
+
 use crate::supervise::meta::RestartPolicy;
 use crate::supervise::meta::RunSpec;
 use crate::supervise::monitor_spec::MonitorSpec;
@@ -35,6 +37,7 @@ impl ServiceOptions {
     /// Fails if it cannot run as the user that was asked for.
     pub fn resolve(&self, policy: Option<RestartPolicy>, base: RunSpec) -> Result<RunSpec, UserError> {
         let mut run = base;
+        let was_checked = is_checked(&run.monitor);
         for option in OPTIONS {
             option.apply(self, &mut run)?;
         }
@@ -43,6 +46,10 @@ impl ServiceOptions {
             run.restart = policy;
         }
         complete(&mut run.monitor);
+        // None at all is a grace too.
+        if is_checked(&run.monitor) && !was_checked && self.health_grace.is_none() {
+            run.monitor.health_grace_ms = DEFAULT_GRACE_MS;
+        }
         Ok(run)
     }
 
@@ -61,7 +68,8 @@ impl ServiceOptions {
         ];
         let option = |name: &str| OPTIONS.iter().find(|option| option.name == name);
         let pairs = NEEDS.iter().filter_map(|(name, needed)| Some((option(name)?, option(needed)?)));
-        let lacks = |needed: &ServiceOption| needed.is_default(run) && !(needed.name == "health" && run.monitor.notify);
+        let lacks =
+            |needed: &ServiceOption| needed.is_default(run) && !(needed.name == "health" && is_checked(&run.monitor));
         pairs.filter(|(given, needed)| given.write(self).is_some() && lacks(needed)).collect()
     }
 
@@ -72,10 +80,17 @@ impl ServiceOptions {
         for option in OPTIONS {
             option.recover(run, &mut options);
         }
+        if is_checked(&run.monitor) && run.monitor.health_grace_ms == 0 {
+            options.health_grace = Some(Duration::ZERO);
+        }
         // The default depends on the environment.
         options.restart = Some(run.restart);
         options
     }
+}
+
+fn is_checked(monitor: &MonitorSpec) -> bool {
+    !monitor.health.is_empty() || monitor.notify
 }
 
 /// Drops what has no effect without a schedule or a health check, and fills in the defaults of a check.
@@ -83,16 +98,14 @@ fn complete(monitor: &mut MonitorSpec) {
     if monitor.cron.is_empty() {
         monitor.cron_tz.clear();
     }
-    if monitor.health.is_empty() && !monitor.notify {
+    if !is_checked(monitor) {
         (monitor.health_interval_ms, monitor.health_timeout_ms, monitor.health_threshold) = (0, 0, 0);
         (monitor.health_grace_ms, monitor.health_restart) = (0, false);
         return;
     }
-    for (value, default) in [
-        (&mut monitor.health_interval_ms, DEFAULT_INTERVAL_MS),
-        (&mut monitor.health_timeout_ms, DEFAULT_TIMEOUT_MS),
-        (&mut monitor.health_grace_ms, DEFAULT_GRACE_MS),
-    ] {
+    for (value, default) in
+        [(&mut monitor.health_interval_ms, DEFAULT_INTERVAL_MS), (&mut monitor.health_timeout_ms, DEFAULT_TIMEOUT_MS)]
+    {
         if *value == 0 {
             *value = default;
         }

@@ -154,3 +154,18 @@ fn what_needs_another_option_is_named_without_it() {
     assert_eq!(given(&[("health_grace", "5s"), ("notify", "true"), ("cron", "@daily"), ("cron_tz", "UTC")]), []);
     assert_eq!(given(&[("max_restarts", "3"), ("restart", "on-failure")]), []);
 }
+
+#[test]
+fn no_grace_at_all_is_kept_through_a_restart_and_a_save() {
+    let of = |grace: Option<Duration>| ServiceOptions {
+        health: Some("exec:true".parse().expect("a check")),
+        health_grace: grace,
+        ..ServiceOptions::default()
+    };
+    let run = of(Some(Duration::ZERO)).resolve(None, RunSpec::default()).expect("a record");
+    let again = ServiceOptions::default().resolve(None, run.clone()).expect("a record");
+    assert_eq!((run.monitor.health_grace_ms, again.monitor.health_grace_ms), (0, 0));
+    assert_eq!(ServiceOptions::of_record(&run).health_grace, Some(Duration::ZERO));
+    let run = of(None).resolve(None, RunSpec::default()).expect("a record");
+    assert_eq!((run.monitor.health_grace_ms, ServiceOptions::of_record(&run).health_grace), (DEFAULT_GRACE_MS, None));
+}
