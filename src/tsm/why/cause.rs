@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{PossibleCause, StopRequester, is_failure};
+use crate::base::signal::Signal;
 use crate::base::size::Size;
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::{ExitStatus, LastExit, OomVerdict};
@@ -175,7 +176,11 @@ fn of_signal(number: u8) -> PossibleCause {
         31 => cause("made a forbidden system call (SIGSYS)"),
         1 | 2 | 15 => cause("terminated by a signal that was not sent through tsm")
             .with_advice("check scripts and units for kill"),
-        other => cause(format!("killed by signal {other}")),
+        9 => cause("killed with SIGKILL by another process or by the kernel (out of memory)"),
+        other => match Signal::from_number(other.into()) {
+            Some(signal) => cause(format!("ended by {signal}, which it does not handle")),
+            None => cause(format!("ended by signal {other}, which it does not handle")),
+        },
     }
 }
 
@@ -191,7 +196,7 @@ fn of_code(code: u8) -> Option<PossibleCause> {
             let inner = of_signal(code - 128);
             Some(PossibleCause {
                 what: format!(
-                    "exit code {code}: a command of the shell was ended by signal {}: {}",
+                    "exit code {code}: of a command of the shell that was ended by signal {}: {}",
                     code - 128,
                     inner.what
                 ),
