@@ -19,16 +19,7 @@ pub(super) struct ProcessArgs {
 }
 
 impl ProcessArgs {
-    /// What they mean; see [`Targets::find_read_only`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub(super) fn find(&self, cx: &Cx) -> Result<Targets, Fault> {
-        Targets::find_read_only(&self.targets, cx)
-    }
-
-    /// What they mean for a command that ends or removes something; see [`Targets::find_exact`].
+    /// What they mean for a command that ends, removes or restarts something; see [`Targets::find_exact`].
     ///
     /// # Errors
     ///
@@ -76,7 +67,7 @@ impl Targets {
         Self::resolve(words, Precision::Partial, cx)
     }
 
-    /// The same for a command that ends or removes something: without a terminal a part of a name is not enough.
+    /// The same for a command that ends, removes or restarts something: without a terminal a part of a name is not enough.
     ///
     /// # Errors
     ///

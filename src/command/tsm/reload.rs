@@ -28,7 +28,7 @@ impl Command for Reload {
     const EXAMPLES: &'static [&'static str] = &["tsm reload api", "tsm reload *"];
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        let mut targets = self.processes.find(cx)?;
+        let mut targets = self.processes.find_exact(cx)?;
         targets.set_aside(Process::is_running);
         let options = RestartOptions {
             strategy: Some(Strategy::Rolling),

@@ -59,7 +59,7 @@ impl Command for Restart {
     const EXAMPLES: &'static [&'static str] = &["tsm restart 0", "tsm restart api web", "tsm restart *"];
 
     fn prepare(self, cx: &mut Cx) -> Result<Prepared, Fault> {
-        let mut targets = self.processes.find(cx)?;
+        let mut targets = self.processes.find_exact(cx)?;
         set_stopped_aside(&mut targets, &self.processes);
         let wait_for = if self.no_wait { WaitFor::Spawn } else { WaitFor::Ready };
         let options = RestartOptions { environ: self.environ.environ(), ..RestartOptions::USUAL };

@@ -25,7 +25,7 @@ fn without_a_terminal_a_part_of_a_name_ends_nothing() {
     let mut meta = sandbox.record(7, "api-gateway", "exec sleep 600");
     meta.port = Some(3001);
     let pid = sandbox.start_record(&meta);
-    for verb in ["stop", "delete", "kill"] {
+    for verb in ["stop", "delete", "kill", "restart", "reload"] {
         for word in ["api", "gateway"] {
             let said = sandbox.run(&["tsm", verb, word]);
             assert_eq!(said.code, 5, "{verb} {word}: {}", said.err);
