@@ -26,6 +26,9 @@ pub struct Verdict {
     pub sentence: String,
 }
 
+/// What a host may have said already.
+const UNCHANGED: &str = "nothing was changed";
+
 /// What hosts came to that were to have the release `rid` of an environment.
 #[must_use]
 pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
@@ -58,8 +61,9 @@ pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
     if committed == 0
         && !any(&|end| end.state >= State::Switched && end.state != State::Aborted)
         && kind != Some(FaultKind::Unknown)
+        && !parts.iter().any(|part| part.ends_with(UNCHANGED))
     {
-        parts.push("nothing was changed".to_owned());
+        parts.push(UNCHANGED.to_owned());
     }
     Verdict { kind, sentence: format!("{env}: {}", parts.join("; ")) }
 }
@@ -119,6 +123,8 @@ mod tests {
         let stuck = end("d", State::RevertFailed, Some((FaultKind::RevertFailed, "no")));
         assert_eq!(of(&[well, sick, lost, stuck]).0, Some(15));
         let full = end("e", State::Aborted, Some((FaultKind::Preflight, "e: no room")));
+        let refused = end("h", State::Aborted, Some((FaultKind::Refused, "h: no; nothing was changed")));
+        assert_eq!(of(&[refused]), (Some(4), "dev: h: no; nothing was changed".into()));
         let with = end("f", State::Aborted, None);
         assert_eq!(of(&[with, full]), (Some(13), "dev: e: no room; nothing was changed".into()));
     }

@@ -51,6 +51,8 @@ fn a_plan_is_deployed_as_it_was_written_or_not_at_all() {
     assert!(stale.contains("it changed on this machine"), "{stale}");
     site.hosts[0].runs("one");
 
+    let missing = site.world.run("org deploy --plan-in missing.json").failed(5);
+    assert!(missing.contains("missing.json"), "{missing}");
     for (text, why) in [("{", "is not a plan"), ("{}", "it has no `version`"), ("{\"version\": 2}", "reads version 1")]
     {
         fs::write(&file, text).expect("ours");

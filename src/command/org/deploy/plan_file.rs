@@ -148,7 +148,11 @@ impl PlanFile {
     }
 
     fn read(path: &Path) -> Result<Self, Fault> {
-        let text = disk::read_to_string(path).map_err(FileError::io("read", path))?;
+        let text = disk::read_to_string(path).map_err(|source| {
+            let is_missing = source.kind() == std::io::ErrorKind::NotFound;
+            let fault = Fault::from(FileError::io("read", path)(source));
+            if is_missing { Fault { kind: FaultKind::NotFound, ..fault } } else { fault }
+        })?;
         let refused = |why: String| Fault::new(FaultKind::Usage, format!("`{}` is not a plan: {why}", path.display()));
         let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
         match value["version"].as_u64() {
