@@ -1,4 +1,4 @@
-//! Names, checked once at the door and trusted inside.
+//! Names, checked where they come in and trusted from there on.
 
 use std::borrow::Borrow;
 use std::fmt;

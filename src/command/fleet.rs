@@ -89,7 +89,8 @@ pub fn on_hosts(
     spec: &'static CommandSpec,
     effect: Effect,
     target: FleetTarget,
-    (words, globals): (&[String], &Globals),
+    words: &[String],
+    globals: &Globals,
 ) -> Result<FleetCommand, Fault> {
     if !is_possible(spec, effect) {
         return Err(Fault::usage(format!("`{}` does not run on other hosts", spec.name)).with_advice(
@@ -131,18 +132,24 @@ impl ParsedCommand for FleetCommand {
         }
         let environments: Vec<EnvRef> =
             fleet.hosts().iter().map(|host| cx.selection.qualify(host.env.clone())).collect();
-        let stage = Stage { effect: self.effect, environments, state: (*self, fleet), plan, run };
+        let stage = Stage { effect: self.effect, environments, state: FleetCall { command: *self, fleet }, plan, run };
         Ok(stage.ready())
     }
 }
 
+/// A command and the hosts that it runs on.
+struct FleetCall {
+    command: FleetCommand,
+    fleet: Fleet,
+}
+
 /// Where it will run.
-fn plan((command, fleet): &(FleetCommand, Fleet), _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+fn plan(FleetCall { command, fleet }: &FleetCall, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
     let hosts: Vec<&str> = fleet.hosts().iter().map(|host| host.name.as_str()).collect();
     Ok(Some(Report::of(format!("`{}` on {}", command.spec.name, hosts.join(", ")))))
 }
 
-fn run((command, fleet): (FleetCommand, Fleet), cx: &mut Cx) -> Result<Report, Fault> {
+fn run(FleetCall { command, fleet }: FleetCall, cx: &mut Cx) -> Result<Report, Fault> {
     if command.follows {
         return follow::follow(&fleet, &command.words, cx.host.variables());
     }

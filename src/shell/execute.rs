@@ -40,7 +40,7 @@ impl Execution<'_> {
         let mut globals = self.globals.clone();
         globals.output.json |= session.globals.output.json;
         globals.verbose = globals.verbose.max(session.globals.verbose);
-        Ok(Box::new(fleet::on_hosts(self.spec, effect, target, (self.words, &globals))?))
+        Ok(Box::new(fleet::on_hosts(self.spec, effect, target, self.words, &globals)?))
     }
 
     /// Asks for confirmation where it is needed, runs the command and writes the audit record.

@@ -1,4 +1,4 @@
-//! The machine behind small doors: paths, files, locks, programs, /proc, signals.
+//! The operating system: paths, files, locks, programs, /proc, signals.
 #![allow(unsafe_code)]
 
 pub mod attached;

@@ -49,10 +49,10 @@ pub fn install_handlers() -> io::Result<()> {
         return Ok(());
     }
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let (interrupt, interrupt_bell) = pipe2(flags)?;
-    let (end, end_bell) = pipe2(flags)?;
-    INTERRUPT_PIPE.store(interrupt_bell.into_raw_fd(), Ordering::Release);
-    TERMINATION_PIPE.store(end_bell.into_raw_fd(), Ordering::Release);
+    let (interrupt, interrupt_writer) = pipe2(flags)?;
+    let (end, end_writer) = pipe2(flags)?;
+    INTERRUPT_PIPE.store(interrupt_writer.into_raw_fd(), Ordering::Release);
+    TERMINATION_PIPE.store(end_writer.into_raw_fd(), Ordering::Release);
     let _ = PIPES.set(SignalPipes { interrupt, termination: end });
     for (signal, handler) in [
         (Signal::SIGINT, on_interrupt as extern "C" fn(i32)),
@@ -87,9 +87,9 @@ pub fn reset() {
 
 /// [`interrupt_fd`] is not readable any more, until Ctrl-C is pressed again.
 pub fn forget_interrupts() {
-    if let Some(bells) = PIPES.get() {
+    if let Some(pipes) = PIPES.get() {
         let mut sink = [0_u8; 64];
-        while nix::unistd::read(&bells.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
+        while nix::unistd::read(&pipes.interrupt, &mut sink).is_ok_and(|count| count > 0) {}
     }
 }
 
@@ -137,8 +137,8 @@ pub fn sleep(how_long: Duration) -> bool {
         // Rounded up, so that it does not spin in the last millisecond.
         let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
         // Before anybody listens there is only the time to wait for.
-        let mut fds: Vec<PollFd> = PIPES.get().map_or_else(Vec::new, |bells| {
-            [&bells.interrupt, &bells.termination].map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)).into()
+        let mut fds: Vec<PollFd> = PIPES.get().map_or_else(Vec::new, |pipes| {
+            [&pipes.interrupt, &pipes.termination].map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)).into()
         });
         let _ = poll(&mut fds, PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX));
     }
@@ -170,11 +170,11 @@ pub enum Waited {
 /// The same for a while.
 #[must_use]
 pub fn wait_readable_within(fd: BorrowedFd, limit: PollTimeout) -> Waited {
-    let Some(bells) = PIPES.get() else { return Waited::Readable };
+    let Some(pipes) = PIPES.get() else { return Waited::Readable };
     let mut fds = [
         PollFd::new(fd, PollFlags::POLLIN),
-        PollFd::new(bells.interrupt.as_fd(), PollFlags::POLLIN),
-        PollFd::new(bells.termination.as_fd(), PollFlags::POLLIN),
+        PollFd::new(pipes.interrupt.as_fd(), PollFlags::POLLIN),
+        PollFd::new(pipes.termination.as_fd(), PollFlags::POLLIN),
     ];
     if interrupted() {
         return Waited::Signalled;
@@ -190,9 +190,9 @@ pub fn wait_readable_within(fd: BorrowedFd, limit: PollTimeout) -> Waited {
 /// Waits until something can be read, whatever is pressed meanwhile; false if this program was asked to end first.
 #[must_use]
 pub fn wait_unless_terminated(fd: impl AsFd) -> bool {
-    let Some(bells) = PIPES.get() else { return true };
+    let Some(pipes) = PIPES.get() else { return true };
     let mut fds =
-        [PollFd::new(fd.as_fd(), PollFlags::POLLIN), PollFd::new(bells.termination.as_fd(), PollFlags::POLLIN)];
+        [PollFd::new(fd.as_fd(), PollFlags::POLLIN), PollFd::new(pipes.termination.as_fd(), PollFlags::POLLIN)];
     while termination_signal().is_none() {
         if poll(&mut fds, PollTimeout::NONE).is_ok() && fds[0].any().unwrap_or(true) {
             return true;
@@ -204,20 +204,20 @@ pub fn wait_unless_terminated(fd: impl AsFd) -> bool {
 /// Readable for ever once this program was asked to end; for the thread that waits in a thread of its own.
 #[must_use]
 pub fn termination_fd() -> Option<BorrowedFd<'static>> {
-    PIPES.get().map(|bells| bells.termination.as_fd())
+    PIPES.get().map(|pipes| pipes.termination.as_fd())
 }
 
 /// Readable once this program was asked to end, or Ctrl-C was pressed since the current command began; for a thread that waits
 /// with means of its own. Nothing is read from them.
 #[must_use]
 pub fn stop_fds() -> Vec<BorrowedFd<'static>> {
-    PIPES.get().map_or_else(Vec::new, |bells| vec![bells.interrupt.as_fd(), bells.termination.as_fd()])
+    PIPES.get().map_or_else(Vec::new, |pipes| vec![pipes.interrupt.as_fd(), pipes.termination.as_fd()])
 }
 
 /// Readable once Ctrl-C was pressed, until the next [`reset`] or [`forget_interrupts`].
 #[must_use]
 pub fn interrupt_fd() -> Option<BorrowedFd<'static>> {
-    PIPES.get().map(|bells| bells.interrupt.as_fd())
+    PIPES.get().map(|pipes| pipes.interrupt.as_fd())
 }
 
 /// How often Ctrl-C was pressed since the last [`reset`].
@@ -232,8 +232,8 @@ pub fn interrupts() -> usize {
 ///
 /// Fails if no pipe can be made.
 pub fn catch_hangups() -> io::Result<File> {
-    let (reload, bell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-    RELOAD_PIPE.store(bell.into_raw_fd(), Ordering::Release);
+    let (reload, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    RELOAD_PIPE.store(writer.into_raw_fd(), Ordering::Release);
     let action = SigAction::new(SigHandler::Handler(on_reload), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler only uses an atomic and write(2), which are async-signal-safe.
     unsafe { sigaction(Signal::SIGHUP, &action) }?;

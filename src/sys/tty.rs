@@ -199,7 +199,8 @@ pub struct HangupWatcher {
 ///
 /// Fails if the signal handlers are not installed ([`signal::install_handlers`]) or no thread can be made.
 pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Result<HangupWatcher> {
-    let bell = signal::termination_fd().ok_or_else(|| io::Error::other("the signal handlers are not installed"))?;
+    let termination =
+        signal::termination_fd().ok_or_else(|| io::Error::other("the signal handlers are not installed"))?;
     // While keys are read the standard input is another terminal.
     let terminal = io::stdin().as_fd().try_clone_to_owned()?;
     let over = Arc::new((Mutex::new(false), Condvar::new()));
@@ -208,15 +209,16 @@ pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Resul
         // Signals are for the thread that works: they end its waiting.
         let _ = SigSet::all().thread_block();
         while signal::termination_signal().is_none() {
-            let mut doors = [PollFd::new(bell, PollFlags::POLLIN), PollFd::new(terminal.as_fd(), PollFlags::empty())];
-            let _ = poll(&mut doors, PollTimeout::NONE);
+            let mut fds =
+                [PollFd::new(termination, PollFlags::POLLIN), PollFd::new(terminal.as_fd(), PollFlags::empty())];
+            let _ = poll(&mut fds, PollTimeout::NONE);
             // The hang-up of a terminal is reported even though no event is asked for.
-            if doors[1].any().unwrap_or(false) {
+            if fds[1].any().unwrap_or(false) {
                 signal::mark_hangup();
             }
         }
         give_up.store(true, Ordering::Release);
-        if !finishes_within(&ended, EXIT_TIMEOUT) {
+        if !finishes_within(&ended.0, &ended.1, EXIT_TIMEOUT) {
             modes.restore_on(terminal.as_fd());
             // SAFETY: ends the process without running anything of it.
             unsafe { libc::_exit(128 + signal::termination_signal().unwrap_or(libc::SIGHUP)) }
@@ -225,8 +227,7 @@ pub fn watch_hangup(modes: TerminalModes, give_up: Arc<AtomicBool>) -> io::Resul
     Ok(HangupWatcher { finished: over })
 }
 
-fn finishes_within(over: &(Mutex<bool>, Condvar), timeout: Duration) -> bool {
-    let (flag, changed) = over;
+fn finishes_within(flag: &Mutex<bool>, changed: &Condvar, timeout: Duration) -> bool {
     let guard = flag.lock().unwrap_or_else(PoisonError::into_inner);
     let waited = changed.wait_timeout_while(guard, timeout, |over| !*over);
     *waited.unwrap_or_else(PoisonError::into_inner).0
