@@ -119,7 +119,18 @@ fn advice(entry: &CommandSpec, error: &clap::Error) -> String {
     let source = std::error::Error::source(error);
     let own = source.and_then(|why| why.downcast_ref::<InvalidName>()).and_then(UserFacingError::advice);
     let own = own.or_else(|| source?.downcast_ref::<InvalidAddress>()?.advice());
+    let own = own.or_else(|| environment_option(entry, error));
     own.unwrap_or_else(|| format!("`{} --help` shows how to write it", entry.name))
+}
+
+/// How a command that takes an environment by an option is given one, where it was typed as an argument.
+fn environment_option(entry: &CommandSpec, error: &clap::Error) -> Option<String> {
+    let argument = context_value(error, ContextKind::InvalidArg)?;
+    let value = context_value(error, ContextKind::InvalidValue).unwrap_or_else(|| argument.clone());
+    let is_env = |it: &clap::Arg| it.get_long() == Some("env");
+    let is_meant =
+        value.starts_with('@') && !argument.starts_with("--env") && (entry.parser)().get_arguments().any(is_env);
+    is_meant.then(|| format!("`--env {value}` names the environment"))
 }
 
 fn argument_name(argument: &Option<String>) -> String {
@@ -149,6 +160,7 @@ fn plain(error: &clap::Error) -> String {
 mod tests {
     use super::*;
     use crate::base::time::HumanDuration;
+    use crate::command::org::deploy::rollback::DeployRollback;
     use crate::command::{Command, Cx, Effect, spec};
     use crate::report::Report;
 
@@ -231,6 +243,16 @@ mod tests {
             assert_eq!(misused.fault.to_string(), message);
             assert_eq!(misused.word.as_deref(), word, "{message}");
             assert_eq!(misused.fault.advice.as_deref(), Some(advice), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_environment_in_the_place_of_an_argument_leads_to_its_option() {
+        let entry = spec::<DeployRollback>();
+        for words in [&["@dev"][..], &["20261120T103045Z-1a2b3c4d", "@dev"]] {
+            let error = (entry.parser)().try_get_matches_from(words).expect_err("it is wrong");
+            let misused = from_clap(&entry, &[], &error);
+            assert_eq!(misused.fault.advice.as_deref(), Some("`--env @dev` names the environment"), "{words:?}");
         }
     }
 }

@@ -41,6 +41,7 @@
 //! | fork refused to an ordinary user | `surroundings::a_user_who_may_not_fork_is_reported_and_nothing_is_left` |
 //! | 500 processes of an ordinary user | `surroundings::an_ordinary_user_has_many_processes_and_every_word_of_them` |
 //! | the link to the release switched, the old release removed | `places::a_linked_directory_is_entered_anew_at_every_start` |
+//! | the same path in another mount namespace | `places::what_runs_at_the_same_path_of_another_mount_namespace_is_left_alone` |
 //! | the version of the interpreter removed, a newer one beside it | `places::a_program_whose_version_is_gone_is_found_again` |
 //! | another user's process that says it was started here | `identity::a_stranger_who_names_our_directory_is_neither_taken_nor_touched` |
 //! | a daemon whose service and supervisors were all killed; start and restart | `identity::a_daemon_of_a_dead_life_is_not_taken_for_the_service` |

@@ -4,6 +4,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::command::argument::DeclaredService;
 use crate::command::org::deploy::{self, DeployOptions, Named, PlanFiles};
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect, Prepared};
 
 /// Deploy the services of an environment to its hosts, or one of them alone
@@ -14,7 +15,8 @@ use crate::command::{Command, Cx, Effect, Prepared};
 pub struct DeployService {
     /// The environment
     env: EnvName,
-    /// The service that alone may change; default: all
+    /// The service that alone may change
+    #[arg(if_not_given = "all")]
     service: Option<DeclaredService>,
     #[command(flatten)]
     options: DeployOptions,
