@@ -9,6 +9,10 @@ impl TkmError {
                 "`ssh-add {}` gives it the key, `ssh-add -X` unlocks it, and its `SSH_ASKPASS` asks for what has to be confirmed",
                 file.display()
             ),
+            Self::NoToken(why) if why.starts_with("start_helper: ") => {
+                "install `ssh-sk-helper` of OpenSSH, or name it in `SSH_SK_HELPER`; without `--fido` the key is a file"
+                    .to_owned()
+            }
             Self::NoToken(_) => {
                 "plug one in, and touch it when it blinks; without `--fido` the key is a file".to_owned()
             }

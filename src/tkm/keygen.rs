@@ -115,7 +115,10 @@ pub fn generate(store: &Store, host: &dyn Surroundings, actor: Actor, new: &NewK
     if done.exit_code != 0 {
         let said = if done.stderr.is_empty() { &done.stdout } else { &done.stderr };
         return Err(if new.algorithm.ends_with("-sk") {
-            TkmError::NoToken(last_line(said))
+            // What it lacks comes first, and then only that it failed.
+            let text = String::from_utf8_lossy(said);
+            let helper = text.lines().find(|line| line.starts_with("start_helper: "));
+            TkmError::NoToken(helper.map_or_else(|| last_line(said), |line| line.trim_end().to_owned()))
         } else {
             failure("ssh-keygen", said)
         });

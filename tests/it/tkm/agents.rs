@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::{bootstrap, has_servers, tkm_dir};
 use crate::program::script;
+use crate::sandbox::Sandbox;
 use crate::sshd::Server;
 use crate::waiting::eventually;
 use crate::world::World;
@@ -108,6 +109,17 @@ fn a_key_of_a_token_is_not_made_without_one() {
     let said = world.run("tkm generate dev admin --fido").failed(1);
     assert!(said.contains("no FIDO token made the key") && said.contains("without `--fido`"), "{said}");
     assert!(!world.run("tkm list").done().contains("admin"));
+}
+
+#[test]
+fn a_missing_helper_of_tokens_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tkm", "init"]);
+    let mut call = sandbox.command(&["tkm", "generate", "dev", "admin", "--fido"]);
+    let said = call.env("SSH_SK_HELPER", "/does/not/exist").output().expect("it runs");
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(text.contains("/does/not/exist") && text.contains("install `ssh-sk-helper`"), "{text}");
+    assert_eq!(said.status.code(), Some(1), "{text}");
 }
 
 #[test]
