@@ -16,6 +16,11 @@ impl TkmError {
             Self::NoToken(_) => {
                 "plug one in, and touch it when it blinks; without `--fido` the key is a file".to_owned()
             }
+            Self::Unreachable { .. } => {
+                "let its sshd offer what ssh here accepts, or set `KexAlgorithms`, `Ciphers` or `MACs` for its \
+                                         address in ~/.ssh/config"
+                    .to_owned()
+            }
             Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
             Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
             Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),

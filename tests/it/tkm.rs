@@ -344,6 +344,22 @@ fn servers_of_every_kind_are_met() {
 }
 
 #[test]
+fn a_server_with_no_common_cipher_is_not_taken_for_a_wrong_address() {
+    if !has_servers("a_server_with_no_common_cipher_is_not_taken_for_a_wrong_address") {
+        return;
+    }
+    // No client of today offers it.
+    let server = Server::start_with("dev", "Ciphers 3des-cbc");
+    let mut world = World::new();
+    world.run("tkm init").done();
+    let (port, fingerprint) = (server.port(), server.fingerprint());
+    let line = format!("tkm host add dev root@127.0.0.1:{port} --fingerprint {fingerprint}");
+    let said = world.run(&line).failed(11);
+    assert!(said.contains("no matching cipher found") && said.contains("`Ciphers`"), "{said}");
+    assert!(!world.run("tkm host list").done().contains("127.0.0.1"), "nothing was added");
+}
+
+#[test]
 fn nothing_private_is_seen_by_others() {
     if !has_servers("nothing_private_is_seen_by_others") {
         return;
