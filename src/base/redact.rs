@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 159] = [
+    const LINES: [(&str, &str); 168] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -340,6 +340,15 @@ mod tests {
         ("tkm add key deploy", "tkm add key deploy"),
         ("consul acl set-agent-token default hunter2", "consul acl set-agent-token default ***"),
         ("nomad acl bootstrap hunter2", "nomad acl bootstrap ***"),
+        ("nomad operator gossip keyring install hunter2", "nomad operator gossip keyring install ***"),
+        ("nomad operator gossip keyring use hunter2", "nomad operator gossip keyring use ***"),
+        ("nomad operator gossip keyring list", "nomad operator gossip keyring list"),
+        ("qpdf --encrypt hunter2 hunter3 256 -- a.pdf b.pdf", "qpdf --encrypt *** *** 256 -- a.pdf b.pdf"),
+        ("heroku config:set PLAIN=hunter2 B=hunter3 -a shop", "heroku config:set PLAIN=*** B=*** -a shop"),
+        ("dokku config:set --no-restart shop A=hunter2", "dokku config:set --no-restart shop A=***"),
+        ("railway variables --set PLAIN=hunter2", "railway variables --set PLAIN=***"),
+        ("railway variables set PLAIN=hunter2", "railway variables set PLAIN=***"),
+        ("helm upgrade --set a=b chart", "helm upgrade --set a=b chart"),
         ("poetry config pypi-token.pypi hunter2", "poetry config pypi-token.pypi ***"),
         ("poetry config http-basic.x me hunter2", "poetry config http-basic.x me ***"),
         ("composer config github-oauth.github.com hunter2", "composer config github-oauth.github.com ***"),
@@ -443,6 +452,9 @@ mod tests {
             ("cat <<EOF\nhello\nEOF", "cat <<EOF\nhello\nEOF"),
             ("rsync --password-file=<(echo hunter2) a b", "rsync --password-file=<(echo ***) a b"),
             ("wg set wg0 private-key <(printf hunter2) x", "wg set wg0 private-key <(printf ***) x"),
+            ("telegram-send --config <(echo hunter2) hi", "telegram-send --config <(echo ***) hi"),
+            ("helm secrets enc <(echo hunter2)", "helm secrets enc <(echo ***)"),
+            ("nginx -c <(echo events)", "nginx -c <(echo events)"),
             ("diff <(echo a) <(echo b)", "diff <(echo a) <(echo b)"),
             ("git clone https://abc:x-oauth-basic@h/a", "git clone https://***:x-oauth-basic@h/a"),
             ("curl -u sk_abcdefghijklmnop: h", "curl -u ***: h"),

@@ -11,7 +11,7 @@ pub struct Signal(i32);
 
 /// A text that names no signal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid signal `{}`", .0.escape_debug())]
+#[error("invalid signal `{}`: expected a name such as TERM or SIGTERM, or a number from 1 to 64", .0.escape_debug())]
 pub struct InvalidSignal(pub String);
 
 impl UserFacingError for InvalidSignal {
@@ -20,7 +20,7 @@ impl UserFacingError for InvalidSignal {
     }
 
     fn advice(&self) -> Option<String> {
-        Some("expected a name such as HUP or SIGUSR1, or a number from 1 to 64; `kill -l` lists them".to_owned())
+        Some("`kill -l` lists them".to_owned())
     }
 }
 
@@ -56,10 +56,10 @@ impl Signal {
         self.0
     }
 
-    /// False for signals that a process stops or goes on by, and does not end.
+    /// False for STOP and CONT. By any other a process ends, or may end in a handler of its own, as Apache does by WINCH.
     #[must_use]
     pub fn can_terminate(self) -> bool {
-        !matches!(self.0, 17 | 18 | 19 | 23 | 28)
+        !matches!(self.0, 18 | 19)
     }
 }
 
@@ -106,6 +106,13 @@ impl fmt::Display for Signal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_signal_but_stop_and_cont_may_end_a_process() {
+        let refused: Vec<String> =
+            Signal::standard().filter(|it| !it.can_terminate()).map(|it| it.to_string()).collect();
+        assert_eq!(refused, ["SIGCONT", "SIGSTOP"]);
+    }
 
     #[test]
     fn names_and_numbers_mean_the_same_and_come_back() {

@@ -88,7 +88,10 @@ impl Serve {
     fn token(&self, cx: &mut Cx) -> Result<Option<String>, Fault> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let path = cx.host.cwd().join(path);
-        let read = file::read_private(&path)?;
+        let read = file::read_private(&path).map_err(|error| match error.is_not_found() {
+            true => Fault::new(FaultKind::NotFound, format!("the token file `{}` does not exist", path.display())),
+            false => error.into(),
+        })?;
         if let Some(notice) = &read.notice {
             cx.console.note(notice);
         }

@@ -204,6 +204,8 @@ fn other_machines_need_a_token_from_a_private_file() {
     let sandbox = Sandbox::new();
     let refused = sandbox.run(&["serve", "--bind", "0.0.0.0"]);
     assert_eq!((refused.code, refused.err.contains("a token is required")), (4, true), "{}", refused.err);
+    let missing = sandbox.run(&["serve", "--token-file", "token"]);
+    assert_eq!((missing.code, missing.err.contains("does not exist")), (5, true), "{}", missing.err);
     let file = sandbox.path("token");
     let token = "0123456789abcdef0123456789abcdef";
     let serve = |mode: u32, text: &str| {

@@ -59,7 +59,7 @@ pub(super) fn readers(statements: &[ShellStatement]) -> Vec<Option<&'static Tool
     readers
 }
 
-/// `--password-file=<(`, `private-key <(` and `kubeseal … <(`, whose parenthesis ends the statement.
+/// `--password-file=<(`, `--config <(`, `private-key <(` and `kubeseal … <(`, whose parenthesis ends the statement.
 fn opens_secret_file(statement: &ShellStatement) -> bool {
     let mut words = statement.words.iter().rev().map(|word| word.text.as_str());
     let last = words.next();
@@ -71,7 +71,9 @@ fn opens_secret_file(statement: &ShellStatement) -> bool {
     let opens = last.and_then(|last| last.strip_suffix('<'));
     opens.is_some_and(|last| {
         let option = if last.is_empty() { words.next().unwrap_or_default() } else { last };
-        tool::names_secret_file(option) || reads_secret(statement)
+        // A configuration that is made for one command has what may not be in a file.
+        let configures = option.starts_with("--conf");
+        configures || tool::names_secret_file(option) || reads_secret(statement)
     })
 }
 

@@ -35,7 +35,9 @@ impl Tool {
 const NONE: Tool =
     Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false, ends: &[], shares: false };
 
-const TOOLS: [Tool; 56] = [
+const TOOLS: [Tool; 58] = [
+    Tool { names: &["qpdf"], separate: &["--encrypt"], ..NONE },
+    Tool { names: &["railway"], pair: Some((&["--set"], '=')), ..NONE },
     Tool {
         names: &[
             "mysql",
@@ -139,7 +141,7 @@ const TOOLS: [Tool; 56] = [
     Tool { names: &["vault", "bao", "cargo"], after: &["login", "unseal", "unwrap"], last: true, ..NONE },
     Tool {
         names: &["consul", "nomad", "serf"],
-        after: &["set-agent-token", "bootstrap", "-install", "install", "-use", "-remove"],
+        after: &["set-agent-token", "bootstrap", "-install", "install", "-use", "use", "-remove", "remove"],
         last: true,
         ..NONE
     },
@@ -278,7 +280,7 @@ pub(super) fn names_secret_file(word: &str) -> bool {
 }
 
 /// Words of which one has to be in a command that reads a secret from its input, and one beside it; none is needed if empty.
-const READERS: [(&str, &[&str]); 31] = [
+const READERS: [(&str, &[&str]); 32] = [
     ("--with-token", &[]),
     // What encrypts or hides something is given what has to be hidden.
     ("age", &[]),
@@ -307,6 +309,7 @@ const READERS: [(&str, &[&str]); 31] = [
     ("kinit", &[]),
     ("stdin", &["-pass", "-passin", "-passout"]),
     ("secrets", SETS),
+    ("secrets", ENCRYPTS),
     ("secret", SETS),
     ("env", &["add"]),
     ("variable", &["set"]),

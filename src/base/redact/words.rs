@@ -86,7 +86,7 @@ struct Setting {
 }
 
 /// Options of those who keep secrets, with a value that is none.
-const OF_SETTINGS: [&str; 13] = [
+const OF_SETTINGS: [&str; 15] = [
     "--org",
     "--env",
     "--app",
@@ -100,6 +100,8 @@ const OF_SETTINGS: [&str; 13] = [
     "--name",
     "--color",
     "-n",
+    "--remote",
+    "-r",
 ];
 
 impl ScanState {
@@ -204,6 +206,10 @@ impl ScanState {
             }
             self.expect = self.expects(text, expected);
         }
+        // `qpdf --encrypt USER-PASSWORD OWNER-PASSWORD 256`
+        if self.last == "--encrypt" && expected == Expect::Value(Weight::Strong) {
+            self.expect = expected;
+        }
         // What was taken for the value of a switch is the name of what is set.
         if is_secret && self.sets && name::is_plain(text) && weight(text) == Weight::Strong {
             self.expect = Expect::Value(Weight::Strong);
@@ -233,7 +239,9 @@ impl ScanState {
         match text {
             "login" => self.login = true,
             _ if text.eq_ignore_ascii_case("identified") => self.identified = true,
-            "set" if matches!(self.last.as_str(), "secrets" | "secret") => self.secrets = Some(Setting::default()),
+            "set" if matches!(self.last.as_str(), "secrets" | "secret" | "variables" | "variable") => {
+                self.secrets = Some(Setting::default())
+            }
             "put" | "patch" if self.last == "kv" => {
                 (self.secrets, self.sets) = (Some(Setting::default()), true);
             }
@@ -241,6 +249,10 @@ impl ScanState {
             "lookup" | "revoke" | "renew" if self.last == "token" => self.readied(),
             "set" | "SET" | "/set" | "setenv" | "setx" | "export" | "config" | "put" | "setex" => self.sets = true,
             "machine" => self.machine = true,
+            // What the environment of a program is made of.
+            "config:set" | "env:set" | "secrets:set" | "vars:set" => {
+                (self.secrets, self.sets) = (Some(Setting::default()), true);
+            }
             _ if text.ends_with(":set") => self.sets = true,
             // `config http-basic.host user password`
             _ if self.sets && tool::LOGIN_SETTINGS.iter().any(|setting| text.starts_with(setting)) => {

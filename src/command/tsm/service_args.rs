@@ -147,7 +147,7 @@ mod tests {
         for (words, expected) in [
             (["--kill-timeout", "3000"], "a time span with a unit"),
             (["--max-memory", "200"], "a size of at least 4M"),
-            (["--stop-signal", "SIGCHLD"], "a signal that ends a process"),
+            (["--stop-signal", "SIGSTOP"], "a signal other than STOP and CONT"),
             (["--cron", "now"], "five fields"),
             (["--cron-tz", "Nowhere/Land"], "a time zone"),
             (["--restart", "maybe"], "possible values: never, on-failure, always"),

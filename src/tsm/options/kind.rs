@@ -287,7 +287,7 @@ kinds! {
         show |user| user.as_ref().map_or(OptionValue::Nothing, |user| shown(&user.name));
 
     /// A signal that ends a process; recorded as its number.
-    StopSignal(Signal as i32): Text, "a signal that ends a process, such as SIGINT or SIGQUIT",
+    StopSignal(Signal as i32): Text, "a signal other than STOP and CONT: a name such as TERM or SIGTERM, or a number from 1 to 64",
     OptionArgument::One("SIGNAL", Completion::Signals),
         read |raw| raw.parsed().filter(|signal: &Option<Signal>| signal.is_none_or(Signal::can_terminate)), write |signal| text(signal),
         record |signal| Ok(signal.number()), value |number| Signal::from_number(*number),
