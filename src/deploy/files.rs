@@ -329,6 +329,7 @@ mod tests {
             state: State::New,
             before: Before::Absent,
             ran: Vec::new(),
+            stopped: Vec::new(),
             at_ms: 1,
             why: None,
             carried: Vec::new(),

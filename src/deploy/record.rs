@@ -55,6 +55,9 @@ pub struct Record {
     /// The processes of the environment that ran then.
     #[serde(default)]
     pub ran: Vec<String>,
+    /// Those that were stopped then, and are again where it does not stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
     /// When the state began, in milliseconds since 1970.
     pub at_ms: u64,
     /// Why it did not stay, if it did not.

@@ -172,6 +172,36 @@ pub struct Facts {
     /// Env files and secrets: those that were asked about, and those that were carried before. None of an agent that takes none.
     #[serde(default)]
     pub carried: Option<Vec<CarriedState>>,
+    /// How services differ from what the current release says. None of an agent that does not look.
+    #[serde(default)]
+    pub services: Vec<ServiceDrift>,
+}
+
+/// A service that is not as the release says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceDrift {
+    /// Its name.
+    pub service: String,
+    /// How.
+    pub kind: ServiceDriftKind,
+}
+
+/// How a service is not as the release says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceDriftKind {
+    /// Its definition is another one.
+    Changed,
+    /// Its definition is not there.
+    Removed,
+    /// It is not started at boot, and should be.
+    Disabled,
+    /// It is started at boot, and should not be.
+    Enabled,
+    /// An order stopped it.
+    Stopped,
+    /// It has no process.
+    Absent,
 }
 
 /// How what runs is.
@@ -210,5 +240,18 @@ impl Failure {
         let known = FaultKind::ALL.iter().find(|row| row.2 == self.kind).map(|row| row.0);
         let fault = Fault::new(known.unwrap_or(FaultKind::Failed), format!("{host}: {}", self.message));
         Fault { advice: self.advice, ..fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_does_not_look_at_services_says_nothing_of_them() {
+        let facts = r#"{"version": "0.0.1", "now_ms": 1, "current": null, "previous": null, "content": null, "drift": [],
+                        "holder": null, "freeze": null, "last": null}"#;
+        let facts: Facts = serde_json::from_str(facts).expect("facts");
+        assert!(facts.services.is_empty() && facts.carried.is_none());
     }
 }

@@ -63,6 +63,8 @@ pub enum Starts {
     WhereLive,
     /// Always.
     Always,
+    /// Always, and those that an order stopped are started again.
+    AlsoStopped,
 }
 
 /// Which services may be replaced.
@@ -103,7 +105,7 @@ pub struct ServiceChange {
     /// Whether it is started at boot.
     pub enabled: bool,
     /// Whether that is so already.
-    was_enabled: bool,
+    pub was_enabled: bool,
     /// What becomes of its processes.
     pub run: ServiceRun,
     /// What is missing on this machine.

@@ -20,6 +20,7 @@ mod application;
 mod carried;
 mod ci;
 mod disks;
+mod drift;
 mod faults;
 mod first;
 mod interrupts;

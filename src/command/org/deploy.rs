@@ -2,6 +2,7 @@
 
 mod application;
 mod carried;
+mod drift;
 pub mod freeze;
 mod fresh;
 pub mod logs;

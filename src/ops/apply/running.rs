@@ -11,7 +11,7 @@ use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::env::secrets::sealed_path;
-use crate::supervise::meta::ProcessState;
+use crate::supervise::meta::{LastExit, ProcessState};
 use crate::tsm::definition::Definition;
 use crate::tsm::plan::PlanError;
 use crate::tsm::request::StartContext;
@@ -39,6 +39,14 @@ pub struct ProcessChange {
     pub what: Vec<String>,
     /// The name that it gets, if that is another: it is stopped, and one of that name is started.
     pub renamed: Option<ProcessName>,
+}
+
+impl ProcessChange {
+    /// True for one that an order ended: the change starts it again.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        was_stopped(&self.process)
+    }
 }
 
 impl ServiceRun {
@@ -76,15 +84,18 @@ pub(super) fn plan(
                     Some(released) if !parsed.cwd.is_dir() => released.staged(&parsed.cwd),
                     _ => parsed.cwd.clone(),
                 };
-                service.run = of_service(&Definition { file, cwd, ..parsed }, &own, &start, request.incoming);
                 let running = own.iter().filter(|it| it.is_running()).count();
                 let wanted = definition.instances.unwrap_or(1).max(1) as usize;
-                let starts_all = request.starts == Starts::Always;
+                let starts_all = request.starts != Starts::WhereLive;
+                let is_wanted = (is_live || starts_all) && service.enabled && definition.autostart != Some(false);
+                let starts_stopped = request.starts == Starts::AlsoStopped && is_wanted && running < wanted;
+                let concerned: Vec<&Process> =
+                    own.iter().copied().filter(|it| is_concerned(it) || starts_stopped && was_stopped(it)).collect();
+                service.run = of_service(&Definition { file, cwd, ..parsed }, &concerned, &start, request.incoming);
                 let is_new = own.is_empty() && (service.action == Action::Add || starts_all);
                 let is_more = running > 0 && service.action == Action::Change;
-                let is_wanted = (is_live || starts_all) && service.enabled && definition.autostart != Some(false);
                 service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
-                if is_wanted && !own.is_empty() && own.iter().all(|it| was_stopped(it)) {
+                if is_wanted && !starts_stopped && !own.is_empty() && own.iter().all(|it| was_stopped(it)) {
                     service.notes.push(format!("stopped, and stays so: `tsm start {}` starts it", service.name));
                 }
                 if running > wanted {
@@ -103,9 +114,14 @@ fn goes_on(process: &Process) -> String {
     format!("{0} still runs: `tsm delete {0}` stops and removes it", process.name)
 }
 
-fn of_service(definition: &Definition, own: &[&Process], start: &StartContext, incoming: &[PathBuf]) -> ServiceRun {
+fn of_service(
+    definition: &Definition,
+    concerned: &[&Process],
+    start: &StartContext,
+    incoming: &[PathBuf],
+) -> ServiceRun {
     let mut run = ServiceRun::default();
-    for process in own.iter().filter(|it| is_concerned(it)) {
+    for process in concerned {
         let mut change = ProcessChange { process: (*process).clone(), what: Vec::new(), renamed: None };
         match restart::changes_by(process, definition.clone(), start) {
             Ok(changes) => change.what.extend(changes.into_iter().map(|change| change.what)),
@@ -130,6 +146,9 @@ fn of_service(definition: &Definition, own: &[&Process], start: &StartContext, i
                 change.what.push((*what).to_owned());
             }
         }
+        if !is_concerned(process) {
+            change.what.push("was stopped".to_owned());
+        }
         if !change.what.is_empty() {
             run.changed.push(change);
         }
@@ -137,9 +156,10 @@ fn of_service(definition: &Definition, own: &[&Process], start: &StartContext, i
     run
 }
 
-/// True for what an order ended; false for what has done its work.
+/// True for what an order ended, also while it waited to be started again; false for what has done its work.
 fn was_stopped(process: &Process) -> bool {
-    process.live.state == ProcessState::Stopped && process.meta.last_exit.as_ref().is_some_and(|it| it.origin.is_some())
+    let has_not_succeeded = |it: &LastExit| it.origin.is_some() || !it.status.is_success();
+    process.live.state == ProcessState::Stopped && process.meta.last_exit.as_ref().is_some_and(has_not_succeeded)
 }
 
 /// False for what an operator stopped, and for what waits for its hour or has done its work.

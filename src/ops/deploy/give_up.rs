@@ -7,6 +7,7 @@ use crate::base::name::OrgName;
 use crate::deploy::files::DeployDir;
 use crate::deploy::machine::{Duty, Event, State};
 use crate::deploy::record::{Before, Record};
+use crate::ops::apply::Starts;
 use crate::org::store::organizations;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
@@ -107,7 +108,14 @@ fn put_back(place: &Place, record: &Record, when: When, on_progress: &mut OnProg
     }
     place.put_back(&record.before, &record.txid)?;
     match when {
-        When::Live => place.apply(on_progress).and_then(|()| place.start_again(&record.ran, on_progress)),
+        When::Live => {
+            // First, for the old release of what was stopped may not be able to run; and again, for what had ended by itself
+            // takes it over.
+            place.stop_again(&record.stopped)?;
+            place.apply(Starts::Always, on_progress)?;
+            place.start_again(&record.ran, on_progress)?;
+            place.stop_again(&record.stopped)
+        }
         When::Boot => place.install(),
     }
 }

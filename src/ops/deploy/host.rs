@@ -10,7 +10,7 @@ use super::carried::Arrived;
 use super::give_up::{self, GivenUp, When, give_up};
 use super::health::{self, Lives};
 use super::place::Place;
-use super::{carried, preflight, watcher};
+use super::{carried, preflight, service_drift, watcher};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
@@ -20,6 +20,7 @@ use crate::deploy::machine::{Event, State};
 use crate::deploy::record::{self, Freeze, Holder, Record};
 use crate::deploy::release::{Manifest, ReleaseId};
 use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
+use crate::ops::apply::Starts;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::progress::OnProgress;
@@ -151,6 +152,7 @@ impl<'a> HostSession<'a> {
             freeze: files.freeze(),
             last: files.records()?.into_iter().next(),
             carried: Some(carried::states(&place, carried)?),
+            services: service_drift::find(&place),
         };
         self.place = Some(place);
         Ok(Said::Facts(Box::new(facts)))
@@ -188,6 +190,7 @@ impl<'a> HostSession<'a> {
             state: State::New,
             before: place.before()?,
             ran: place.running()?,
+            stopped: place.stopped()?,
             at_ms: now.0,
             why: None,
             carried: Vec::new(),
@@ -240,7 +243,8 @@ impl<'a> HostSession<'a> {
         let act = files.act()?;
         self.step_alone(place, Event::Advance(State::Switched))?;
         let put = self.expect(State::Switched).and_then(|deploy| carried::put(place, &deploy.carried));
-        let applied = put.and_then(|()| place.switch(&rid, &txid)).and_then(|()| place.apply(on_progress));
+        let applied =
+            put.and_then(|()| place.switch(&rid, &txid)).and_then(|()| place.apply(Starts::AlsoStopped, on_progress));
         let applied = applied.and_then(|()| self.step_alone(place, Event::Advance(State::Applied)));
         // What gives up takes the lock itself.
         drop(act);

@@ -5,6 +5,7 @@
 //! host             the host's side of a session: what is asked, step by step
 //! serve            the frames around it
 //! carried          env files and secrets there
+//! service_drift    how services there are not as the release says
 //! gather           the same on the operator's machine
 //! sending          the operator's side: what goes over the connection
 //! program_dir      this program by its name, for services that call it
@@ -35,6 +36,7 @@ pub mod program_dir;
 pub mod rollout;
 mod sending;
 pub mod serve;
+mod service_drift;
 mod unit_note;
 pub mod verdict;
 pub mod watched;

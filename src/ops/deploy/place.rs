@@ -79,6 +79,28 @@ impl Place<'_> {
         Ok(all.filter(Process::is_running).map(|process| process.name.to_string()).collect())
     }
 
+    /// The names of those that were stopped.
+    ///
+    /// # Errors
+    ///
+    /// As [`processes`](Self::processes).
+    pub fn stopped(&self) -> Result<Vec<String>, Fault> {
+        let all = self.processes()?.into_iter();
+        Ok(all.filter(|it| it.live.state == ProcessState::Stopped).map(|process| process.name.to_string()).collect())
+    }
+
+    /// Stops those of these processes that run or are about to.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one cannot be stopped.
+    pub fn stop_again(&self, names: &[String]) -> Result<(), Fault> {
+        let mut all = self.processes()?;
+        all.retain(|process| names.contains(&process.name.to_string()) && process.live.state != ProcessState::Stopped);
+        let ended = self.context().with_control(|control| control.stop(&all.iter().collect::<Vec<_>>()));
+        ended.into_iter().try_for_each(|result| result.map(drop)).map_err(Fault::from)
+    }
+
     /// Starts those of these processes that were stopped: what restarts a process and ends in the middle leaves it so, as an operator
     /// does. Any that are gone have a successor.
     ///
@@ -214,18 +236,20 @@ impl Place<'_> {
             env: &self.env,
             replace: Replace::Own,
             file,
-            starts: Starts::Always,
+            starts: Starts::AlsoStopped,
             incoming,
         }
     }
 
-    /// Applies what is in place: restarts what changed, starts what is missing, and waits until it is ready.
+    /// Applies what is in place: restarts what changed, starts what is missing or, where `starts` says so, was stopped, and waits
+    /// until it is ready.
     ///
     /// # Errors
     ///
     /// Fails if a service does not become ready; what was restarted is then as it was before.
-    pub fn apply(&self, on_progress: &mut OnProgress) -> Result<(), Fault> {
-        self.plan(None, &[])?.execute(&self.request(None, &[]), on_progress).map(drop)
+    pub fn apply(&self, starts: Starts, on_progress: &mut OnProgress) -> Result<(), Fault> {
+        let request = ApplyRequest { starts, ..self.request(None, &[]) };
+        apply::plan(&request)?.execute(&request, on_progress).map(drop)
     }
 
     /// Makes the definitions those of what is in place, without a start of anything: nothing runs yet at boot.

@@ -74,9 +74,9 @@ pub(super) fn differ(target: &DeployTarget, facts: &Facts) -> bool {
     target.carried.iter().any(|file| !is_there(facts, file))
 }
 
-/// How many on a host are not as a deploy left them.
-pub(super) fn drifted(facts: &Facts) -> usize {
-    facts.carried.iter().flatten().filter(|state| state.has_drifted()).count()
+/// Those on a host that are not as a deploy left them.
+pub(super) fn drifted(facts: &Facts) -> impl Iterator<Item = &CarriedState> {
+    facts.carried.iter().flatten().filter(|state| state.has_drifted())
 }
 
 /// One that would be replaced, and that no deploy left so.
@@ -113,13 +113,6 @@ fn short(digest: &ContentHash) -> String {
 pub(super) fn remarks(target: &DeployTarget, member: &Member) -> Vec<String> {
     let (host, facts, env) = (&member.host.name, &member.facts, &target.env.env);
     let mut remarks: Vec<String> = old_agent(target, member).into_iter().collect();
-    for it in facts.carried.iter().flatten() {
-        let name = it.what.name(env);
-        if it.has_drifted() {
-            let what = if it.found.is_none() { "was removed" } else { "was changed" };
-            remarks.push(format!("{host}: {name} {what} there since it was deployed"));
-        }
-    }
     for file in target.carried.iter().filter(|file| !is_there(facts, file)) {
         let found = state(facts, file).and_then(|state| state.found.as_ref());
         let is_of_others = found.is_some() && state(facts, file).is_some_and(|it| it.deployed.is_none());

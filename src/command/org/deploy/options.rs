@@ -63,7 +63,7 @@ pub(in crate::command) struct DeployOptions {
     /// Install the key on hosts that have none yet, with the keys that you use already
     #[arg(long, if_not_given = "asked at a terminal")]
     pub(super) bootstrap: bool,
-    /// Deploy over what was changed on a host: files of a release, env files, secrets
+    /// Deploy over what was changed on a host: files of a release, env files, secrets, services
     #[arg(long)]
     pub(super) accept_drift: bool,
     /// Deploy to the other hosts where some cannot be reached

@@ -12,7 +12,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::deploy::release::{ContentHash, Drift, Payload, ReleaseId};
-use crate::deploy::wire::Facts;
+use crate::deploy::wire::{Facts, ServiceDrift};
 use crate::disk;
 use crate::ops::deploy::member::{Member, Patience};
 use crate::ops::deploy::rollout::{Fleet, Rollout};
@@ -92,6 +92,8 @@ struct PlannedHost {
     host: String,
     current: Option<ReleaseId>,
     drift: Vec<Drift>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<ServiceDrift>,
     /// As those of the plan.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     carried: BTreeMap<String, String>,
@@ -229,7 +231,7 @@ impl PlanFile {
             }
             if found != *planned {
                 return stale(format!(
-                    "{}: files of its release, env files or secrets changed since the plan was made",
+                    "{}: files of its release, env files, secrets or services changed since the plan was made",
                     found.host
                 ));
             }
@@ -239,9 +241,10 @@ impl PlanFile {
 }
 
 fn host(target: &DeployTarget, member: &Member) -> PlannedHost {
-    let Facts { current, drift, .. } = &member.facts;
+    let Facts { current, drift, services, .. } = &member.facts;
     let carried = carried::found_digests(target, &member.facts);
-    PlannedHost { host: member.host.name.to_string(), current: current.clone(), drift: drift.clone(), carried }
+    let (current, drift, services) = (current.clone(), drift.clone(), services.clone());
+    PlannedHost { host: member.host.name.to_string(), current, drift, services, carried }
 }
 
 fn millis(time: std::time::Duration) -> u64 {

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::carried;
 use super::fresh::Fresh;
 use super::options::{ChosenRollout, DeployOptions};
 use super::plan_file::{PlanFile, Planned, WrittenPlan};
 use super::progress::Progress;
 use super::target::DeployTarget;
-use crate::base::environment::{EnvRef, Tier};
+use super::{carried, drift};
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
 use crate::command::org::context::organization;
@@ -16,7 +16,7 @@ use crate::command::org::promote::{self, PlannedPromotion};
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::deploy::announced::Announced;
 use crate::deploy::machine::State;
-use crate::deploy::release::{Drift, DriftKind, Payload, ReleaseId};
+use crate::deploy::release::{Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
 use crate::ops::deploy::rollout::{Fleet, Order, Rollout};
 use crate::ops::deploy::verdict::{HostEnd, Verdict, verdict};
@@ -82,13 +82,13 @@ impl DeployStage {
         let (fleet, skipped) = reach(cx, &target, &options)?;
         notes.extend(skipped.iter().map(|fault| format!("passed over: {fault}")));
         for member in fleet.members() {
-            notes.extend(remarks(cx, &member));
+            notes.extend(remarks(cx, &target.env.env, &member));
             notes.extend(carried::remarks(&target, &member));
             if !options.plan {
                 carried::check_agent(&target, &member)?;
             }
             if !options.accept_drift && !options.plan {
-                refuse_drift(&target, &member)?;
+                drift::refuse(&target, &member)?;
             }
         }
         notes.extend(fresh.notes());
@@ -129,6 +129,7 @@ impl DeployStage {
         let is_settled = facts.holder.is_none() && facts.last.as_ref().is_none_or(|last| last.state.has_ended());
         facts.content.as_ref() != Some(&self.payload.manifest.content())
             || !facts.drift.is_empty()
+            || !facts.services.is_empty()
             || carried::differ(&self.target, facts)
             || !is_settled
     }
@@ -144,11 +145,12 @@ impl DeployStage {
         }
         let admitted = std::mem::take(&mut self.fresh).admit(cx, &mut self.target)?;
         for member in admitted.members() {
-            let remarks = remarks(cx, &member).into_iter().chain(carried::remarks(&self.target, &member));
+            let remarks =
+                remarks(cx, &self.target.env.env, &member).into_iter().chain(carried::remarks(&self.target, &member));
             remarks.for_each(|remark| cx.console.note(&remark));
             carried::check_agent(&self.target, &member)?;
             if !self.options.accept_drift {
-                refuse_drift(&self.target, &member)?;
+                drift::refuse(&self.target, &member)?;
             }
         }
         self.fleet.join(admitted);
@@ -174,7 +176,7 @@ impl DeployStage {
                 action,
                 name(member.facts.current.as_ref()).into(),
                 name(release).into(),
-                (member.facts.drift.len() + carried::drifted(&member.facts)).into(),
+                drift::count(&member.facts).into(),
             ]);
         }
         for host in self.fresh.names() {
@@ -240,26 +242,10 @@ fn show_plan(stage: &DeployStage, _: &mut Cx) -> Result<Option<Report>, Fault> {
     Ok(Some(Report { code, ..report.note("nothing was changed") }))
 }
 
-/// Files of prod that were changed on a host are not replaced unseen.
-fn refuse_drift(target: &DeployTarget, member: &Member) -> Result<(), Fault> {
-    let env = &target.env.env;
-    if env.tier() != Some(Tier::Prod) {
-        return Ok(());
-    }
-    let why = match carried::replaced(target, &member.facts) {
-        _ if !member.facts.drift.is_empty() => "files of the release were changed there".to_owned(),
-        Some(name) => format!("{name} there is not as a deploy left it"),
-        None => return Ok(()),
-    };
-    let why = format!("{}: {why}", member.host.name);
-    let advice = format!("`tsm org deploy @{env} --plan` shows them; --accept-drift deploys over them");
-    Err(Fault::new(FaultKind::Review, why).with_advice(advice))
-}
-
 /// What is to be known of a host before it is deployed to.
-fn remarks(cx: &Cx, member: &Member) -> Vec<String> {
+fn remarks(cx: &Cx, env: &EnvName, member: &Member) -> Vec<String> {
     let (name, facts) = (&member.host.name, &member.facts);
-    let mut remarks: Vec<String> = facts.drift.iter().map(|drift| format!("{name}: {}", drifted(drift))).collect();
+    let mut remarks = drift::remarks(env, name, facts);
     let skew = facts.now_ms.abs_diff(cx.host.now().0) / 1000;
     if skew > MAX_SKEW {
         remarks.push(format!("{name}: its clock differs by {skew} s; times in its journal are its own"));
@@ -267,17 +253,6 @@ fn remarks(cx: &Cx, member: &Member) -> Vec<String> {
     remarks.extend(facts.freeze.iter().map(|freeze| format!("{name}: frozen by {}: {}", freeze.by, freeze.why)));
     remarks.extend(facts.holder.iter().map(|holder| format!("{name}: {} deploys {}", holder.by, holder.txid)));
     remarks
-}
-
-/// `environments/dev.toml was changed in the release`
-fn drifted(drift: &Drift) -> String {
-    let what = match drift.kind {
-        DriftKind::Missing => "was removed from the release",
-        DriftKind::Added => "was added to the release",
-        DriftKind::Changed => "was changed in the release",
-        DriftKind::Mode => "has other permissions than in the release",
-    };
-    format!("{} {what}", drift.path)
 }
 
 fn run(mut stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {

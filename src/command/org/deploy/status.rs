@@ -1,6 +1,6 @@
 //! `org deploy status`
 
-use super::carried;
+use super::drift;
 use super::stage::name;
 use super::target::DeployTarget;
 use crate::base::environment::{EnvName, EnvRef};
@@ -19,7 +19,7 @@ use crate::tkm::host::HostName;
 /// Show which release each host of an environment has, and its last deploy
 ///
 /// All hosts are asked at the same time. One that does not answer is a row. One that has another release than the one that was
-/// committed last is stale; a line says what brings it there.
+/// committed last is stale; a line says what brings it there. DRIFT counts what was changed on the host since, and lines name it.
 #[derive(Debug, clap::Args)]
 pub struct DeployStatus {
     /// The environment
@@ -50,7 +50,7 @@ impl Command for DeployStatus {
         let mut report = Report::default();
         let answers = target.ask(cx, &Ask::History);
         let newest = newest(answers.iter().filter_map(|(_, asked)| Some(&asked.as_ref().ok()?.0)));
-        let mut stale = Vec::new();
+        let (mut stale, mut remarks) = (Vec::new(), Vec::new());
         for (host, asked) in answers {
             let host_name = host.name.clone();
             let host = Cell::from(host.name.as_str()).tone(Tone::Strong);
@@ -70,18 +70,19 @@ impl Command for DeployStatus {
                 stale.push(host_name.to_string());
             }
             let why = why(&facts, newest.as_ref());
+            remarks.extend(drift::remarks(&target.env.env, &host_name, &facts));
             table.row(vec![
                 host,
                 name(facts.current.as_ref()).into(),
                 name(facts.previous.as_ref()).into(),
-                (facts.drift.len() + carried::drifted(&facts)).into(),
+                drift::count(&facts).into(),
                 Value::from(last.map(|last| last.txid.clone())).into(),
                 last.map_or(Cell::from(Value::Null), state),
                 last.map_or(Value::Null, |last| Value::from(Timestamp(last.at_ms))).into(),
                 Value::from(why).into(),
             ]);
         }
-        let report = report.and(table);
+        let report = remarks.into_iter().fold(report.and(table), Report::note);
         Ok(match newest.filter(|_| !stale.is_empty()) {
             Some(newest) => {
                 let (hosts, env) = (stale.join(","), &target.env.env);

@@ -1,0 +1,105 @@
+//! What an operator changes on a host after a deploy is named, and a deploy puts it back.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Host, Site};
+
+impl Host {
+    /// Runs a line on it.
+    fn line(&self, line: &str) {
+        self.server.inside(&format!("HOME=/root /root/bin/tetra --dir /root/{} -y -c '{line}'", self.dir));
+    }
+
+    fn definition(&self) -> PathBuf {
+        self.tetra().join("tsm/services-available/web.tsm")
+    }
+
+    /// Gives the service there another `MODE`.
+    fn edit(&self) {
+        let text = fs::read_to_string(self.definition()).expect("there");
+        assert!(text.contains("one"), "{text}");
+        fs::write(self.definition(), text.replace("one", "by-hand")).expect("ours");
+    }
+}
+
+const STOPPED: &str = "web-1: web was stopped there since it was deployed";
+const EDITED: &str = "web-1: services-available/web.tsm there is not what the release says";
+
+#[test]
+fn a_service_that_was_stopped_there_is_named_and_started_again() {
+    let Some(mut site) = Site::new("a_service_that_was_stopped_there_is_named", 1) else { return };
+    site.deploy("").done();
+    assert_eq!(site.deploy("--plan --exit-code").code, 0);
+    site.hosts[0].line("tsm stop web");
+    let plan = site.deploy("--plan --exit-code").failed(2);
+    assert!(plan.contains(STOPPED), "{plan}");
+    let status = site.world.run("org deploy status @dev");
+    assert!(status.stderr.contains(STOPPED), "{status:?}");
+    assert!(site.world.run("org deploy status @dev --json").done().contains("\"drift\": 1"));
+
+    // A release that does not live leaves it stopped.
+    site.mode("sick");
+    site.deploy("").failed(14);
+    assert_eq!(site.hosts[0].web(), None);
+    site.mode("one");
+    let done = site.deploy("");
+    assert!(done.code == 0 && done.output.contains("restarts web (MODE, was stopped)"), "{done:?}");
+    site.hosts[0].runs("one");
+    assert!(site.deploy("").stderr.contains("is deployed already"));
+
+    // One whose record was removed too.
+    site.hosts[0].line("tsm delete web");
+    let done = site.deploy("");
+    assert!(done.code == 0 && done.stderr.contains("web-1: web has no process there, and should run"), "{done:?}");
+    site.hosts[0].runs("one");
+}
+
+#[test]
+fn a_definition_that_was_edited_there_is_named_and_put_back() {
+    let Some(mut site) = Site::new("a_definition_that_was_edited_there_is_named", 1) else { return };
+    site.deploy("").done();
+    let before = fs::read_to_string(site.hosts[0].definition()).expect("there");
+    site.world.run("org deploy @dev --min-healthy-time 0s --plan-out plan.json").done();
+    site.hosts[0].edit();
+    let plan = site.deploy("--plan --exit-code").failed(2);
+    assert!(plan.contains(EDITED), "{plan}");
+    let stale = site.world.run("org deploy --plan-in plan.json").failed(25);
+    assert!(stale.contains("web-1: files of its release, env files, secrets or services changed"), "{stale}");
+    site.hosts[0].line("tsm restart web");
+    site.hosts[0].runs("by-hand");
+    let status = site.world.run("org deploy status @dev");
+    assert!(status.stderr.contains(EDITED), "{status:?}");
+    assert!(site.world.run("org deploy status @dev --json").done().contains("\"drift\": 1"));
+    let done = site.deploy("");
+    assert!(done.code == 0 && done.output.contains("web: changed, restarts web (MODE)"), "{done:?}");
+    site.hosts[0].runs("one");
+    assert_eq!(fs::read_to_string(site.hosts[0].definition()).expect("there"), before);
+
+    fs::remove_file(site.hosts[0].definition()).expect("ours");
+    let done = site.deploy("");
+    let removed = "web-1: services-available/web.tsm was removed there since it was deployed";
+    assert!(done.code == 0 && done.stderr.contains(removed), "{done:?}");
+    assert_eq!(fs::read_to_string(site.hosts[0].definition()).expect("there"), before);
+    site.hosts[0].line("tsm disable web");
+    let done = site.deploy("");
+    assert!(done.code == 0 && done.stderr.contains("web-1: web was disabled there since it was deployed"), "{done:?}");
+    assert!(site.deploy("").stderr.contains("is deployed already"));
+}
+
+#[test]
+fn services_of_prod_that_were_changed_there_are_deployed_over_only_where_that_is_said() {
+    let Some(mut site) = Site::of("services_of_prod_that_were_changed_there", "prod", 1) else { return };
+    site.deploy("--yes").done();
+    site.hosts[0].line("tsm stop web");
+    let said = site.deploy("--yes").failed(23);
+    assert!(said.contains("web-1: web was stopped there") && said.contains("--accept-drift"), "{said}");
+    assert_eq!(site.hosts[0].web(), None);
+    site.deploy("--yes --accept-drift").done();
+    site.hosts[0].runs("one");
+    site.hosts[0].edit();
+    let said = site.deploy("--yes").failed(23);
+    assert!(said.contains(EDITED), "{said}");
+    site.deploy("--yes --accept-drift").done();
+    assert!(!fs::read_to_string(site.hosts[0].definition()).expect("there").contains("by-hand"));
+}
