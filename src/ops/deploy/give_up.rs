@@ -74,13 +74,18 @@ pub fn again(place: &Place, mut record: Record, on_progress: &mut OnProgress) ->
 /// Removes a release that was staged and not switched to, unless an earlier deploy brought it. What was sent is kept for the next
 /// one.
 fn discard(place: &Place, record: &Record) {
-    let is_of_another =
-        |other: &Record| other.rid == record.rid && other.txid != record.txid && other.state != State::Aborted;
     // What is not removed here is removed by the next deploy that stays.
     let _ = place.files().forget_kept(&record.txid);
-    if place.files().records().is_ok_and(|all| !all.iter().any(is_of_another)) {
+    if is_brought_only_by(place, record, |state| state != State::Aborted) {
         let _ = place.releases().remove(&record.rid);
     }
+}
+
+/// True if no other deploy whose state is one of these brought the release: a rollback brings one again, and what holds the same has
+/// one name within a second. False where that is not known.
+fn is_brought_only_by(place: &Place, record: &Record, counts: fn(State) -> bool) -> bool {
+    let is_of_another = |it: &Record| it.rid == record.rid && it.txid != record.txid && counts(it.state);
+    place.files().records().is_ok_and(|all| !all.iter().any(is_of_another))
 }
 
 fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnProgress) -> Result<(), Fault> {
@@ -88,8 +93,10 @@ fn finish(place: &Place, record: &mut Record, when: When, on_progress: &mut OnPr
     match put_back(place, record, when, on_progress) {
         Ok(()) => {
             files.advance(record, Event::PutBack, None, now())?;
-            // It is kept to be looked at; where it cannot be moved it stays where it is.
-            let _ = place.releases().move_to_failed(&record.rid);
+            // It is kept to be looked at; where it cannot be moved, or stayed once before, it remains where it is.
+            if is_brought_only_by(place, record, |state| state == State::Committed) {
+                let _ = place.releases().move_to_failed(&record.rid);
+            }
             let _ = files.forget_kept(&record.txid);
         }
         Err(fault) => {

@@ -1,9 +1,9 @@
-//! What an operator changes on a host after a deploy is named, and a deploy puts it back.
+//! What an operator changes on a host after a deploy is named, and a deploy puts it back. Releases of one second have one name.
 
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Host, Site};
+use super::{Host, SERVICE, Site};
 
 impl Host {
     /// Runs a line on it.
@@ -102,4 +102,33 @@ fn services_of_prod_that_were_changed_there_are_deployed_over_only_where_that_is
     assert!(said.contains(EDITED), "{said}");
     site.deploy("--yes --accept-drift").done();
     assert!(!fs::read_to_string(site.hosts[0].definition()).expect("there").contains("by-hand"));
+}
+
+/// The clock of the operator does not move here: what holds the same has the same name each time.
+#[test]
+fn a_release_that_stayed_once_is_kept_when_it_is_deployed_again_and_taken_back() {
+    let Some(mut site) = Site::new("a_release_that_stayed_once_is_kept", 1) else { return };
+    let service = |mode: &str| SERVICE.replace("$MODE != sick", "! -e /root/sick-$MODE").replace("'one'", mode);
+    let mut names = Vec::new();
+    for mode in ["'one'", "'two'", "'three'"] {
+        site.services(&service(mode));
+        site.deploy("").done();
+        names.push(site.hosts[0].current().expect("one"));
+    }
+    let sick = site.hosts[0].server.root().join("sick-one");
+    fs::write(&sick, "").expect("ours");
+    let release = site.hosts[0].org().join("releases").join(&names[0]);
+    site.services(&service("'one'"));
+    site.deploy("").failed(14);
+    site.hosts[0].runs("three");
+    assert!(release.exists(), "it can still be deployed again");
+
+    fs::remove_file(&sick).expect("ours");
+    site.deploy("").done();
+    assert_eq!(site.hosts[0].current().as_ref(), Some(&names[0]));
+    site.hosts[0].runs("one");
+    // What was before is what ran, and not the next older name.
+    site.world.run("org deploy rollback --env @dev --min-healthy-time 0s").done();
+    assert_eq!(site.hosts[0].current().as_ref(), Some(&names[2]));
+    site.hosts[0].runs("three");
 }
