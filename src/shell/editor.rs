@@ -89,7 +89,7 @@ pub fn build(parts: EditorConfig) -> Reedline {
         let path = open.path.clone();
         editor = editor.with_history(Box::new(RedactedHistory::queued(open, parts.redact, parts.is_private)));
         for (scope, name, marker) in HistoryScope::ALL {
-            let search = HistorySearch { path: path.clone(), scope, snapshot: parts.snapshot.clone() };
+            let search = HistorySearch::new(path.clone(), scope, parts.snapshot.clone());
             let menu = Box::new(history_menu(parts.snapshot.clone(), name, marker));
             editor = editor.with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(search) });
         }

@@ -16,10 +16,11 @@ use super::snapshot::SharedSnapshot;
 use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};
 use crate::command::Selection;
-use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader, Matching};
+use crate::sys::history::HistoryEntry;
+use crate::sys::history_search::TypedSearch;
 
 /// The most lines that the search shows.
-const MAX_RESULTS: u32 = 200;
+const MAX_RESULTS: usize = 200;
 
 /// The form in which a line is stored: itself, without its secrets, or none.
 pub type Redact = fn(&str) -> Option<String>;
@@ -202,12 +203,9 @@ impl HistoryScope {
 /// The search of Ctrl-R: lines that contain every typed word, latest first, without duplicates. If there are none, those that
 /// have the letters of each word in their order.
 pub struct HistorySearch {
-    /// The file of the history.
-    pub path: PathBuf,
-    /// Where it looks.
-    pub scope: HistoryScope,
-    /// The snapshot of the session.
-    pub snapshot: SharedSnapshot,
+    found: TypedSearch,
+    scope: HistoryScope,
+    snapshot: SharedSnapshot,
 }
 
 impl Completer for HistorySearch {
@@ -220,19 +218,15 @@ impl Completer for HistorySearch {
 }
 
 impl HistorySearch {
-    fn suggestions(&self, line: &str) -> Vec<Suggestion> {
+    /// Looks in the file of this path, for the selection of the snapshot.
+    #[must_use]
+    pub fn new(path: PathBuf, scope: HistoryScope, snapshot: SharedSnapshot) -> Self {
+        Self { found: TypedSearch::new(path, MAX_RESULTS), scope, snapshot }
+    }
+
+    fn suggestions(&mut self, line: &str) -> Vec<Suggestion> {
         let under = self.scope.under(&self.snapshot.lock().selection);
-        let wanted = |matching| HistoryQuery {
-            limit: MAX_RESULTS,
-            containing: line.split_whitespace().map(str::to_owned).collect(),
-            unique: true,
-            under: under.clone(),
-            matching,
-        };
-        let rows = HistoryReader::open(&self.path).and_then(|reader| {
-            let whole = reader.entries(&wanted(Matching::Whole))?;
-            if whole.is_empty() { reader.entries(&wanted(Matching::Letters)) } else { Ok(whole) }
-        });
+        let words = line.split_whitespace().map(str::to_owned).collect();
         let span = Span::new(0, line.len());
         let suggestion = |row: HistoryEntry| Suggestion {
             description: Some(describe(&row)),
@@ -241,7 +235,7 @@ impl HistorySearch {
             span,
             ..Suggestion::default()
         };
-        rows.unwrap_or_default().into_iter().rev().map(suggestion).collect()
+        self.found.find(words, under).unwrap_or_default().into_iter().map(suggestion).collect()
     }
 }
 
@@ -340,7 +334,7 @@ mod tests {
         for line in ["tsm stop api", "tsm list", "tsm stop web", "tsm stop api"] {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
-        let mut search = HistorySearch { path, scope: HistoryScope::All, snapshot: SharedSnapshot::default() };
+        let mut search = HistorySearch::new(path, HistoryScope::All, SharedSnapshot::default());
         let mut values = |line: &str, pos| -> Vec<String> {
             search.complete(line, pos).suggestions().iter().map(|it| it.value.clone()).collect()
         };

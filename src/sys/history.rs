@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -47,17 +48,25 @@ pub struct HistoryQuery {
     pub containing: Vec<String>,
     /// The same line only once, at its latest place.
     pub unique: bool,
-    /// Only lines whose context begins so: `acme/`, `acme/dev/`.
-    pub under: Option<String>,
+}
+
+/// The rows that are read.
+#[derive(Debug, Clone)]
+pub(super) struct Rows<'a> {
+    /// Only those of these ids.
+    pub(super) ids: RangeInclusive<i64>,
+    /// Only lines that hold each of these texts; upper and lower case of ASCII are the same.
+    pub(super) containing: &'a [String],
     /// How a line holds a text.
-    pub matching: Matching,
+    pub(super) matching: Matching,
+    /// Only lines whose context begins so: `acme/`, `acme/dev/`.
+    pub(super) under: Option<&'a str>,
 }
 
 /// How a line holds a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Matching {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matching {
     /// As it is.
-    #[default]
     Whole,
     /// Its letters in order, with others between them.
     Letters,
@@ -154,7 +163,7 @@ pub fn prune(path: &Path, keep: u32) -> Result<(), HistoryError> {
 #[derive(Debug)]
 pub struct HistoryReader {
     /// None if there is no history yet.
-    database: Option<Connection>,
+    pub(super) database: Option<Connection>,
     path: PathBuf,
 }
 
@@ -183,7 +192,7 @@ impl HistoryReader {
     /// Fails if the database does not answer.
     pub fn entry(&self, number: i64) -> Result<Option<HistoryEntry>, HistoryError> {
         let Some(database) = &self.database else { return Ok(None) };
-        let failed = |source| HistoryError::Database { action: "read", path: self.path.clone(), source };
+        let failed = |source| self.failed(source);
         let id = if number < 0 {
             let nth = "select id from history order by id desc limit 1 offset ?1";
             let found = database.query_row(nth, params![-(number + 1)], |row| row.get::<_, i64>(0));
@@ -203,11 +212,11 @@ impl HistoryReader {
     /// Fails if the database does not answer.
     pub fn entries(&self, wanted: &HistoryQuery) -> Result<Vec<HistoryEntry>, HistoryError> {
         let Some(database) = &self.database else { return Ok(Vec::new()) };
-        select(database, wanted, None).map_err(|source| HistoryError::Database {
-            action: "read",
-            path: self.path.clone(),
-            source,
-        })
+        select(database, wanted, None).map_err(|source| self.failed(source))
+    }
+
+    pub(super) fn failed(&self, source: rusqlite::Error) -> HistoryError {
+        HistoryError::Database { action: "read", path: self.path.clone(), source }
     }
 }
 
@@ -239,41 +248,57 @@ pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
 }
 
 fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusqlite::Result<Vec<HistoryEntry>> {
-    let mut conditions = vec![id.map_or("1".to_owned(), |id| format!("id = {id}"))];
-    conditions.extend((1..=wanted.containing.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
-    if wanted.under.is_some() {
-        conditions.push(format!("cwd like ?{} escape '\\'", wanted.containing.len() + 1));
-    }
-    // From the latest on, and no further than need be: grouping would read all rows before the first is known.
-    let query = format!(
-        "select id, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
-         where {} order by id desc",
-        conditions.join(" and "),
-    );
-    let pattern = |text: &String| match wanted.matching {
-        Matching::Whole => format!("%{}%", escaped(text)),
-        Matching::Letters => {
-            text.chars().map(|letter| format!("%{}", escaped(&letter.to_string()))).collect::<String>() + "%"
-        }
-    };
-    let under = wanted.under.as_ref().map(|prefix| format!("{}%", escaped(prefix)));
-    let patterns = wanted.containing.iter().map(pattern).chain(under);
-    let mut statement = database.prepare_cached(&query)?;
-    let mut found = statement.query(params_from_iter(patterns))?;
+    let ids = id.map_or(i64::MIN..=i64::MAX, |id| id..=id);
+    let rows = Rows { ids, containing: &wanted.containing, matching: Matching::Whole, under: None };
     let (mut entries, mut seen) = (Vec::new(), HashSet::new());
-    while entries.len() < wanted.limit as usize
-        && let Some(row) = found.next()?
-    {
-        let entry = entry(row)?;
-        if !wanted.unique || seen.insert(entry.line.clone()) {
-            entries.push(entry);
-        }
+    if wanted.limit > 0 {
+        each_row(database, &rows, |row| {
+            let entry = entry(row)?;
+            if !wanted.unique || seen.insert(entry.line.clone()) {
+                entries.push(entry);
+            }
+            Ok(if entries.len() < wanted.limit as usize { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
     }
     entries.reverse();
     Ok(entries)
 }
 
-fn entry(row: &Row) -> rusqlite::Result<HistoryEntry> {
+/// Gives the rows from the latest on until there is enough: grouping would read all rows before the first is known.
+pub(super) fn each_row(
+    database: &Connection,
+    rows: &Rows,
+    mut take: impl FnMut(&Row) -> rusqlite::Result<ControlFlow<()>>,
+) -> rusqlite::Result<()> {
+    let mut conditions = vec![format!("id between {} and {}", rows.ids.start(), rows.ids.end())];
+    conditions.extend((1..=rows.containing.len()).map(|n| format!("command_line like ?{n} escape '\\'")));
+    if rows.under.is_some() {
+        conditions.push(format!("cwd like ?{} escape '\\'", rows.containing.len() + 1));
+    }
+    let query = format!(
+        "select id, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
+         where {} order by id desc",
+        conditions.join(" and "),
+    );
+    let pattern = |text: &String| match rows.matching {
+        Matching::Whole => format!("%{}%", escaped(text)),
+        Matching::Letters => {
+            text.chars().map(|letter| format!("%{}", escaped(&letter.to_string()))).collect::<String>() + "%"
+        }
+    };
+    let under = rows.under.map(|prefix| format!("{}%", escaped(prefix)));
+    let patterns = rows.containing.iter().map(pattern).chain(under);
+    let mut statement = database.prepare(&query)?;
+    let mut found = statement.query(params_from_iter(patterns))?;
+    while let Some(row) = found.next()? {
+        if take(row)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn entry(row: &Row) -> rusqlite::Result<HistoryEntry> {
     let unsigned = |value: Option<i64>| value.and_then(|number| u64::try_from(number).ok());
     Ok(HistoryEntry {
         id: row.get(0)?,
@@ -302,10 +327,13 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 #[cfg(test)]
+pub(super) use tests::filled;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn filled(directory: &Path, lines: &[&str]) -> PathBuf {
+    pub(in crate::sys) fn filled(directory: &Path, lines: &[&str]) -> PathBuf {
         let path = directory.join("state/history.sqlite3");
         prepare(&path).unwrap();
         let database = Connection::open(&path).unwrap();
@@ -372,25 +400,6 @@ mod tests {
         };
         assert_eq!(lines(&path, &wanted(&["api", "stop"])), ["tsm stop API"]);
         assert_eq!(lines(&path, &wanted(&["100%"])), ["echo 100%"]);
-    }
-
-    #[test]
-    fn finds_letters_in_order_and_lines_of_a_context() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = filled(directory.path(), &["tsm stop api", "tsm start api", "tsm list"]);
-        let database = Connection::open(&path).unwrap();
-        database.execute("update history set cwd = 'acme/dev/-' where id = 1", []).unwrap();
-        database.execute("update history set cwd = 'acme_x/dev/-' where id = 2", []).unwrap();
-        let wanted = |text: &str, under: Option<&str>| HistoryQuery {
-            containing: vec![text.to_owned()],
-            under: under.map(str::to_owned),
-            matching: Matching::Letters,
-            ..latest(9)
-        };
-        assert_eq!(lines(&path, &wanted("stpi", None)), ["tsm stop api", "tsm start api"]);
-        assert_eq!(lines(&path, &wanted("tst", Some("acme/"))), ["tsm stop api"]);
-        assert_eq!(lines(&path, &wanted("tst", Some("acme_x/dev/"))), ["tsm start api"]);
-        assert_eq!(lines(&path, &wanted("pots", None)), Vec::<String>::new());
     }
 
     #[test]

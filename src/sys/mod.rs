@@ -15,6 +15,7 @@ pub mod file;
 pub mod foreground;
 pub mod hash_chain;
 pub mod history;
+pub mod history_search;
 pub mod history_writer;
 pub mod host;
 pub mod install;
