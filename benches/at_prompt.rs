@@ -64,6 +64,7 @@ fn measure(runs: usize, lines: usize) -> io::Result<()> {
     let (opened, key) = searches(&old, runs)?;
     row("Ctrl-R in 100000 lines, opened", 10.0, &opened)?;
     row("Ctrl-R in 100000 lines, a key", 5.0, &key)?;
+    row("Ctrl-R in 100000 lines, a key that few lines have", 5.0, &rare_keys(&old, runs)?)?;
     idle(&empty)?;
     memory(&empty, lines)
 }
@@ -72,7 +73,7 @@ fn row(what: &str, bar: f64, times: &[Duration]) -> io::Result<()> {
     let mut millis: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
     millis.sort_by(f64::total_cmp);
     let at = |share: usize| millis.get(millis.len() * share / 100).copied().unwrap_or_default();
-    writeln!(io::stdout(), "{what:<38} {:>8.2} ms  p90 {:>8.2} ms   bar {bar:>5.1} ms", at(50), at(90))
+    writeln!(io::stdout(), "{what:<50} {:>8.2} ms  p90 {:>8.2} ms   bar {bar:>5.1} ms", at(50), at(90))
 }
 
 fn sample(runs: usize, mut one: impl FnMut() -> io::Result<Duration>) -> io::Result<Vec<Duration>> {
@@ -126,6 +127,23 @@ fn searches(home: &Home, runs: usize) -> io::Result<(Vec<Duration>, Vec<Duration
     Ok((opened, key))
 }
 
+/// Words that few lines have or none has: the slowest key of each search.
+fn rare_keys(home: &Home, runs: usize) -> io::Result<Vec<Duration>> {
+    let mut terminal = Terminal::start(home)?;
+    let mut times = Vec::new();
+    for number in 0..runs {
+        terminal.press(b"\x12")?;
+        let mut slowest = Duration::ZERO;
+        for key in [&b"9999"[..], b"zq", b"tlst"][number % 3] {
+            slowest = slowest.max(terminal.press(&[*key])?);
+        }
+        times.push(slowest);
+        terminal.press(b"\x1b")?;
+        terminal.press(b"\x15")?;
+    }
+    Ok(times)
+}
+
 fn idle(home: &Home) -> io::Result<()> {
     let mut terminal = Terminal::start(home)?;
     terminal.press(b"v")?;
@@ -133,13 +151,13 @@ fn idle(home: &Home) -> io::Result<()> {
     terminal.serve(IDLE)?;
     let took = terminal.processor_time()?.saturating_sub(before);
     let share = took.as_secs_f64() / IDLE.as_secs_f64() * 100.0;
-    writeln!(io::stdout(), "{:<38} {share:>8.3} % of a processor    bar 0.05 %", "idle")
+    writeln!(io::stdout(), "{:<50} {share:>8.3} % of a processor    bar 0.05 %", "idle")
 }
 
 fn memory(home: &Home, lines: usize) -> io::Result<()> {
     let mut terminal = Terminal::start(home)?;
     let show =
-        |what: &str, memory: f64| writeln!(io::stdout(), "{what:<38} {memory:>8.2} MB                   bar  12.0 MB");
+        |what: &str, memory: f64| writeln!(io::stdout(), "{what:<50} {memory:>8.2} MB                   bar  12.0 MB");
     for number in 0..lines.min(1000) {
         terminal.line(number)?;
     }
