@@ -55,8 +55,7 @@ impl Command for History {
             return remove(cx, self.delete);
         }
         let rows = if self.failed { MAX_LINES } else { self.lines };
-        let wanted =
-            HistoryQuery { limit: rows, containing: self.holding, unique: self.once, ..HistoryQuery::default() };
+        let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
         let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
         if let Some(FilePath(name)) = &self.export {
             return export(name, &rows, cx);
