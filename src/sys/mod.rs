@@ -40,6 +40,7 @@ pub mod poll;
 pub mod privileges;
 pub mod process;
 pub mod program;
+pub mod script_file;
 pub mod sigcont;
 pub mod signal;
 pub mod systemctl;

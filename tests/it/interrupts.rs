@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 
 use crate::pty::{Terminal, TestHome};
 use crate::repl::{CTRL_C, PASTE, leave, run, session, stopped};
+use crate::waiting::eventually;
 
 /// Interrupts twice. The second comes as a signal: as a key it could reach the prompt, which then begins anew while the next line
 /// is typed.
@@ -43,6 +44,27 @@ fn a_pasted_block_stops_at_the_line_that_fails_and_says_which() {
     terminal.send("\r");
     terminal.wait_for("prompt:2:1");
     terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
+fn a_named_pipe_that_is_a_script_is_waited_for_until_ctrl_c() {
+    let home = TestHome::new();
+    let pipe = home.path("lines");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    let mut terminal = session(&home);
+    let is_open = |terminal: &Terminal| {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", terminal.pid())).into_iter().flatten().flatten();
+        open.into_iter().any(|file| std::fs::read_link(file.path()).is_ok_and(|file| file == pipe))
+    };
+    let line = format!("source {}", pipe.display());
+    terminal.send(&format!("{line}\r"));
+    eventually("the pipe is read", || is_open(&terminal));
+    interrupt(&mut terminal);
+    terminal.send(&format!("{line}\r"));
+    eventually("the pipe is read", || is_open(&terminal));
+    std::fs::write(&pipe, "use @staging\n").expect("a reader");
+    terminal.wait_line("-/staging>");
     leave(terminal);
 }
 

@@ -188,7 +188,7 @@ const OPENS_OTHER_FILES: &[&str] = &[
     "supervise/sweep.rs",
     "sys/net.rs",
     // A script may come through a pipe: `source <(make-script)`. It is waited for, and can be interrupted.
-    "command/shell/source.rs",
+    "sys/script_file.rs",
     // What an operator writes into, of any kind: `> /dev/null`.
     "shell/redirect.rs",
 ];

@@ -1,12 +1,13 @@
 //! `source`
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report};
+use crate::sys::script_file;
 
 /// Run the commands of a file here
 ///
@@ -38,7 +39,7 @@ pub enum ScriptError {
         /// As typed.
         name: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It is written for another shell.
     #[error("`{name}` is a script for another shell")]
@@ -51,7 +52,8 @@ pub enum ScriptError {
 impl UserFacingError for ScriptError {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => FaultKind::NotFound,
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => FaultKind::NotFound,
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::Interrupted => FaultKind::Interrupted,
             Self::Read { .. } => FaultKind::Failed,
             Self::Foreign { .. } => FaultKind::Usage,
         }
@@ -77,8 +79,11 @@ impl UserFacingError for ScriptError {
 /// # Errors
 ///
 /// Fails if it cannot be read as text, or is written for another shell.
-pub fn read(path: &PathBuf, name: &str) -> Result<String, ScriptError> {
-    let text = fs::read_to_string(path).map_err(|source| ScriptError::Read { name: name.to_owned(), source })?;
+pub fn read(path: &Path, name: &str) -> Result<String, ScriptError> {
+    let unreadable = |source| ScriptError::Read { name: name.to_owned(), source };
+    let text = script_file::read(path).map_err(unreadable)?;
+    let text =
+        String::from_utf8(text).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let foreign_name = matches!(path.extension().and_then(|it| it.to_str()), Some("sh" | "bash" | "zsh" | "fish"));
     let first = text.lines().next().unwrap_or_default();
