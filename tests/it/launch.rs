@@ -1,15 +1,17 @@
 //! Every way in, through the real program.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -297,18 +299,17 @@ fn signals_end_the_wait_for_a_command() {
 #[test]
 fn a_second_interrupt_ends_even_a_command_that_does_not_listen() {
     let world = World::new();
-    let fifo = world.work().join("deaf");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
-    let mut child = started(world.program(PROGRAM).args(["-c", "source deaf"]));
-    // The writing end can be opened once there is a reader, and it keeps the reader waiting.
-    let until = Instant::now() + PATIENCE;
-    let _writer = loop {
-        match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo) {
-            Ok(writer) => break writer,
-            Err(error) => assert!(Instant::now() < until, "no reader: {error}"),
-        }
-        waiting::pause();
+    assert!(tetra(&world, &["-c", "org init acme"]).status.success());
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    let seen = reader.try_clone().expect("a descriptor");
+    let mut child = started(world.program(PROGRAM).args(["-c", "secrets set dev A"]).stdin(reader));
+    // What is in the pipe is gone once it reads, and then it waits for the rest.
+    writer.write_all(b"begun").expect("it holds that");
+    let is_read = || {
+        let mut fds = [PollFd::new(seen.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).expect("a descriptor") == 0
     };
+    waiting::eventually("it reads the secret", is_read);
     signalled_until_ended(&mut child, Signal::SIGINT);
     let status = child.wait().expect("it is ours");
     assert_eq!(status.signal(), Some(Signal::SIGINT as i32), "{status}");
