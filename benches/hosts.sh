@@ -1,13 +1,14 @@
 #!/bin/bash
 # What `tkm` costs on hosts, with real sshds on the loopback: as root, with unshare.
 #
-#     benches/hosts.sh target/release/tetra [HOSTS] [RUNS]
+#     benches/hosts.sh target/release/tetra [HOSTS] [RUNS] [MILLISECONDS]
 #
 # Prints the median of a rotation of one host and of HOSTS (20) in the same run, of a login on a new connection and of a call on one
-# that is shared, each next to plain ssh doing the same; and how many connections a rotation makes to a host.
+# that is shared, each next to plain ssh doing the same; and how many connections a rotation makes to a host. With MILLISECONDS each host
+# is as far away: a packet and its answer take as long.
 set -euo pipefail
 program=$(readlink -f "${1:?the program}")
-hosts=${2:-20} runs=${3:-5}
+hosts=${2:-20} runs=${3:-5} away=${4:-0}
 dir=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
@@ -17,6 +18,49 @@ ln -s "$program" "$HOME/bin/tkm"
 tkm=$HOME/bin/tkm
 ssh-keygen -q -t ed25519 -N '' -f "$dir/own"
 
+listening=23000
+if [ "$away" -gt 0 ]; then
+    listening=24000
+    cat >"$dir/away.py" <<'PY'
+import asyncio, sys
+
+delay, hosts = float(sys.argv[1]) / 2000, int(sys.argv[2])
+
+async def later(reader, writer):
+    clock, waiting = asyncio.get_running_loop().time, asyncio.Queue()
+    async def write():
+        while True:
+            when, data = await waiting.get()
+            await asyncio.sleep(max(0, when - clock()))
+            if not data:
+                return writer.close()
+            writer.write(data)
+    writes = asyncio.create_task(write())
+    data = b"-"
+    while data:
+        data = await reader.read(1 << 16)
+        waiting.put_nowait((clock() + delay, data))
+    await writes
+
+def relay(port):
+    async def met(reader, writer):
+        await asyncio.sleep(2 * delay)
+        try:
+            ahead, back = await asyncio.open_connection("127.0.0.1", port + 1000)
+            await asyncio.gather(later(reader, back), later(ahead, writer))
+        except OSError:
+            writer.close()
+    return asyncio.start_server(met, "127.0.0.1", port)
+
+async def main():
+    await asyncio.gather(*[relay(23000 + number) for number in range(1, hosts + 1)])
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+PY
+    python3 "$dir/away.py" "$away" "$hosts" & pids+=($!)
+fi
+
 serve() { # NUMBER: a sshd with a /root of its own
     local root=$dir/root$1
     mkdir -p "$root/.ssh/etc"
@@ -24,7 +68,7 @@ serve() { # NUMBER: a sshd with a /root of its own
     cp "$dir/own.pub" "$root/.ssh/authorized_keys"
     unshare --mount --propagation private sh -c "mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind '$root' /root &&
         mount --bind /root/.ssh/etc /etc/ssh && exec /usr/sbin/sshd -D -q -f /dev/null -o ListenAddress=127.0.0.1 \
-        -o Port=$((23000 + $1)) -o HostKey=/root/.ssh/host_key -o PidFile=none -o StrictModes=no -o UseDNS=no \
+        -o Port=$((listening + $1)) -o HostKey=/root/.ssh/host_key -o PidFile=none -o StrictModes=no -o UseDNS=no \
         -o AuthorizedKeysFile=/root/.ssh/authorized_keys -o MaxStartups=100" &
     pids+=($!)
 }
