@@ -82,11 +82,11 @@ impl UserFacingError for ApplyError {
                 };
                 format!("apply it as root or as `{user}`; to run `{env}` as you, write {line} and promote it again")
             }
-            Self::OtherEnvironment { .. } => "nothing was changed; --force moves them here. For two environments on one machine, \
+            Self::OtherEnvironment { .. } => "nothing was changed; `org apply --force` moves them here. For two environments on one machine, \
                 give each a directory of its own (`tetra --dir DIR` or TETRA_DIR; `org init ORG --server` in it, and copy the \
                 environment there), with ports of its own"
                 .to_owned(),
-            Self::SavedByHand { .. } => "--force replaces them; nothing was changed".to_owned(),
+            Self::SavedByHand { .. } => "`org apply --force` replaces them; nothing was changed".to_owned(),
             Self::CannotRestart { service, .. } => {
                 format!("correct it in local.toml and promote it again, or apply it while `{service}` does not run")
             }
