@@ -52,7 +52,7 @@ impl Paths {
         let home = set("TETRA_DIR").or_else(|| below(|base| Some(base.home_dir()))).ok_or(NoHomeDirectoryError)?;
         let config = below(|base| Some(base.config_dir())).ok_or(NoHomeDirectoryError)?;
         let state = below(directories::BaseDirs::state_dir).ok_or(NoHomeDirectoryError)?;
-        // That of root is no place for a user who cannot write there: `setup` would fail at each of its files.
+        // A user who cannot write to that of root does not use it: `setup` would fail at each of its files.
         let usual = || SOURCES.iter().map(PathBuf::from).find(|path| is_writable(path));
         let source = set("TETRA_SRC")
             .or_else(usual)

@@ -58,9 +58,9 @@ pub(super) fn states(place: &Place, asked: Vec<Carried>) -> Result<Vec<CarriedSt
 /// How it is here.
 fn find(place: &Place, what: &Carried) -> Result<Option<Found>, Fault> {
     let path = target(place, what);
-    let plain = read(&path)?;
+    let plain = read_if_exists(&path)?;
     let sealed_path = secrets::sealed_path(&path);
-    let sealed = if *what == Carried::Secrets { read(&sealed_path)? } else { None };
+    let sealed = if *what == Carried::Secrets { read_if_exists(&sealed_path)? } else { None };
     let (file, text) = match (&plain, &sealed) {
         (Some(bytes), _) => (&path, Some(bytes.clone())),
         (None, Some(bytes)) => (&sealed_path, open(place, &sealed_path, bytes).ok()),
@@ -75,7 +75,7 @@ fn find(place: &Place, what: &Carried) -> Result<Option<Found>, Fault> {
     }))
 }
 
-fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+pub(super) fn read_if_exists(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     match disk::read(path) {
         Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::carried::keys;
+use super::carried::{keys, read_if_exists};
 use crate::base::environment::{EnvFileName, EnvName};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
@@ -75,7 +75,7 @@ impl Source<'_> {
         let plain = store.text(self.env)?;
         gathered.notes.extend(plain.as_ref().and_then(|(_, notice)| notice.clone()));
         let plain = plain.map(|(text, _)| Zeroizing::new(text));
-        let (text, bytes) = match (plain, sealed(&sealed_path)?) {
+        let (text, bytes) = match (plain, read_if_exists(&sealed_path)?) {
             (None, None) => return Ok(()),
             (plain, Some(bytes)) => (self.opened(&sealed_path, plain)?, Some(bytes)),
             (Some(text), None) => {
@@ -84,20 +84,20 @@ impl Source<'_> {
                     recipients => recipients?,
                 };
                 let sealed = (!recipients.is_empty()).then(|| seal::seal(&text, &recipients)).transpose()?;
-                (Some(text), sealed)
+                (Some(text), sealed.map(Zeroizing::new))
             }
         };
         if let Some(text) = &text {
             secrets::parse(&path, text)?;
         }
         let form = if bytes.is_some() { Form::Sealed } else { Form::Plain };
-        let of_text = || text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default();
+        let of_text = || Zeroizing::new(text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default());
         gathered.files.push(CarriedFile {
             what: Carried::Secrets,
             form,
             text: text.as_ref().map(|text| ContentHash::of(text.as_bytes())),
             keys: text.as_ref().map(|text| keys(&path, text.as_bytes())).unwrap_or_default(),
-            bytes: Zeroizing::new(bytes.unwrap_or_else(of_text)),
+            bytes: bytes.unwrap_or_else(of_text),
         });
         Ok(())
     }
@@ -150,13 +150,5 @@ impl Source<'_> {
             bytes,
         });
         Ok(())
-    }
-}
-
-fn sealed(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    match disk::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError::io("read", path)(source).into()),
     }
 }

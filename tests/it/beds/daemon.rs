@@ -62,7 +62,7 @@ fn two_environments_run_beside_each_other_and_are_back_after_a_power_cut() {
     }
     let refused = bed.root("tsm daemon logs @dev --since yester").code(2);
     assert!(refused.contains("invalid time `yester`: expected 10m"), "{refused}");
-    // The directory of root is no place for the templates of an ordinary user.
+    // The templates of an ordinary user do not go to the directory of root.
     let made =
         bed.login("ann", "tetra setup && test -d ~/.local/share/tetra/templates && tsm daemon stop --user").code(3);
     assert!(made.contains("`tsm daemon install @dev --user` installs one"), "{made}");
