@@ -22,6 +22,7 @@ pub mod snapshot;
 pub mod stack;
 pub mod start;
 pub mod startup;
+pub mod stop_order;
 pub mod unit;
 pub mod up;
 

@@ -13,6 +13,7 @@ use crate::tsm::start::WaitFor;
 use crate::tsm::startup::{StartJob, StartOutcome, collect};
 use crate::tsm::store::Process;
 
+use super::stop_order::{is_up, stop_levels};
 use super::{OpContext, restart, startup};
 
 /// A stack with its processes, as they were when it was read.
@@ -130,12 +131,29 @@ impl StackState {
         Ok(StackStart { outcomes, restarted: own.into_iter().zip(results).collect() })
     }
 
-    /// Stops its processes, all at the same time.
+    /// Stops its processes, what others need after them; what does not need each other at the same time. An interruption leaves what
+    /// was not asked to end yet: it may still be needed.
     pub fn stop(mut self, context: &OpContext) -> StackStop {
         context.with_control(|control| {
             control.reconcile(&mut self.processes);
-            let results = control.stop(&self.processes.iter().collect::<Vec<_>>());
-            self.processes.into_iter().zip(results).collect()
+            let mut results: Vec<_> = self.processes.iter().map(|_| None).collect();
+            for level in stop_levels(context, &self.processes) {
+                let members: Vec<&Process> = level.iter().map(|at| &self.processes[*at]).collect();
+                let answers = if (control.interrupted)() { not_asked(&members) } else { control.stop(&members) };
+                level.into_iter().zip(answers).for_each(|(at, answer)| results[at] = Some(answer));
+            }
+            self.processes.into_iter().zip(results).filter_map(|(process, result)| Some((process, result?))).collect()
         })
     }
+}
+
+/// The answers for processes that an interruption came before.
+fn not_asked(processes: &[&Process]) -> Vec<Result<StopResult, ControlError>> {
+    let answer = |process: &&Process| {
+        if is_up(process) {
+            return Err(ControlError::NotAsked { name: process.name.clone() });
+        }
+        Ok(StopResult::WasNotRunning { state: process.live.state })
+    };
+    processes.iter().map(answer).collect()
 }

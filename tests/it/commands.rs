@@ -10,3 +10,4 @@ mod list;
 mod logs;
 mod nginx;
 mod renewal;
+mod stacks;

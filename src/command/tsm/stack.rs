@@ -16,7 +16,7 @@ use crate::tsm::store::Process;
 /// Start and stop services together
 ///
 /// A service names its stack in TSM_STACK; a file tsm/stacks/NAME.stack names services, one a line. A start begins each after those
-/// in its TSM_DEPS, all others at the same time; what runs already stays.
+/// in its TSM_DEPS, all others at the same time; what runs already stays. A stop ends each before those in its TSM_DEPS.
 #[derive(Debug, clap::Args)]
 pub struct Stacks {
     /// What to do

@@ -20,7 +20,6 @@
 
 pub mod event_text;
 pub mod launcher;
-pub mod levels;
 pub mod limits;
 pub mod log;
 mod main_loop;

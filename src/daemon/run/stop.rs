@@ -1,32 +1,22 @@
 //! The stop of all that runs, in reverse order of dependencies, within a limit of time.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::levels::levels;
 use super::log::Level;
 use super::work::Say;
 use crate::ops::OpContext;
+use crate::ops::stop_order::stop_levels;
 use crate::supervise::meta::StopCause;
 use crate::tsm::control::{Control, ControlError, StopResult};
-use crate::tsm::definition::Definition;
-use crate::tsm::startup::collect;
 use crate::tsm::store::Process;
 
 /// What is left of the time at the end to kill what is deaf.
 const KILL_TIME: Duration = Duration::from_secs(2);
 
-/// A process that has, or is due to have, something that runs.
-#[must_use]
-pub fn is_up(process: &Process) -> bool {
-    process.live.supervised || process.live.alive || process.live.needs_supervisor()
-}
-
 /// Stops processes: of each level all at once, what others need after them. What does not end in its share of the time is killed.
 /// Returns how many are left.
 pub fn stop_all(context: &OpContext, processes: &[Process], deadline: Instant, say: &mut Say) -> usize {
-    let levels = levels(&needs(context, processes));
+    let levels = stop_levels(context, processes);
     let count = levels.len();
     let mut left = 0;
     for (number, level) in levels.into_iter().enumerate() {
@@ -41,30 +31,6 @@ pub fn stop_all(context: &OpContext, processes: &[Process], deadline: Instant, s
 fn share(now: Instant, deadline: Instant, levels: usize) -> Instant {
     let left = deadline.saturating_duration_since(now);
     now + left / u32::try_from(levels.max(1)).unwrap_or(u32::MAX)
-}
-
-/// What each process needs, as places in the same list.
-fn needs(context: &OpContext, processes: &[Process]) -> Vec<Vec<usize>> {
-    let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    let variables = context.host.variables();
-    let deps = |service: &str| {
-        // What cannot be read needs nothing that we know of.
-        Definition::read(Path::new(service), variables).map(|it| it.deps().to_vec()).unwrap_or_default()
-    };
-    let needed = |name: &String| {
-        let file = collect::file_of(name, context.paths);
-        let own = |(at, process): (usize, &Process)| {
-            file.as_ref().is_some_and(|file| collect::comes_from(process, file)).then_some(at)
-        };
-        processes.iter().enumerate().filter_map(own).collect::<Vec<usize>>()
-    };
-    let mut all = Vec::new();
-    for process in processes {
-        let service = process.meta.run.service.as_str();
-        let names = if service.is_empty() { &[] } else { &known.entry(service).or_insert_with(|| deps(service))[..] };
-        all.push(names.iter().flat_map(needed).collect());
-    }
-    all
 }
 
 fn stop_level(context: &OpContext, level: &[&Process], ends_at: Instant, say: &mut Say) -> usize {

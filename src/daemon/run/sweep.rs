@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::log::Level;
 use super::record::{DaemonRecord, DaemonState};
-use super::stop::{is_up, stop_all};
+use super::stop::stop_all;
 use super::work::Say;
 use crate::base::fault::Fault;
 use crate::ops::OpContext;
+use crate::ops::stop_order::is_up;
 use crate::supervise::client::{self, UnitGroup};
 use crate::tsm::store::Process;
 

@@ -48,6 +48,12 @@ pub enum ControlError {
         /// The process.
         name: ProcessName,
     },
+    /// The operator stopped waiting for those that need it, before it was asked to end.
+    #[error("`{name}` was not stopped: what needs it had not ended when the command was interrupted")]
+    NotAsked {
+        /// The process.
+        name: ProcessName,
+    },
     /// The operator stopped waiting for the end that has to come before the removal.
     #[error("stopped waiting for `{name}`: it is still stopping and was not deleted")]
     NotRemoved {
@@ -116,7 +122,7 @@ pub enum ControlError {
 impl UserFacingError for ControlError {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::Interrupted { .. } | Self::NotRemoved { .. } => FaultKind::Interrupted,
+            Self::Interrupted { .. } | Self::NotAsked { .. } | Self::NotRemoved { .. } => FaultKind::Interrupted,
             Self::Registry(error) => error.kind(),
             Self::OtherUser { .. } => FaultKind::Refused,
             _ => FaultKind::Failed,
@@ -127,6 +133,7 @@ impl UserFacingError for ControlError {
         match self {
             Self::NotEnded { name, .. } => Some(format!("run `tsm kill --force {name}` to kill it")),
             Self::Interrupted { name } => Some(format!("run `tsm info {name}` to see its state")),
+            Self::NotAsked { name } => Some(format!("run `tsm stop {name}` to stop it")),
             Self::NotRemoved { name } => Some(format!("run `tsm delete {name}` to remove it")),
             Self::Registry(error) => error.advice(),
             Self::OtherUser { owner, .. } => Some(format!("run the command as that user: `sudo -u {owner} tsm …`")),
