@@ -27,7 +27,7 @@ enum Confirmation {
 ///
 /// Fails with [`FaultKind::NotFound`] for an environment that does not exist, and with [`FaultKind::Refused`] for one that is
 /// read-only, and in production without a terminal to ask on.
-pub fn admit(name: &str, effect: Effect, session: &Selection, cx: &Cx) -> Result<(), Fault> {
+pub fn admit(name: &str, effect: Effect, session: &[Selection], cx: &Cx) -> Result<(), Fault> {
     if let Some(env) = &cx.selection.env {
         environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)?;
     }
@@ -64,11 +64,11 @@ fn check_readonly_environments(name: &str, mut envs: impl Iterator<Item = EnvRef
         )))
 }
 
-/// The active environments: that of the command with its options, and that of the session.
-fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> {
-    let active = [cx.selection.environment(), session.environment()];
+/// The active environments: that of the command with its options, and those of the session.
+fn active(session: &[Selection], cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> {
+    let active: Vec<EnvRef> = std::iter::once(cx.selection).chain(session).filter_map(Selection::environment).collect();
     let paths = cx.paths;
-    active.into_iter().flatten().map(|env| {
+    active.into_iter().map(|env| {
         let tier = environments::tier(paths, &env);
         (env, tier)
     })
@@ -76,7 +76,7 @@ fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> 
 
 /// Asks for confirmation where the effect and the environment need it.
 ///
-/// The strictest environment decides: that of the session (whatever the options of the command say), that of the command with its
+/// The strictest environment decides: those of the session (whatever the options of the command say), that of the command with its
 /// options, and those that it touches. The plan is shown before the question. With `--yes` nothing is asked, with a prompt's consent
 /// nothing outside production; without a terminal the command is refused.
 ///
@@ -86,7 +86,7 @@ fn active(session: &Selection, cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)> 
 pub fn confirm(
     name: &str,
     prepared: &Prepared,
-    session: &Selection,
+    session: &[Selection],
     consent: Consent,
     cx: &mut Cx,
 ) -> Result<(), Fault> {
@@ -125,7 +125,7 @@ pub fn confirm(
 }
 
 /// The strictest environment and its tier.
-fn strictest(prepared: &Prepared, session: &Selection, cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
+fn strictest(prepared: &Prepared, session: &[Selection], cx: &mut Cx) -> Result<Option<(EnvRef, Tier)>, Fault> {
     let mut rated: Vec<(EnvRef, Tier)> = active(session, cx).collect();
     if rated.iter().all(|(_, tier)| *tier != Tier::Prod) {
         let touched = prepared.environments(cx)?.into_iter();
@@ -233,7 +233,7 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(home.path());
         let selection = Selection { org: "acme".parse().ok(), env: env.parse().ok(), process: None };
-        let session = Selection { env: session.parse().ok(), ..selection.clone() };
+        let session = [Selection { env: session.parse().ok(), ..selection.clone() }];
         let own = paths.environment(&"acme".parse().expect("a name"), &"qa".parse().expect("a name"));
         file::create_dir(own.parent().expect("a directory"))
             .and_then(|()| file::write(&own, b"", Access::Private))

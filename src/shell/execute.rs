@@ -72,7 +72,7 @@ impl Execution<'_> {
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;
             check_owner(&mut cx)?;
-            confirm::admit(self.spec.name, effect, &session.context()?, &cx)?;
+            confirm::admit(self.spec.name, effect, &session.guarded()?, &cx)?;
         }
         if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
             return Err(Fault::new(FaultKind::Failed, "`/proc` is not mounted, and without it no process can be seen")
@@ -81,7 +81,7 @@ impl Execution<'_> {
         let mut began = session.host.now();
         let result = match panics::catch(|| ready.prepare(&mut cx)).unwrap_or_else(Err) {
             Ok(prepared) => {
-                confirm::confirm(self.spec.name, &prepared, &session.context()?, session.consent, &mut cx)?;
+                confirm::confirm(self.spec.name, &prepared, &session.guarded()?, session.consent, &mut cx)?;
                 began = session.host.now();
                 panics::catch(|| prepared.run(&mut cx)).unwrap_or_else(Err)
             }

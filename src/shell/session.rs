@@ -158,13 +158,18 @@ impl Session {
         context::selection(&self.paths, &*self.host, self.choices.effective.clone())
     }
 
-    /// The selection without command line options: confirmation is never laxer than for this one.
+    /// The selections without command line options: confirmation is never laxer than for each of these. One is the session's own.
+    /// Outside a prompt another is that of the variables and of the saved context: a `use` in a line or a script is shown by no
+    /// prompt, so it is no consent of the one who set them.
     ///
     /// # Errors
     ///
     /// As [`Session::selection`].
-    pub fn context(&self) -> Result<Selection, Fault> {
-        context::selection(&self.paths, &*self.host, self.choices.own.clone())
+    pub fn guarded(&self) -> Result<Vec<Selection>, Fault> {
+        let own = self.choices.own.clone();
+        let surroundings = (self.mode == SessionMode::Batch && own != Selected::default()).then(Selected::default);
+        let all = [Some(own), surroundings].into_iter().flatten();
+        all.map(|selected| context::selection(&self.paths, &*self.host, selected)).collect()
     }
 
     /// The selection of one command with its own options.

@@ -102,6 +102,7 @@ fn guard() -> String {
      staging      runs    asks\n\
      prod         asks    asks for the organization's name\n\n\
      The strictest counts: the environment of the command, of the context, or of the process itself.\n\
+     In `-c` lines and scripts TETRA_ENV and the kept choice count too, whatever `use` says there; at the prompt `use` replaces them.\n\
      A process is also in the environment that its env file is named after: prod with `env/prod.env`.\n\
      An environment of your own counts as its type says, and as prod if it says nothing.\n\
      `set confirm yes` takes a y for every question. What was typed before a question is not its answer.\n\
