@@ -1,6 +1,6 @@
 //! The command line of the program.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -54,6 +54,7 @@ pub fn main() -> ExitCode {
     let streams = Streams::standard(size, terminal::open_input, pipe_to::page);
     let console = Terminal::new(streams, host.variables(), local_zone(&host));
     let mut globals = Globals::default();
+    let called_as = std::env::args_os().next().map(PathBuf::from);
     let calling = utf8_args(std::env::args_os())
         .and_then(|words| CliArgs::parse(&words, &mut globals, |word| host.cwd().join(word).is_file()));
     let mut console = console.with(&globals.output);
@@ -74,6 +75,9 @@ pub fn main() -> ExitCode {
     }
     let mut session = Session::new(paths, Box::new(host));
     session.apply_globals(globals);
+    if let Some(name) = called_as.as_deref().and_then(Path::file_name).and_then(OsStr::to_str) {
+        name.trim_start_matches('-').clone_into(&mut session.called_as);
+    }
     if mode.is_one_of(&UNIT_COMMANDS) {
         privileges::stay_root();
     } else if let Err(error) = privileges::act_as_owner(session.paths.home()) {

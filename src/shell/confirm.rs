@@ -12,6 +12,15 @@ use crate::report::{Console, Question, Reader, Report, UserAnswer};
 use super::redirect::MemorySink;
 use super::session::Consent;
 
+/// A command in what is said of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The line that runs it with `--yes`, as it can be pasted where it came from.
+    pub confirmed: &'a str,
+}
+
 /// The answer that an effect needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Confirmation {
@@ -27,14 +36,14 @@ enum Confirmation {
 ///
 /// Fails with [`FaultKind::NotFound`] for an environment that does not exist, and with [`FaultKind::Refused`] for one that is
 /// read-only, and in production without a terminal to ask on.
-pub fn admit(name: &str, effect: Effect, session: &[Selection], cx: &Cx) -> Result<(), Fault> {
+pub fn admit(called: Called, effect: Effect, session: &[Selection], cx: &Cx) -> Result<(), Fault> {
     if let Some(env) = &cx.selection.env {
         environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)?;
     }
-    check_readonly_environments(name, active(session, cx).map(|(env, _)| env), cx)?;
+    check_readonly_environments(called.name, active(session, cx).map(|(env, _)| env), cx)?;
     let prod = active(session, cx).find(|(_, tier)| *tier == Tier::Prod);
     match prod.filter(|_| !cx.yes && !cx.console.is_interactive()) {
-        Some((env, _)) => Err(not_interactive(name, effect, &env)),
+        Some((env, _)) => Err(not_interactive(called, effect, &env)),
         None => Ok(()),
     }
 }
@@ -84,13 +93,13 @@ fn active(session: &[Selection], cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)
 ///
 /// Fails with [`FaultKind::Refused`], or if the command cannot be planned.
 pub fn confirm(
-    name: &str,
+    called: Called,
     prepared: &Prepared,
     session: &[Selection],
     consent: Consent,
     cx: &mut Cx,
 ) -> Result<(), Fault> {
-    let effect = prepared.effect();
+    let (name, effect) = (called.name, prepared.effect());
     if effect == Effect::Read {
         return Ok(());
     }
@@ -109,7 +118,7 @@ pub fn confirm(
         return Ok(());
     }
     if !cx.console.is_interactive() {
-        return Err(not_interactive(name, effect, &env));
+        return Err(not_interactive(called, effect, &env));
     }
     let plan = prepared.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
     let word =
@@ -120,7 +129,7 @@ pub fn confirm(
         UserAnswer::No => {
             Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed")))
         }
-        UserAnswer::NotInteractive => Err(not_interactive(name, effect, &env)),
+        UserAnswer::NotInteractive => Err(not_interactive(called, effect, &env)),
     }
 }
 
@@ -138,10 +147,10 @@ fn verb(effect: Effect) -> &'static str {
     if effect == Effect::Destroy { "stops or removes something in" } else { "changes" }
 }
 
-fn not_interactive(name: &str, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
+fn not_interactive(Called { name, confirmed }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
     let would = if effect == Effect::Destroy { "would stop or remove something in" } else { "would change" };
     Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}: confirmation needed, and stdin is not a terminal"))
-        .with_advice(format!("pass `--yes` to confirm: `{name} --yes …`"))
+        .with_advice(format!("pass `--yes` to confirm: `{confirmed}`"))
 }
 
 /// A report as text, shown before the question.
@@ -250,8 +259,9 @@ mod tests {
             verbose: 0,
         };
         let prepared = deed.prepared(&cx);
-        let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit("tsm stop", deed.0, &session, &cx) };
-        let done = admitted.and_then(|()| confirm("tsm stop", &prepared, &session, Consent::None, &mut cx));
+        let called = Called { name: "tsm stop", confirmed: "tsm stop --yes api" };
+        let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit(called, deed.0, &session, &cx) };
+        let done = admitted.and_then(|()| confirm(called, &prepared, &session, Consent::None, &mut cx));
         let code = done.map_or_else(|fault| fault.kind.code(), |()| 0);
         (code, console.asked)
     }

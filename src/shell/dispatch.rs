@@ -64,7 +64,7 @@ pub(super) fn run_command(
     let result = match parsed {
         Ok(Parsed::Show(report)) => Ok(report),
         Ok(Parsed::Command(spec, command)) => {
-            let execution = Execution { spec, words: &texts, globals: &globals };
+            let execution = Execution { spec, words: &texts, globals: &globals, origin: at.source.origin };
             execution.where_it_runs(session, command).and_then(|command| execution.run(session, console, command))
         }
         Err(error) => {

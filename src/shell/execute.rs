@@ -9,7 +9,9 @@ use crate::report::{Console, Report};
 use crate::sys::{net, privileges, process};
 
 use super::audit::{self, AuditRecord};
+use super::confirmed_line::confirmed_line;
 use super::session::Session;
+use super::source::ScriptOrigin;
 use super::{confirm, panics};
 
 /// A parsed command and the words it came from.
@@ -20,6 +22,8 @@ pub struct Execution<'a> {
     pub words: &'a [String],
     /// The options for this command alone.
     pub globals: &'a Globals,
+    /// Where the words come from.
+    pub origin: &'a ScriptOrigin,
 }
 
 impl Execution<'_> {
@@ -69,10 +73,12 @@ impl Execution<'_> {
             verbose: self.globals.verbose.max(session.globals.verbose),
         };
         let effect = ready.effect();
+        let called =
+            confirm::Called { name: self.spec.name, confirmed: &confirmed_line(self.words, self.origin, session) };
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;
             check_owner(&mut cx)?;
-            confirm::admit(self.spec.name, effect, &session.guarded()?, &cx)?;
+            confirm::admit(called, effect, &session.guarded()?, &cx)?;
         }
         if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
             return Err(Fault::new(FaultKind::Failed, "`/proc` is not mounted, and without it no process can be seen")
@@ -81,7 +87,7 @@ impl Execution<'_> {
         let mut began = session.host.now();
         let result = match panics::catch(|| ready.prepare(&mut cx)).unwrap_or_else(Err) {
             Ok(prepared) => {
-                confirm::confirm(self.spec.name, &prepared, &session.guarded()?, session.consent, &mut cx)?;
+                confirm::confirm(called, &prepared, &session.guarded()?, session.consent, &mut cx)?;
                 began = session.host.now();
                 panics::catch(|| prepared.run(&mut cx)).unwrap_or_else(Err)
             }

@@ -4,6 +4,7 @@ pub mod abbreviations;
 pub mod audit;
 pub mod complete;
 pub mod confirm;
+mod confirmed_line;
 pub mod context;
 pub mod cursor;
 mod dispatch;

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::name::OrgName;
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
 use crate::report::SelectionChange;
@@ -25,6 +27,8 @@ pub struct Session {
     pub settings: Settings,
     /// Interactive or batch.
     pub mode: SessionMode,
+    /// The name that the program was called by.
+    pub called_as: String,
     /// The global options of the start; `--yes` and `-v` apply to every command.
     pub globals: Globals,
     /// The exit code of the last line.
@@ -90,6 +94,7 @@ impl Session {
             host,
             settings: Settings::default(),
             mode: SessionMode::Batch,
+            called_as: "tetra".to_owned(),
             globals: Globals::default(),
             last_code: 0,
             last_duration: Duration::ZERO,
@@ -156,6 +161,12 @@ impl Session {
     /// Fails if a variable is not a valid name, or the saved context cannot be read.
     pub fn selection(&self) -> Result<Selection, Fault> {
         context::selection(&self.paths, &*self.host, self.choices.effective.clone())
+    }
+
+    /// The organization and environment that options of the start and `use` selected; none for what comes from elsewhere.
+    #[must_use]
+    pub(super) fn chosen(&self) -> (Option<&OrgName>, Option<&EnvName>) {
+        (self.choices.effective.org.as_ref(), self.choices.effective.env.as_ref())
     }
 
     /// The selections without command line options: confirmation is never laxer than for each of these. One is the session's own.

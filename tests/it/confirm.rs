@@ -6,6 +6,7 @@ use crate::program;
 use crate::pty::{Terminal, TestHome};
 use crate::repl::{leave, run, stopped};
 use crate::sandbox::Sandbox;
+use crate::world::PROGRAM;
 
 /// Wants to set up a machine in prod: a change, which has to be confirmed there.
 struct ConfirmTest {
@@ -126,4 +127,64 @@ fn a_choice_at_the_prompt_counts_instead_of_the_variable() {
     run(&mut terminal, "tsm delete web", "-/dev>");
     terminal.wait_for("deleted web");
     leave(terminal);
+}
+
+/// The line in the advice.
+fn advised(err: &str) -> String {
+    let advice = err.lines().find_map(|line| line.split_once("to confirm: `")).unwrap_or_else(|| panic!("{err}")).1;
+    advice.trim_end().trim_end_matches('`').to_owned()
+}
+
+/// What a shell is given as advice runs there, and does what was refused.
+#[test]
+fn the_advised_line_runs_as_pasted() {
+    let sandbox = Sandbox::new();
+    let bin = sandbox.path("bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    for name in ["tetra", "tsm"] {
+        std::os::unix::fs::symlink(PROGRAM, bin.join(name)).expect("a link");
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a PATH"));
+    let shell = |line: &str, prod: bool| {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", line]).env("PATH", &path).env("HOME", sandbox.root()).env("TETRA_DIR", sandbox.home());
+        command.env_remove("TETRA_ENV").envs(prod.then_some(("TETRA_ENV", "prod")));
+        let said = command.current_dir(sandbox.root()).stdin(std::process::Stdio::null()).output().expect("sh runs");
+        (said.status.code(), String::from_utf8_lossy(&said.stderr).into_owned())
+    };
+    let nested = r#"tetra -c "tsm start --name b sh -c 'sleep 600; :'""#;
+    let nested_confirmed = r"tetra -c 'tsm start --yes --name b sh -c '\''sleep 600; :'\'''";
+    for (line, prod, expected) in [
+        ("tsm delete a", true, "tsm delete --yes a"),
+        ("tetra tsm delete a", true, "tetra tsm delete --yes a"),
+        ("tetra -c 'tsm delete a'", true, "tetra -c 'tsm delete --yes a'"),
+        ("tetra --env prod tsm delete a", false, "tetra --env prod tsm delete --yes a"),
+        ("tetra --env prod -c 'tsm delete a'", false, "tetra --env prod -c 'tsm delete --yes a'"),
+        ("tetra -c 'use @prod; tsm delete a'", false, "tetra --env prod -c 'tsm delete --yes a'"),
+        ("tetra -c '--env prod tsm delete a'", false, "tetra -c '--env prod tsm delete --yes a'"),
+        ("tetra -c 'tsm delete a --env prod'", false, "tetra -c 'tsm delete --yes a --env prod'"),
+        ("tsm start --name b sh -c 'sleep 600; :'", true, "tsm start --yes --name b sh -c 'sleep 600; :'"),
+        (nested, true, nested_confirmed),
+    ] {
+        sandbox.ok(&["tsm", "start", "--name", "a", "sleep", "600"]);
+        let (code, err) = shell(line, prod);
+        assert_eq!(code, Some(4), "{line}: {err}");
+        assert_eq!(advised(&err), expected, "{line}");
+        let (code, err) = shell(expected, prod);
+        assert_eq!(code, Some(0), "{expected}: {err}");
+        sandbox.run(&["tsm", "delete", "*", "--yes"]);
+    }
+    fs::write(sandbox.path("lines.tetra"), "tsm delete a\n").expect("a script");
+    sandbox.ok(&["tsm", "start", "--name", "a", "sleep", "600"]);
+    // A script is edited, so the command is named by itself; a secret is not repeated.
+    for (line, expected) in [
+        ("tetra lines.tetra", "tsm delete --yes a"),
+        ("tetra <lines.tetra", "tsm delete --yes a"),
+        ("tetra secrets set dev API_TOKEN=hunter2-hunter2", "tetra secrets set --yes …"),
+    ] {
+        let (code, err) = shell(line, true);
+        assert_eq!(code, Some(4), "{line}: {err}");
+        assert_eq!(advised(&err), expected, "{line}");
+        assert!(!err.contains("hunter2"), "{err}");
+    }
 }

@@ -1,0 +1,55 @@
+//! The line that does the same with `--yes`, as it can be pasted where the command came from.
+
+use crate::base::line;
+use crate::base::redact::redact;
+use crate::command::global::Globals;
+use crate::command::registry::{self, CommandMatch};
+
+use super::session::Session;
+use super::source::ScriptOrigin;
+
+/// The words of a command with `--yes` behind its name, for the place it came from: after a shell with the program before it, in
+/// scripts and at the prompt by themselves. Words with a secret are left out, as `…`.
+#[must_use]
+pub(super) fn confirmed_line(words: &[String], origin: &ScriptOrigin, session: &Session) -> String {
+    let line = with_yes(words);
+    match origin {
+        // A link is the first word itself.
+        ScriptOrigin::Words if words.first() == Some(&session.called_as) => line,
+        ScriptOrigin::Words => format!("{} {line}", program(session)),
+        ScriptOrigin::Option => format!("{} -c {}", program(session), line::quote(&line)),
+        ScriptOrigin::Prompt | ScriptOrigin::File(_) | ScriptOrigin::Stdin | ScriptOrigin::Nested(_) => line,
+    }
+}
+
+fn with_yes(words: &[String]) -> String {
+    let before = Globals::default().parse_leading(words).unwrap_or(0);
+    let count = match registry::resolve(&words[before..]) {
+        CommandMatch::Command(_, count) => count,
+        CommandMatch::Group(..) | CommandMatch::Nothing => 0,
+    };
+    let (name, arguments) = words.split_at(before + count);
+    let name = line::join(name);
+    if redact(words) != words {
+        return format!("{name} --yes …");
+    }
+    let arguments = line::join(arguments);
+    format!("{name} --yes {arguments}").trim().to_owned()
+}
+
+/// The program and the options before its words that choose what is acted on.
+fn program(session: &Session) -> String {
+    let Globals { dir, on, hosts, .. } = &session.globals;
+    // Also what was selected by lines before it, which are not run again.
+    let (org, env) = session.chosen();
+    let hosts: Vec<&str> = hosts.iter().map(|host| host.as_str()).collect();
+    let options = [
+        ("--org", org.map(ToString::to_string)),
+        ("--env", env.map(ToString::to_string)),
+        ("--dir", dir.clone()),
+        ("--on", on.as_ref().map(ToString::to_string)),
+        ("--host", (!hosts.is_empty()).then(|| hosts.join(","))),
+    ];
+    let given = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
+    line::join(std::iter::once(session.called_as.clone()).chain(given))
+}
