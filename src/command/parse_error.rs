@@ -1,11 +1,10 @@
 //! What a parser complains about, as a fault in our words.
 
-use std::num::{IntErrorKind, ParseIntError};
-
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::{CommandSpec, foreign};
 use crate::base::fault::{Fault, UserFacingError};
+use crate::base::invalid_value;
 use crate::base::name::InvalidName;
 use crate::base::suggest;
 use crate::tkm::host::InvalidAddress;
@@ -51,7 +50,10 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
         }
         ErrorKind::ValueValidation => {
             let value = value.unwrap_or_default();
-            (invalid(&value, &argument_name(&argument), std::error::Error::source(error)), Some(value))
+            (
+                invalid_value::explain(&value, Some(&argument_name(&argument)), std::error::Error::source(error)),
+                Some(value),
+            )
         }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = context_values(error, ContextKind::InvalidArg);
@@ -73,30 +75,6 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
     let of_another = of_another.and_then(|option| foreign::option_advice(name, option, words));
     let advice = of_another.unwrap_or_else(|| advice(entry, error));
     ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice)), word }
-}
-
-/// Why a value will not do. Our own parsers name it; those of numbers leave that to us.
-fn invalid(value: &str, slot: &str, why: Option<&(dyn std::error::Error + 'static)>) -> String {
-    match why.map(|why| (why.downcast_ref::<ParseIntError>().map(ParseIntError::kind), why.to_string())) {
-        Some((Some(IntErrorKind::PosOverflow), _)) => format!("invalid value `{value}` for {slot}: too large"),
-        Some((Some(IntErrorKind::NegOverflow), _)) => format!("invalid value `{value}` for {slot}: too small"),
-        Some((Some(_), _)) => format!("invalid value `{value}` for {slot}: expected a number"),
-        Some((None, why)) if why.starts_with(&format!("{value} is not in ")) => {
-            format!("invalid value `{value}` for {slot}: expected {}", range(&why[value.len() + " is not in ".len()..]))
-        }
-        Some((None, why)) if why.contains(value) => why,
-        Some((None, why)) => format!("invalid value `{value}` for {slot}: {why}"),
-        None => format!("invalid value `{value}` for {slot}"),
-    }
-}
-
-/// `1..=256` as `1 to 256`, `1..` as `1 or more`.
-fn range(of: &str) -> String {
-    match of.split_once("..") {
-        Some((from, "")) => format!("{from} or more"),
-        Some((from, to)) => format!("{from} to {}", to.trim_start_matches('=')),
-        None => of.to_owned(),
-    }
 }
 
 /// What may be meant, or else where to read about it.

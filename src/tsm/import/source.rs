@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::base::environment::EnvFileName;
+use crate::base::invalid_value;
 use crate::base::name::sanitize;
 use crate::tsm::command_line::{CommandLine, assignment, join, quoted};
 use crate::tsm::definition::Definition;
@@ -41,13 +42,13 @@ impl<'a, 'l> FieldReader<'a, 'l> {
     }
 
     /// Takes a value of a type of its own; one that is none is lost.
-    pub(super) fn parsed<T: std::str::FromStr>(&mut self, key: &str) -> Option<T> {
+    pub(super) fn parsed<T>(&mut self, key: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + 'static,
+    {
         let text = self.text(key)?;
-        let parsed = text.parse().ok();
-        if parsed.is_none() {
-            self.mark_unsupported(key, &format!("invalid value `{text}`"));
-        }
-        parsed
+        invalid_value::parse(&text).map_err(|why| self.mark_unsupported(key, &why)).ok()
     }
 
     /// A field that stays to be taken.

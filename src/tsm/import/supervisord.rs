@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::invalid_value;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::command_line::quoted;
 use crate::tsm::definition::Definition;
@@ -212,18 +213,13 @@ fn read_options(section: &mut Section, it: &mut Definition, place: &str, gone: &
     termination::stop_signal(it, section.take("stopsignal").as_deref(), &format!("{place}.stopsignal"), gone);
 }
 
-fn number<T: std::str::FromStr>(
-    section: &mut Section,
-    key: &str,
-    place: &str,
-    gone: &mut Vec<Unsupported>,
-) -> Option<T> {
+fn number<T>(section: &mut Section, key: &str, place: &str, gone: &mut Vec<Unsupported>) -> Option<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + 'static,
+{
     let text = section.take(key)?;
-    let number = text.parse().ok();
-    if number.is_none() {
-        gone.push(unsupported(place, key, &format!("invalid value `{text}`")));
-    }
-    number
+    invalid_value::parse(&text).map_err(|why| gone.push(unsupported(place, key, &why))).ok()
 }
 
 /// None for what is so here anyway.

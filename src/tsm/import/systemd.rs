@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::dotenv::EnvVar;
 use crate::base::environment::EnvFileName;
+use crate::base::invalid_value;
 use crate::base::time::HumanDuration;
 use crate::disk;
 use crate::supervise::meta::RestartPolicy;
@@ -214,15 +215,14 @@ impl UnitImporter<'_> {
                 text => text.parse::<MemoryMax>().ok(),
             })
             .map(|most| most.0);
+        let timeout = timeout.filter(|_| keep.kill_timeout.is_none());
+        let memory = memory.filter(|_| keep.memory_max.is_none());
         let unread = [
-            ("TimeoutStopSec", &timeout, keep.kill_timeout.is_none()),
-            ("MemoryMax", &memory, keep.memory_max.is_none()),
+            ("TimeoutStopSec", timeout.and_then(|text| invalid_value::parse::<HumanDuration>(&text).err())),
+            ("MemoryMax", memory.and_then(|text| invalid_value::parse::<MemoryMax>(&text).err())),
         ];
-        for (key, text, failed) in unread {
-            if let Some(text) = text.as_ref().filter(|_| failed) {
-                self.unsupported
-                    .push(Unsupported { field: format!("Service.{key}"), why: format!("invalid value `{text}`") });
-            }
+        for (key, why) in unread {
+            self.unsupported.extend(why.map(|why| Unsupported { field: format!("Service.{key}"), why }));
         }
         if let Some(policy) = policy.filter(|it| it.starts_with("on-") && it != "on-failure") {
             self.mark_unsupported("Service", "Restart", &format!("`{policy}` is not supported; see TSM_RESTART"));

@@ -230,3 +230,31 @@ fn what_is_something_else_is_refused() {
     }
     assert_eq!(read(&dir.path().join("none.json"), &BTreeMap::new()).expect_err("none").kind(), FaultKind::NotFound);
 }
+
+#[test]
+fn a_value_that_is_refused_is_named_with_what_is_expected() {
+    let whys = |name: &str, text: &str| -> Vec<String> {
+        import(name, text).unsupported.iter().map(|it| format!("{}: {}", it.field, it.why)).collect()
+    };
+    let app =
+        r#"{"apps": [{"name": "a", "script": "a.js", "max_memory_restart": 200, "kill_timeout": "x", "port": 99999}]}"#;
+    let said = whys("ecosystem.config.json", app);
+    for expected in [
+        "apps[0].max_memory_restart: missing unit in size `200`: write 200M, or 200B for bytes",
+        "apps[0].kill_timeout: invalid value `x`: expected a number",
+        "apps[0].port: invalid value `99999`: too large",
+    ] {
+        assert!(said.iter().any(|it| it == expected), "{expected}: {said:?}");
+    }
+    let compose = "services: {a: {command: ./a, mem_limit: 1x, ulimits: {nofile: many}}}";
+    let unit = "[Service]\nExecStart=/bin/a\nMemoryMax=1x\nTimeoutStopSec=soon\n";
+    for (name, text) in [
+        ("compose.yaml", compose),
+        ("a.service", unit),
+        ("supervisord.conf", "[program:a]\ncommand=./a\nstartretries=many\n"),
+    ] {
+        let said = whys(name, text);
+        let refused: Vec<_> = said.iter().filter(|it| it.contains(": invalid")).collect();
+        assert!(!refused.is_empty() && refused.iter().all(|it| it.contains("expected")), "{name}: {said:?}");
+    }
+}

@@ -176,3 +176,30 @@ fn a_stack_knows_what_was_started_before_it_was_saved() {
     sandbox.ok(&["tsm", "stack", "stop", "shop"]);
     assert_eq!(sandbox.read("web").state, ProcessState::Stopped);
 }
+
+#[test]
+fn a_number_of_instances_that_is_none_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tsm", "start", "--name", "api", "sleep", "600"]);
+    for value in ["x", "e", "0", "999", "+x"] {
+        let said = sandbox.run(&["tsm", "scale", "api", value]);
+        assert_eq!(said.code, 2, "{}", said.err);
+        let message = format!("invalid value `{value}` for `<N|+N|-N>`: expected a number from 1 to 256, or +N or -N");
+        assert!(said.err.contains(&message), "{}", said.err);
+    }
+}
+
+#[test]
+fn the_switch_of_another_program_behind_a_script_is_named_and_the_start_goes_on() {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.path("app.sh"), "exec sleep 600\n").expect("a script");
+    for (name, words) in [("last", &["--watch"][..]), ("between", &["--watch", "--max-restarts", "3"])] {
+        let said = sandbox.run(&[&["tsm", "start", "--name", name, "bash", "app.sh"][..], words].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert!(said.err.contains("`--watch` is passed to app.sh") && said.err.contains("--watch ."), "{}", said.err);
+        assert!(sandbox.read(name).command.ends_with("app.sh --watch"), "{}", sandbox.read(name).command);
+    }
+    let said = sandbox.run(&["tsm", "start", "--name", "ours", "bash", "app.sh", "--watch", "."]);
+    assert!(said.code == 0 && !said.err.contains("PM2"), "{}", said.err);
+    assert!(sandbox.read("ours").command.ends_with("app.sh"), "{}", sandbox.read("ours").command);
+}

@@ -75,7 +75,9 @@ fn takes_value(word: &str, own: &Command) -> bool {
 fn option_len(word: &str, next: Option<&String>, own: &Command) -> usize {
     if let Some(long) = word.strip_prefix("--") {
         let (long, inline) = long.split_once('=').map_or((long, false), |(long, _)| (long, true));
-        let arg = find(own, long, None);
+        // Without a path it is the switch of PM2, which the program is given with a note.
+        let has_path = inline || next.is_some_and(|next| !next.starts_with('-'));
+        let arg = find(own, long, None).filter(|arg| arg.get_id() != "watch" || has_path);
         return arg.map_or(0, |arg| 1 + usize::from(arg.get_action().takes_values() && !inline));
     }
     let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
@@ -116,6 +118,8 @@ mod tests {
             ("node server.js --port=4000 --verbose", "--port=4000 -- node server.js --verbose"),
             ("./x.sh -p 4001 -N a", "-p 4001 -N a -- ./x.sh"),
             ("-p4001 -e dev sleep 30", "-p4001 -e dev -- sleep 30"),
+            ("./app.js --watch . --port 4001", "--watch . --port 4001 -- ./app.js"),
+            ("./app.js --watch --name a", "--name a -- ./app.js --watch"),
             ("sleep 30 --no-wait", "--no-wait -- sleep 30"),
             ("--json -qv --org acme sleep 30", "--json -qv --org acme -- sleep 30"),
         ] {
@@ -133,6 +137,8 @@ mod tests {
             "docker run -p 8080:80 x",
             "ls -e",
             "x --ports 3",
+            "./app.js --watch",
+            "./app.js --watch -x",
         ] {
             let words = shlex::split(line).expect("words").join(" ");
             assert_eq!(arranged(line), format!("-- {words}"), "{line}");

@@ -1,6 +1,7 @@
 //! What a service of a compose file may have, and how many of it run.
 
 use super::{Definition, FieldReader, RestartPolicy, scalar};
+use crate::base::invalid_value;
 use crate::tsm::limits::MemoryMax;
 
 /// Takes `mem_limit`, `ulimits`, `scale` and `deploy`.
@@ -38,11 +39,7 @@ fn count(limits: &mut FieldReader, key: &str) -> Option<u64> {
     if text == "-1" {
         return Some(0);
     }
-    let number = text.parse().ok();
-    if number.is_none() {
-        limits.mark_unsupported(key, &format!("invalid value `{text}`"));
-    }
-    number
+    invalid_value::parse(&text).map_err(|why| limits.mark_unsupported(key, &why)).ok()
 }
 
 fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
@@ -50,9 +47,9 @@ fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
     if let Some(resources) = deploy.take("resources") {
         let limits = resources.get("limits");
         if let Some(memory) = limits.and_then(|limits| limits.get("memory")).and_then(scalar) {
-            match memory.parse::<MemoryMax>() {
+            match invalid_value::parse::<MemoryMax>(&memory) {
                 Ok(size) => it.options.memory_max = Some(size.0),
-                Err(_) => deploy.mark_unsupported("resources.limits.memory", &format!("invalid value `{memory}`")),
+                Err(why) => deploy.mark_unsupported("resources.limits.memory", &why),
             }
         }
         for (key, value) in resources.as_object().into_iter().flatten() {
