@@ -1,12 +1,13 @@
-//! A connection that does not wait for ever until the other side reads.
+//! A connection that does not wait for ever until the other side reads, and whose last answer is not lost when it closes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// In this time the other side has to take [`LEAST`] bytes, or all there are.
@@ -15,6 +16,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// See [`LIMIT`].
 const LEAST: usize = 16 * 1024;
 
+/// How long a connection that is closed still takes what was on its way: the kernel answers unread bytes with a reset, and a
+/// reset takes the last answer with it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The most of it, in bytes.
+const MOST_LEFT: usize = 4 * 1024 * 1024;
+
 /// A connection whose writes fail when they make no progress.
 pub(super) struct Stream {
     inner: TcpStream,
@@ -22,11 +30,33 @@ pub(super) struct Stream {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Written since the deadline was set, in bytes.
     written: usize,
+    /// Set when it is closed: how much more is taken, in bytes, and until when.
+    rest: Option<(usize, Pin<Box<Sleep>>)>,
+    /// True when the server ends, which waits for no client.
+    closing: watch::Receiver<bool>,
 }
 
 impl Stream {
-    pub(super) fn new(inner: TcpStream) -> Self {
-        Self { inner, deadline: None, written: 0 }
+    pub(super) fn new(inner: TcpStream, closing: watch::Receiver<bool>) -> Self {
+        Self { inner, deadline: None, written: 0, rest: None, closing }
+    }
+
+    /// Ready when the other side has closed too, or has had its time.
+    fn poll_rest(&mut self, cx: &mut Context) -> Poll<()> {
+        let (most, deadline) =
+            self.rest.get_or_insert_with(|| (MOST_LEFT, Box::pin(sleep_until(Instant::now() + LINGER))));
+        let mut block = [0; 16 * 1024];
+        while *most > 0 && !*self.closing.borrow() {
+            let mut buffer = ReadBuf::new(&mut block);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    *most = most.saturating_sub(buffer.filled().len())
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return deadline.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
     }
 
     fn note(&mut self, result: Poll<io::Result<usize>>, cx: &mut Context) -> Poll<io::Result<usize>> {
@@ -78,6 +108,9 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        if self.rest.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+        }
+        self.poll_rest(cx).map(Ok)
     }
 }
