@@ -32,6 +32,13 @@ impl ImportedKey {
     }
 }
 
+/// Whether a key of `[infrastructure]` names a server, or is the address of one: `dev_server`, `dev_ip`, `dev_server_ip`.
+#[must_use]
+pub fn is_server_key(key: &str) -> bool {
+    let parts = SERVERS.iter().find_map(|(word, _)| key.strip_prefix(word)?.strip_prefix('_'));
+    parts.is_some_and(|rest| ["server", "ip", "server_ip"].contains(&rest))
+}
+
 /// The environment that a group of servers is called after: `qa` is staging.
 #[must_use]
 pub fn known_environment(word: &str) -> Option<EnvName> {

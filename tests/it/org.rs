@@ -2,6 +2,7 @@
 
 mod apply;
 mod faithful;
+mod keys;
 mod remote;
 mod services;
 mod user;

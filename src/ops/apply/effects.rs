@@ -5,7 +5,9 @@ use crate::base::fault::Fault;
 use crate::config::Value;
 use crate::config::path::KeyPath;
 use crate::org::draft::{METADATA, OVERRIDES};
+use crate::org::known_keys;
 use crate::org::store::OrgStore;
+use crate::tkm::imported;
 use crate::tsm::definition::keys::DefinitionKey;
 
 /// What a key brings about.
@@ -97,6 +99,14 @@ const SERVICE: KeyEffect = Acts("its definition: `tsm show NAME`");
 const SERVICE_VARIABLE: KeyEffect = Acts("a variable of the service");
 const ABOUT_THE_FILE: KeyEffect = DeclaredOnly("how this file was made: `tsm org history`");
 const OWN: KeyEffect = DeclaredOnly("a key of your own; other values can refer to it as ${KEY}");
+/// Below a table that tetra knows.
+const UNKNOWN: KeyEffect =
+    DeclaredOnly("tetra knows no such key of this table; other values can refer to it as ${KEY}");
+/// For `[health]`, which is no table of an environment.
+const HEALTH: KeyEffect = DeclaredOnly(
+    "health is that of a service, `services.NAME.health`; a deploy waits as [rollout] of manifest.toml says",
+);
+const SERVER: KeyEffect = Acts("a server or its address for `tkm host import`, which reads local.toml");
 
 /// What a key brings about.
 #[must_use]
@@ -109,6 +119,10 @@ pub fn effect(key: &KeyPath) -> KeyEffect {
         [first, _, export, _] if first == "services" && export == "export" => SERVICE_VARIABLE,
         [first, _, name] if first == "services" && DefinitionKey::of_toml(name).is_some() => SERVICE,
         [first, ..] if first == METADATA || first == OVERRIDES => ABOUT_THE_FILE,
+        [first, ..] if first == "health" => HEALTH,
+        [first, name] if first == "infrastructure" && imported::is_server_key(name) => SERVER,
+        [first, name] if first == "hosts" && imported::known_environment(name).is_some() => SERVER,
+        [first, ..] if known_keys::paths().any(|known| known.keys()[0] == *first) => UNKNOWN,
         _ => OWN,
     }
 }
@@ -129,6 +143,9 @@ pub fn explain(request: &ApplyRequest) -> Result<Vec<ExplainedKey>, Fault> {
             {
                 DeclaredOnly("no service has this name; other values can refer to it")
             }
+            [first, key] if first == "environment" && key == "type" && request.env.tier().is_some() => {
+                DeclaredOnly("a name such as dev or prod says it already; it acts in environments of other names")
+            }
             _ => effect(&leaf.path),
         };
         ExplainedKey { key: leaf.path.clone(), value: leaf.value.clone(), effect }
@@ -139,7 +156,6 @@ pub fn explain(request: &ApplyRequest) -> Result<Vec<ExplainedKey>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::org::known_keys;
     use crate::org::profile::{self, Profile};
 
     #[test]
@@ -151,8 +167,18 @@ mod tests {
         }
         assert!(keys.len() > 60, "{}", keys.len());
         for key in keys {
-            assert_ne!(effect(&key), OWN, "{key}");
+            assert!(![OWN, UNKNOWN].contains(&effect(&key)), "{key}");
         }
-        assert_eq!(effect(&"database.host".parse().expect("a key")), OWN);
+        for (key, expected) in [
+            ("database.host", OWN),
+            ("infrastructure.owner", OWN),
+            ("health.http.path", HEALTH),
+            ("infrastructure.qa_server_ip", SERVER),
+            ("hosts.staging", SERVER),
+            ("resources.memory_maxx", UNKNOWN),
+            ("release.files", UNKNOWN),
+        ] {
+            assert_eq!(effect(&key.parse().expect("a key")), expected, "{key}");
+        }
     }
 }
