@@ -1,4 +1,5 @@
-//! What to do about errors that few commands have: certificates, agents, tokens, and users on hosts.
+//! What to do about hosts that cannot be reached, and about errors that few commands have: certificates, agents, tokens, and users
+//! on hosts.
 
 use super::error::TkmError;
 
@@ -16,11 +17,16 @@ impl TkmError {
             Self::NoToken(_) => {
                 "plug one in, and touch it when it blinks; without `--fido` the key is a file".to_owned()
             }
-            Self::Unreachable { .. } => {
-                "let its sshd offer what ssh here accepts, or set `KexAlgorithms`, `Ciphers` or `MACs` for its \
-                                         address in ~/.ssh/config"
+            Self::Unreachable { why, .. } if why.contains("no matching ") => {
+                "let its sshd offer what ssh here accepts, or set `KexAlgorithms`, `Ciphers` or `MACs` for its address in \
+                 ~/.ssh/config"
                     .to_owned()
             }
+            Self::Unreachable { why, .. } if ["Connection closed", "Connection reset"].iter().any(|it| why.contains(it)) => {
+                "what answers there ends the connection: its log says why if it is an sshd; check the address and the port"
+                    .to_owned()
+            }
+            Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
             Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
             Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
             Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),

@@ -362,9 +362,6 @@ impl UserFacingError for TkmError {
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::PrivateKeyFile { advice, .. } => advice.clone(),
             Self::Key(_) | Self::KeyFile { .. } => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
-            Self::Unreachable { why, .. } if !why.contains("no matching ") => {
-                "check the address and the port, and that sshd runs there".to_owned()
-            }
             Self::Refused { name, .. } => {
                 format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
             }

@@ -81,10 +81,12 @@ impl Command for Rotate {
         let report = table(&rotation, &hosts, results)?;
         let is_done = rotation.finish()?;
         client_config::write(&store, cx.selection.org.as_ref())?;
+        let now = if self.now { " --now" } else { "" };
+        let when = if report.faults.is_empty() { "when the old key may go" } else { "when what failed is solved" };
         Ok(if is_done {
             report.note(format!("the key of {} is replaced", self.env))
         } else {
-            report.note(format!("next: `tkm rotate @{} --resume`, when the old key may go", self.env))
+            report.note(format!("next: `tkm rotate @{} --resume{now}`, {when}", self.env))
         })
     }
 }
