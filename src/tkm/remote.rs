@@ -117,7 +117,7 @@ pub const RESTORE_AFTER: u64 = 120;
 /// Keeps a copy of the file, and has the host put it back after a while, unless someone else changed the file then.
 const ARM: &str = r#"
 f=$HOME/.ssh/authorized_keys; r=$HOME/.ssh/.tetra-restore-$$
-cp -p "$f" "$r" || { echo disk; exit 3; }
+cp -p "$f" "$r" || { rm -f "$r"; echo disk; exit 3; }
 export f r after seconds
 detach=; command -v setsid >/dev/null && detach=setsid
 $detach nohup sh -c 'sleep "$seconds"

@@ -12,6 +12,7 @@ mod agents;
 mod bad_input;
 mod certificates;
 mod fleet;
+mod hindered;
 mod many;
 mod remote;
 mod revoke;
@@ -316,6 +317,7 @@ fn servers_of_every_kind_are_met() {
     let elsewhere = "AuthorizedKeysFile /root/.ssh/other";
     for (config, code) in [
         ("MaxAuthTries 1", 0),
+        ("SetEnv LC_ALL=de_DE.ISO-8859-1 LANG=zh_CN.GB18030", 0),
         ("Banner /root/.ssh/long-banner", 0),
         // No packet of ssh may be that long: no client gets in.
         ("Banner /root/.ssh/endless-banner", 11),
@@ -338,6 +340,7 @@ fn servers_of_every_kind_are_met() {
         let now = fs::read(server.authorized_keys()).expect("there");
         assert_eq!(now == before, code != 0, "{config}: nothing is changed where it fails");
         if code == 0 {
+            world.run("tkm rotate dev --now").done();
             world.run("tkm test dev").done();
         }
     }

@@ -12,7 +12,7 @@ use crate::sshd::Server;
 use crate::world::World;
 
 /// A line of the mounts of a server, with `root`'s shell replaced by `/root/shell`.
-const OTHER_SHELL: &str = "sed 's#^\\(root:.*:\\)[^:]*$#\\1/root/shell#' /etc/passwd > /root/passwd && \
+pub(super) const OTHER_SHELL: &str = "sed 's#^\\(root:.*:\\)[^:]*$#\\1/root/shell#' /etc/passwd > /root/passwd && \
                            mount --bind /root/passwd /etc/passwd";
 
 #[test]
