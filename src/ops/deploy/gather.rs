@@ -1,7 +1,7 @@
 //! Env files and secrets on the operator's machine, to be carried to hosts.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -9,17 +9,20 @@ use super::carried::{keys, read_if_exists};
 use crate::base::environment::{EnvFileName, EnvName};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
-use crate::config::document::Document;
+use crate::config::document::{Document, Leaf};
+use crate::config::path::KeyPath;
 use crate::config::read;
 use crate::deploy::carried::{Carried, CarriedFile, Form, MAX_CARRIED};
-use crate::deploy::release::{ContentHash, EntryPath};
+use crate::deploy::release::{ContentHash, EntryPath, Refusal};
 use crate::disk;
 use crate::env::env_file;
 use crate::env::seal::{self, SealError, UnsealResult};
 use crate::env::secrets::{self, SecretStore};
 use crate::ops::secrets::default_identities;
 use crate::ops::service_keys;
-use crate::org::services;
+use crate::org::draft::OVERRIDES;
+use crate::org::error::OrgError;
+use crate::org::{profile, services};
 use crate::sys::file::FileError;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
@@ -53,11 +56,12 @@ pub struct Gathered {
 ///
 /// # Errors
 ///
-/// Fails if a file is not one of settings or not safe, if sealed and open secrets differ, or if there is too much.
+/// Fails if a file is not one of settings or not safe, if a service names one that is elsewhere than below the directory, if sealed
+/// and open secrets differ, or if there is too much.
 pub fn gather(source: &Source) -> Result<Gathered, Fault> {
     let mut gathered = Gathered::default();
     source.secrets(&mut gathered)?;
-    for path in source.names() {
+    for path in source.names()? {
         source.env_file(path, &mut gathered)?;
     }
     let size: usize = gathered.files.iter().map(|it| it.bytes.len()).sum();
@@ -68,7 +72,7 @@ pub fn gather(source: &Source) -> Result<Gathered, Fault> {
     Ok(gathered)
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     fn secrets(&self, gathered: &mut Gathered) -> Result<(), Fault> {
         let store = SecretStore::new(self.paths.org(self.org).join("secrets"));
         let (path, sealed_path) = (store.file(self.env), store.sealed_path(self.env));
@@ -117,12 +121,49 @@ impl Source<'_> {
     }
 
     /// The env files that services name by where they are from `TETRA_DIR`. One that is named from the root is the host's own.
-    fn names(&self) -> BTreeSet<EntryPath> {
+    fn names(&self) -> Result<BTreeSet<EntryPath>, Fault> {
         let home = self.host.variable("HOME");
-        let definition = |name: &str| service_keys::definition(self.document, name, Path::new("/"), home);
-        let named = services::declared_services(self.document).into_iter();
-        let files = named.flat_map(|it| definition(&it.name).options.env_file.unwrap_or_default());
-        files.filter_map(|file| EntryPath::new(EnvFileName::of(&file).path).ok()).collect()
+        let mut names = BTreeSet::new();
+        for service in services::declared_services(self.document) {
+            let definition = service_keys::definition(self.document, &service.name, Path::new("/"), home);
+            for file in definition.options.env_file.iter().flatten() {
+                let given = Path::new(EnvFileName::of(file).path);
+                if given.is_absolute() {
+                    continue;
+                }
+                // `./web.env` is the same file as `web.env`.
+                let name: PathBuf = given.components().filter(|part| *part != Component::CurDir).collect();
+                let name = EntryPath::new(&name.to_string_lossy());
+                names.insert(name.map_err(|refusal| self.refused(&service.name, file, refusal))?);
+            }
+        }
+        Ok(names)
+    }
+
+    /// An env file that cannot be carried, where it is named: in local.toml, if it is.
+    fn refused(&self, service: &str, file: &str, refusal: Refusal) -> OrgError {
+        let key = KeyPath::new(["services", service, "env_file"].map(str::to_owned).to_vec());
+        let is_own = |leaf: &&Leaf| match leaf.path.keys() {
+            [first, env, rest @ ..] if first == OVERRIDES && env == self.env.as_str() => {
+                profile::inner(rest).as_ref() == Some(&key)
+            }
+            _ => false,
+        };
+        let leaves = |document: &'a Document| document.leaves.iter();
+        let general = |document| leaves(document).find(|leaf| leaf.path == key).map(|leaf| (document, leaf));
+        let own = self.local.and_then(|local| leaves(local).find(is_own).map(|leaf| (local, leaf)));
+        let place = own.or_else(|| self.local.and_then(general)).or_else(|| general(self.document));
+        let (document, span) = place.map_or((self.document, 0..0), |(document, leaf)| (document, leaf.span.clone()));
+        let why = if Path::new(EnvFileName::of(file).path).components().any(|part| part == Component::ParentDir) {
+            "it leads out of the directory that env files are in".to_owned()
+        } else {
+            refusal.to_string()
+        };
+        let title = format!("`{key}` names the env file `{file}`, which cannot be deployed");
+        let help =
+            "name a file below that directory, or from the root if the host has one of its own; nothing was changed";
+        let found = document.shown().error(title, span, why).help(help);
+        OrgError::invalid(Path::new(&document.source.name), vec![found])
     }
 
     /// Where they are here: where relative paths of services begin, then in `TETRA_DIR`.

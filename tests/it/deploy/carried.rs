@@ -220,6 +220,31 @@ fn what_cannot_be_carried_is_refused_before_a_host_is_asked() {
 }
 
 #[test]
+fn an_env_file_that_leads_out_is_refused_in_the_plan_with_its_place() {
+    let Some(mut site) = Site::with_services("an_env_file_that_leads_out_is_refused_in_the_plan", "dev") else {
+        return;
+    };
+    write_private(&site.world.home().join("shop.env"), "COLOR=out\n");
+    let services = fs::read_to_string(site.local()).expect("there");
+    let line = services.lines().position(|line| line.contains("\"services.web.env_file\"")).expect("an override") + 1;
+    for name in ["../shop.env", "-../shop.env", "env/../web.env"] {
+        let text = services.replace("env_file\" = ['web.env'", &format!("env_file\" = ['web.env', '{name}'"));
+        fs::write(site.local(), text).expect("ours");
+        for options in ["--plan", ""] {
+            let said = site.deploy(options).failed(1);
+            let what = format!("`services.web.env_file` names the env file `{name}`, which cannot be deployed");
+            assert!(said.contains(&what) && said.contains(&format!("local.toml:{line}:")), "{said}");
+            assert!(said.contains("leads out of the directory") && said.contains("nothing was changed"), "{said}");
+        }
+        assert_eq!((site.hosts[0].journal().len(), site.hosts[0].current()), (0, None));
+    }
+    // Without a way out it is another way to write the same name.
+    fs::write(site.local(), services.replace("['web.env', '-env", "['./web.env', '-env")).expect("ours");
+    site.deploy("").done();
+    site.hosts[0].has("one", "red");
+}
+
+#[test]
 fn sealed_secrets_are_sealed_on_the_host_too() {
     let Some(mut site) = Site::with_services("sealed_secrets_are_sealed_on_the_host_too", "dev") else { return };
     site.deploy("").done();

@@ -1,6 +1,7 @@
 //! Env files and secrets that go with a release: what they are on hosts, and what becomes of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::fresh::Fresh;
 use super::target::DeployTarget;
@@ -31,11 +32,12 @@ pub(super) fn gathered(
     text: &str,
     notes: &mut Vec<String>,
 ) -> Result<Vec<CarriedFile>, Fault> {
-    let path = store.environment_path(&local_env());
-    let parse = |text: &str| {
-        Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::invalid(&path, found))
+    let parse = |path: &Path, text: &str| {
+        Document::parse(&path.display().to_string(), text).map_err(|found| OrgError::invalid(path, found))
     };
-    let (document, local) = (parse(text)?, store.read(&path)?.map(|it| parse(&it.text)).transpose()?);
+    let document = parse(&store.environment_path(env), text)?;
+    let path = store.environment_path(&local_env());
+    let local = store.read(&path)?.map(|it| parse(&path, &it.text)).transpose()?;
     let source =
         Source { paths: cx.paths, host: cx.host, org: store.org(), env, document: &document, local: local.as_ref() };
     let Gathered { files, notes: found } = gather::gather(&source)?;
