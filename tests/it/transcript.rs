@@ -30,7 +30,7 @@ use tetra::command::registry::COMMANDS;
 
 use crate::ports::free_port;
 use crate::program;
-use names::{named, replaced, squeezed, with_pids, with_versions, without_directory};
+use names::{named, replaced, squeezed, with_next_run, with_pids, with_versions, without_directory};
 
 /// No step takes longer, not even on a busy machine.
 const LONGEST_STEP: Duration = Duration::from_secs(60);
@@ -261,7 +261,7 @@ impl SessionHome {
         let lines = said
             .lines()
             .filter(|line| !line.starts_with(WAITING))
-            .map(|line| with_versions(&with_pids(&named(line)), &operator));
+            .map(|line| with_versions(&with_next_run(&with_pids(&named(line))), &operator));
         let mut said: String = lines.map(|line| line + "\n").collect();
         if said != original {
             said = said.lines().map(|line| squeezed(line) + "\n").collect();

@@ -96,6 +96,17 @@ pub(super) fn with_pids(line: &str) -> String {
     line
 }
 
+/// A line with a name for the next time of a job: the time alone if it is today, else with the day.
+pub(super) fn with_next_run(line: &str) -> String {
+    const BEFORE: &str = "it runs again at ";
+    match line.split_once(BEFORE) {
+        Some((job, when)) if !when.contains(|c: char| !c.is_ascii_digit() && !"-: ".contains(c)) => {
+            format!("{job}{BEFORE}TIME")
+        }
+        _ => line.to_owned(),
+    }
+}
+
 /// A line with a name for every version of an environment: `20261120_130211`, and its author.
 pub(super) fn with_versions(line: &str, operator: &str) -> String {
     const SHAPE: &[u8] = b"00000000_000000";
@@ -186,6 +197,13 @@ fn what_differs_from_run_to_run_has_a_name() {
     assert_eq!(without_directory("in /usr/bin/node x", "node"), "in node x");
     assert_eq!(without_directory("~/bin/node /a/nodes", "node"), "~/bin/node /a/nodes");
     assert_eq!(with_pids("pid 12, worker 13 (PID: 14), pid x"), "pid PID, worker PID (PID: PID), pid x");
+    for when in ["04:00", "2026-11-29 04:00"] {
+        assert_eq!(
+            with_next_run(&format!("completed a (0); it runs again at {when}")),
+            "completed a (0); it runs again at TIME"
+        );
+    }
+    assert_eq!(with_next_run("it runs again at a time"), "it runs again at a time");
     assert_eq!(squeezed("  a    b  c "), "  a  b  c");
     assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
     assert_eq!(replaced("pid 12, 123, 12", "12", "PID"), "pid PID, 123, PID");
