@@ -15,6 +15,7 @@ use crate::command::prepared::{Prepared, Stage};
 use crate::command::{CommandSpec, Cx, Effect, ParsedCommand};
 use crate::ops::fleet::{Fleet, FleetTarget};
 use crate::report::{Report, TargetState};
+use crate::tkm::error::TkmError;
 use crate::tkm::store::Store;
 
 use answer::HostAnswer;
@@ -117,10 +118,7 @@ impl ParsedCommand for FleetCommand {
         };
         let fleet = Fleet::find(store, cx.selection.org.as_ref(), &self.target)?;
         if let (FleetTarget::Env(env), []) = (&self.target, fleet.hosts()) {
-            let fault = Fault::new(FaultKind::NotFound, format!("@{env} has no hosts"));
-            return Err(
-                fault.with_advice(format!("`tkm host add NAME ADDRESS --env {env}`; `tkm host list` lists them"))
-            );
+            return Err(TkmError::NoHosts { env: env.clone() }.into());
         }
         if let Some(host) = fleet.bound().filter(|_| self.effect != Effect::Read || self.follows) {
             let what = if self.follows { "goes on and on" } else { "changes something" };

@@ -11,6 +11,7 @@ pub mod context;
 pub mod daemon;
 pub mod deploy_watch;
 pub mod env;
+mod findings;
 pub mod fleet;
 pub mod foreign;
 pub mod global;

@@ -27,6 +27,7 @@ impl TkmError {
                     .to_owned()
             }
             Self::Unreachable { .. } => "check the address and the port, and that sshd runs there".to_owned(),
+            Self::NoHosts { env } => format!("add one: `tkm host add NAME ADDRESS --env {env}`"),
             Self::NoCertificate { env } => format!("run `tkm ca sign {env}`"),
             Self::NoAuthority { env } => format!("run `tkm ca init {env}`"),
             Self::NoSuchCertificate(_) => "`tkm ca list` lists the certificates".to_owned(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::host::HostName;
 use super::key::{Fingerprint, InvalidKey};
+use crate::base::environment::EnvName;
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::InvalidName;
 use crate::config::document::DocumentError;
@@ -107,6 +108,12 @@ pub enum TkmError {
     ForeignKey {
         /// Its file.
         path: PathBuf,
+    },
+    /// A command is for the hosts of an environment that has none.
+    #[error("@{env} has no hosts")]
+    NoHosts {
+        /// The environment.
+        env: EnvName,
     },
     /// There is none, or it was revoked.
     #[error("`@{env}` has no certificate")]
@@ -321,7 +328,7 @@ impl UserFacingError for TkmError {
                 FaultKind::SecretMissing
             }
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
-            Self::NoProgram { .. } => FaultKind::NotFound,
+            Self::NoProgram { .. } | Self::NoHosts { .. } => FaultKind::NotFound,
             Self::Unreachable { .. } => FaultKind::Unreachable,
             Self::Refused { .. } | Self::CertificateRefused { .. } | Self::AgentDidNotSign { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::Setup { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => {

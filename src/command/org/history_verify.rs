@@ -67,17 +67,14 @@ impl Command for Verify {
             }
             let (versions, kept, wrong) = check_env(&store, &env)?;
             says_no |= !wrong.is_empty();
-            let state = if wrong.is_empty() {
-                Cell::from("good").tone(Tone::Good)
-            } else {
-                Cell::from("changed").tone(Tone::Bad)
-            };
+            let state =
+                if wrong.is_empty() { Cell::from("ok").tone(Tone::Good) } else { Cell::from("error").tone(Tone::Bad) };
             table.row(vec![
                 Cell::from(env.as_str()).tone(Tone::Strong),
                 versions.into(),
                 kept.into(),
                 state,
-                Cell::from(wrong.join("\n")),
+                Cell::from(wrong.join("; ")),
             ]);
         }
         Ok(Report { check_failed: says_no, ..notes.into_iter().fold(Report::of(table), Report::note) })

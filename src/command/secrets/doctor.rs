@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{identities, store};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
+use crate::command::findings::{FindingFilter, FindingResult, report_results};
 use crate::command::{Command, Cx, Effect};
 use crate::config::mask::MIN_SECRET_LENGTH;
 use crate::config::patterns;
@@ -15,9 +16,15 @@ use crate::config::read;
 use crate::disk;
 use crate::env::seal::{self, UnsealResult};
 use crate::env::secrets::{self, SecretStore};
-use crate::report::{Cell, Report, Table, Tone};
+use crate::report::Report;
 use crate::sys::file::FileError;
 use crate::sys::process;
+use crate::tsm::doctor::Finding;
+
+/// The areas of findings: who can read, what is inside, and what environments have together.
+const ACCESS: &str = "access";
+const CONTENT: &str = "content";
+const VALUES: &str = "values";
 
 /// Check the secrets: permissions, syntax, missing and duplicate values
 ///
@@ -47,7 +54,7 @@ impl Command for Doctor {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
-        let mut checks = Checks { rows: Vec::new(), fix: self.fix };
+        let mut checks = Checks { findings: Vec::new(), fix: self.fix };
         if store.directory().is_dir() {
             checks.modes(store.directory(), 0o700)?;
         }
@@ -62,61 +69,40 @@ impl Command for Doctor {
             }
         }
         checks.check_duplicates(&known);
-        let bad = checks.rows.iter().filter(|row| row.state == "bad").count();
-        let columns = [("what", "WHAT"), ("state", "STATE"), ("problem", "PROBLEM"), ("advice", "ADVICE")];
-        let mut table = Table::new(&columns).when_empty("no secrets");
-        for row in checks.rows {
-            let tone = match row.state {
-                "bad" => Tone::Bad,
-                "fixed" | "look" => Tone::Warn,
-                _ => Tone::Good,
-            };
-            table.row(vec![row.what.into(), Cell::from(row.state).tone(tone), row.problem.into(), row.advice.into()]);
-        }
-        let mut report = Report::of(table);
-        report.check_failed = bad > 0;
-        Ok(report)
+        let results: Vec<FindingResult> =
+            checks.findings.iter().map(|(finding, fixed)| FindingResult { finding, fixed: fixed.clone() }).collect();
+        Ok(report_results(&results, FindingFilter::All))
     }
-}
-
-struct CheckRow {
-    what: String,
-    /// good, fixed, look or bad.
-    state: &'static str,
-    problem: String,
-    advice: String,
 }
 
 struct Checks {
     /// Permissions are changed, not only reported.
     fix: bool,
-    rows: Vec<CheckRow>,
+    /// What was found, each with what was done about it.
+    findings: Vec<(Finding, Option<String>)>,
 }
 
 impl Checks {
-    fn add(&mut self, what: impl Into<String>, state: &'static str, problem: String, advice: String) {
-        let what = what.into();
-        // Errors inside a file are reported in place of its good permissions.
-        self.rows.retain(|row| row.state != "good" || row.what != what);
-        self.rows.push(CheckRow { what, state, problem, advice });
+    fn add(&mut self, finding: Finding) {
+        self.findings.push((finding, None));
     }
 
     fn modes(&mut self, path: &Path, wanted: u32) -> Result<(), Fault> {
         let fail = |source| FileError::Io { action: "inspect", path: path.to_owned(), source };
         let found = fs::metadata(path).map_err(fail)?;
-        let (mode, name) = (found.mode() & 0o7777, path.display().to_string());
+        let (mode, name) = (found.mode() & 0o7777, path.display());
+        let is_open = format!("`{name}` is accessible to other users (mode {mode:04o})");
         if process::owner(process::own_pid()) != Some(found.uid()) {
-            let problem = "belongs to another user".to_owned();
-            self.add(name, "bad", problem, format!("change its owner: sudo chown $USER '{}'", path.display()));
+            let advice = format!("change its owner: sudo chown $USER '{name}'");
+            self.add(Finding::error(ACCESS, format!("`{name}` belongs to another user")).with_advice(advice));
         } else if mode & 0o077 == 0 {
-            self.add(name, "good", String::new(), String::new());
+            self.add(Finding::ok(ACCESS, format!("`{name}` is private")));
         } else if self.fix {
             fs::set_permissions(path, fs::Permissions::from_mode(wanted)).map_err(fail)?;
-            let problem = format!("was open to others ({mode:04o}), is {wanted:04o} now");
-            self.add(name, "fixed", problem, "consider who may have read it".to_owned());
+            let finding = Finding::error(ACCESS, is_open).with_advice("consider who may have read it");
+            self.findings.push((finding, Some(format!("set the mode to {wanted:04o}"))));
         } else {
-            let problem = format!("open to others ({mode:04o})");
-            self.add(name.clone(), "bad", problem, format!("chmod {wanted:o} '{name}', or --fix"));
+            self.add(Finding::error(ACCESS, is_open).with_advice(format!("chmod {wanted:o} '{name}', or --fix")));
         }
         Ok(())
     }
@@ -132,9 +118,9 @@ impl Checks {
         };
         let is_ignored = says(&store.directory().join(".gitignore")) || says(&organization.join(".gitignore"));
         if store.directory().is_dir() && !is_ignored {
-            let name = store.directory().display().to_string();
+            let name = store.directory().display();
             let advice = format!("echo '*.env' >> '{name}/.gitignore'");
-            self.add(name, "look", "not ignored by git".to_owned(), advice);
+            self.add(Finding::warning("git", format!("`{name}` is not ignored by git")).with_advice(advice));
         }
     }
 
@@ -143,7 +129,7 @@ impl Checks {
         let (path, sealed_path) = (store.file(env), store.sealed_path(env));
         // The modes are reported already: here only what is inside counts, and nothing is changed.
         let open = read::text_if_exists(&path).unwrap_or_else(|error| {
-            self.add(path.display().to_string(), "bad", error.to_string(), String::new());
+            self.add(Finding::error(CONTENT, error.to_string()));
             None
         });
         let sealed = if sealed_path.exists() { self.sealed(&sealed_path, env, keys) } else { None };
@@ -151,8 +137,8 @@ impl Checks {
             && open != sealed
         {
             let advice = format!("`secrets seal {env}` if the open file is right; remove it if the sealed one is");
-            let problem = format!("differs from {env}.env");
-            self.add(sealed_path.display().to_string(), "bad", problem, advice);
+            let problem = format!("`{}` differs from {env}.env", sealed_path.display());
+            self.add(Finding::error(CONTENT, problem).with_advice(advice));
         }
         let (path, text) = match (open, sealed) {
             (Some(text), _) => (path, text),
@@ -163,8 +149,8 @@ impl Checks {
             Ok(found) => Some(found),
             Err(error) => {
                 let place = Fault::from(error).at.map(|at| format!(" (line {})", at.line)).unwrap_or_default();
-                let problem = format!("not a valid env file{place}");
-                self.add(path.display().to_string(), "bad", problem, format!("secrets edit {env}"));
+                let problem = format!("`{}` is not a valid env file{place}", path.display());
+                self.add(Finding::error(CONTENT, problem).with_advice(format!("secrets edit {env}")));
                 None
             }
         }
@@ -172,18 +158,18 @@ impl Checks {
 
     /// The text of a sealed file.
     fn sealed(&mut self, path: &Path, env: &EnvName, keys: &[PathBuf]) -> Option<String> {
-        let name = path.display().to_string();
+        let name = path.display();
         match seal::try_unseal(path, keys) {
             UnsealResult::Unsealed(text) => return Some(text),
             UnsealResult::ForOthers => {
                 let advice = "a recipient can `secrets rekey` with your key in the manifest".to_owned();
-                self.add(name, "look", "no key here opens it".to_owned(), advice);
+                self.add(Finding::warning(CONTENT, format!("no key here opens `{name}`")).with_advice(advice));
             }
             UnsealResult::Broken(error) => {
                 let fault = Fault::from(error);
-                let problem = format!("cannot be opened by any key: {}", fault.causes().join(": "));
+                let problem = format!("no key can open `{name}`: {}", fault.causes().join(": "));
                 let advice = format!("restore it from git or a backup, or `secrets seal {env}` the open file again");
-                self.add(name, "bad", problem, advice);
+                self.add(Finding::error(CONTENT, problem).with_advice(advice));
             }
         }
         None
@@ -197,21 +183,21 @@ impl Checks {
             for (name, value) in &found.values {
                 names.entry(name).or_default().push(env);
                 if patterns::is_placeholder(value) || value.is_empty() {
-                    let problem = "still a placeholder".to_owned();
-                    self.add(format!("{env}: {name}"), "bad", problem, format!("secrets set {env} {name}"));
+                    let problem = format!("{name} of {env} is still a placeholder");
+                    self.add(Finding::error(VALUES, problem).with_advice(format!("secrets set {env} {name}")));
                 } else if value.len() >= MIN_SECRET_LENGTH {
-                    values.entry(value).or_default().push(format!("{env}: {name}"));
+                    values.entry(value).or_default().push(format!("{name} of {env}"));
                 }
             }
         }
         for places in values.values().filter(|places| places.len() > 1) {
-            let advice = "each environment has secrets of its own".to_owned();
-            self.add(places.join(", "), "look", "the same value".to_owned(), advice);
+            let problem = format!("{} have the same value", places.join(", "));
+            self.add(Finding::warning(VALUES, problem).with_advice("give each environment secrets of its own"));
         }
         for (name, envs) in names {
             for (env, _) in known.iter().filter(|(env, _)| !envs.contains(&env) && env.as_str() != "local") {
-                let problem = format!("missing; {} has it", envs[0]);
-                self.add(format!("{env}: {name}"), "look", problem, format!("secrets set {env} {name}"));
+                let problem = format!("{name} of {env} is missing; {} has it", envs[0]);
+                self.add(Finding::warning(VALUES, problem).with_advice(format!("secrets set {env} {name}")));
             }
         }
     }

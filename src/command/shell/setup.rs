@@ -147,7 +147,7 @@ fn install_all(pieces: &[Artifact], install: &Install) -> Result<Report, Fault> 
         }
         match found {
             Ok(ArtifactState::UpToDate) => {}
-            Ok(ArtifactState::Missing) => tally.row(piece, "made", Tone::Good),
+            Ok(ArtifactState::Missing) => tally.row(piece, "created", Tone::Good),
             Ok(ArtifactState::Outdated) => tally.row(piece, "renewed", Tone::Good),
             Ok(ArtifactState::Foreign) => tally.faults.push(ForeignFileError { piece: piece.clone() }.into()),
             Err(error) => tally.faults.push(error.into()),

@@ -84,7 +84,7 @@ impl Command for Rotate {
         let now = if self.now { " --now" } else { "" };
         let when = if report.faults.is_empty() { "when the old key may go" } else { "when what failed is solved" };
         Ok(if is_done {
-            report.note(format!("the key of {} is replaced", self.env))
+            report.note(format!("replaced the key of {}", self.env))
         } else {
             report.note(format!("next: `tkm rotate @{} --resume{now}`, {when}", self.env))
         })

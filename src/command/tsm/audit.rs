@@ -1,7 +1,7 @@
 //! `tsm audit`
 
-use super::findings::{self, FindingFilter};
 use crate::base::fault::Fault;
+use crate::command::findings::{self, FindingFilter};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::services;

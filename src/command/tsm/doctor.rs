@@ -12,9 +12,9 @@ pub mod validate;
 
 use std::path::Path;
 
-use super::findings::{FindingFilter, FindingResult, report_results};
 use crate::base::fault::Fault;
 use crate::command::Cx;
+use crate::command::findings::{FindingFilter, FindingResult, report_results};
 use crate::report::Report;
 use crate::sys::systemctl::Manager;
 use crate::sys::systemd::Unit;

@@ -8,7 +8,6 @@ pub mod doctor;
 pub mod enable;
 pub mod env;
 pub mod events;
-mod findings;
 pub mod import;
 pub mod info;
 pub mod kill;

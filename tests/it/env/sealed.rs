@@ -187,17 +187,17 @@ fn a_sealed_file_that_cannot_be_opened_is_not_good() {
             .as_array()
             .expect("rows")
             .iter()
-            .filter(|row| row["what"].as_str().is_some_and(|it| it.ends_with(name)));
-        let states: Vec<String> = mine.map(|row| row["state"].as_str().unwrap_or_default().to_owned()).collect();
+            .filter(|row| row["message"].as_str().is_some_and(|it| it.contains(&format!("/{name}`"))));
+        let states: Vec<String> = mine.map(|row| row["status"].as_str().unwrap_or_default().to_owned()).collect();
         (code, states.join(" "))
     };
-    assert_eq!(state("dev.env.age"), (Some(0), "good".to_owned()));
-    assert_eq!(state("staging.env.age"), (Some(0), "look".to_owned()), "for others");
+    assert_eq!(state("dev.env.age"), (Some(0), "ok".to_owned()));
+    assert_eq!(state("staging.env.age"), (Some(0), "ok warning".to_owned()), "for others");
     let path = secrets_dir(&sealed.world).join("dev.env.age");
     let whole = sealed.file("dev.env.age");
     for bytes in [b"".to_vec(), b"\n".to_vec(), b"API_KEY=canary\n".to_vec(), whole[..whole.len() / 2].to_vec()] {
         fs::write(&path, &bytes).expect("written");
-        assert_eq!(state("dev.env.age"), (Some(3), "bad".to_owned()), "{:?}", String::from_utf8_lossy(&bytes));
+        assert_eq!(state("dev.env.age"), (Some(3), "ok error".to_owned()), "{:?}", String::from_utf8_lossy(&bytes));
     }
     // Both forms say the same, or one of them is wrong.
     fs::write(&path, &whole).expect("written");
@@ -207,7 +207,7 @@ fn a_sealed_file_that_cannot_be_opened_is_not_good() {
         std::os::unix::fs::PermissionsExt::from_mode(0o600),
     )
     .expect("ours");
-    assert_eq!(state("dev.env.age"), (Some(3), "bad".to_owned()), "they differ");
+    assert_eq!(state("dev.env.age"), (Some(3), "ok error".to_owned()), "they differ");
 }
 
 #[test]

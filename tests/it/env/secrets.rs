@@ -111,7 +111,7 @@ fn open_files_are_closed_in_a_private_directory_and_refused_elsewhere() {
     assert!(talk.contains("chmod 700") && talk.contains("chmod 600"), "{talk}");
     let ran = world.run("secrets doctor");
     assert_eq!(ran.code, 3, "{}", ran.output);
-    assert!(ran.output.contains("open to others (0644)"), "{}", ran.output);
+    assert!(ran.output.contains("accessible to other users (mode 0644)"), "{}", ran.output);
     assert_eq!(mode(file.clone()), 0o644, "looking changes nothing");
     world.run("secrets doctor --fix").done();
     assert_eq!((mode(dir), mode(file.clone())), (0o700, 0o600));

@@ -28,7 +28,7 @@ fn what_json_prints_fits_the_schemas() {
         ("echo 'x = \"${NO}\"' >> tetra.toml; tetra env toml validate --json", "findings"),
         ("echo 'token = \"x9Kd02\"' > x.toml; tetra secrets scan x.toml --json", "findings"),
         ("tetra secrets list --json", "secrets-list"),
-        ("tetra secrets doctor --json", "secrets-doctor"),
+        ("tetra secrets doctor --json", "tsm-doctor"),
         ("tetra secrets rm dev DEV_SPACES_SECRET_KEY --json", "secrets-rm"),
         ("echo 1234567 | tetra secrets set dev OTHER --json", "secrets-set"),
         ("tetra secrets seal dev --identity id --json", "secrets-seal"),

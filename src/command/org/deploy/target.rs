@@ -70,8 +70,7 @@ impl DeployTarget {
         }
         hosts.retain(|host| names.is_empty() || names.contains(&host.name));
         if hosts.is_empty() {
-            return Err(Fault::new(FaultKind::NotFound, format!("{} has no hosts", env.env))
-                .with_advice(format!("add one: `tkm host add NAME ADDRESS --env {}`", env.env)));
+            return Err(TkmError::NoHosts { env: env.env }.into());
         }
         let (mut targets, mut fresh) = (Vec::new(), Vec::new());
         for host in hosts {

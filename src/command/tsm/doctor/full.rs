@@ -2,7 +2,7 @@
 
 use super::{apply_fixes, run_checks};
 use crate::base::fault::Fault;
-use crate::command::tsm::findings::{self, FindingFilter};
+use crate::command::findings::{self, FindingFilter};
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::CheckLevel;

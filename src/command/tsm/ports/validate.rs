@@ -2,7 +2,7 @@
 
 use super::processes;
 use crate::base::fault::Fault;
-use crate::command::tsm::findings;
+use crate::command::findings;
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::doctor::ports;

@@ -40,7 +40,10 @@ pub(super) fn report_results(seen: &[FindingResult], which: FindingFilter) -> Re
         ("advice", "ADVICE"),
         ("mended", "MENDED"),
     ])
-    .when_empty(format!("{} checks passed", seen.len()));
+    .when_empty(match seen.len() {
+        0 => "nothing to check".to_owned(),
+        passed => format!("{} passed", pluralize(passed, "check")),
+    });
     if mended == 0 {
         table = table.with_visibility("mended", crate::report::Visibility::Never);
     }
