@@ -5,7 +5,7 @@
 //! act              held for as long as something changes: by that agent, by the watcher, or at boot
 //! journal.jsonl    a line before each step, synced
 //! tx/TXID.json     the deploy as it is now; what has not ended is put back by what finds it
-//! freeze.json      why no deploy may begin
+//! freeze.json      why no deploy may begin; where the old release could not be put back, its record says so
 //! reserve          room that a deploy needs to be put back, should the disk become full
 //! ```
 
@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::RecordError;
-use super::machine::{Duty, Event, step};
+use super::machine::{Duty, Event, State, step};
 use super::record::{Freeze, Holder, JournalLine, Record, VERSION};
 use crate::base::time::Timestamp;
 use crate::disk;
@@ -283,16 +283,27 @@ impl DeployDir {
         }
     }
 
+    /// The last deploy, if its old release could not be put back: no other begins until it is.
+    #[must_use]
+    pub fn stuck(&self) -> Option<Record> {
+        let last = self.records().ok()?.into_iter().next()?;
+        (last.state == State::RevertFailed && !last.let_be).then_some(last)
+    }
+
     /// Why no deploy may begin; none if one may.
     #[must_use]
     pub fn freeze(&self) -> Option<Freeze> {
+        if let Some(Record { txid, why, at_ms, .. }) = self.stuck() {
+            let why = format!("the old release could not be put back by {txid}: {}", why.unwrap_or_default());
+            return Some(Freeze { why, by: "tetra".to_owned(), at_ms });
+        }
         let path = self.dir.join("freeze.json");
         let bytes = disk::read_own(&path).ok()?;
         let unreadable = Freeze { why: format!("`{}` cannot be read", path.display()), by: String::new(), at_ms: 0 };
         Some(serde_json::from_slice(&bytes).unwrap_or(unreadable))
     }
 
-    /// Lets no deploy begin, or lets them again.
+    /// Lets no deploy begin, or lets them again: also where the old release could not be put back.
     ///
     /// # Errors
     ///
@@ -307,7 +318,7 @@ impl DeployDir {
             }
             None => match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::io("remove", &path)(error)),
-                _ => Ok(()),
+                _ => self.stuck().map_or(Ok(()), |stuck| self.write(&Record { let_be: true, ..stuck })),
             },
         }
     }
@@ -316,7 +327,6 @@ impl DeployDir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::machine::State;
     use crate::deploy::record::Before;
 
     fn record(txid: &str) -> Record {
@@ -332,6 +342,7 @@ mod tests {
             stopped: Vec::new(),
             at_ms: 1,
             why: None,
+            let_be: false,
             carried: Vec::new(),
         }
     }

@@ -62,6 +62,9 @@ pub struct Record {
     pub at_ms: u64,
     /// Why it did not stay, if it did not.
     pub why: Option<String>,
+    /// An operator let deploys begin again though the old release could not be put back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub let_be: bool,
     /// What is beside the release, once it stays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub carried: Vec<(Carried, Digests)>,

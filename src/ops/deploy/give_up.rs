@@ -1,7 +1,7 @@
 //! The old release is put back, by what finds that a deploy did not end: the agent, the watcher, an operator, or the next boot.
 
 use super::place::Place;
-use super::preflight;
+use super::{frozen, preflight};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::deploy::files::DeployDir;
@@ -133,8 +133,9 @@ pub fn outcome(record: &Record) -> Fault {
     let why = record.why.as_deref().unwrap_or("it was given up");
     match record.state {
         State::RevertFailed => Fault::new(FaultKind::RevertFailed, why).with_advice(format!(
-            "on the host: `tsm org apply @{}` after a look at `tsm list`; then `tsm org deploy recover @{0}`",
-            record.env
+            "on the host: `tsm org apply @{}` after a look at `tsm list`; then {}",
+            record.env,
+            frozen::ways_out(record)
         )),
         State::Reverted => Fault::new(FaultKind::Reverted, why),
         _ => Fault::new(FaultKind::Preflight, why),

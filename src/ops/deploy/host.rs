@@ -10,14 +10,13 @@ use super::carried::Arrived;
 use super::give_up::{self, GivenUp, When, give_up};
 use super::health::{self, Lives};
 use super::place::Place;
-use super::{carried, preflight, service_drift, watcher};
+use super::{carried, frozen, preflight, service_drift, watcher};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::deploy::carried::{Carried, CarriedFile};
-use crate::deploy::files::DeployDir;
 use crate::deploy::machine::{Event, State};
-use crate::deploy::record::{self, Freeze, Holder, Record};
+use crate::deploy::record::{self, Holder, Record};
 use crate::deploy::release::{Manifest, ReleaseId};
 use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
 use crate::ops::apply::Starts;
@@ -116,7 +115,7 @@ impl<'a> HostSession<'a> {
             Ask::History => Ok(Said::History(place.files().records()?)),
             Ask::Journal { txid } => Ok(Said::Journal(place.files().journal(&txid)?)),
             Ask::Release { rid } => release(&place, rid),
-            Ask::Freeze { by, why } => freeze(&place, by, why),
+            Ask::Freeze { by, why } => frozen::set(&place, by, why),
             Ask::Open { .. } | Ask::Beat => Ok(Said::Done),
         }
     }
@@ -177,10 +176,7 @@ impl<'a> HostSession<'a> {
         if found != planned {
             return Err(stale(planned.as_ref(), found.as_ref()));
         }
-        if let Some(Freeze { why, by, .. }) = files.freeze() {
-            return Err(Fault::new(FaultKind::Refused, format!("frozen by {by}: {why}"))
-                .with_advice("`org deploy unfreeze` lets deploys begin again"));
-        }
+        frozen::refuse(place)?;
         let mut record = Record {
             version: record::VERSION,
             txid: holder.txid,
@@ -193,6 +189,7 @@ impl<'a> HostSession<'a> {
             stopped: place.stopped()?,
             at_ms: now.0,
             why: None,
+            let_be: false,
             carried: Vec::new(),
         };
         files.begin(&record)?;
@@ -388,12 +385,4 @@ fn release(place: &Place, rid: Option<ReleaseId>) -> Result<Said, Fault> {
         })?,
     };
     Ok(Said::Manifest(Box::new(releases.manifest(&rid)?)))
-}
-
-fn freeze(place: &Place, by: String, why: Option<String>) -> Result<Said, Fault> {
-    place.create()?;
-    let files: DeployDir = place.files();
-    let freeze = why.map(|why| Freeze { why, by, at_ms: place.host.now().0 });
-    files.set_freeze(freeze.as_ref())?;
-    Ok(Said::Done)
 }

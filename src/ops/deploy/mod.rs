@@ -12,6 +12,7 @@
 //! unit_note        what a deploy leaves to `org apply`: the unit
 //! preflight        what is checked before anything is switched
 //! health           how what runs is, and whether it is what was deployed
+//! frozen           whether a deploy may begin at all
 //! give_up          the old release is put back, by what finds that a deploy did not end
 //! watcher          a process that does it when the time is up, or the deployer is gone
 //! member           the operator's side: one host through its steps
@@ -23,6 +24,7 @@
 //! ```
 
 mod carried;
+mod frozen;
 pub mod gather;
 pub mod give_up;
 pub mod glance;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::{Site, ended};
@@ -138,25 +139,76 @@ fn one_sick_host_of_three_is_reverted_alone_or_with_the_others() {
     }
 }
 
-#[test]
-fn what_cannot_be_put_back_is_said_and_can_be_tried_again() {
-    let Some(mut site) = Site::new("what_cannot_be_put_back_is_said_and_can_be_tried_again", 1) else { return };
-    site.deploy("").done();
-    let old = site.hosts[0].current().expect("one");
-    site.mode("two");
+/// A deploy to two hosts whose first one gets the new release, and cannot get the old one back; where that one is.
+fn stuck(site: &Site) -> (PathBuf, PathBuf) {
+    let host = &site.hosts[0];
+    let old = host.current().expect("one");
     let deployer = site.begin();
-    site.hosts[0].reaches("APPLIED");
-    let (release, away) = (site.hosts[0].org().join("releases").join(&old), site.hosts[0].org().join("away"));
+    host.reaches("APPLIED");
+    let (release, away) = (host.org().join("releases").join(&old), host.org().join("away"));
     fs::set_permissions(&release, fs::Permissions::from_mode(0o755)).expect("ours");
     fs::rename(&release, &away).expect("ours");
     kill_hard(deployer.0.id());
-    site.hosts[0].reaches("REVERT_FAILED");
+    host.reaches("REVERT_FAILED");
+    (release, away)
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said_and_can_be_tried_again() {
+    let Some(mut site) = Site::new("what_cannot_be_put_back_is_said_and_can_be_tried_again", 2) else { return };
+    site.deploy("--max-parallel 2").done();
+    let old = site.hosts[0].current().expect("one");
+    site.mode("two");
+    let (release, away) = stuck(&site);
+    site.hosts[1].reaches("ABORTED");
     let said = site.world.run("org deploy recover @dev").failed(15);
     assert!(said.contains("REVERT_FAILED") && said.contains("does not exist"), "{said}");
+    assert!(said.contains("`org deploy recover @dev`"), "{said}");
+
+    // Until then no deploy begins there: neither of what is there already, nor of another release, nor of one from before.
+    let journals = [site.hosts[0].lines(), site.hosts[1].lines()];
+    for mode in ["two", "three"] {
+        site.mode(mode);
+        let said = site.deploy("").failed(4);
+        assert!(said.contains("web-1: frozen by tetra: the old release could not be put back"), "{said}");
+        assert!(said.contains("`org deploy recover @dev` tries that again"), "{said}");
+    }
+    site.deploy("--hosts web-1").failed(4);
+    site.deploy("--wait=1s").failed(10);
+    let there = site.hosts[0].current().expect("the new one");
+    site.world.run(&format!("org deploy rollback {there} --env @dev --hosts web-1 --min-healthy-time 0s")).failed(4);
+    let plan = site.deploy("--plan");
+    assert!(plan.stderr.contains("web-1: frozen by tetra: "), "{plan:?}");
+    let status = site.world.run("org deploy status @dev");
+    assert!(status.output.contains("frozen by tetra: "), "{status:?}");
+    assert_eq!(site.hosts[0].lines(), journals[0]);
+    site.hosts[1].runs("one");
+    assert!(!site.hosts[1].lines()[journals[1].len()..].iter().any(|line| line.contains("ARMED")));
+    // The others can be deployed to by their names.
+    site.deploy("--hosts web-2").done();
+    site.hosts[1].runs("three");
+
     fs::rename(&away, &release).expect("ours");
     site.world.run("org deploy recover @dev").done();
     assert_eq!(site.hosts[0].current(), Some(old));
     site.hosts[0].runs("one");
+    site.deploy("").done();
+    site.hosts[0].runs("three");
+}
+
+/// Where the old release is lost for good an operator may say that deploys begin again.
+#[test]
+fn what_cannot_be_put_back_at_all_is_let_be_by_an_operator() {
+    let Some(mut site) = Site::new("what_cannot_be_put_back_at_all_is_let_be_by_an_operator", 1) else { return };
+    site.deploy("").done();
+    site.mode("two");
+    stuck(&site);
+    site.mode("three");
+    let said = site.deploy("").failed(4);
+    assert!(said.contains("`org deploy unfreeze @dev`"), "{said}");
+    site.world.run("org deploy unfreeze @dev").done();
+    site.deploy("").done();
+    site.hosts[0].runs("three");
 }
 
 #[test]

@@ -191,13 +191,13 @@ impl Walk {
 }
 
 impl Host {
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(self.org().join("deploy/journal.jsonl")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
     /// Its processes that have one of these words.
-    fn running(&self, any: &[&[u8]]) -> Vec<u32> {
+    pub(super) fn running(&self, any: &[&[u8]]) -> Vec<u32> {
         let own = self.server.processes();
         let is = |words: &[Vec<u8>]| words.iter().any(|word| any.contains(&word.as_slice()));
         sandbox::running(is).into_iter().filter(|pid| own.contains(pid)).collect()
@@ -284,7 +284,7 @@ impl Host {
     }
 
     /// What only a deploy that is at work has.
-    fn stray(&self) -> Vec<String> {
+    pub(super) fn stray(&self) -> Vec<String> {
         let mut found: Vec<String> =
             half_written(&self.tetra()).into_iter().map(|path| path.display().to_string()).collect();
         for dir in ["", "deploy", "deploy/tx", "deploy/blobs"] {

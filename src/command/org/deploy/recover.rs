@@ -2,12 +2,13 @@
 
 use super::status::target;
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::command::org::context::affected_envs;
 use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::deploy::machine::State;
 use crate::deploy::wire::{Ask, Said};
+use crate::ops::deploy::give_up;
 use crate::report::{Message, Report};
 use crate::tkm::host::HostName;
 
@@ -53,8 +54,11 @@ impl Command for DeployRecover {
             for record in records {
                 let text = format!("{}: {} is {}", host.name, record.txid, record.state);
                 if record.state == State::RevertFailed {
-                    let why = record.why.clone().unwrap_or_default();
-                    faults.push(Fault::new(FaultKind::RevertFailed, format!("{text}: {why}")));
+                    let fault = give_up::outcome(&record);
+                    faults.push(Fault {
+                        advice: fault.advice,
+                        ..Fault::new(fault.kind, format!("{text}: {}", fault.error))
+                    });
                 }
                 messages.push(message(text, record.state.word()));
             }

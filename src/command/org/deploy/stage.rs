@@ -16,6 +16,7 @@ use crate::command::org::promote::{self, PlannedPromotion};
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::deploy::announced::Announced;
 use crate::deploy::machine::State;
+use crate::deploy::record::Record;
 use crate::deploy::release::{Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
 use crate::ops::deploy::rollout::{Fleet, Order, Rollout};
@@ -126,7 +127,8 @@ impl DeployStage {
     /// Also where it is there and did not stay yet.
     fn is_wanted(&self, member: &Member) -> bool {
         let facts = &member.facts;
-        let is_settled = facts.holder.is_none() && facts.last.as_ref().is_none_or(|last| last.state.has_ended());
+        let has_settled = |last: &Record| last.state.has_ended() && last.state != State::RevertFailed;
+        let is_settled = facts.holder.is_none() && facts.last.as_ref().is_none_or(has_settled);
         facts.content.as_ref() != Some(&self.payload.manifest.content())
             || !facts.drift.is_empty()
             || !facts.services.is_empty()
