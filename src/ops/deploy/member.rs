@@ -203,6 +203,7 @@ impl Member {
         let seconds = (patience.healthy_deadline + patience.min_healthy_time + hold).as_secs();
         self.decides = Some(Instant::now() + Duration::from_secs(seconds));
         self.ask(&Ask::Arm { seconds }, &[], say)?;
+        self.check(reach.halt)?;
         self.ask(&Ask::Switch, &[], say)?;
         self.wait_until_healthy(reach.halt, patience, say)?;
         self.ask(&Ask::Prove, &[], say).map(drop)
