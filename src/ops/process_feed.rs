@@ -270,7 +270,7 @@ impl Notices {
                 ("given up", format!("{name} failed too often{} and was given up: `tsm why {name}`", how(&self.exits)))
             }
             EventKind::Unhealthy { reason } => {
-                ("unhealthy", format!("{name} is unhealthy: {}", control::sanitize_input(reason).replace('\n', " ")))
+                ("unhealthy", format!("{name} is unhealthy: {}", control::visible_input(reason).replace('\n', " ")))
             }
             EventKind::Healthy => ("healthy", format!("{name} is healthy again")),
             _ => return None,

@@ -5,7 +5,7 @@ use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
 use super::panics;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
-use crate::base::control::is_terminal_control;
+use crate::base::control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
 
 /// Completes from the command table and a snapshot of the session.
@@ -19,8 +19,7 @@ impl Completer for CommandCompleter {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
         let candidates = panics::catch_or(Vec::new(), || self.candidates(line, pos));
         // A file name may contain control characters that move the cursor; quoting does not help.
-        let harmless =
-            |it: &Candidate| !it.value.contains(is_terminal_control) && !it.display.contains(is_terminal_control);
+        let harmless = |it: &Candidate| !control::is_harmful(&it.value) && !control::is_harmful(&it.display);
         let candidates: Vec<Candidate> = candidates.into_iter().filter(harmless).collect();
         let partial = common_prefix(line, pos, &candidates);
         let only_placeholder = matches!(&candidates[..], [only] if only.is_placeholder);

@@ -159,6 +159,14 @@ impl Chords {
         matches!(self.inner.edit_mode(), PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual))
     }
 
+    /// A character that could not be seen, as its escape.
+    fn type_visibly(&self, c: char) -> ReedlineEvent {
+        if self.is_in_vi_command() {
+            return ReedlineEvent::None;
+        }
+        ReedlineEvent::Edit(vec![EditCommand::InsertString(c.escape_default().collect())])
+    }
+
     /// A key that changes the mode alone.
     fn press(&mut self, code: KeyCode) {
         if let Ok(key) = ReedlineRawEvent::try_from(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))) {
@@ -187,9 +195,9 @@ impl EditMode for Chords {
         tty::wake_reader();
         self.last_key.touch();
         let event = match Event::from(event) {
-            Event::Paste(text) => Event::Paste(control::sanitize_input(&text)),
+            Event::Paste(text) => Event::Paste(control::visible_input(&text)),
             Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_terminal_control(c) => {
-                return ReedlineEvent::None;
+                return self.type_visibly(c);
             }
             other => other,
         };

@@ -7,6 +7,7 @@ use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirectio
 use super::snapshot::SharedSnapshot;
 use super::{paint, panics, short_form};
 use crate::base::columns::{truncate, width};
+use crate::base::control;
 use crate::command::complete::{CompletionContext, usage};
 use crate::report::theme::Role;
 
@@ -88,7 +89,7 @@ fn find_hint(line: &str, history: &dyn History, context: &str) -> String {
     let found = find(Some(context)).or_else(|| find(None));
     let rest = found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default();
     // Pasted text may contain control characters.
-    if rest.chars().any(|character| character.is_control() && character != '\n') { String::new() } else { rest }
+    if control::is_harmful(&rest.replace('\n', " ")) { String::new() } else { rest }
 }
 
 /// The latest line that begins with `start`, of one context or any.

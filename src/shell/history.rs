@@ -101,7 +101,7 @@ impl History for RedactedHistory {
         let is_skipped =
             line.starts_with([' ', '\t']) || self.is_private.load(Ordering::Acquire) || recalled(line).is_some();
         let allowed = if is_skipped { None } else { (self.redact)(line) };
-        let Some(line) = allowed.map(|line| control::sanitize_input(&line)).filter(|line| !line.is_empty()) else {
+        let Some(line) = allowed.map(|line| control::visible_input(&line)).filter(|line| !line.is_empty()) else {
             return Ok(item);
         };
         if let Some(newest) = self.newest().filter(|newest| newest.command_line == line) {
@@ -164,9 +164,9 @@ impl History for RedactedHistory {
     }
 }
 
-/// A line without control characters, which may come from another program.
+/// A line with its control characters to be seen: it may come from another program.
 fn sanitize_item(item: HistoryItem) -> HistoryItem {
-    HistoryItem { command_line: control::sanitize_input(&item.command_line), ..item }
+    HistoryItem { command_line: control::visible_input(&item.command_line), ..item }
 }
 
 /// Where Ctrl-R looks.
@@ -230,8 +230,8 @@ impl HistorySearch {
         let span = Span::new(0, line.len());
         let suggestion = |row: HistoryEntry| Suggestion {
             description: Some(describe(&row)),
-            display_override: row.line.contains(control::is_terminal_control).then(|| to_one_line(&row.line)),
-            value: control::sanitize_input(&row.line),
+            display_override: row.line.contains('\n').then(|| to_one_line(&row.line)),
+            value: control::visible_input(&row.line),
             span,
             ..Suggestion::default()
         };
@@ -239,14 +239,9 @@ impl HistorySearch {
     }
 }
 
-/// Line ends as symbols, without control characters.
+/// Line ends as symbols.
 fn to_one_line(line: &str) -> String {
-    let sign = |character: char| match character {
-        '\n' => '⏎',
-        other if control::is_terminal_control(other) => '·',
-        other => other,
-    };
-    line.chars().map(sign).collect()
+    control::visible_input(line).replace('\n', "⏎")
 }
 
 fn describe(row: &HistoryEntry) -> String {

@@ -244,7 +244,7 @@ impl LineReader {
         let found = sys::history::HistoryReader::open(&session.paths.history()).and_then(|it| it.entry(number));
         match found {
             Ok(Some(entry)) => {
-                self.editor.run_edit_commands(&[EditCommand::InsertString(control::sanitize_input(&entry.line))])
+                self.editor.run_edit_commands(&[EditCommand::InsertString(control::visible_input(&entry.line))])
             }
             Ok(None) => {
                 let fault = Fault::new(FaultKind::NotFound, format!("the history has no line {number}"));
@@ -259,7 +259,7 @@ impl LineReader {
         match external_editor::edit(&*session.host, &line) {
             Ok(line) => self
                 .editor
-                .run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::sanitize_input(&line))]),
+                .run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::visible_input(&line))]),
             Err(fault) => console.error(&fault),
         }
         self.modes.set();
@@ -321,7 +321,7 @@ impl Typeahead {
         let (mut text, mut is_ended) = (String::new(), false);
         let is_open = |text: &str| matches!(lex(text), Err(LexError::Incomplete { .. }));
         while let Some(line) = self.0.pop_front() {
-            text.push_str(control::sanitize_input(&line).trim_end_matches('\n'));
+            text.push_str(control::visible_input(&line).trim_end_matches('\n'));
             is_ended = line.ends_with('\n');
             if !is_ended || !is_open(&text) {
                 break;

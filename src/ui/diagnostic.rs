@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::sanitize;
 use super::style::Styler;
+use crate::base::control;
 use crate::base::diagnostic::{Diagnostic, Severity};
 use crate::report::theme::Theme;
 
@@ -47,13 +48,17 @@ fn group(it: &Diagnostic) -> Group<'_> {
     let title = level.primary_title(sanitize::lines(&it.title).into_owned());
     let lines = lines_around(it);
     let first = it.source[..lines.start].matches('\n').count() + 1;
+    // The renderer replaces what belongs to ASCII, and leaves what hides.
+    let visible = |text| control::escape(text, |c| c.is_ascii());
+    let text = visible(&it.source[lines.clone()]);
+    let at = |end: usize| text.floor_char_boundary(visible(&it.source[lines.start..][..end]).len());
     let mut snippet =
-        Snippet::source(&it.source[lines.clone()]).line_start(first).path(sanitize::one_line(&it.file).into_owned());
+        Snippet::source(text.to_string()).line_start(first).path(sanitize::one_line(&it.file).into_owned());
     for (number, label) in it.labels.iter().enumerate() {
         let kind = if number == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let annotation = kind.span(span_within_lines(&it.source, &label.span, &lines));
-        let text = (!label.text.is_empty()).then(|| sanitize::one_line(&label.text).into_owned());
-        snippet = snippet.annotation(annotation.label(text));
+        let span = span_within_lines(&it.source, &label.span, &lines);
+        let words = (!label.text.is_empty()).then(|| sanitize::one_line(&label.text).into_owned());
+        snippet = snippet.annotation(kind.span(at(span.start)..at(span.end)).label(words));
     }
     let group = if it.labels.is_empty() { Group::with_title(title) } else { title.element(snippet) };
     match &it.help {

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthChar;
 use super::style::Styler;
 use super::{diagnostic, sanitize};
 use crate::base::columns;
+use crate::base::control;
 use crate::base::fault::{Fault, FaultKind, Location};
 use crate::report::Tone;
 
@@ -47,8 +48,7 @@ const MARGIN: usize = 4;
 
 /// The line and the marks below it; a long line is truncated around the mark.
 fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
-    let shown: Vec<String> =
-        place.text.chars().map(|c| sanitize::one_line(&tab_to_space(c).to_string()).into_owned()).collect();
+    let shown: Vec<String> = control::judged(&place.text).map(visible).collect();
     let column = place.column.saturating_sub(1).min(shown.len());
     let mut from = 0;
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(MARGIN).max(20));
@@ -61,6 +61,12 @@ fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
     let marked = display_width(&shown[column..(column + place.width).min(shown.len())]).max(1);
     let marks = styler.tone(Tone::Bad, &"^".repeat(marked.min(room.saturating_sub(before).max(1))));
     format!("{}\n  | {}{marks}\n", format!("  | {line}").trim_end(), " ".repeat(before))
+}
+
+/// A character as it is shown, with whether it is harmful.
+fn visible((c, is_harmful): (char, bool)) -> String {
+    let c = tab_to_space(c);
+    if is_harmful && c != ' ' { c.escape_default().collect() } else { c.to_string() }
 }
 
 fn tab_to_space(c: char) -> char {

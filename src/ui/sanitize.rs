@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use super::style::Styler;
-use crate::base::control::is_terminal_control;
+use crate::base::control;
 
 /// Escapes every control character, line ends too: for a cell or a word in a message.
 #[must_use]
 pub fn one_line(text: &str) -> Cow<'_, str> {
-    escape(text, |_| false)
+    control::escape(text, |_| false)
 }
 
 /// Escapes every control character except line ends and tabs.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
-    escape(text, |c| matches!(c, '\n' | '\t'))
+    control::escape(text, |c| matches!(c, '\n' | '\t'))
 }
 
 /// Keeps or drops color sequences and escapes every other control character: for the output of programs.
@@ -48,22 +48,6 @@ pub fn colored(text: &str, styler: Styler) -> String {
 fn color_sequence(text: &str) -> Option<usize> {
     let end = text.find('m')?;
     text[2..end].bytes().all(|byte| byte.is_ascii_digit() || byte == b';').then_some(end + 1)
-}
-
-fn escape(text: &str, keep: fn(char) -> bool) -> Cow<'_, str> {
-    let harmful = |c: char| !keep(c) && is_terminal_control(c);
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if harmful(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -108,3 +108,35 @@ fn a_watched_line_ends_at_what_it_waits_for() {
     terminal.wait_for("did not happen in 3 runs");
     leave(terminal);
 }
+
+#[test]
+fn what_hides_in_text_is_shown() {
+    let home = TestHome::new();
+    let hidden = "w\u{200b}b\u{feff}\u{200d}";
+    let shown = r"w\u{200b}b\u{feff}\u{200d}";
+    home.write("tetra/tsm/services-available/web.tsm", &format!("TSM_NAME=web\nTSM_COMMAND=\"node {hidden}\"\n"));
+    home.write(
+        "tetra/tsm/services-available/bad.tsm",
+        &format!("TSM_NAME=bad\nTSM_COMMAND=\"node {hidden}\nX={hidden}\n"),
+    );
+    home.write("tetra/org/acme/environments/dev.toml", &format!("name = \"{hidden}\" \"\n"));
+    stopped(&home, "api", 1);
+    let record = home.path("tetra/tsm/runtime/processes/api/meta.json");
+    let text = std::fs::read_to_string(&record).expect("what the test needs");
+    std::fs::write(&record, text.replace("sleep 9", &format!("sleep {hidden}"))).expect("what the test needs");
+    for words in [
+        &["tsm", "services"][..],
+        &["tsm", "info", "api"],
+        &["tsm", "show", "bad"],
+        &["org", "env", "validate", "dev", "--org", "acme"],
+        &["tsm", "info", hidden],
+    ] {
+        let mut command = home.tetra();
+        command.args(words);
+        let mut terminal = Terminal::start(command);
+        terminal.end();
+        let seen = terminal.bytes();
+        assert!(seen.replace("\r\n", "").contains(shown), "{words:?}: {seen}");
+        assert!(!hidden.chars().any(|c| !c.is_ascii() && seen.contains(c)), "{words:?}: {seen:?}");
+    }
+}

@@ -259,14 +259,31 @@ fn what_a_terminal_answers_too_late_is_not_typed() {
 fn what_is_pasted_is_never_obeyed_by_the_terminal() {
     let home = TestHome::new();
     let mut terminal = session(&home);
-    let evil = "a\x1b[31mred\u{9b}32mgreen\u{202e}\x07\u{7f}";
+    let evil = "a\x1b[31mred\u{9b}32mgreen\u{202e}\x07\u{7f}w\u{200b}e\u{ad}b\u{feff}\u{2060}\u{e0041}\u{200d}";
     terminal.send(&format!("{}{evil}{}", PASTE.0, PASTE.1));
-    terminal.wait_line("a[31mred32mgreen");
-    terminal.send("\u{9b}\u{202e}!\r");
+    let shown = r"a\u{1b}[31mred\u{9b}32mgreen\u{202e}\u{7}\u{7f}w\u{200b}e\u{ad}b\u{feff}\u{2060}\u{e0041}\u{200d}";
+    terminal.wait_for(&format!("tetra> {shown}")[..100]);
+    terminal.send("\u{202e}\u{200b}!");
+    terminal.wait_for(r"\u{200d}\u{202e}\u{200b}!");
+    terminal.send("\r");
     terminal.wait_line("[2] tetra>");
+    let written = terminal.written();
     terminal.send(UP);
-    terminal.wait_line("a[31mred32mgreen!");
-    for raw in ["\x1b[31mred", "\u{9b}", "\u{202e}", "\x07", "\u{7f}"] {
+    terminal.wait_beyond("the line of the history", written, |text| text.contains(r"\u{202e}\u{200b}!").then_some(()));
+    let raw = [
+        "\x1b[31mred",
+        "\u{9b}",
+        "\u{202e}",
+        "\x07",
+        "\u{7f}",
+        "\u{200b}",
+        "\u{ad}",
+        "\u{feff}",
+        "\u{2060}",
+        "\u{e0041}",
+        "\u{200d}",
+    ];
+    for raw in raw {
         assert!(!terminal.bytes().contains(raw), "{raw:?}");
     }
     terminal.send(CTRL_C);

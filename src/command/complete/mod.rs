@@ -26,6 +26,7 @@ pub use sources::{CandidateSource, DiskSource, ListedFile};
 pub use under_cursor::{UnderCursor, under_cursor};
 
 use super::{CommandSpec, registry};
+use crate::base::control::is_terminal_control;
 use crate::base::line::{self, Token, TokenKind};
 
 /// The input of completion: the command table and a source of names.
@@ -107,7 +108,7 @@ fn raw_candidates(
 
 /// Untrusted text on one line, without control characters.
 fn sanitize(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars().map(|character| if is_terminal_control(character) { ' ' } else { character }).collect()
 }
 
 /// Quotes a value; `~/` stays outside of the quotes.

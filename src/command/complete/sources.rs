@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::name_kind::NameKind;
 use super::org_names::{self, NamePlace};
+use crate::base::control;
 use crate::command::Selection;
 use crate::disk;
 use crate::sys::paths::Paths;
@@ -187,7 +188,7 @@ fn entries(dir: &Path) -> impl Iterator<Item = (String, fs::DirEntry)> {
         .flatten()
         .flatten()
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry)))
-        .filter(|(name, _)| !name.chars().any(char::is_control))
+        .filter(|(name, _)| !control::is_harmful(name))
 }
 
 /// A one-line description of a process: state, port, PID.

@@ -125,7 +125,7 @@ fn of_rollout(org: &OrgName, env: &EnvName, announced: &Announcement) -> String 
 
 /// One harmless line.
 fn line(text: &str) -> String {
-    let text = control::sanitize_input(text).replace('\n', " ");
+    let text = control::visible_input(text).replace('\n', " ");
     let short: String = text.chars().take(MAX_TEXT).collect();
     if short == text { text } else { format!("{short}…") }
 }

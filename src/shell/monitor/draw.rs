@@ -6,6 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState};
 
+use crate::base::control::is_terminal_control;
 use crate::report::theme::{Role, Theme};
 use crate::report::{Cell, Message, Table, Tone, Value};
 
@@ -218,7 +219,7 @@ fn strip_control(text: &str) -> String {
                 while letters.next().is_some_and(|letter| !('@'..='~').contains(&letter)) {}
             }
             '\t' => out.push_str("    "),
-            letter if letter.is_control() => out.push('·'),
+            letter if is_terminal_control(letter) => out.push('·'),
             letter => out.push(letter),
         }
     }
