@@ -19,7 +19,7 @@ impl Timestamp {
     }
 }
 
-/// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`; a bare number is seconds.
+/// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`; a bare number is seconds, and refused from 100 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HumanDuration(pub Duration);
 

@@ -33,6 +33,7 @@ pub(super) fn set(settings: &mut RolloutSettings, keys: &[&str], value: &Value) 
             settings.on_failure = Some(word.ok_or_else(|| wrong("\"revert-all\", \"stop\" or \"continue\"", help))?);
         }
         ["healthy_deadline" | "min_healthy_time"] => {
+            let text = text.or_else(|| value.as_integer().map(|seconds| seconds.to_string()));
             let span = text.and_then(|text| text.parse().ok());
             let span = Some(span.ok_or_else(|| wrong("a duration", "write \"10s\" or \"5m\""))?);
             match keys {

@@ -203,3 +203,47 @@ fn a_startup_calls_started_what_a_start_calls_started() {
     assert!(said.stderr.contains(&format!("started but not listening on {port}")), "{}", said.stderr);
     assert!(!said.stderr.contains("already in use"), "nothing listens there: {}", said.stderr);
 }
+
+/// A number alone is seconds in an option, a key, a saved service and an import; one that others mean in milliseconds is refused.
+#[test]
+fn a_number_alone_is_so_many_seconds_wherever_a_time_is_given() {
+    let mut world = World::new();
+    let (port, files) = (free_port(), world.paths().services_available());
+    fs::create_dir_all(&files).expect("a directory");
+    let grace = |world: &mut World, name: &str| {
+        let shown = world.run(&format!("tsm show {name} --json"));
+        assert_eq!(shown.code, 0, "{}", shown.stderr);
+        let value: serde_json::Value = serde_json::from_str(&shown.output).expect("JSON");
+        value["kill_timeout"].as_f64()
+    };
+    for (given, span) in
+        [("3", Some(3.0)), ("0.5", Some(0.5)), ("3s", Some(3.0)), ("99", Some(99.0)), ("100", None), ("3000", None)]
+    {
+        let saved = world.run(&format!("tsm save by-option --force --kill-timeout {given} -- sleep 9"));
+        world.file(
+            files.join("by-key.tsm"),
+            &format!("TSM_NAME=by-key\nTSM_COMMAND='sleep 9'\nTSM_KILL_TIMEOUT={given}\n"),
+        );
+        world.file(
+            "compose.yaml",
+            &format!(
+                "services:\n  by-import:\n    command: sleep 9\n    ports: ['{port}']\n    stop_grace_period: {given}\n"
+            ),
+        );
+        let imported = world.run("tsm import compose.yaml --force");
+        match span {
+            Some(span) => {
+                assert_eq!((saved.code, imported.code), (0, 0), "{given}: {}{}", saved.stderr, imported.stderr);
+                for name in ["by-option", "by-key", "by-import"] {
+                    assert_eq!(grace(&mut world, name), Some(span), "{name} {given}");
+                }
+            }
+            None => {
+                assert!(saved.stderr.contains("a number alone is seconds, below 100"), "{given}: {}", saved.stderr);
+                let shown = world.run("tsm show by-key");
+                assert!(shown.stderr.contains("a number alone is seconds, below 100"), "{given}: {}", shown.stderr);
+                assert!(imported.output.contains("missing unit"), "{given}: {}", imported.output);
+            }
+        }
+    }
+}

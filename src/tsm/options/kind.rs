@@ -215,7 +215,7 @@ kinds! {
         record |count| Ok(*count), value |count| Some(*count), show |count| some(*count, OptionValue::Number);
 
     /// A time span; recorded in milliseconds.
-    TimeSpan(Duration as u64): NumberOrText, "a time span with a unit, such as 500ms, 10s or 5m",
+    TimeSpan(Duration as u64): NumberOrText, "a time span such as 500ms, 10s or 5m; a number alone is seconds, below 100",
     OptionArgument::One("SPAN", Completion::None),
         read |raw| Some(raw.parsed::<HumanDuration>()?.map(|span| span.0)), write |span| text(format!("{}ms", span.as_millis())),
         record |span| Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)), value |ms| Some(Duration::from_millis(*ms)),
