@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
     let mut globals = Globals::default();
     let called_as = std::env::args_os().next().map(PathBuf::from);
     let calling = utf8_args(std::env::args_os())
-        .and_then(|words| CliArgs::parse(&words, &mut globals, |word| host.cwd().join(word).is_file()));
+        .and_then(|words| CliArgs::parse(&words, &mut globals, |word| is_readable_as_script(&host.cwd().join(word))));
     let mut console = console.with(&globals.output);
     let calling = match calling.and_then(|calling| Ok((calling, Paths::find(&host)?, signal::install_handlers()))) {
         Ok((calling, paths, Ok(()))) => (calling, paths),
@@ -266,6 +266,11 @@ fn is_script(word: &str, is_file: impl Fn(&str) -> bool) -> bool {
     matches!(registry::resolve(&[word]), CommandMatch::Nothing)
         && !word.starts_with('@')
         && (word.contains('/') || word.ends_with(".tetra") || is_file(word))
+}
+
+/// A file, or a pipe that a shell made: whatever is there and is not a directory.
+fn is_readable_as_script(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| !found.is_dir())
 }
 
 /// Parses the words after a script: only options.

@@ -126,6 +126,20 @@ fn a_name_of_the_table_wins_over_a_file() {
     assert_eq!(tetra(&world, &["./version"]).status.code(), Some(5));
     world.file("mine", "version");
     assert_eq!(tetra(&world, &["mine"]).status.code(), Some(0));
+    for way in ["p", "./p"] {
+        let pipe = world.work().join("p");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+        let writer = std::thread::spawn(move || fs::write(&pipe, "version").and_then(|()| fs::remove_file(&pipe)));
+        let output = tetra(&world, &[way]);
+        assert_eq!(output.status.code(), Some(0), "{way}: {}", text(&output.stderr));
+        writer.join().expect("a writer").expect("a reader");
+    }
+    fs::create_dir(world.work().join("folder")).expect("a directory");
+    assert_eq!(tetra(&world, &["folder"]).status.code(), Some(2));
+    let line = "\"$0\" <(echo version; echo slect)";
+    let output = world.program("bash").args(["-c", line, crate::world::PROGRAM]).output().expect("bash");
+    assert_eq!(text(&output.stdout), text(&tetra(&world, &["version"]).stdout));
+    assert!(text(&output.stderr).contains("/dev/fd/63:2:1"), "{}", text(&output.stderr));
     says(
         &tetra(&world, &["not/there"]),
         5,
