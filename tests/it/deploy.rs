@@ -67,6 +67,15 @@ impl Site {
 
     /// The same of another environment. What is asked about it is answered with yes.
     fn of(test: &str, env: &'static str, hosts: usize) -> Option<Self> {
+        Self::prepared(test, env, hosts, |world| {
+            if env == "prod" {
+                world.run("tkm generate prod --no-passphrase --yes").done();
+            }
+        })
+    }
+
+    /// The same after something was done on the operator's machine, which has an organization and keys.
+    fn prepared(test: &str, env: &'static str, hosts: usize, prepare: impl FnOnce(&mut World)) -> Option<Self> {
         if let Some(why) = sshd::hindrance() {
             skipped(test, why);
             return None;
@@ -74,9 +83,7 @@ impl Site {
         let mut world = World::new();
         world.run("org init acme").done();
         world.run("tkm init").done();
-        if env == "prod" {
-            world.run("tkm generate prod --no-passphrase --yes").done();
-        }
+        prepare(&mut world);
         let mut site = Self { world, env, hosts: Vec::new() };
         site.services(SERVICE);
         for index in 1..=hosts {

@@ -132,3 +132,40 @@ fn a_release_that_stayed_once_is_kept_when_it_is_deployed_again_and_taken_back()
     assert_eq!(site.hosts[0].current().as_ref(), Some(&names[2]));
     site.hosts[0].runs("three");
 }
+
+/// An environment of the operator's own has the rules of prod where its file says so, or does not say what it is.
+#[test]
+fn an_own_environment_of_production_has_the_rules_of_prod() {
+    for (kind, is_prod) in [("production", true), ("", true), ("staging", false)] {
+        let test = "an_own_environment_of_production_has_the_rules_of_prod";
+        let Some(mut site) = Site::prepared(test, "shop", 1, |world| {
+            world.run("org profile new shop --extends dev").done();
+            let profile = world.home().join("tetra/org/acme/profiles/shop.toml");
+            let text = fs::read_to_string(&profile).expect("made");
+            let rule = match kind {
+                "" => "unset = [\"environment.type\"]\n".to_owned(),
+                kind => format!("[set]\n\"environment.type\" = \"{kind}\"\n"),
+            };
+            let own = text.lines().filter(|line| ["schema", "extends"].iter().any(|key| line.starts_with(key)));
+            let own: String = own.map(|line| format!("{line}\n")).collect();
+            fs::write(&profile, own + &rule).expect("ours");
+            world.run("org promote @shop --yes").done();
+            // Without a terminal there is none to ask for a passphrase.
+            let generate = world.run("tkm generate shop --yes");
+            let is_refused = generate.code == 4 && generate.stderr.contains("takes a passphrase");
+            assert_eq!((kind, is_refused), (kind, is_prod), "{generate:?}");
+            if is_refused {
+                world.run("tkm generate shop --no-passphrase --yes").done();
+            }
+        }) else {
+            return;
+        };
+        let usual = if is_prod { "on-failure revert-all (default)" } else { "on-failure stop (default)" };
+        site.deploy("--yes").done();
+        let plan = site.deploy("--plan");
+        assert!(plan.stderr.contains(usual), "{kind}: {plan:?}");
+        site.hosts[0].line("tsm stop web");
+        let over = site.deploy("--yes");
+        assert_eq!(over.code, if is_prod { 23 } else { 0 }, "{kind}: {over:?}");
+    }
+}

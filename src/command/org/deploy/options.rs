@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use crate::base::environment::{EnvName, Tier};
+use crate::base::environment::Tier;
 use crate::base::fault::Fault;
 use crate::base::rollout::{OnFailure, RolloutSettings, Share};
 use crate::base::time::HumanDuration;
@@ -134,21 +134,16 @@ impl DeployOptions {
         self.wait.map(|it| it.within("--wait", Duration::ZERO..=MAX_WAIT)).transpose()
     }
 
-    /// For so many hosts of an environment; what no option says, the manifest says.
+    /// For so many hosts of such an environment; what no option says, the manifest says.
     ///
     /// # Errors
     ///
     /// Fails if a time is longer than hosts are waited for.
-    pub(super) fn rollout(
-        &self,
-        manifest: &RolloutSettings,
-        env: &EnvName,
-        hosts: usize,
-    ) -> Result<ChosenRollout, Fault> {
+    pub(super) fn rollout(&self, manifest: &RolloutSettings, tier: Tier, hosts: usize) -> Result<ChosenRollout, Fault> {
         let mut origins = Origins::default();
         let canary = origins.pick("canary", [self.canary, manifest.canary], DEFAULT_CANARY);
         let share = origins.pick("max-parallel", [self.max_parallel, manifest.max_parallel], DEFAULT_SHARE);
-        let usual = if env.tier() == Some(Tier::Prod) { OnFailure::RevertAll } else { OnFailure::Stop };
+        let usual = if tier == Tier::Prod { OnFailure::RevertAll } else { OnFailure::Stop };
         let on_failure = origins.pick("on-failure", [self.on_failure.map(OnFailure::from), manifest.on_failure], usual);
         let mut time = |setting: &str, said: [Option<HumanDuration>; 2], usual: HumanDuration| {
             let time = origins.pick(setting, said, usual);

@@ -8,7 +8,7 @@ use super::plan_file::{PlanFile, Planned, WrittenPlan};
 use super::progress::Progress;
 use super::target::DeployTarget;
 use super::{carried, drift};
-use crate::base::environment::{EnvName, EnvRef};
+use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
 use crate::command::org::context::organization;
@@ -21,6 +21,7 @@ use crate::deploy::release::{Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
 use crate::ops::deploy::rollout::{Fleet, Order, Rollout};
 use crate::ops::deploy::verdict::{HostEnd, Verdict, verdict};
+use crate::ops::environments;
 use crate::org::operations::PlannedEnv;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -54,6 +55,8 @@ pub(super) struct Wanted {
 /// A deploy that was looked into.
 pub(super) struct DeployStage {
     target: DeployTarget,
+    /// How careful to be.
+    tier: Tier,
     promotion: Option<PlannedPromotion>,
     payload: Payload,
     fleet: Fleet,
@@ -80,6 +83,8 @@ impl DeployStage {
         let Wanted { promotion, payload, mut notes, options, environments, fresh, given, written } = wanted;
         let manifest = OrgStore::open(cx.paths, &organization(cx)?)?.manifest()?.hosts;
         let wait = options.wait()?;
+        // As for the guard: the strictest, and that is prod where nothing is known.
+        let tier = environments.iter().map(|env| environments::tier(cx.paths, env)).max().unwrap_or(Tier::Prod);
         let (fleet, skipped) = reach(cx, &target, &options)?;
         notes.extend(skipped.iter().map(|fault| format!("passed over: {fault}")));
         for member in fleet.members() {
@@ -89,7 +94,7 @@ impl DeployStage {
                 carried::check_agent(&target, &member)?;
             }
             if !options.accept_drift && !options.plan {
-                drift::refuse(&target, &member)?;
+                drift::refuse(&target, tier, &member)?;
             }
         }
         notes.extend(fresh.notes());
@@ -99,11 +104,12 @@ impl DeployStage {
         );
         let ChosenRollout { rollout, origins } = match &given {
             Some(plan) => ChosenRollout { rollout: plan.rollout()?, origins: "as planned".to_owned() },
-            None => options.rollout(&manifest, &target.env.env, fleet.members().count() + fresh.len())?,
+            None => options.rollout(&manifest, tier, fleet.members().count() + fresh.len())?,
         };
         given.as_ref().map_or(Ok(()), |plan| plan.check(&target, &payload, &fleet))?;
         let state = DeployStage {
             target,
+            tier,
             promotion,
             payload,
             fleet,
@@ -152,7 +158,7 @@ impl DeployStage {
             remarks.for_each(|remark| cx.console.note(&remark));
             carried::check_agent(&self.target, &member)?;
             if !self.options.accept_drift {
-                drift::refuse(&self.target, &member)?;
+                drift::refuse(&self.target, self.tier, &member)?;
             }
         }
         self.fleet.join(admitted);
