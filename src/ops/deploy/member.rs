@@ -86,6 +86,8 @@ pub struct Member {
     login: Login,
     route: Route,
     session: Option<AgentSession>,
+    /// Another one, over which what was deployed is committed.
+    fresh: Option<Opened>,
     /// How it was when it was looked at.
     pub facts: Facts,
     /// When it said so.
@@ -116,6 +118,7 @@ impl Member {
             login: login.clone(),
             route: connection.route.clone(),
             session: Some(opened.session),
+            fresh: None,
             facts,
             seen: Instant::now(),
             decides: None,
@@ -250,13 +253,23 @@ impl Member {
         Fault::new(FaultKind::Failed, format!("{}: it answered something else than was asked", self.host.name))
     }
 
-    /// Lets the release stay: over a connection of its own, to know that the host can still be reached.
+    /// Reaches the host over a connection of its own, to know that it can still be reached.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is not.
+    pub fn reach_again(&mut self, reach: &Reach) -> Result<(), Fault> {
+        self.fresh = Some(self.again(reach)?.0);
+        Ok(())
+    }
+
+    /// Lets the release stay, over the connection by which the host was reached again.
     ///
     /// # Errors
     ///
     /// Fails if it cannot, or the host has put the old release back.
-    pub fn commit(&mut self, reach: &Reach, txid: &str, say: Say) -> Result<(), Fault> {
-        let (mut fresh, _) = self.again(reach)?;
+    pub fn commit(&mut self, txid: &str, say: Say) -> Result<(), Fault> {
+        let Some(mut fresh) = self.fresh.take() else { return Err(self.unexpected()) };
         let answer = fresh.ask(&Ask::Commit { txid: txid.to_owned() }, &[], say)?;
         if let Said::Failed(failure) = answer.said {
             return Err(failure.into_fault(self.host.name.as_str()));
@@ -322,7 +335,7 @@ impl Member {
 
     /// Ends the session. What the operator did not wait for ended with it where the host was not armed.
     pub fn close(&mut self, halt: &Halt) {
-        self.session = None;
+        (self.session, self.fresh) = (None, None);
         if halt.will() == Will::Leave && self.state < State::Armed {
             self.state = if self.state == State::New { State::New } else { State::Aborted };
             self.fault = Some(Fault::new(FaultKind::Interrupted, format!("{}: interrupted", self.host.name)));

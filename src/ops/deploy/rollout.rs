@@ -250,17 +250,27 @@ impl Work<'_, '_> {
         })
     }
 
+    /// Every host is reached again before the first keeps the release: until then all can have the old one.
     fn commit(&mut self) -> Result<(), Fault> {
+        let reach = self.reach;
+        self.or_put_back(|member, _| member.reach_again(reach))?;
+        reach.halt.check()?;
+        let txid = &self.order.holder.txid;
+        // Where all were committed but one, the others stay: their records have ended.
+        self.or_put_back(|member, say| member.commit(txid, say))
+    }
+
+    /// Does the same on every host that is well; one on which it fails is put back, and, where that is wanted, all of them.
+    fn or_put_back(&mut self, work: impl Fn(&mut Member, Say) -> Result<(), Fault> + Sync) -> Result<(), Fault> {
         let (reach, txid) = (self.reach, &self.order.holder.txid);
         let healthy = self.chosen(|member| member.state == State::Healthy);
         let failures = self.on_each(&healthy, |_, member, say| {
-            let committed = member.commit(reach, txid, say);
-            if let Err(fault) = &committed {
+            let done = work(member, say);
+            if let Err(fault) = &done {
                 member.give_up(reach, txid, fault, say);
             }
-            committed
+            done
         });
-        // Where all were committed but one, the others stay: their records have ended.
         failures.into_iter().next().map_or(Ok(()), |fault| match self.order.rollout.on_failure {
             OnFailure::RevertAll => Err(fault),
             OnFailure::Stop | OnFailure::Continue => Ok(()),

@@ -57,3 +57,22 @@ fn a_host_that_is_not_reached_again_does_not_keep_the_release() {
     assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"));
     site.hosts[0].runs("one");
 }
+
+/// No host keeps the release before all of them were reached again, where all are to have the same.
+#[test]
+fn one_host_that_is_not_reached_again_has_the_others_put_back_too() {
+    let test = "one_host_that_is_not_reached_again_has_the_others_put_back_too";
+    let Some(mut site) = Site::new(test, 2) else { return };
+    site.deploy("--max-parallel 2").done();
+    site.mode("two");
+    let options = "--canary 0 --max-parallel 2 --min-healthy-time 5s --on-failure revert-all";
+    let mut deployer = site.start(options, Stdio::piped());
+    site.hosts.iter().for_each(|host| host.reaches("APPLIED"));
+    site.hosts[1].link.hold_new();
+    let (code, said) = ended(&mut deployer.0);
+    assert_eq!(code, 14, "{said}");
+    for host in &site.hosts {
+        assert_eq!(host.journal().last().map(String::as_str), Some("REVERTED"), "{said}");
+        host.runs("one");
+    }
+}
