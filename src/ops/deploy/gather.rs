@@ -61,7 +61,7 @@ pub struct Gathered {
 pub fn gather(source: &Source) -> Result<Gathered, Fault> {
     let mut gathered = Gathered::default();
     source.secrets(&mut gathered)?;
-    for path in source.names()? {
+    for path in source.names(&mut gathered.notes)? {
         source.env_file(path, &mut gathered)?;
     }
     let size: usize = gathered.files.iter().map(|it| it.bytes.len()).sum();
@@ -120,15 +120,25 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The env files that services name by where they are from `TETRA_DIR`. One that is named from the root is the host's own.
-    fn names(&self) -> Result<BTreeSet<EntryPath>, Fault> {
+    /// The env files that services name by where they are from `TETRA_DIR`. One that is named from the root is the host's own, and
+    /// so is what leads out: of a directory that is named from the root, or where it may be missing.
+    fn names(&self, notes: &mut Vec<String>) -> Result<BTreeSet<EntryPath>, Fault> {
         let home = self.host.variable("HOME");
         let mut names = BTreeSet::new();
         for service in services::declared_services(self.document) {
-            let definition = service_keys::definition(self.document, &service.name, Path::new("/"), home);
+            let definition = service_keys::definition(self.document, &service.name, Path::new(""), home);
             for file in definition.options.env_file.iter().flatten() {
-                let given = Path::new(EnvFileName::of(file).path);
-                if given.is_absolute() {
+                let EnvFileName { path, optional } = EnvFileName::of(file);
+                let given = Path::new(path);
+                let is_way_out = leads_out(given);
+                if given.is_absolute() || is_way_out && definition.cwd.is_absolute() {
+                    continue;
+                }
+                if is_way_out && optional {
+                    notes.push(format!(
+                        "{} reads `{path}` of the host, if there is one: a name that leads out of TETRA_DIR is not deployed",
+                        service.name
+                    ));
                     continue;
                 }
                 // `./web.env` is the same file as `web.env`.
@@ -192,4 +202,13 @@ impl<'a> Source<'a> {
         });
         Ok(())
     }
+}
+
+/// True for a name that leads out of the directory in which it begins.
+fn leads_out(name: &Path) -> bool {
+    let mut depth = 0_i32;
+    name.components().any(|part| {
+        depth += if part == Component::ParentDir { -1 } else { i32::from(part != Component::CurDir) };
+        depth < 0
+    })
 }

@@ -17,32 +17,37 @@ const SERVICES: &str = "[services.web]\n\
                         [services.other]\ncommand = 'sleep 1000'\nenv_file = '-none.env'\n";
 
 impl Site {
-    fn secret(&self, value: &str) {
+    pub(super) fn secret(&self, value: &str) {
         let path = self.world.home().join(format!("tetra/org/acme/secrets/{}.env", self.env));
         write_private(&path, &format!("API_KEY={value}\n"));
     }
 
     /// In `web.env`.
-    fn color(&self, value: &str) {
+    pub(super) fn color(&self, value: &str) {
         write_private(&self.world.home().join("tetra/web.env"), &format!("COLOR={value}\n"));
     }
 
-    fn with_services(test: &str, env: &'static str) -> Option<Self> {
+    pub(super) fn with_services(test: &str, env: &'static str) -> Option<Self> {
         let site = Self::of(test, env, 1)?;
-        let whole = fs::read_to_string(site.local()).expect("there");
-        let (from, to) = (whole.find("[services").expect("there"), whole.find("[resources]").expect("there"));
-        let overrides = format!("\n[overrides.{env}]\n\"services.web.env_file\" = ['web.env', '-env/dev.env']\n");
-        let text = format!("{}{SERVICES}\n{}{overrides}", &whole[..from], &whole[to..]);
-        fs::write(site.local(), text).expect("ours");
-        site.secret("one");
-        site.color("red");
+        site.services(SERVICES);
+        site.carry();
         Some(site)
+    }
+
+    /// Has the service read `web.env`, and makes that and the secrets.
+    pub(super) fn carry(&self) {
+        let whole = fs::read_to_string(self.local()).expect("there");
+        let overrides =
+            format!("\n[overrides.{}]\n\"services.web.env_file\" = ['web.env', '-env/dev.env']\n", self.env);
+        fs::write(self.local(), whole + &overrides).expect("ours");
+        self.secret("one");
+        self.color("red");
     }
 }
 
 impl Host {
     /// The pid of a service and one of its variables.
-    fn variable(&self, service: &str, name: &str) -> Option<(u32, String)> {
+    pub(super) fn variable(&self, service: &str, name: &str) -> Option<(u32, String)> {
         let path = self.tetra().join(format!("tsm/runtime/processes/{service}/meta.json"));
         let meta: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
         let pid = u32::try_from(meta["pid"].as_u64()?).ok().filter(|pid| *pid != 0)?;
@@ -53,7 +58,7 @@ impl Host {
     }
 
     #[track_caller]
-    fn has(&self, key: &str, color: &str) {
+    pub(super) fn has(&self, key: &str, color: &str) {
         eventually("it runs with these", || {
             let found = |name| self.variable("web", name).map(|it| it.1);
             found("API_KEY").as_deref() == Some(key) && found("COLOR").as_deref() == Some(color)
@@ -67,12 +72,12 @@ impl Host {
         });
     }
 
-    fn secrets(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn secrets(&self, name: &str) -> std::path::PathBuf {
         self.org().join("secrets").join(name)
     }
 }
 
-fn mode(path: &Path) -> u32 {
+pub(super) fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o777
 }
 
@@ -227,7 +232,7 @@ fn an_env_file_that_leads_out_is_refused_in_the_plan_with_its_place() {
     write_private(&site.world.home().join("shop.env"), "COLOR=out\n");
     let services = fs::read_to_string(site.local()).expect("there");
     let line = services.lines().position(|line| line.contains("\"services.web.env_file\"")).expect("an override") + 1;
-    for name in ["../shop.env", "-../shop.env", "env/../web.env"] {
+    for name in ["../shop.env", "env/../web.env", "-env/../web.env"] {
         let text = services.replace("env_file\" = ['web.env'", &format!("env_file\" = ['web.env', '{name}'"));
         fs::write(site.local(), text).expect("ours");
         for options in ["--plan", ""] {
@@ -238,10 +243,49 @@ fn an_env_file_that_leads_out_is_refused_in_the_plan_with_its_place() {
         }
         assert_eq!((site.hosts[0].journal().len(), site.hosts[0].current()), (0, None));
     }
+    // Where it may be missing, it is what the host has: nothing is brought there.
+    let there = site.hosts[0].server.root().join("shop.env");
+    fs::write(site.local(), services.replace("['web.env', '-env", "['web.env', '-../shop.env', '-env")).expect("ours");
+    let done = site.deploy("");
+    assert_eq!(done.code, 0, "{done:?}");
+    let note =
+        "web reads `../shop.env` of the host, if there is one: a name that leads out of TETRA_DIR is not deployed";
+    assert!(done.stderr.contains(note), "{done:?}");
+    site.hosts[0].has("one", "red");
+    assert!(!there.exists());
+    write_private(&there, "SHAPE=round\n");
+    site.color("blue");
+    site.deploy("").done();
+    site.hosts[0].has("one", "blue");
+    assert_eq!(site.hosts[0].variable("web", "SHAPE").map(|it| it.1).as_deref(), Some("round"));
+    site.color("red");
     // Without a way out it is another way to write the same name.
     fs::write(site.local(), services.replace("['web.env', '-env", "['./web.env', '-env")).expect("ours");
     site.deploy("").done();
     site.hosts[0].has("one", "red");
+}
+
+/// A service with a directory that is named from the root: what it names from there is the host's own, as if it were named from the
+/// root itself.
+#[test]
+fn a_way_out_of_a_directory_of_the_host_leads_to_a_file_of_the_host() {
+    let test = "a_way_out_of_a_directory_of_the_host_leads_to_a_file_of_the_host";
+    let Some(mut site) = Site::with_services(test, "dev") else { return };
+    write_private(&site.world.home().join("shop.env"), "SHAPE=ours\n");
+    site.services(&SERVICES.replacen("command = ", "cwd = '/root/elsewhere/web'\ncommand = ", 1));
+    let whole = fs::read_to_string(site.local()).expect("there");
+    fs::write(site.local(), whole.replace("['web.env', '-env", "['web.env', '../shop.env', '-env")).expect("ours");
+    let root = site.hosts[0].server.root();
+    fs::create_dir_all(root.join("elsewhere/web")).expect("ours");
+    let said = site.deploy("").failed(13);
+    let why = "web names the env file `/root/elsewhere/web/../shop.env`, which does not exist there";
+    assert!(said.contains(why) && said.contains("nothing was changed"), "{said}");
+    write_private(&root.join("elsewhere/shop.env"), "SHAPE=round\n");
+    site.deploy("").done();
+    site.hosts[0].has("one", "red");
+    assert_eq!(site.hosts[0].variable("web", "SHAPE").map(|it| it.1).as_deref(), Some("round"));
+    let text = fs::read_to_string(root.join("elsewhere/shop.env")).expect("there");
+    assert_eq!(text, "SHAPE=round\n");
 }
 
 #[test]
