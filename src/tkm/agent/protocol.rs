@@ -303,6 +303,7 @@ pub fn find_reply(said: &[u8], nonce: &str) -> Result<Option<Reply>, FrameError>
 pub fn refusal(said: &[u8]) -> Option<String> {
     match find_reply(said, NO_NONCE) {
         Ok(Some(Reply::Error { message, .. })) => Some(message),
+        Err(other @ FrameError::Version(_)) => Some(other.to_string()),
         _ => None,
     }
 }

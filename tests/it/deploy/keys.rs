@@ -1,8 +1,10 @@
 //! Deploys by keys that are bound to the agent, and by certificates.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::Site;
+use crate::waiting::eventually;
 
 #[test]
 fn a_bound_key_deploys_by_the_agent() {
@@ -42,4 +44,74 @@ fn a_certificate_deploys_where_nothing_else_is_let_in() {
         site.deploy("--yes").done();
         site.hosts[0].runs("two");
     }
+}
+
+/// Says in the words of the protocol what an agent of another version would say.
+const OTHER_AGENT: &str = r#"#!/bin/sh
+say() { printf 'tetra-agent VERSION %s %s\n%s\n' "$nonce" "${#1}" "$1"; }
+while read -r _ _ nonce _ && read -r json; do
+    case $json in
+    '"session"') SESSION ;;
+    *open*) say '{"deploy":null,"said":{"facts":{"version":"0.0.1","now_ms":1,"current":null,"previous":null,"content":null,"drift":[],"holder":null,"freeze":null,"last":null}}}' ;;
+    *beat*) ;;
+    *) echo "$json" >>/root/asked ;;
+    esac
+done
+"#;
+
+#[test]
+fn an_agent_of_another_version_is_refused_before_anything_is_changed() {
+    let test = "an_agent_of_another_version_is_refused_before_anything_is_changed";
+    let Some(mut site) = Site::of(test, "prod", 1) else { return };
+    site.carry();
+    let file = site.hosts[0].server.authorized_keys();
+    let whole = fs::read_to_string(&file).expect("there");
+    let root = site.hosts[0].server.root();
+    fs::write(&file, {
+        let (before, after) = whole.split_once("command=\"").expect("it is bound");
+        let (_, after) = after.split_once('"').expect("it ends");
+        format!("{before}command=\"/root/other-agent\"{after}")
+    })
+    .expect("ours");
+    let hello = r#"say '{"hello":{"version":"0.0.1","env":"acme/prod"}}'"#;
+    let unknown = r#"say '{"error":{"kind":"malformed","message":"the request is not one that this version knows"}}'"#;
+    let later = r#"nonce=-; say '{"error":{"kind":"version","message":"no"}}'; exit 1"#;
+    for (version, session, why) in [
+        ("1", hello, "its agent, tetra 0.0.1, takes no env files and secrets; nothing was changed"),
+        ("1", unknown, "the request is not one that this version knows"),
+        ("2", later, "the frame has the version 2, and this program knows 1"),
+    ] {
+        let script = OTHER_AGENT.replace("VERSION", version).replace("SESSION", session);
+        fs::write(root.join("other-agent"), script).expect("ours");
+        fs::set_permissions(root.join("other-agent"), fs::Permissions::from_mode(0o755)).expect("ours");
+        let said = site.deploy("--yes").failed(13);
+        assert!(said.contains("web-1") && said.contains(why), "{said}");
+        assert!(said.contains("tkm bootstrap web-1"), "{said}");
+        assert!(!root.join("asked").exists() && !site.hosts[0].org().exists(), "{said}");
+    }
+    // What is advised helps.
+    let identity = site.hosts[0].server.identity();
+    site.world.run(&format!("tkm bootstrap web-1 --yes --identity {}", identity.display())).done();
+    site.deploy("--yes").done();
+    site.hosts[0].runs("one");
+}
+
+/// The agent of a bound key is not below the home of the user; services find it by its name all the same.
+#[test]
+fn a_service_calls_tetra_where_the_key_is_bound() {
+    let Some(mut site) = Site::of("a_service_calls_tetra_where_the_key_is_bound", "prod", 1) else { return };
+    site.services(
+        "[services.web]\ncommand = \"bash -c 'tetra --version >/root/version && exec sleep 1000'\"\n\
+         [services.web.export]\nMODE = 'one'\n",
+    );
+    site.deploy("--yes").done();
+    let host = &site.hosts[0];
+    host.runs("one");
+    let version = host.server.root().join("version");
+    eventually("it says its version", || fs::read_to_string(&version).is_ok_and(|said| said.starts_with("tetra ")));
+    let keys = fs::read_to_string(host.server.authorized_keys()).expect("there");
+    let link = host.tetra().join("bin/tetra");
+    let name = fs::read_link(&link).expect("it is there by its name");
+    assert!(keys.contains(&format!("/{} agent acme/prod", name.display())), "{} in {keys}", name.display());
+    assert!(link.exists(), "it leads somewhere");
 }
