@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use super::Site;
+use super::secrecy::write_private;
 use crate::sandbox::{ChildGuard, kill_hard};
 use crate::waiting::eventually;
 
@@ -120,4 +121,38 @@ fn the_manifest_says_how_hosts_are_switched_unless_an_option_does() {
     assert!(said.code != 0 && said.stderr.contains("unknown key `rollout.pause`"), "{said:?}");
     let line = text.lines().count() + 3;
     assert!(said.stderr.contains(&format!("manifest.toml:{line}:")), "{said:?}");
+}
+
+#[test]
+fn a_plan_is_stale_where_a_secret_alone_changed_since() {
+    let Some(mut site) = Site::with_services("a_plan_is_stale_where_a_secret_alone_changed_since", "dev") else {
+        return;
+    };
+    let plan = "org deploy @dev --min-healthy-time 0s --plan-out plan.json";
+    site.world.run(plan).done();
+    for (secret, color) in [("other-1", "red"), ("one", "other-2")] {
+        site.secret(secret);
+        site.color(color);
+        let stale = site.world.run("org deploy --plan-in plan.json").failed(25);
+        assert!(stale.contains("it changed on this machine") && stale.contains("plan it again"), "{stale}");
+        assert!(!stale.contains("other-"), "{stale}");
+        assert_eq!((site.hosts[0].current(), site.hosts[0].journal().len()), (None, 0));
+    }
+    // As it was when the plan was made, it holds.
+    site.secret("one");
+    site.color("red");
+    site.world.run("org deploy --plan-in plan.json").done();
+    site.hosts[0].has("one", "red");
+
+    // The one of the host.
+    site.secret("two");
+    site.world.run(plan).done();
+    write_private(&site.hosts[0].secrets("dev.env"), "API_KEY=by-hand\n");
+    let stale = site.world.run("org deploy --plan-in plan.json").failed(25);
+    let why = "web-1: files of its release, env files, secrets or services changed since the plan was made";
+    assert!(stale.contains(why) && !stale.contains("by-hand"), "{stale}");
+    assert_eq!(fs::read_to_string(site.hosts[0].secrets("dev.env")).expect("there"), "API_KEY=by-hand\n");
+    write_private(&site.hosts[0].secrets("dev.env"), "API_KEY=one\n");
+    site.world.run("org deploy --plan-in plan.json").done();
+    site.hosts[0].has("two", "red");
 }
