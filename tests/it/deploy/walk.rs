@@ -15,6 +15,8 @@ use tetra::deploy::machine::State;
 use tetra::deploy::record::{Before, Record};
 use tetra::deploy::release::{ContentHash, EntryKind, Manifest};
 
+use super::carried::mode;
+use super::secrecy::write_private;
 use super::{Host, Site, ended};
 use crate::fault_injection::half_written;
 use crate::random::Rng;
@@ -61,6 +63,48 @@ const MOMENTS: [&str; 9] =
 /// The seed of the short walk, which is the same in every run: four things that go wrong.
 const SHORT: u64 = 60;
 
+/// How much there is in what goes with a release: more than is written at once.
+const FILLING: usize = 40_000;
+
+/// What goes with a release: the secrets and an env file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Beside {
+    secrets: String,
+    env_file: String,
+}
+
+impl Beside {
+    /// Of a step: each changes in some steps, alone or together with the other.
+    fn of(number: usize) -> Self {
+        let filling = "x".repeat(FILLING);
+        let (secret, color) = (number / 2, number - number / 3);
+        Self {
+            secrets: format!("API_KEY=s{secret}\nFILLING={filling}{secret}\n"),
+            env_file: format!("COLOR=c{color}\nMORE={filling}{color}\n"),
+        }
+    }
+
+    fn write(&self, site: &Site) {
+        let tetra = site.world.home().join("tetra");
+        write_private(&tetra.join("org/acme/secrets/dev.env"), &self.secrets);
+        write_private(&tetra.join("web.env"), &self.env_file);
+    }
+
+    /// As a host has it.
+    fn found(host: &Host, what: &str) -> Self {
+        let read = |path: PathBuf| {
+            assert_eq!(mode(&path), 0o600, "{what}: {}", path.display());
+            fs::read_to_string(path).expect(what)
+        };
+        Self { secrets: read(host.secrets("dev.env")), env_file: read(host.tetra().join("web.env")) }
+    }
+
+    /// The values that a process has.
+    fn values(&self) -> [&str; 2] {
+        [&self.secrets, &self.env_file].map(|text| text.lines().next().expect("one").split_once('=').expect("two").1)
+    }
+}
+
 struct Walk {
     site: Site,
     rng: Rng,
@@ -68,6 +112,8 @@ struct Walk {
     keepers: Vec<ChildGuard>,
     /// For each host the releases that it had.
     known: Vec<BTreeSet<String>>,
+    /// For each host what it has beside its release, with the deploy that ended last.
+    beside: Vec<(Option<String>, Beside)>,
 }
 
 impl Walk {
@@ -80,7 +126,11 @@ impl Walk {
             keepers.push(ChildGuard(keeper.spawn().expect("nsenter is there")));
         }
         let known = vec![BTreeSet::new(); keepers.len()];
-        Self { site, rng, keepers, known }
+        site.carry();
+        let first = Beside::of(0);
+        first.write(&site);
+        let beside = vec![(None, first); keepers.len()];
+        Self { site, rng, keepers, known, beside }
     }
 
     fn pick<T: Copy>(&mut self, all: &[T]) -> T {
@@ -100,8 +150,10 @@ impl Walk {
             self.pick(&["stop", "revert-all", "continue"]),
         );
         let what = format!("step {number}: {wrong:?} at web-{} after {moment} and {later:?}; {options}", at + 1);
-        let mode = if wrong == Wrong::Sick { "sick".to_owned() } else { format!("m{number}") };
-        self.site.mode(&mode);
+        let version = if wrong == Wrong::Sick { "sick".to_owned() } else { format!("m{number}") };
+        self.site.mode(&version);
+        let new = Beside::of(number);
+        new.write(&self.site);
         let before = self.site.hosts[at].lines();
         let last = self.site.hosts[0].last().map(|it| it.txid);
         let mut deployer = self.site.start(&options, Stdio::piped());
@@ -133,6 +185,7 @@ impl Walk {
         let _ = fs::remove_file(host.tetra().join("filling"));
         let what = format!("{what}\n-> {code}\n{said}");
         self.settles(&what);
+        self.has_beside(&new, &what);
         // The first host is the first that is locked.
         let own = self.site.hosts[0].last().map(|it| it.txid).filter(|txid| Some(txid) != last.as_ref());
         self.says_the_truth(code, own.as_deref(), &what);
@@ -164,6 +217,24 @@ impl Walk {
         for (index, host) in self.site.hosts.iter().enumerate() {
             let name = format!("{what}\nweb-{}", index + 1);
             host.is_whole(&name, &mut self.known[index]);
+        }
+    }
+
+    /// What goes with a release is the new one where the release stayed, and the old one elsewhere: whole, and for its owner alone.
+    fn has_beside(&mut self, new: &Beside, what: &str) {
+        for (host, (txid, known)) in self.site.hosts.iter().zip(&mut self.beside) {
+            let last = host.last();
+            let is_other = last.as_ref().map(|it| &it.txid) != txid.as_ref();
+            if is_other && last.as_ref().is_some_and(|it| it.state == State::Committed) {
+                *known = new.clone();
+            }
+            *txid = last.map(|it| it.txid);
+            let found = Beside::found(host, what);
+            assert!(found == *known, "{what}: {:?} and not {:?}", found.values(), known.values());
+            eventually(what, || {
+                let value = |name| host.variable("web", name).map(|it| it.1);
+                [value("API_KEY"), value("COLOR")] == known.values().map(|it| Some(it.to_owned()))
+            });
         }
     }
 
@@ -308,6 +379,7 @@ fn random_walk() {
     let mut walk = Walk::new(site, if given.is_some() { Rng::new() } else { Rng::of(SHORT) });
     walk.site.deploy("--max-parallel 5").done();
     walk.settles("the beginning");
+    walk.has_beside(&Beside::of(0), "the beginning");
     for number in 1..=given.unwrap_or(4) {
         let what = walk.step(number);
         if given.is_some() {
@@ -316,9 +388,12 @@ fn random_walk() {
     }
     // In the end all are on one.
     walk.site.mode("end");
+    let last = Beside::of(1_000_000);
+    last.write(&walk.site);
     let (code, said) = ended(&mut walk.site.start("--min-healthy-time 0s --max-parallel 5", Stdio::piped()).0);
     assert_eq!(code, 0, "{said}");
     walk.settles("the end");
+    walk.has_beside(&last, "the end");
     for host in &walk.site.hosts {
         host.runs("end");
     }
