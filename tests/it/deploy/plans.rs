@@ -70,7 +70,8 @@ fn a_deploy_that_waits_says_for_what() {
     site.world.run("org deploy freeze 'the database moves' @dev").done();
     let (mut waiting, said) = begin(&site, "--wait");
     says(&said, "web-1: waiting: frozen by operator@");
-    says(&said, "the database moves (5 s)");
+    // After a beat it is said again; a machine under load may be late with it.
+    says(&said, "the database moves (");
     site.hosts[0].runs("one");
     site.world.run("org deploy unfreeze @dev").done();
     assert_eq!(waiting.0.wait().expect("ours").code(), Some(0), "{}", fs::read_to_string(&said).expect("text"));
@@ -95,13 +96,13 @@ fn what_goes_on_is_said_again() {
     let Some(site) = Site::new("what_goes_on_is_said_again", 1) else { return };
     let path = site.world.work().join("said.txt");
     let deployer = site.start("--json --min-healthy-time 600s", Stdio::from(fs::File::create(&path).expect("ours")));
-    says(&path, "\"seconds\":5");
-    let said = fs::read_to_string(&path).expect("text");
-    let lines = said.lines().filter(|line| line.contains("\"target\""));
-    for line in lines {
-        let line: serde_json::Value = serde_json::from_str(line).expect("an object");
-        assert_eq!(line["target"], "web-1");
-    }
+    // Lines that are whole; a machine under load may be late with them.
+    eventually("a host is still at work after a beat", || {
+        let said = fs::read_to_string(&path).expect("text");
+        let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let rows = whole.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+        rows.filter(|row| row["target"] == "web-1").any(|row| row["seconds"].as_u64().is_some_and(|it| it >= 5))
+    });
     drop(deployer);
 }
 
