@@ -203,7 +203,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 168] = [
+    const LINES: [(&str, &str); 189] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -346,6 +346,27 @@ mod tests {
         ("qpdf --encrypt hunter2 hunter3 256 -- a.pdf b.pdf", "qpdf --encrypt *** *** 256 -- a.pdf b.pdf"),
         ("heroku config:set PLAIN=hunter2 B=hunter3 -a shop", "heroku config:set PLAIN=*** B=*** -a shop"),
         ("dokku config:set --no-restart shop A=hunter2", "dokku config:set --no-restart shop A=***"),
+        ("bw list items --session hunter2", "bw list items --session ***"),
+        ("bw unlock hunter2", "bw unlock ***"),
+        ("bw list items", "bw list items"),
+        ("export BW_SESSION=hunter2", "export BW_SESSION=***"),
+        ("cf set-env app PLAIN hunter2", "cf set-env app PLAIN ***"),
+        ("credstash put plain hunter2", "credstash put plain ***"),
+        ("credstash list", "credstash list"),
+        ("chamber write shop plain hunter2", "chamber write shop plain ***"),
+        ("pulumi config set --secret plain hunter2", "pulumi config set --secret *** ***"),
+        ("pulumi config set region eu", "pulumi config set region eu"),
+        ("pm2 link hunter2 public", "pm2 link *** public"),
+        ("drush user:password admin hunter2", "drush user:password admin ***"),
+        ("mysqladmin -u root password hunter2", "mysqladmin -u root password ***"),
+        ("mysqladmin -u root status", "mysqladmin -u root status"),
+        ("knife bootstrap h -P hunter2", "knife bootstrap h -P ***"),
+        ("caddy hash-password --plaintext hunter2", "caddy hash-password --plaintext ***"),
+        ("hey -a me:hunter2 http://h/", "hey -a me:*** http://h/"),
+        ("wpa_cli set_network 0 psk hunter2", "wpa_cli set_network 0 psk ***"),
+        ("virsh secret-set-value id hunter2", "virsh secret-set-value id ***"),
+        ("openssl mac -macopt hexkey:hunter2 HMAC", "openssl mac -macopt hexkey:*** HMAC"),
+        ("x --seed-phrase hunter2", "x --seed-phrase ***"),
         ("railway variables --set PLAIN=hunter2", "railway variables --set PLAIN=***"),
         ("railway variables set PLAIN=hunter2", "railway variables set PLAIN=***"),
         ("helm upgrade --set a=b chart", "helm upgrade --set a=b chart"),
@@ -416,6 +437,16 @@ mod tests {
     fn quotes_hide_nothing_and_stay() {
         for (given, kept) in [
             ("!export A_TOKEN='hunter2'", "!export A_TOKEN='***'"),
+            ("lpass login me <<< hunter2", "lpass login me <<< ***"),
+            ("x '{\"name\":\"TOKEN\",\"value\":\"hunter2\"}'", "x '{\"name\":\"TOKEN\",\"value\":\"***\"}'"),
+            ("x '[{name: DB_PASSWORD, value: hunter2}]'", "x '[{name: DB_PASSWORD, value: ***}]'"),
+            (
+                "x 'environment=[{name=TOKEN,value=hunter2},{name=A,value=b}]'",
+                "x 'environment=[{name=TOKEN,value=***},{name=A,value=b}]'",
+            ),
+            ("x '{\"name\":\"A\",\"value\":\"b\"}'", "x '{\"name\":\"A\",\"value\":\"b\"}'"),
+            ("wpa_cli set_network 0 psk '\"hunter2\"'", "wpa_cli set_network 0 psk '***'"),
+            ("x --seed-phrase 'hunter2 hunter3'", "x --seed-phrase '***'"),
             ("!export A_TOKEN=\"hunter2 hunter3\" B=1", "!export A_TOKEN=\"***\" B=1"),
             ("export 'A_TOKEN=hunter2'", "export 'A_TOKEN=***'"),
             ("A_TOKEN=hun'ter'2 x", "A_TOKEN=***'***'*** x"),

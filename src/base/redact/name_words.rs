@@ -1,7 +1,7 @@
 //! The words of names that hold secrets, and of those that only look so.
 
 /// Parts of names that hold secrets, wherever they are.
-pub(super) const PARTS: [&str; 9] = [
+pub(super) const PARTS: [&str; 12] = [
     "password",
     "passwd",
     "passphrase",
@@ -11,6 +11,9 @@ pub(super) const PARTS: [&str; 9] = [
     "privatekey",
     "accesskey",
     "authorization",
+    "mnemonic",
+    "seedphrase",
+    "bwsession",
 ];
 
 /// How a word of a name ends that holds a secret: `clientsecret`, `authtoken`, but not `tokenizer`.

@@ -35,7 +35,7 @@ impl Tool {
 const NONE: Tool =
     Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false, ends: &[], shares: false };
 
-const TOOLS: [Tool; 58] = [
+const TOOLS: [Tool; 69] = [
     Tool { names: &["qpdf"], separate: &["--encrypt"], ..NONE },
     Tool { names: &["railway"], pair: Some((&["--set"], '=')), ..NONE },
     Tool {
@@ -54,6 +54,8 @@ const TOOLS: [Tool; 58] = [
             "mysqlbinlog",
         ],
         attached: &["-p"],
+        // `mysqladmin password SECRET`
+        ends: &["password"],
         ..NONE
     },
     Tool { names: &["mycli", "mysqlsh", "sshpass", "cqlsh", "twine"], separate: &["-p"], attached: &["-p"], ..NONE },
@@ -105,7 +107,12 @@ const TOOLS: [Tool; 58] = [
     // `user set password 2 SECRET`
     Tool { names: &["ipmitool"], separate: &["-P", "-k", "-y"], attached: &["-P"], ends: &["password"], ..NONE },
     // `openssl passwd -6 SECRET`
-    Tool { names: &["openssl"], separate: &["-k", "-K", "-pass", "-6", "-5", "-1", "-apr1", "-hmac"], ..NONE },
+    Tool {
+        names: &["openssl"],
+        separate: &["-k", "-K", "-pass", "-6", "-5", "-1", "-apr1", "-hmac"],
+        pair: Some((&["-macopt"], ':')),
+        ..NONE
+    },
     Tool {
         names: &["lftp", "ncftp", "ncftpput", "ncftpget"],
         separate: &["-p"],
@@ -114,7 +121,7 @@ const TOOLS: [Tool; 58] = [
         ..NONE
     },
     Tool { names: &["ab", "siege"], pair: Some((&["-A", "-P"], ':')), ..NONE },
-    Tool { names: &["http", "https", "xh", "curlie"], pair: Some((&["-a", "--auth"], ':')), ..NONE },
+    Tool { names: &["hey", "http", "https", "xh", "curlie"], pair: Some((&["-a", "--auth"], ':')), ..NONE },
     Tool {
         names: &["curl"],
         separate: &["-b"],
@@ -146,7 +153,23 @@ const TOOLS: [Tool; 58] = [
         ..NONE
     },
     Tool { names: &["cloudflared"], after: &["install"], last: true, ..NONE },
-    Tool { names: &["bw"], after: &["unlock", "login"], last: true, ..NONE },
+    Tool { names: &["bw"], separate: &["--session"], ends: &["unlock", "login"], ..NONE },
+    Tool { names: &["cf"], after: &["set-env"], last: true, ..NONE },
+    Tool {
+        names: &["credstash", "chamber", "berglas"],
+        after: &["put", "write", "create", "edit"],
+        last: true,
+        ..NONE
+    },
+    Tool { names: &["pulumi"], after: &["--secret"], last: true, ..NONE },
+    Tool { names: &["pm2"], separate: &["link"], ..NONE },
+    Tool { names: &["drush"], after: &["user:password", "user-password", "upwd"], last: true, ..NONE },
+    Tool { names: &["knife"], separate: &["-P"], ..NONE },
+    Tool { names: &["caddy"], separate: &["--plaintext"], ..NONE },
+    Tool { names: &["eas"], separate: &["--value"], ..NONE },
+    Tool { names: &["iw"], separate: &["key", "keys"], ..NONE },
+    Tool { names: &["wpa_cli"], separate: &["psk", "password", "passphrase"], ..NONE },
+    Tool { names: &["virsh"], after: &["secret-set-value"], last: true, ..NONE },
     Tool { names: &["sops"], separate: &["--set"], ends: &["set"], ..NONE },
     Tool { names: &["crudini"], after: &["--set"], last: true, ..NONE },
     Tool { names: &["expect"], separate: &["send", "exp_send", "--"], ..NONE },
@@ -280,7 +303,7 @@ pub(super) fn names_secret_file(word: &str) -> bool {
 }
 
 /// Words of which one has to be in a command that reads a secret from its input, and one beside it; none is needed if empty.
-const READERS: [(&str, &[&str]); 32] = [
+const READERS: [(&str, &[&str]); 37] = [
     ("--with-token", &[]),
     // What encrypts or hides something is given what has to be hidden.
     ("age", &[]),
@@ -294,6 +317,11 @@ const READERS: [(&str, &[&str]); 32] = [
     ("ansible-vault", ENCRYPTS),
     ("gopass", &[]),
     ("ssh-add", &[]),
+    ("lpass", &["login"]),
+    ("keepassxc-cli", &[]),
+    ("terraform", &["login"]),
+    ("fscrypt", &["unlock"]),
+    ("zfs", &["keyformat=passphrase"]),
     ("curl", &["-K", "-K-", "--config"]),
     ("read", &["-s", "-rs", "-sr"]),
     ("wg", &["pubkey", "set"]),

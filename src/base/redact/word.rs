@@ -17,6 +17,7 @@ pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
     let mut found = unmistakable(text);
     found.extend(pairs(text));
     found.extend(manifest(text));
+    found.extend(named(text));
     found.extend(calls(text));
     found
 }
@@ -190,6 +191,24 @@ fn manifest(text: &str) -> Vec<Range<usize>> {
         quoted(rest).map(|value| end - rest.len() + value.start..end - rest.len() + value.end)
     };
     text[begin..end].match_indices(':').filter_map(value).collect()
+}
+
+/// The values of `"name":"TOKEN","value":"hunter2"` and `name=TOKEN,value=hunter2`, as containers are given their variables.
+fn named(text: &str) -> Vec<Range<usize>> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let value = |(at, it): (usize, &str)| {
+        let (before, rest) = (&text[..at], &text[at + it.len()..]);
+        // What is before: a name, and `name` before it.
+        let name = name_at_end(before.trim_end_matches(|c: char| !is_word(c)));
+        let key = before[..before.rfind(name)?].trim_end_matches(|c: char| !is_word(c));
+        let is_named = name::is_plain(name) && ["name", "Name", "key", "Key"].contains(&name_at_end(key));
+        let begin =
+            text.len() - rest.trim_start_matches(['"', '\'', '\\', ' ']).strip_prefix([':', '='])?.trim_start().len();
+        let value = quoted(&text[begin..]).or_else(|| bare(&text[begin..]))?;
+        let value = begin + value.start..begin + value.end;
+        (is_named && can_hold(weight(name), &text[value.clone()])).then_some(value)
+    };
+    ["value", "Value"].iter().flat_map(|word| text.match_indices(word)).filter_map(value).collect()
 }
 
 /// The inside of the quotes that a text begins with, which may be escaped themselves.
