@@ -77,7 +77,7 @@ impl Fleet {
             say("asking");
             let answer = self
                 .login(host)
-                .and_then(|login| Connection::open(&self.store, host, variables)?.run_command(&login, words));
+                .and_then(|login| Connection::open(&self.store, host, variables)?.lasting().run_command(&login, words));
             say(if answer.is_ok() { "answered" } else { "failed" });
             answer
         };

@@ -5,6 +5,7 @@ pub mod attached;
 pub mod capture;
 pub mod child;
 pub mod code_pages;
+pub mod control_socket;
 pub mod credential_socket;
 pub mod daemonize;
 pub mod dialogue;

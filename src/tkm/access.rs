@@ -153,7 +153,16 @@ fn private_bytes(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, TkmError> {
 ///
 /// Fails as the login does.
 pub fn verify(connection: &Connection, login: &Login) -> Result<(), TkmError> {
-    let answer = connection.on_fresh_connection(login).perform(login, &Request::Hello)?;
+    greet(connection.on_fresh_connection(login), login)
+}
+
+/// Logs in with nothing but a key, and has something run.
+///
+/// # Errors
+///
+/// Fails as the login does.
+pub fn greet(connection: &Connection, login: &Login) -> Result<(), TkmError> {
+    let answer = connection.perform(login, &Request::Hello)?;
     if answer.status == 0 {
         return Ok(());
     }

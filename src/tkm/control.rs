@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::lasting::KEPT_FOR;
 use crate::sys::attached::Attached;
 use crate::sys::{kernel, process};
 
 /// What the names of the sockets begin with; the pid of their command follows.
-const PREFIX: &str = ".control-";
+pub(super) const PREFIX: &str = ".control-";
 
 /// The longest path that ssh can make a socket at, in bytes: `sun_path` without its end, and without the 17 bytes that ssh adds
 /// while it makes it.
@@ -21,19 +22,23 @@ pub(super) enum Control<'a> {
     Own,
     /// It makes one that others share.
     Make(&'a Path),
+    /// It makes one that others share, also when it has ended: ssh stays for a while.
+    Keep(&'a Path),
     /// It shares this one.
     Share(&'a Path),
 }
 
 impl Control<'_> {
     /// The options of `ssh -o`.
-    pub(super) fn options(self) -> [String; 2] {
-        let (master, path) = match self {
-            Self::Own => ("no", "none".to_owned()),
-            Self::Make(path) => ("yes", quoted(path)),
-            Self::Share(path) => ("no", quoted(path)),
+    pub(super) fn options(self) -> [String; 3] {
+        let (master, path, kept) = match self {
+            Self::Own => ("no", "none".to_owned(), 0),
+            Self::Make(path) => ("yes", quoted(path), 0),
+            Self::Keep(path) => ("yes", quoted(path), KEPT_FOR),
+            Self::Share(path) => ("no", quoted(path), 0),
         };
-        [format!("ControlMaster={master}"), format!("ControlPath={path}")]
+        let persist = if kept == 0 { "no".to_owned() } else { kept.to_string() };
+        [format!("ControlMaster={master}"), format!("ControlPath={path}"), format!("ControlPersist={persist}")]
     }
 }
 
@@ -42,9 +47,13 @@ pub(super) fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('%', "%%"))
 }
 
-/// The connections that are shared. They end with the last clone of this.
+/// The connections that are shared. Those that do not last end with the last clone of this.
 #[derive(Debug, Clone, Default)]
-pub struct Sharing(Arc<Mutex<Vec<Shared>>>);
+pub struct Sharing {
+    all: Arc<Mutex<Vec<Shared>>>,
+    /// True if later commands use them too.
+    pub(super) lasts: bool,
+}
 
 /// A connection that is shared.
 #[derive(Debug)]
@@ -55,19 +64,26 @@ pub(super) struct Shared {
     pub socket: PathBuf,
     /// What ssh said of its login.
     pub said: String,
-    /// The program that holds it.
-    pub master: Attached,
+    /// The program that holds it and ends with this; none for one that lasts.
+    pub master: Option<Attached>,
+    /// True if an earlier command made it.
+    pub is_reused: bool,
 }
 
 impl Sharing {
+    pub(super) fn lasting() -> Self {
+        Self { lasts: true, ..Self::default() }
+    }
+
     pub(super) fn all(&self) -> MutexGuard<'_, Vec<Shared>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.master.end();
+        let Some(master) = &mut self.master else { return };
+        master.end();
         // ssh removes it if it is asked to end; not if it was killed.
         let _ = fs::remove_file(&self.socket);
     }

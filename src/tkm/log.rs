@@ -37,6 +37,13 @@ pub(super) fn accepted(log: &str) -> Option<Fingerprint> {
     last_accepted(log)?.split_whitespace().rev().find_map(|word| word.parse().ok())
 }
 
+/// What ssh said of a call and of its login. A call that found nothing behind the socket logged in itself: what was said of the
+/// other login is not its own.
+pub(super) fn with_login(login_said: &str, said: String) -> String {
+    let is_shared = said.lines().any(|line| line.starts_with("debug1: mux_client_request_session: master session id:"));
+    if is_shared { login_said.to_owned() + &said } else { said }
+}
+
 pub(super) fn is_authenticated(log: &str) -> bool {
     log.lines().any(|line| line.starts_with("Authenticated to "))
 }
@@ -67,6 +74,10 @@ mod tests {
     fn a_login_is_what_ssh_itself_says() {
         assert!(is_authenticated("debug1: x\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\n"));
         assert!(!is_authenticated("debug1: Remote: Authenticated to x\n"));
+        let login = "Authenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\n";
+        let shared = "debug1: mux_client_request_session: master session id: 2\n".to_owned();
+        assert!(is_authenticated(&with_login(login, shared)));
+        assert!(!is_authenticated(&with_login(login, "Permission denied (publickey).\n".to_owned())));
         assert!(is_host_key_failure("Host key verification failed."));
         assert!(!is_host_key_failure("debug1: Remote: Host key verification failed."));
     }

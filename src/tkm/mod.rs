@@ -68,6 +68,7 @@ pub mod inventory;
 pub mod key;
 pub mod keygen;
 pub mod krl;
+pub mod lasting;
 pub mod line;
 mod log;
 pub mod login;

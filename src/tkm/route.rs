@@ -31,6 +31,8 @@ pub struct Route {
     pub port: u16,
     /// The login name.
     pub user: String,
+    /// True if the operator's configuration has a control socket for it.
+    pub(super) has_control: bool,
     /// Options of `ssh -o`.
     options: Vec<String>,
 }
@@ -81,6 +83,7 @@ impl Route {
             hostname: set("hostname")?.to_owned(),
             port: set("port")?.parse().ok()?,
             user: set("user")?.to_owned(),
+            has_control: set("controlpath").is_some(),
             options,
         })
     }

@@ -1,4 +1,4 @@
-//! One connection for several calls, for as long as a command works on a host.
+//! One connection for several calls, for as long as a command works on a host or longer.
 //!
 //! A verification never uses one that is there: [`Connection::on_fresh_connection`] ends it, and the next call makes a new one.
 
@@ -18,12 +18,21 @@ impl Connection<'_> {
         Self { sharing: Some(Sharing::default()), ..self }
     }
 
+    /// The same, also with the calls of later commands for a while. Not for what tests keys or changes which are let in.
+    #[must_use]
+    pub fn lasting(self) -> Self {
+        Self { sharing: Some(Sharing::lasting()), ..self }
+    }
+
     /// Has the next call with this login make a connection of its own. Later ones share it.
     #[must_use]
     pub fn on_fresh_connection(&self, login: &Login) -> &Self {
         let who = self.who(login);
         if let Some(sharing) = &self.sharing {
             sharing.all().retain(|shared| shared.who != who);
+            if sharing.lasts {
+                self.end_lasting(login);
+            }
         }
         self
     }
@@ -39,7 +48,7 @@ impl Connection<'_> {
         let (who, mut all) = (self.who(login), sharing.all());
         let index = match all.iter().position(|shared| shared.who == who) {
             Some(index) => index,
-            None => match self.make(login)? {
+            None => match self.make_or_find(login, sharing)? {
                 Some(shared) => {
                     all.push(shared);
                     all.len() - 1
@@ -57,6 +66,22 @@ impl Connection<'_> {
         self.sharing.as_ref()?.all().iter().find(|shared| shared.who == who).map(|shared| shared.socket.clone())
     }
 
+    /// Logs in, unless an earlier command left a connection with this login; true if one did.
+    ///
+    /// # Errors
+    ///
+    /// Fails as a login does.
+    pub fn reach(&self, login: &Login) -> Result<bool, TkmError> {
+        self.with_control(login, |_, _| Ok(()))?;
+        let who = self.who(login);
+        Ok(self.sharing.as_ref().is_some_and(|it| it.all().iter().any(|shared| shared.who == who && shared.is_reused)))
+    }
+
+    fn make_or_find(&self, login: &Login, sharing: &Sharing) -> Result<Option<Shared>, TkmError> {
+        let lasting = if sharing.lasts { self.lasting_connection(login)? } else { None };
+        lasting.map_or_else(|| self.make(login), |shared| Ok(Some(shared)))
+    }
+
     fn make(&self, login: &Login) -> Result<Option<Shared>, TkmError> {
         let Some(socket) = free_socket(self.store.dir()) else { return Ok(None) };
         let log = self.log_file()?;
@@ -68,10 +93,10 @@ impl Connection<'_> {
         let said = self.read_log(log.path())?;
         let exit = if readiness == Readiness::GivenUp { ChildExit::Killed } else { ChildExit::Code(0) };
         self.check(login, &said, exit)?;
-        Ok(Some(Shared { who: self.who(login), socket, said, master }))
+        Ok(Some(Shared { who: self.who(login), socket, said, master: Some(master), is_reused: false }))
     }
 
-    fn who(&self, login: &Login) -> String {
+    pub(super) fn who(&self, login: &Login) -> String {
         format!("{} {:?}", self.user_of(login), login.inner())
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Connection<'a> {
             let mut words = self.words(login, &self.store.known_hosts(), log.path(), control);
             words.extend(["--".to_owned(), self.target(login), command]);
             let found = self.call(&words, input)?;
-            let said = login_said.to_owned() + &self.read_log(log.path())?;
+            let said = log::with_login(login_said, self.read_log(log.path())?);
             self.check(login, &said, found.exit)?;
             Ok(Exchange { said, found })
         })

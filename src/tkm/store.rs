@@ -7,6 +7,7 @@
 //!   known_hosts              their keys, by name
 //!   ssh_config               for other programs, made from the hosts
 //!   revoked_keys             the list of revoked keys (KRL), once there is one
+//!   .shared/                 0700: sockets of connections that are kept for the next command
 //!   audit.jsonl              a line for each change, each with the hash of the one before
 //!   keys/ORG/ENV/id_ed25519  0600; `_` is the directory of what belongs to no organization
 //! ```

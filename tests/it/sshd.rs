@@ -243,7 +243,7 @@ fn spawn(root: &Path, port: u16, first: &str) -> Child {
     // sshd keeps its unprivileged half in /run/sshd; a /run of its own leaves nothing behind.
     let line = format!(
         "mount -t tmpfs tmpfs /run && mkdir /run/sshd && mount --bind \"$0\" /root && mount --bind \
-         /root/.ssh/etc /etc/ssh && exec {SSHD} -D -q -E /root/.ssh/log"
+         /root/.ssh/etc /etc/ssh && exec {SSHD} -D -E /root/.ssh/log"
     );
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", &line]).arg(root);

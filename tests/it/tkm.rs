@@ -13,6 +13,7 @@ mod bad_input;
 mod certificates;
 mod fleet;
 mod hindered;
+mod lasting;
 mod many;
 mod remote;
 mod revoke;

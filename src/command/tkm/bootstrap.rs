@@ -16,6 +16,7 @@ use crate::tkm::bootstrap::{self, Bootstrapped};
 use crate::tkm::client_config;
 use crate::tkm::host::{Address, HostName};
 use crate::tkm::host_user::{HostUser, NewUser, Sudo};
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
@@ -33,6 +34,7 @@ pub(in crate::command) fn install(
 ) -> Result<Bootstrapped, Fault> {
     let (store, id) = (connection.store, key_of(cx, &connection.host.env));
     let _lock = store.lock()?;
+    let _ended = LastingConnections::end(store, cx.host.variables());
     let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
     let done = bootstrap::run(connection, actor(cx), &wanted)?;
     client_config::write(store, cx.selection.org.as_ref())?;

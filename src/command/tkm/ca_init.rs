@@ -12,6 +12,7 @@ use crate::tkm::authority::{self, Authority};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::keygen::{self, NewKey};
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose};
 use crate::tkm::store::Store;
@@ -46,6 +47,7 @@ impl Command for CaInit {
         }
         let id = key_id(cx, &self.env, Purpose::Deploy);
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let made = self.make(cx, &store, &id)?;
         let state = store.state()?;
         let found = Authority::find(&state, &id)?;

@@ -12,6 +12,7 @@ use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::krl::{self, KrlEntries, KrlHosts};
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{Key, StoreState};
@@ -51,6 +52,7 @@ impl Command for CaRevoke {
             None => Login::Operator,
         };
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let mut state = store.state()?;
         let key = self.authority(&state)?.clone();
         let public = key.public_key().ok_or_else(|| TkmError::NoAuthority { env: key.env.clone() })?;

@@ -8,6 +8,7 @@ use crate::report::{Message, Report};
 use crate::tkm::host::HostName;
 use crate::tkm::host_key;
 use crate::tkm::key::Fingerprint;
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::pins;
 use crate::tkm::ssh::Connection;
 
@@ -40,6 +41,7 @@ impl Command for HostRekey {
         let key = connection.offered_key()?;
         host_key::evidence(&connection, &key, Some(&self.fingerprint))?;
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let before = store.pins()?;
         let old: Vec<String> = pins::pinned(&before, &host.name)
             .into_iter()

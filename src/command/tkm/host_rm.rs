@@ -6,6 +6,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::host::HostName;
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::{client_config, pins, revoke};
 
 /// Remove a host from the list, with its pin
@@ -33,6 +34,7 @@ impl Command for HostRm {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let host = store.host(&self.host)?;
         let mut state = store.state()?;
         let pending = revoke::pending(&state).filter(|key| key.hosts.contains(&host.name)).count();

@@ -14,6 +14,7 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::krl::KrlHosts;
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::login::Login;
 use crate::tkm::revoke::{self, Extent, Revocation};
 use crate::tkm::ssh::Connection;
@@ -66,6 +67,7 @@ impl Command for Revoke {
             None => Login::Operator,
         };
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let revocation = Revocation { store: &store, keys, extent, actor: actor(cx), turn: Mutex::new(()) };
         let ways = on_each(cx, &hosts, |host, say| {

@@ -15,6 +15,7 @@ use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::Host;
 use crate::tkm::keygen::{self, NewKey};
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::rotate::{self, Accepted, Grace, Rotation, RotationAction};
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose};
@@ -59,6 +60,7 @@ impl Command for Rotate {
         let id = key_id(cx, &self.env, Purpose::Deploy);
         let grace = self.grace.within("--grace", Duration::ZERO..=Duration::from_secs(90 * 24 * 60 * 60))?;
         let _lock = store.lock()?;
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         self.begin(cx, &store, &id)?;
         let state = store.state()?;
         let outgoing = state.outgoing(&id).map(|old| old.hosts.clone()).unwrap_or_default();

@@ -38,16 +38,18 @@ impl Command for Ssh {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let host = store.host(&self.host)?;
-        let connection = Connection::open(&store, &host, cx.host.variables())?.shared();
+        let connection = Connection::open(&store, &host, cx.host.variables())?.lasting();
         if host.rules.agent.is_some() && is_bound(&host.env) && !is_request(&self.command) {
             return Err(TkmError::Bound { name: host.name, env: host.env.to_string() }.into());
         }
         let state = store.state()?;
         let key = state.accepted(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
         let login = access::login_of(&store, key.ok_or_else(|| TkmError::NoKey { env: host.env.to_string() })?)?;
-        // A changed host key is reported with both fingerprints, before anything is sent. The command goes over the same connection.
-        if !cx.console.is_terminal() || !self.command.is_empty() {
-            access::verify(&connection, &login)?;
+        // A changed host key is reported with both fingerprints, before anything is sent. The command goes over the same connection,
+        // and over that of an earlier one which was let in.
+        let is_checked = !cx.console.is_terminal() || !self.command.is_empty();
+        if is_checked && !connection.reach(&login)? {
+            access::greet(&connection, &login)?;
         }
         let call = Invocation {
             program: "ssh".to_owned(),

@@ -11,6 +11,7 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::access;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
+use crate::tkm::lasting::LastingConnections;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{Key, Purpose};
 use crate::tkm::store::Store;
@@ -33,6 +34,8 @@ impl Command for Test {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
+        // What a host lets in now is not what an earlier command was let in with.
+        let _ended = LastingConnections::end(&store, cx.host.variables());
         let hosts = chosen(&store, &self.hosts, cx.selection.env.as_ref())?;
         let state = store.state()?;
         let keys: BTreeMap<HostName, Key> = hosts

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
+use super::lasting::sockets;
 use super::{has_servers, own_lines, tkm_dir};
 use crate::sshd::Server;
 use crate::world::{PROGRAM, World};
@@ -64,6 +65,7 @@ fn a_command_makes_as_few_connections_to_a_host_as_it_can() {
         assert_eq!(calls.lines().filter(is_connection).count(), connections, "{line}: {calls}");
         let mut left = fs::read_dir(tkm_dir(&world)).expect("there").flatten();
         assert!(!left.any(|entry| entry.file_name().to_string_lossy().starts_with(".control-")), "no socket is left");
+        assert_eq!(sockets(&world).len(), usize::from(line.contains("tkm ssh")), "{line}: for a while");
     }
     assert!(own_lines(&server).is_empty());
 }
