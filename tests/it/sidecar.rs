@@ -1,6 +1,8 @@
 //! Looking after processes: health, readiness, files, memory.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
@@ -94,6 +96,30 @@ fn an_attendant_ends_with_the_supervision_and_comes_back_with_it() {
     eventually("no sidecar for what is stopped", || !sidecar::is_running(&directory));
     let said = world.run("tsm start a --json").done();
     assert_eq!(json(&said)["healthy"], true, "a start has a new one");
+}
+
+#[test]
+fn a_look_over_http_outlives_a_stop_of_the_one_who_looks() {
+    let mut world = World::new();
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", server.local_addr().expect("bound"));
+    let options = "--health-interval 50ms --health-timeout 60s --health-threshold 1 --health-grace 1ms";
+    world.run(&format!("tsm start --no-wait --name a --health {url} {options} -- sleep 1000")).done();
+    let (mut asked, _) = server.accept().expect("it looks");
+    assert!(asked.read(&mut [0; 1024]).expect("a request") > 0);
+    let pid = sidecar_pid(&world, "a");
+    let look = Pid::from_raw(i32::try_from(pid).expect("a pid"));
+    let is = |state: &str| fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs").contains(state);
+    eventually("it waits for an answer", || is(") S "));
+    kill(look, Signal::SIGSTOP).expect("ours");
+    eventually("it is stopped", || is(") T "));
+    kill(look, Signal::SIGCONT).expect("ours");
+    eventually("it waits again", || is(") S "));
+    let _ = asked.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+    // The next look gets no answer, and so does not change what this one found.
+    eventually("it has looked", || health(&world, "a").status != HealthStatus::Starting);
+    let found = health(&world, "a");
+    assert_eq!((found.status, found.reason.as_str()), (HealthStatus::Healthy, ""));
 }
 
 #[test]

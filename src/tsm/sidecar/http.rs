@@ -138,11 +138,19 @@ fn read_body(stream: &mut TcpStream, body: Body, mut bytes: Vec<u8>, deadline: I
 }
 
 fn read(stream: &mut TcpStream, into: &mut Vec<u8>, deadline: Instant) -> Result<usize, String> {
-    stream.set_read_timeout(Some(remaining(deadline)?)).map_err(describe_error)?;
     let mut some = [0; 4096];
-    let count = stream.read(&mut some).map_err(describe_error)?;
-    into.extend_from_slice(&some[..count]);
-    Ok(count)
+    loop {
+        stream.set_read_timeout(Some(remaining(deadline)?)).map_err(describe_error)?;
+        match stream.read(&mut some) {
+            // The kernel begins no read with a limit of time again: neither after a signal, nor after a stop and a continue.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            read => {
+                let count = read.map_err(describe_error)?;
+                into.extend_from_slice(&some[..count]);
+                return Ok(count);
+            }
+        }
+    }
 }
 
 const TIMEOUT_MESSAGE: &str = "timed out";
