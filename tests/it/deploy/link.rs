@@ -162,9 +162,7 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, passed: impl 
         let is_cut = matches!(shared.state.load(Ordering::SeqCst), CUT | ENDED);
         let length = match found {
             Ok(length) if !is_cut => length,
-            Err(error) if !is_cut && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                continue;
-            }
+            Err(error) if !is_cut && is_passing(error.kind()) => continue,
             _ => 0,
         };
         if length == 0 || to.write_all(&bytes[..length]).is_err() {
@@ -174,4 +172,9 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, passed: impl 
         }
         passed(length as u64);
     }
+}
+
+/// Nothing came for a while; or a signal came, and no read that has a limit of time is begun again after one.
+fn is_passing(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }

@@ -126,10 +126,11 @@ fn statements(lines: &[(usize, &str)]) -> Vec<Statement> {
     found
 }
 
-/// Whether bash would run it now. It warns of a document within a command (`<<EOF`) that has no end.
+/// Whether bash would run it now. It warns of a document within a command (`<<EOF`) that has no end; also of a locale that the
+/// machine does not have.
 fn is_whole(text: &str) -> bool {
     let mut bash = Command::new("bash");
-    let output = bash.args(["-n", "-c", text]).output().expect("bash is there");
+    let output = bash.args(["-n", "-c", text]).env("LC_ALL", "C").output().expect("bash is there");
     !text.ends_with('\\') && output.status.success() && output.stderr.is_empty()
 }
 
