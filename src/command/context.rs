@@ -88,7 +88,7 @@ impl Accepts {
                 }
             }
             Self::Number(unit) => format!("a whole number of {unit}"),
-            Self::Time => "a time such as 10m, or off".to_owned(),
+            Self::Time => "a time span, or off".to_owned(),
         }
     }
 
