@@ -207,6 +207,10 @@ impl CliArgs {
                     prompt.push(("rc", "off"));
                     1
                 }
+                "--private" => {
+                    prompt.push(("private", "on"));
+                    1
+                }
                 "--plain" => {
                     prompt.push(("plain", "on"));
                     1

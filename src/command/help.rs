@@ -78,12 +78,13 @@ pub enum Listing {
 pub fn of_all(listing: Listing) -> String {
     let mut text = "tetra: an operator shell\n\n\
         Usage:\n\
-        \x20 tetra [--plain] [--norc]   the prompt, on a terminal\n\
-        \x20 tetra COMMAND [WORDS]      one command\n\
-        \x20 tetra -c 'LINE'            a line, as if typed\n\
-        \x20 tetra [--keep-going] FILE  a script; `-` is the standard input\n\n\
+        \x20 tetra [--plain] [--norc] [--private]  the prompt, on a terminal\n\
+        \x20 tetra COMMAND [WORDS]                 one command\n\
+        \x20 tetra -c 'LINE'                       a line, as in a script\n\
+        \x20 tetra [--keep-going] FILE             a script; `-` is the standard input\n\n\
         \x20 --plain       a prompt without editor and colour, as with TERM=dumb\n\
         \x20 --norc        does not run ~/.config/tetra/rc.tetra before the prompt\n\
+        \x20 --private     keeps no line of this prompt in the history\n\
         \x20 --keep-going  continues with the next line after a failure\n\n"
         .to_owned();
     for purpose in PURPOSES.iter().map(Some).chain([None]) {

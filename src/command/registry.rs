@@ -311,10 +311,26 @@ fn of_another_program(words: &[&str]) -> Option<Fault> {
                 }
             }))
         }
-        None => foreign::list_advice(plain).or_else(|| foreign::verb_advice(plain)),
+        None => foreign::list_advice(plain).or_else(|| foreign::verb_advice(plain)).or_else(|| without_group(words)),
     };
     let given = if plain.len() < words.len() { format!("tsm {first}") } else { (*first).to_owned() };
     advice.map(|advice| Fault::usage(format!("unknown command `{given}`")).with_advice(advice))
+}
+
+/// The whole line for one that needs no group at the prompt.
+fn without_group(words: &[&str]) -> Option<String> {
+    let whole = [&["tsm"], words].concat();
+    let is_own = words.len() < 2 || !matches!(resolve(&words[..1]), CommandMatch::Nothing);
+    match resolve(&whole) {
+        // An option of another program would be advised with it.
+        CommandMatch::Command(found, _)
+            if found.effect == Effect::Destroy && words.iter().any(|it| it.starts_with('-')) =>
+        {
+            None
+        }
+        CommandMatch::Command(found, count) if !is_own => Some(foreign::same_verb_advice(found.name, &whole[count..])),
+        _ => None,
+    }
 }
 
 /// The name that was most likely meant. The more a command does, the surer that must be: what is advised is typed without much

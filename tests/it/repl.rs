@@ -639,11 +639,13 @@ fn settings_and_lines_are_read_at_the_start() {
     terminal.send("i");
     terminal.wait_line("-/dev>");
     leave(terminal);
-    let mut command = home.tetra();
-    command.arg("--norc");
-    let terminal = Terminal::start(command);
-    terminal.wait_line("tetra>");
-    leave(terminal);
+    for (option, prompt) in [("--norc", "tetra>"), ("--private", "private>")] {
+        let mut command = home.tetra();
+        command.arg(option);
+        let terminal = Terminal::start(command);
+        terminal.wait_line(prompt);
+        leave(terminal);
+    }
 }
 
 #[test]

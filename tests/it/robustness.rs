@@ -105,10 +105,31 @@ fn a_verb_with_a_slip_and_without_its_group_is_known_again() {
     }
 }
 
+/// What needs no `tsm` at the prompt needs it elsewhere, and what is advised there is the whole line.
+#[test]
+fn a_line_of_the_prompt_is_named_whole_where_tsm_is_needed() {
+    let world = World::new();
+    for (line, whole) in [
+        ("reload api", "tsm reload api"),
+        ("scale api +1", "tsm scale api +1"),
+        ("signal api HUP", "tsm signal api HUP"),
+        ("logs api -f", "tsm logs api -f"),
+        ("start app.js -i 2", "tsm start app.js --instances 2"),
+    ] {
+        let unknown = tetra(&world, &["-c", line]);
+        assert_eq!(unknown.code, 2, "{line}");
+        assert!(unknown.err.contains(&format!("`{whole}` is that command here")), "{line}: {}", unknown.err);
+    }
+    let help = tetra(&world, &["help", "lines"]).out;
+    for said in ["`restart api` is `tsm restart api`", "&&"] {
+        assert!(help.contains(said), "{said}: {help}");
+    }
+}
+
 #[test]
 fn the_help_tells_what_the_options_of_the_ways_in_do() {
     let help = tetra(&World::new(), &["help"]).out;
-    for option in ["--plain  ", "--norc  ", "--keep-going  "] {
+    for option in ["--plain  ", "--norc  ", "--private  ", "--keep-going  "] {
         assert!(help.contains(option), "{option}: {help}");
     }
 }

@@ -51,7 +51,7 @@ fn exit_codes() -> String {
 }
 
 fn lines() -> String {
-    "A line is one command or several with `;` between them; it stops at the first failure.\n\n\
+    "A line is one command or several with `;` or `&&` between them; it stops at the first failure.\n\n\
      'a b'  \"a b\"  a\\ b   one word\n\
      # text              a comment\n\
      \\ at the end        the line goes on\n\
@@ -61,7 +61,8 @@ fn lines() -> String {
      !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\
      $org $env $proc     the organization, the environment and the process of the prompt, as bare words at the prompt\n\
      $? $last            the exit code of the last line there, and the names of the last list; the line that is run is shown\n\n\
-     The same holds at the prompt, after `tetra -c` and in scripts. `source FILE` runs a script here.\n"
+     The same holds at the prompt, after `tetra -c` and in scripts but for what is said to be of the prompt. There `tsm` may be left\n\
+     out where no other command has the name: `restart api` is `tsm restart api`. `source FILE` runs a script here.\n"
         .to_owned()
 }
 
@@ -86,7 +87,9 @@ fn prompt() -> String {
      Ctrl-C               drops the line, or ends the command; the session goes on\n\
      Ctrl-D               leaves, on an empty line\n\
      Ctrl-Z               takes the last change of the line back\n\n\
-     Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept.\n\
+     What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
+     Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept,\n\
+     and none after `set private on` or in a session of `tetra --private`.\n\
      What is longer than the screen is shown by $TETRA_PAGER, $PAGER or less; TETRA_PAGER=cat shows it at once.\n\
      `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and tables\n\
      `aliases` and `abbreviations`; an abbreviation is written out at a blank or Enter, Ctrl-Z gives it back.\n\

@@ -72,7 +72,7 @@ fn program() -> Page {
     let own = COMMANDS.iter().filter(|it| !GROUPS.iter().any(|(group, _)| it.name.starts_with(&format!("{group} "))));
     let mut blocks = vec![
         part("Synopsis"),
-        ManualBlock::Lines("tetra [--plain] [--norc]\ntetra COMMAND [WORDS]\ntetra -c 'LINE'\ntetra [--keep-going] FILE".to_owned()),
+        ManualBlock::Lines("tetra [--plain] [--norc] [--private]\ntetra COMMAND [WORDS]\ntetra -c 'LINE'\ntetra [--keep-going] FILE".to_owned()),
         part("Description"),
         ManualBlock::Text(
             "Without arguments, on a terminal, a prompt begins. With words it runs one command, after `-c` a line as if it was \
