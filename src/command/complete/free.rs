@@ -28,7 +28,7 @@ const EXAMPLES: &[Examples] = &[
         &[
             ("10m", "ten minutes ago"),
             ("2h", "two hours ago"),
-            ("14:05", "the last time it was so late"),
+            ("14:05", "today at that time, or else yesterday"),
             ("2026-11-20", "the beginning of a day"),
             ("2026-11-20T14:05:00Z", "a moment"),
         ],

@@ -222,7 +222,7 @@ kinds! {
         show |ms| OptionValue::Span(Duration::from_millis(*ms));
 
     /// A size in bytes.
-    Bytes(u64 as u64): NumberOrText, "a size with a unit, such as 512K, 10M or 1G", OptionArgument::One("SIZE", Completion::None),
+    Bytes(u64 as u64): NumberOrText, "a size such as 512K, 10M or 1G; a number alone is bytes, from 1024 on", OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<Size>()?.map(|size| size.0)), write |size| text(Size(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| OptionValue::Bytes(*size);
 
