@@ -7,6 +7,7 @@
 mod input;
 mod name;
 mod name_words;
+mod secret_reader;
 mod shell_words;
 mod token_pattern;
 mod tokens;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::name::{self, Weight, weight};
+use super::secret_reader;
 use super::shell_words::{ShellStatement, ShellWord};
 use super::tool::{self, Tool};
 
@@ -41,7 +42,7 @@ fn reads_secret(statement: &ShellStatement) -> bool {
     let program = words.first().map_or("", |first| first.rsplit('/').next().unwrap_or_default());
     // `pass insert`, `secret-tool store`, `systemd-creds encrypt`
     let is_store = name::is_plain(program) && weight(program) == Weight::Strong;
-    is_store || tool::reads_secret(&words)
+    is_store || secret_reader::reads_secret(&words)
 }
 
 /// The program to which each statement is input: what is printed for it, and what lies between `<<END` and `END`.
