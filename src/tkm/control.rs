@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::lasting::KEPT_FOR;
 use crate::sys::attached::Attached;
 use crate::sys::{kernel, process};
 
@@ -14,6 +13,9 @@ pub(super) const PREFIX: &str = ".control-";
 /// The longest path that ssh can make a socket at, in bytes: `sun_path` without its end, and without the 17 bytes that ssh adds
 /// while it makes it.
 const MAX_SOCKET_PATH: usize = 107 - 17;
+
+/// How long ssh keeps a connection that later commands may use and none does, in seconds.
+const KEPT_FOR: u64 = 60;
 
 /// How a call uses a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

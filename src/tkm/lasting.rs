@@ -23,9 +23,6 @@ use crate::sys::control_socket;
 use crate::sys::digest::sha256;
 use crate::sys::file::{self, Access};
 
-/// How long ssh keeps a connection that is not used, in seconds.
-pub const KEPT_FOR: u64 = 60;
-
 /// The age at which a connection is not used any more: what a host lets in is asked anew from time to time.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
