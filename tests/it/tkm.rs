@@ -12,7 +12,7 @@ mod agents;
 mod bad_input;
 mod certificates;
 mod fleet;
-mod hindered;
+pub(crate) mod hindered;
 mod lasting;
 mod many;
 mod remote;
@@ -529,12 +529,12 @@ fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
 }
 
 /// Ends tetra before or after a call of ssh, counted from 1, or of ssh-keygen that makes a key, which is 0.
-struct Killer {
+pub(crate) struct Killer {
     bin: PathBuf,
 }
 
 impl Killer {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let bin = world.home().join("bin");
         fs::create_dir(&bin).expect("ours");
         let script = "#!/bin/sh\n[ \"$1\" = -G ] && exec /usr/bin/ssh \"$@\"\ncd \"${0%/*}\" || exit\n\
@@ -551,7 +551,7 @@ impl Killer {
     }
 
     /// Runs a line; false if it was killed, or failed.
-    fn run(&self, world: &World, line: &str, at: &str) -> bool {
+    pub(crate) fn run(&self, world: &World, line: &str, at: &str) -> bool {
         let path = format!("{}:{}", self.bin.display(), std::env::var("PATH").expect("there"));
         fs::write(self.bin.join("count"), "0").expect("ours");
         fs::write(self.bin.join("kill-at"), format!("{at}\n")).expect("ours");

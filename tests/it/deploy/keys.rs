@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::Site;
+use super::{Host, Site};
+use crate::tkm::Killer;
+use crate::tkm::hindered::configure;
 use crate::waiting::eventually;
 
 #[test]
@@ -114,4 +116,80 @@ fn a_service_calls_tetra_where_the_key_is_bound() {
     let name = fs::read_link(&link).expect("it is there by its name");
     assert!(keys.contains(&format!("/{} agent acme/prod", name.display())), "{} in {keys}", name.display());
     assert!(link.exists(), "it leads somewhere");
+}
+
+impl Site {
+    /// The public key of the environment, as its file and the lines of hosts have it.
+    fn public_key(&self) -> String {
+        let file = self.world.home().join(format!("tetra/tkm/keys/acme/{}/id_ed25519.pub", self.env));
+        fs::read_to_string(file).expect("there").split_whitespace().nth(1).expect("a key").to_owned()
+    }
+
+    #[track_caller]
+    fn brings(&mut self, mode: &str) {
+        self.mode(mode);
+        self.deploy("").done();
+        for host in &self.hosts {
+            host.runs(mode);
+        }
+    }
+}
+
+/// Killed before the host is written, before what was written is tried, and while the old key goes.
+#[test]
+fn hosts_are_deployed_to_while_a_rotation_was_killed() {
+    let Some(mut site) = Site::new("hosts_are_deployed_to_while_a_rotation_was_killed", 1) else { return };
+    let killer = Killer::new(&site.world);
+    let file = site.hosts[0].server.authorized_keys();
+    // What is no key lets no one in.
+    let lines = || -> Vec<String> {
+        let text = fs::read_to_string(&file).expect("there");
+        let is_key = |line: &&str| line.starts_with("restrict") && line.contains(" ssh-ed25519 AAAA");
+        text.lines().filter(is_key).map(str::to_owned).collect()
+    };
+    for at in [3, 4, 7, 8] {
+        let before = lines();
+        let ended = killer.run(&site.world, "tkm rotate dev --now", &format!("{at} before"));
+        assert!(!ended, "{at}");
+        site.brings(&format!("killed-{at}"));
+        if at == 4 {
+            // The line of the new key is there, and was not tried yet.
+            let new: Vec<String> = lines().into_iter().filter(|line| !before.contains(line)).collect();
+            assert_eq!(new.len(), 1, "{new:?}");
+            let key = new[0].split_whitespace().find(|word| word.starts_with("AAAA")).expect("a key");
+            let bad: String = key.chars().rev().collect();
+            let whole = fs::read_to_string(&file).expect("there");
+            fs::write(&file, whole.replace(key, &bad)).expect("ours");
+            site.brings("corrupted");
+        }
+        site.world.run("tkm rotate dev --resume --now").done();
+        site.brings(&format!("ended-{at}"));
+        assert_eq!(lines().len(), 1, "{at}: {:?}", lines());
+    }
+}
+
+/// The list is the host's own. Where it is missing sshd lets in no one; with the key on it, not that one.
+#[test]
+fn a_host_that_refuses_the_key_by_its_list_stops_a_deploy_before_it_begins() {
+    let test = "a_host_that_refuses_the_key_by_its_list_stops_a_deploy_before_it_begins";
+    let Some(mut site) = Site::new(test, 2) else { return };
+    site.deploy("--max-parallel 2").done();
+    let host = &site.hosts[1];
+    let list = host.server.etc().join("tetra_revoked_keys");
+    let lines = format!("SetEnv TETRA_DIR=/root/{}\nRevokedKeys /etc/ssh/tetra_revoked_keys", host.dir);
+    configure(&host.server, &lines, "with-a-list");
+    for (text, mode) in [(None, "two"), (Some(format!("ssh-ed25519 {}\n", site.public_key())), "three")] {
+        if let Some(text) = &text {
+            fs::write(&list, text).expect("ours");
+        }
+        site.mode(mode);
+        let before: Vec<_> = site.hosts.iter().map(|host| (host.lines(), host.current(), host.web())).collect();
+        let said = site.deploy("").failed(18);
+        assert!(said.contains("web-2"), "{said}");
+        let now = |host: &Host| (host.lines(), host.current(), host.web());
+        assert_eq!(site.hosts.iter().map(now).collect::<Vec<_>>(), before);
+        fs::write(&list, "").expect("ours");
+        fs::set_permissions(&list, fs::Permissions::from_mode(0o644)).expect("ours");
+        site.brings(mode);
+    }
 }

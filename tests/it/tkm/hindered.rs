@@ -39,8 +39,8 @@ impl Hindrance {
     }
 }
 
-/// Has a running server read a line before its configuration. What it says first to clients shows that it did.
-fn configure(server: &Server, line: &str, mark: &str) {
+/// Has a running server read lines before its configuration. What it says first to clients shows that it did.
+pub(crate) fn configure(server: &Server, line: &str, mark: &str) {
     let path = server.etc().join("sshd_config");
     let whole = fs::read_to_string(&path).expect("there");
     let own = whole.find("ListenAddress").expect("its own lines");
