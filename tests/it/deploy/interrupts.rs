@@ -309,3 +309,23 @@ fn ctrl_c_without_a_terminal_in_each_state_puts_the_old_release_back() {
         had.is_there(&site, state);
     }
 }
+
+/// The server of the host takes no new connection for a while, so that the deploy waits for the one over which it would be committed.
+#[test]
+fn ctrl_c_before_the_first_host_keeps_the_release_puts_it_back() {
+    let Some(site) = with_another("ctrl_c_before_the_first_host_keeps_the_release_puts_it_back") else { return };
+    let host = &site.hosts[0];
+    let old = host.current();
+    let mut terminal = typed_with(&site, "3s");
+    host.reaches("APPLIED");
+    sandbox::signal(host.server.pid(), Signal::SIGSTOP);
+    host.reaches("HEALTHY");
+    terminal.send(CTRL_C);
+    terminal.wait_for(QUESTION);
+    terminal.send("y\r");
+    terminal.wait_for("the old release is put back");
+    sandbox::signal(host.server.pid(), Signal::SIGCONT);
+    assert_eq!(terminal.end(), 14, "{}", terminal.contents());
+    assert_eq!((host.journal().last().map(String::as_str), host.current()), (Some("REVERTED"), old));
+    host.runs("one");
+}
