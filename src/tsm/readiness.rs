@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::supervise::meta::{self, ExitStatus};
+use crate::supervise::meta::{self, ExitStatus, StopCause};
 use crate::sys::host::Host;
 use crate::sys::{net, process};
 
@@ -19,8 +19,10 @@ pub(super) struct ReadinessWatcher {
     pub(super) port: Option<u16>,
     /// It was asked for, so waiting for it is worth more than the settle window.
     pub(super) explicit: bool,
-    /// Its directory, if a sidecar checks its health.
-    pub(super) health: Option<PathBuf>,
+    /// Its directory.
+    pub(super) dir: PathBuf,
+    /// A sidecar checks its health.
+    pub(super) has_health: bool,
     /// It is a task, and its end is waited for.
     pub(super) until_end: bool,
 }
@@ -53,6 +55,9 @@ pub const STABLE_AFTER: Duration = Duration::from_millis(500);
 
 /// The longest wait for an explicit port.
 pub const READINESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the supervisor may take to write down how a process ended.
+pub(super) const EXIT_RECORD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// After so long the operator sees what is waited for.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
@@ -87,7 +92,7 @@ impl ReadinessWatcher {
     /// The same for a process that was started before: its time counts from then.
     pub(super) fn until_ready_since(&self, begun: Instant, host: &dyn Host, on_progress: &mut OnProgress) -> Readiness {
         let Some(poll) = self.begin() else { return Readiness::Dead };
-        let mut watching = ReadinessPoll { begun, ..poll };
+        let mut watching = ReadinessPoll { begun, run_begun: begun, ..poll };
         let mut announced = false;
         loop {
             let look = Instant::now();
@@ -108,17 +113,18 @@ impl ReadinessWatcher {
 
     /// What is waited for, if it may take long.
     fn awaited(&self) -> Option<String> {
-        match (&self.health, self.port.filter(|_| self.explicit)) {
+        match self.port.filter(|_| self.explicit) {
             _ if self.until_end => Some("end".to_owned()),
-            (Some(_), _) => Some("become healthy".to_owned()),
-            (None, port) => port.map(|port| format!("listen on port {port}")),
+            _ if self.has_health => Some("become healthy".to_owned()),
+            port => port.map(|port| format!("listen on port {port}")),
         }
     }
 
     /// Begins to watch; none if the process is dead already.
     pub(super) fn begin(&self) -> Option<ReadinessPoll> {
         let child = process::stat(self.pid)?;
-        Some(ReadinessPoll { watch: self.clone(), child, begun: Instant::now(), searched: None })
+        let now = Instant::now();
+        Some(ReadinessPoll { watch: self.clone(), child, begun: now, run_begun: now, gone: None, searched: None })
     }
 }
 
@@ -128,6 +134,10 @@ pub(super) struct ReadinessPoll {
     watch: ReadinessWatcher,
     child: process::ProcessStat,
     begun: Instant,
+    /// When this run of it began, where it was restarted meanwhile.
+    run_begun: Instant,
+    /// Since when this run is seen to have ended.
+    gone: Option<Instant>,
     /// When all processes were searched for the listener.
     searched: Option<Instant>,
 }
@@ -136,12 +146,15 @@ impl ReadinessPoll {
     /// Looks once; what was seen, if there is no more to wait for.
     pub(super) fn poll(&mut self) -> Option<Readiness> {
         if !process::is_same(self.child.pid, self.child.start_ticks) {
-            return Some(Readiness::Dead);
+            return self.follow();
         }
         if self.watch.until_end {
             return None;
         }
-        let Some(dir) = &self.watch.health else { return self.poll_port() };
+        if !self.watch.has_health {
+            return self.poll_port();
+        }
+        let dir = &self.watch.dir;
         let meta = meta::read(dir).ok().flatten()?;
         let health = health::for_run(dir, &meta)?;
         let patience = READINESS_TIMEOUT.max(Duration::from_millis(meta.run.monitor.health_grace_ms));
@@ -153,15 +166,35 @@ impl ReadinessPoll {
         }
     }
 
+    /// What has become of a run that ended. One that its clock or a changed file ended has not failed: the next is watched.
+    fn follow(&mut self) -> Option<Readiness> {
+        let gone = self.gone.get_or_insert_with(Instant::now).elapsed();
+        let Ok(Some(meta)) = meta::read(&self.watch.dir) else { return Some(Readiness::Dead) };
+        if meta.pid == self.watch.pid && !meta.state.is_final() {
+            // It is not written down yet how it ended.
+            return (gone >= EXIT_RECORD_TIMEOUT).then_some(Readiness::Dead);
+        }
+        let cause = meta.last_exit.as_ref().and_then(|exit| exit.origin.as_ref()).map(|origin| origin.cause);
+        let goes_on = matches!(cause, Some(StopCause::Schedule | StopCause::Watch)) && !meta.state.is_final();
+        if !goes_on || gone >= READINESS_TIMEOUT {
+            return Some(Readiness::Dead);
+        }
+        if let Some(child) = process::stat(meta.pid).filter(|_| meta.pid != 0) {
+            self.watch.pid = meta.pid;
+            (self.child, self.run_begun, self.gone, self.searched) = (child, Instant::now(), None, None);
+        }
+        None
+    }
+
     fn poll_port(&mut self) -> Option<Readiness> {
-        let Self { watch, child, begun, searched } = self;
+        let Self { watch, child, begun, run_begun, searched, .. } = self;
         // What it started belongs to it, also when its own parent has become another.
         if watch.port.is_some_and(|port| listens(port, child, searched)) {
             return Some(Readiness::Listening);
         }
         let waited = begun.elapsed();
         match watch.port.filter(|_| watch.explicit) {
-            None if waited >= STABLE_AFTER => Some(Readiness::Stable),
+            None if run_begun.elapsed() >= STABLE_AFTER || waited >= READINESS_TIMEOUT => Some(Readiness::Stable),
             Some(_) if waited >= READINESS_TIMEOUT => Some(Readiness::NotListening),
             _ => None,
         }

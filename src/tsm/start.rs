@@ -21,7 +21,7 @@ use super::launch;
 use super::plan::StartPlan;
 use super::ports;
 use super::progress::{OnProgress, Progress};
-use super::readiness::{Readiness, ReadinessWatcher};
+use super::readiness::{EXIT_RECORD_TIMEOUT, Readiness, ReadinessWatcher};
 use super::schedule;
 use super::secrets::{self, Unsealer};
 
@@ -77,9 +77,6 @@ const TAIL_LINES: usize = 10;
 /// How soon Ctrl-C is noticed while a pre-start command runs.
 const INTERRUPT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the supervisor may take to write down how its child ended.
-const EXIT_RECORD_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Carries out a plan. Returns as soon as it is known what became of it.
 ///
 /// # Errors
@@ -112,7 +109,7 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
     };
     let seen = match seen {
         Readiness::Dead => {
-            let error = death_error(&created, &watch, &written);
+            let error = death_error(&created, pid, &written);
             if error.is_success(plan) { Readiness::Ended(ExitStatus::Code(0)) } else { return Err(error) }
         }
         seen => seen,
@@ -120,7 +117,7 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
     register_listening(deps.paths, &created, seen);
     Ok(Started {
         id: created.id,
-        pid,
+        pid: pid_now(&created.dir, pid),
         port: created.port,
         readiness: seen,
         duration: begun.elapsed(),
@@ -164,8 +161,8 @@ pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -
     // Where another process has the guessed port, a response on it says nothing.
     let port = created.port.filter(|_| created.guessed_port_conflict.is_none());
     let care = &plan.settings.monitor;
-    let health = (!care.health.is_empty() || care.notify).then(|| created.dir.clone());
-    ReadinessWatcher { pid, port, explicit, health, until_end: false }
+    let has_health = !care.health.is_empty() || care.notify;
+    ReadinessWatcher { pid, port, explicit, dir: created.dir.clone(), has_health, until_end: false }
 }
 
 /// A port that was only guessed is reserved for the process once it listens there.
@@ -234,11 +231,7 @@ pub(super) fn handle_launch_result(
         Ok(LaunchResult::HookFailed { code }) => StartError::Hook { name: name(), code, tail: written.lines() },
         // It died between its start and our first look.
         Ok(LaunchResult::Ended) => {
-            return Err(death_error(
-                created,
-                &ReadinessWatcher { pid: 0, port: None, explicit: false, health: None, until_end: false },
-                written,
-            ));
+            return Err(death_error(created, 0, written));
         }
         Ok(LaunchResult::AlreadySupervised) => return Err(CreateError::Supervised { name: name() }.into()),
         // It may still do its work.
@@ -297,10 +290,10 @@ fn launch_interruptible(launch: &Launch, host: &dyn Host) -> LaunchOutcome {
 }
 
 /// What can be said of a process that is dead: the supervisor has to have written it down.
-pub(super) fn death_error(created: &Created, watch: &ReadinessWatcher, written: &LogOffsets) -> StartError {
+pub(super) fn death_error(created: &Created, pid: u32, written: &LogOffsets) -> StartError {
     let before = created.previous.as_ref().and_then(|meta| meta.last_exit.clone());
     let ended = |meta: Option<&Meta>| {
-        meta.is_some_and(|meta| meta.last_exit.is_some() && (meta.last_exit != before || meta.pid != watch.pid))
+        meta.is_some_and(|meta| meta.last_exit.is_some() && (meta.last_exit != before || meta.pid != pid))
     };
     let meta = client::wait(&created.dir, Instant::now() + EXIT_RECORD_TIMEOUT, ended).ok().flatten();
     let meta = meta.or_else(|| record(&created.dir));
@@ -323,6 +316,11 @@ fn next_of(meta: &Meta) -> AfterDeath {
         None if meta.state.is_final() || meta.state == ProcessState::Scheduled => AfterDeath::Nothing,
         None => AfterDeath::Restart,
     }
+}
+
+/// The pid of a process that had this one when it was started: its clock or a changed file may have restarted it since.
+pub(super) fn pid_now(dir: &Path, pid: u32) -> u32 {
+    record(dir).map(|meta| meta.pid).filter(|now| *now != 0 && pid != 0).unwrap_or(pid)
 }
 
 fn record(dir: &Path) -> Option<Meta> {

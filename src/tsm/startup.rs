@@ -241,7 +241,7 @@ impl StartupRun<'_, '_> {
                     Some(watching) => {
                         JobState::Watching { plan, created, written, watch, watching: Box::new(watching), begun }
                     }
-                    None => JobState::Done(death_outcome(&plan, created, &watch, &written, begun)),
+                    None => JobState::Done(death_outcome(&plan, created, watch.pid, &written, begun)),
                 }
             }
         };
@@ -254,10 +254,11 @@ impl StartupRun<'_, '_> {
             let step = std::mem::replace(&mut job.state, JobState::Done(StartOutcome::Disabled));
             let JobState::Watching { plan, created, written, watch, begun, .. } = step else { continue };
             job.state = JobState::Done(match seen {
-                Readiness::Dead => death_outcome(&plan, created, &watch, &written, begun),
+                Readiness::Dead => death_outcome(&plan, created, watch.pid, &written, begun),
                 seen => {
                     start::register_listening(self.starter.paths, &created, seen);
-                    StartOutcome::Started(started(created, watch.pid, seen, begun))
+                    let pid = start::pid_now(&created.dir, watch.pid);
+                    StartOutcome::Started(started(created, pid, seen, begun))
                 }
             });
         }
@@ -375,14 +376,8 @@ fn ended_well(created: Created, begun: Instant) -> Started {
 }
 
 /// What became of a process that is dead: a task may have done what it had to do.
-fn death_outcome(
-    plan: &StartPlan,
-    created: Created,
-    watch: &ReadinessWatcher,
-    written: &LogOffsets,
-    begun: Instant,
-) -> StartOutcome {
-    match start::death_error(&created, watch, written) {
+fn death_outcome(plan: &StartPlan, created: Created, pid: u32, written: &LogOffsets, begun: Instant) -> StartOutcome {
+    match start::death_error(&created, pid, written) {
         error if error.is_success(plan) => StartOutcome::Started(ended_well(created, begun)),
         error => StartOutcome::Failed(error.into()),
     }

@@ -72,6 +72,22 @@ fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
 }
 
 #[test]
+fn a_start_goes_on_with_the_run_after_a_watched_file_changed() {
+    let sandbox = StartSandbox::new();
+    let port = free_port().to_string();
+    sandbox.world.file("src/file", "1");
+    sandbox.server("server.py");
+    // Its first run changes what is watched until it is ended for it; the second listens.
+    let first = "if mkdir ran 2>/dev/null; then while sleep 0.05; do date +%N > src/file; done; fi";
+    sandbox.script("twice.sh", &format!("#!/bin/bash\n{first}\nexec python3 server.py\n"));
+    let words = ["--name", "twice", "--port", &port, "--watch", "src", "./twice.sh"];
+    let started = sandbox.ready(&words);
+    let record = sandbox.meta(started["name"].as_str().expect("a name"));
+    assert_eq!((&started["listening"], &started["pid"]), (&true.into(), &record.pid.into()), "{started}");
+    assert_eq!(record.restarts, 1);
+}
+
+#[test]
 fn with_port_none_there_is_no_port_and_no_variable() {
     let sandbox = StartSandbox::with(&[("PORT", "4711")]);
     sandbox.world.file("env/dev.env", "PORT=4712\n");
