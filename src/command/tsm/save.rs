@@ -4,7 +4,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::help::services;
-use crate::command::tsm::service_args::ServiceArgs;
+use crate::command::tsm::service_args::{ServiceArgs, below_home};
 use crate::command::tsm::start::args;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::report::{Block, Message, Question, Report, Tone, UserAnswer, Value};
@@ -121,7 +121,7 @@ impl Command for Save {
         let definition = self.definition(cx)?;
         // That of a service which is replaced.
         let replaced = definition.name.parse().ok().and_then(|name| environment_of(&cx.paths.service(&name)));
-        let notes = self.unresolved_env_files(&definition);
+        let notes = self.unresolved_env_files(&definition, cx);
         let state = PlannedService { definition, notes, force: self.force };
         let environments = replaced.into_iter().collect();
         Ok(Stage { effect: Self::EFFECT, environments, state, plan: |_, _| Ok(None), run: PlannedService::save }
@@ -187,14 +187,14 @@ impl Save {
             ([new], None) if is_new_name(new, cx) && resolve_one(&name, &processes).is_ok() => {
                 of_process(resolve_one(&name, &processes)?, Some(new), cx)?
             }
-            _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words) }, cx, &processes),
+            _ => return self.of_command(&name, StartRequest { arguments, ..self.request(words, cx) }, cx, &processes),
         };
-        definition.options = self.service.options().or(&definition.options);
+        definition.options = self.service.options(cx).or(&definition.options);
         definition.instances = self.instances.or(definition.instances);
         definition.port = self.port.or(definition.port);
         definition.description = self.description.clone().or(definition.description);
         definition.pre_command = self.pre_hook.clone().or(definition.pre_command);
-        let given = self.request(Vec::new());
+        let given = self.request(Vec::new(), cx);
         if self.cwd.is_some() {
             definition.cwd = crate::tsm::plan::working_directory(cx.host.cwd(), given.cwd.as_deref())?;
         }
@@ -219,25 +219,25 @@ impl Save {
     }
 
     /// That an env file is not there yet; what was meant for the program looks the same.
-    fn unresolved_env_files(&self, definition: &Definition) -> Vec<String> {
+    fn unresolved_env_files(&self, definition: &Definition, cx: &Cx) -> Vec<String> {
         let missing = |file: &str| environment::named(file, &[&definition.cwd]).err();
-        let named = self.request(Vec::new());
+        let named = self.request(Vec::new(), cx);
         let missing: Vec<_> = named.env_files().filter_map(missing).collect();
         let note = |error| format!("{error}; write `--` before the words of the program if this is one of them");
         missing.into_iter().map(note).collect()
     }
 
-    fn request(&self, program: Vec<String>) -> StartRequest {
+    fn request(&self, program: Vec<String>, cx: &Cx) -> StartRequest {
         StartRequest {
             program,
             arguments: None,
-            env: self.env.iter().map(|source| source.0.clone()).collect(),
+            env: self.env.iter().map(|source| below_home(&source.0, cx)).collect(),
             port: self.port,
             name: None,
-            cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
+            cwd: self.cwd.as_ref().map(|directory| below_home(&directory.0, cx).into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            options: self.service.options(),
+            options: self.service.options(cx),
         }
     }
 }

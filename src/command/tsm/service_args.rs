@@ -8,7 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::base::name::ServiceName;
 use crate::base::signal::Signal;
+use crate::command::Cx;
 use crate::command::argument::{FilePath, StackName, UserName};
+use crate::ops::service_keys;
 use crate::tsm::options::kind::{Completion, OptionArgument};
 use crate::tsm::options::table::ServiceOption;
 use crate::tsm::options::value::RawOptionValue;
@@ -19,10 +21,18 @@ use crate::tsm::options::{OPTIONS, ServiceOptions};
 pub struct ServiceArgs(ServiceOptions);
 
 impl ServiceArgs {
-    /// What was given.
-    pub(super) fn options(&self) -> ServiceOptions {
-        self.0.clone()
+    /// What was given. Shells leave the `~` of `--watch=~/src` as it is.
+    pub(super) fn options(&self, cx: &Cx) -> ServiceOptions {
+        let mut options = self.0.clone();
+        let paths = options.watch.iter_mut().chain(&mut options.env_file).flatten();
+        paths.for_each(|path| *path = below_home(path, cx));
+        options
     }
+}
+
+/// A path that was given, whose `~` is the operator's home directory.
+pub(super) fn below_home(path: &str, cx: &Cx) -> String {
+    service_keys::expand_tilde(path, cx.host.variable("HOME"))
 }
 
 impl clap::Args for ServiceArgs {
@@ -119,7 +129,7 @@ mod tests {
 
     fn parse(words: &[&str]) -> Result<ServiceOptions, clap::Error> {
         let command = ServiceArgs::augment_args(clap::Command::new("x").no_binary_name(true));
-        ServiceArgs::from_arg_matches(&command.try_get_matches_from(words)?).map(|args| args.options())
+        ServiceArgs::from_arg_matches(&command.try_get_matches_from(words)?).map(|args| args.0)
     }
 
     #[test]

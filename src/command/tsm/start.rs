@@ -12,7 +12,7 @@ use crate::base::size::Size;
 use crate::base::time::Timestamp;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
-use crate::command::tsm::service_args::ServiceArgs;
+use crate::command::tsm::service_args::{ServiceArgs, below_home};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
 use crate::ops::start::{PreparedStart, StartResult};
@@ -169,13 +169,13 @@ impl Start {
         StartRequest {
             program: words,
             arguments,
-            env: self.env.iter().map(|source| source.0.clone()).collect(),
+            env: self.env.iter().map(|source| below_home(&source.0, cx)).collect(),
             port: self.port,
             name: self.name.clone(),
-            cwd: self.cwd.as_ref().map(|directory| directory.0.clone().into()),
+            cwd: self.cwd.as_ref().map(|directory| below_home(&directory.0, cx).into()),
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
-            options: self.service.options(),
+            options: self.service.options(cx),
         }
     }
 }

@@ -169,7 +169,20 @@ impl<'a> DefinitionReader<'a> {
                 "shell operators are not executed; quote it if it is part of a value",
             ));
         }
+        self.expand_home(key, &mut value);
         Ok(value)
+    }
+
+    /// What tsm itself reads has the home directory for `~`, in quotes too, as in TOML. No directory is called so.
+    fn expand_home(&self, key: &str, value: &mut String) {
+        let is_below = value.strip_prefix('~').is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if is_below
+            && key.starts_with("TSM_")
+            && !is_opaque(key)
+            && let Some(home) = self.look_up("HOME")
+        {
+            value.replace_range(..1, home);
+        }
     }
 
     fn literal(&mut self, value: &mut String) -> Result<(), DefinitionError> {

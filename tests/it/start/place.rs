@@ -49,3 +49,31 @@ fn python_keeps_nothing_back_unless_it_is_asked_to() {
     sandbox.start(&["--name", "e", "--env", "PYTHONUNBUFFERED=", "python3", "-c", shows]);
     eventually("it was asked to", || read(&sandbox.dir("e").join("current.out")) == "True\n");
 }
+
+#[test]
+fn the_home_directory_is_meant_where_a_shell_leaves_its_sign() {
+    let sandbox = StartSandbox::new();
+    let home = sandbox.world.home().join("app");
+    fs::create_dir_all(home.join("src")).expect("a directory");
+    fs::write(home.join("x.env"), "SAID=of the file\n").expect("written");
+    let line = "echo $PWD $SAID; exec sleep 1000";
+    let expected = format!("{} of the file\n", home.display());
+    let of_service = format!(
+        "TSM_COMMAND='{line}'\nTSM_CWD=\"~/app\"\nTSM_ENV_FILE='~/app/x.env'\nTSM_WATCH=(\"~/app/src\")\nexport KEPT='~/app'\n"
+    );
+    sandbox.service("c", &of_service);
+    let saved = sandbox.tsm(&["save", "d", "--cwd=~/app", "--env-file=~/app/x.env", "--watch=~/app/src", line]);
+    assert_eq!(saved.code, 0, "{}", saved.err);
+    for words in [
+        &["--name", "a", "--cwd=~/app", "--env=~/app/x.env", "--watch=~/app/src", line][..],
+        &["--name", "b", "--cwd", "~/app", "--env-file=~/app/x.env", line],
+        &["c"],
+        &["d"],
+    ] {
+        let started = sandbox.start(words);
+        let name = started["name"].as_str().expect("a name");
+        eventually("it is where it is to be", || read(&sandbox.dir(name).join("current.out")) == expected);
+    }
+    let watched = |name: &str| sandbox.meta(name).run.monitor.watch;
+    assert!(["a", "c", "d"].iter().all(|name| watched(name) == [home.join("src").display().to_string()]));
+}
