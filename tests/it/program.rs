@@ -8,7 +8,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
+use nix::sys::stat::{Mode, umask};
 use tempfile::TempDir;
 
 use crate::world::PROGRAM;
@@ -28,8 +30,18 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(copied.success(), "{} is copied", to.display());
 }
 
+/// Has files of tests be made as with the usual umask: tetra trusts none that other users can write. A stricter one stays.
+pub(crate) fn limit_umask() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let given = umask(Mode::from_bits_truncate(0o077));
+        umask(given | Mode::from_bits_truncate(0o022));
+    });
+}
+
 /// An empty directory for the program under test: beside it, where it can be linked, if this user may write there.
 pub(crate) fn directory() -> TempDir {
+    limit_umask();
     let beside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
     beside.or_else(|_| tempfile::tempdir()).expect("a directory can be made")
 }

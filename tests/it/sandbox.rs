@@ -31,6 +31,7 @@ enum Root {
 
 impl Root {
     fn temporary() -> Self {
+        program::limit_umask();
         Self::Temporary(tempfile::Builder::new().prefix("tetra-test-").tempdir().expect("a directory"))
     }
 }

@@ -88,6 +88,7 @@ impl World {
 
     /// The same with further variables.
     pub(crate) fn with(variables: &[(&str, &str)]) -> Self {
+        crate::program::limit_umask();
         let directory = tempfile::tempdir().expect("a directory");
         let home = directory.path().to_owned();
         let work = home.join("work");
