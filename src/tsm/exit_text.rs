@@ -55,7 +55,7 @@ pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
         format!("restarted: {}", detail.unwrap_or_else(|| otherwise.to_owned()))
     };
     Some(match exit.origin?.cause {
-        StopCause::Operator => "killed by an operator".to_owned(),
+        StopCause::Operator => "requested by an operator".to_owned(),
         StopCause::Signal => "signal sent by an operator".to_owned(),
         StopCause::Watch => detailed("a watched file changed"),
         StopCause::Schedule => detailed("scheduled restart (cron)"),
