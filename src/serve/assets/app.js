@@ -13,18 +13,41 @@ const state = {
   history: new Map(),
   chosen: null,
   paused: false,
+  rows: new Map(),
   waiting: [],
   follow: null,
   events: null,
   wanted: true,
 };
 
+const COLOR = /\u001b\[[\d;]*m/g;
+
+// What is not shown, or shows text in another order than it is written. The terminal escapes the same.
+const HARMFUL =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+/** Text of programs as it can be shown: without colors, and with what would be hidden. */
+function plain(text) {
+  return String(text).replace(COLOR, "").replace(/\r$/, "").replace(HARMFUL, (it) => `\\u{${it.codePointAt(0).toString(16)}}`);
+}
+
 /** Makes an element with a class and text. */
 function make(tag, kind, text) {
   const it = document.createElement(tag);
   if (kind) it.className = kind;
-  if (text !== undefined && text !== null) it.textContent = String(text);
+  if (text !== undefined && text !== null) it.textContent = plain(text);
   return it;
+}
+
+/** Changes only what differs: an element that is replaced loses a click that was begun, and what was selected in it. */
+function become(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeName !== fresh.nodeName || old.childNodes.length !== fresh.childNodes.length) return old.replaceWith(fresh);
+  old.nodeValue = fresh.nodeValue;
+  for (const { name } of [...(old.attributes || [])]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes || []) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const children = [...fresh.childNodes];
+  [...old.childNodes].forEach((child, at) => become(child, children[at]));
 }
 
 // ---- requests
@@ -208,9 +231,13 @@ function show() {
   const rows = shown.map((process) => {
     const row = make("tr", process.name === state.chosen ? "chosen" : "");
     row.append(...cells(process));
-    return row;
+    const old = state.rows.get(process.name);
+    if (old) become(old, row);
+    else state.rows.set(process.name, row);
+    return old || row;
   });
-  $("rows").replaceChildren(...rows);
+  const there = $("rows").children;
+  if (there.length !== rows.length || rows.some((row, at) => row !== there[at])) $("rows").replaceChildren(...rows);
   if (focused) buttons().find((button) => button.dataset.name === focused)?.focus({ preventScroll: true });
   $("count").textContent = filter ? `${shown.length} of ${state.processes.length}` : `${state.processes.length}`;
   $("empty").hidden = shown.length > 0;
@@ -242,11 +269,16 @@ async function refresh() {
     $("offline").hidden = true;
     processes.forEach(remember);
     const names = new Set(processes.map((process) => process.name));
-    for (const name of state.history.keys()) if (!names.has(name)) state.history.delete(name);
+    for (const name of state.history.keys()) if (!names.has(name)) { state.history.delete(name); state.rows.delete(name); }
     state.processes = processes;
     show();
     showHealth(health);
-    if (state.chosen) showFacts();
+    if (state.chosen && !names.has(state.chosen)) showGone();
+    else if (state.chosen) {
+      // Another one of the same name: its log is another one too.
+      if (!state.follow) followLog();
+      showFacts();
+    }
   } catch (error) {
     if (error instanceof Refused) showLogin();
     else {
@@ -324,7 +356,16 @@ async function showFacts() {
     it.looked_after?.why ? `Not well: ${it.looked_after.why}` : "",
   ].filter(Boolean);
   $("why").hidden = reasons.length === 0;
-  $("why").textContent = reasons.join(". ");
+  $("why").textContent = plain(reasons.join(". "));
+}
+
+/** What was known of a process that was deleted meanwhile is not true any more. Its last lines are. */
+function showGone() {
+  state.follow?.();
+  state.follow = null;
+  $("facts").replaceChildren();
+  $("why").hidden = false;
+  $("why").textContent = "It does not exist any more.";
 }
 
 // ---- the log
@@ -397,8 +438,9 @@ function begin() {
   state.events?.();
   state.events = follow("/api/events", onEvent);
   refresh().then(() => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    if (name && state.processes.some((process) => process.name === name)) open(name);
+    const of = (process) => encodeURIComponent(process.name) === location.hash.slice(1);
+    const linked = state.processes.find(of);
+    if (linked) open(linked.name);
   });
 }
 

@@ -139,6 +139,25 @@ impl Browser {
         self.post(&format!("/element/{element}/click"), &json!({}));
     }
 
+    /// Holds the button of the mouse down on an element.
+    #[track_caller]
+    pub(super) fn hold(&self, css: &str) {
+        let element = self.find(css);
+        let over = json!({ "type": "pointerMove", "x": 0, "y": 0, "origin": { ELEMENT: element } });
+        self.mouse(&json!([over, { "type": "pointerDown", "button": 0 }]));
+    }
+
+    /// Lets the button of the mouse go.
+    #[track_caller]
+    pub(super) fn let_go(&self) {
+        self.mouse(&json!([{ "type": "pointerUp", "button": 0 }]));
+    }
+
+    #[track_caller]
+    fn mouse(&self, actions: &Value) {
+        self.post("/actions", &json!({ "actions": [{ "type": "pointer", "id": "mouse", "actions": actions }] }));
+    }
+
     /// Presses keys, whatever has the focus.
     #[track_caller]
     pub(super) fn press(&self, keys: &str) {

@@ -11,6 +11,10 @@ use crate::waiting::eventually;
 /// What would run if it became markup.
 const MARKUP: &str = "<img src=x onerror=document.title=1><script>document.title=1</script>";
 
+/// What hides in text or turns it, as `printf` has it, and how it is shown.
+const HARMFUL: &str = "\\033[31mred\\033[0m user=\\342\\200\\256nimda paid\\rnot\\r\\n";
+const SHOWN: &str = "red user=\\u{202e}nimda paid\\u{d}not";
+
 /// Processes as they are on a server.
 fn scene() -> Sandbox {
     let sandbox = super::enabled_service("mailer", "sh -c 'echo connecting to mail.example:25; sleep 0.2; exit 3'");
@@ -22,7 +26,7 @@ fn scene() -> Sandbox {
         "i=0; while sleep 0.1; do i=$((i + 1)); echo \"GET /items/$i 200\"; [ $((i % 7)) = 0 ] && echo \"slow query: $i ms\" >&2; done",
     );
     start("web", "n=0; while :; do n=$((n + 1)); [ $((n % 20000)) = 0 ] && sleep 0.2; done");
-    start("worker", &format!("echo '{MARKUP}'; while sleep 1; do echo 'job done'; done"));
+    start("worker", &format!("echo '{MARKUP}'; printf '{HARMFUL}'; while sleep 1; do echo 'job done'; done"));
     sandbox.ok(&["tsm", "start", "mailer", "--no-wait"]);
     sandbox
 }
@@ -53,6 +57,7 @@ fn the_page_shows_what_runs_and_what_it_says() {
     browser.until("#log", "job done");
     assert_eq!(browser.eval("document.activeElement.id"), "details-title", "the focus is on the title of what opened");
     assert!(browser.text("#log").contains(MARKUP), "as it was written");
+    assert!(browser.text("#log").contains(SHOWN), "what would be hidden: {}", browser.text("#log"));
     assert_eq!(browser.eval("document.querySelectorAll('#log img, #log script').length"), 0, "it is not markup");
     assert_ne!(browser.eval("document.title"), "1");
     browser.press(ESCAPE);
@@ -60,7 +65,12 @@ fn the_page_shows_what_runs_and_what_it_says() {
     browser.eval("(document.getElementById('filter').value = '', document.getElementById('filter').dispatchEvent(new Event('input')))");
 
     // The log comes by itself, and is searched.
-    browser.click("#rows button[data-name=api]");
+    // A click that takes longer than the rows stay as they are is one too.
+    let uptime = || browser.text("#rows tr:has(button[data-name=api]) td[data-label=Uptime]");
+    let begun = uptime();
+    browser.hold("#rows button[data-name=api]");
+    eventually("the row changes", || uptime() != begun);
+    browser.let_go();
     browser.until("#log", "GET /items/");
     let count = || browser.eval("document.querySelectorAll('#log div').length").as_u64().unwrap_or(0);
     let before = count();
@@ -103,8 +113,14 @@ fn the_page_shows_what_runs_and_what_it_says() {
     browser.until("#log", "connecting to mail.example:25");
     assert_eq!(browser.eval("document.documentElement.scrollWidth <= 390"), true);
     browser.picture("phone-details");
-    // That something is down is an answer, which the browser calls a failure.
-    let is_other = |it: &String| !(it.contains("/health ") && it.contains("503"));
+    sandbox.ok(&["tsm", "delete", "mailer"]);
+    browser.until("#why", "does not exist any more");
+    assert_eq!(browser.text("#facts"), "", "what was known of it is not true any more");
+    // That something is down is an answer, which the browser calls a failure; so is that a log ended.
+    let is_answer = |it: &str| {
+        (it.contains("/health ") && it.contains("503")) || (it.contains("/api/logs/mailer") && it.contains("404"))
+    };
+    let is_other = |it: &String| !is_answer(it);
     let complaints: Vec<String> = browser.complaints().into_iter().filter(is_other).collect();
     assert_eq!(complaints, Vec::<String>::new(), "the browser has nothing to say against the page");
 }
