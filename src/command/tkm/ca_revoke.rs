@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::context::{actor, find, not_initialized, on_each};
 use crate::base::environment::{EnvName, EnvRef};
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -73,7 +73,12 @@ impl Command for CaRevoke {
             say(result.as_ref().map_or("failed", |list| list.word()));
             result
         });
-        Ok(table(&hosts, results))
+        let mut report = table(&hosts, results);
+        // What a host does not let in is the login that was chosen here, not the key of the environment.
+        for fault in report.faults.iter_mut().filter(|fault| fault.kind == FaultKind::Auth) {
+            fault.advice = Some(advice(self.serial));
+        }
+        Ok(report)
     }
 }
 
@@ -94,6 +99,13 @@ fn push(connection: &Connection, by: &Login, entries: &KrlEntries) -> Result<Krl
         remote::disarm(connection, by)?;
     }
     Ok(list)
+}
+
+fn advice(serial: u64) -> String {
+    format!(
+        "the certificate is on the list here, and let in there until it ends: `tkm ca revoke {serial} --identity FILE` brings it \
+         with a key that root of the host accepts"
+    )
 }
 
 fn table(hosts: &[Host], results: Vec<Result<KrlHosts, TkmError>>) -> Report {

@@ -104,6 +104,9 @@ fn a_revoked_certificate_is_refused_and_others_are_not() {
     let serial = last_serial(&mut world);
     assert_eq!(world.run("tkm ca revoke 7").code, 5);
     let identity = server.identity().display().to_string();
+    let refused = world.run(&format!("tkm ca revoke {serial}")).failed(18);
+    assert!(refused.contains(&format!("`tkm ca revoke {serial} --identity FILE` brings it")), "{refused}");
+    assert_eq!(login(&server, &ann, "echo in").as_deref(), Some("in\n"), "the host does not know yet");
     let said = world.run(&format!("tkm ca revoke {serial} --identity {identity}")).done();
     assert!(said.contains("updated"), "{said}");
     assert_eq!(login(&server, &ann, "echo in"), None);
