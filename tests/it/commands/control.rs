@@ -136,6 +136,7 @@ fn a_stop_that_another_order_overtakes_says_so() {
 fn restart_keeps_the_id_and_counts() {
     let sandbox = Sandbox::new();
     let first = sandbox.launch(3, "api", "echo up; exec sleep 600");
+    eventually("it has spoken", || sandbox.text("api", "current.out") == "up\n");
     let said = sandbox.json_with_schema(&["tsm", "restart", "api"], "tsm-restart");
     let meta = sandbox.read("api");
     assert_eq!((meta.tsm_id, meta.restarts, meta.state), (3, 1, ProcessState::Online));
@@ -148,6 +149,7 @@ fn restart_keeps_the_id_and_counts() {
 fn restart_starts_what_does_not_run() {
     let sandbox = Sandbox::new();
     sandbox.launch(3, "api", "echo up; exec sleep 600");
+    eventually("it has spoken", || sandbox.text("api", "current.out") == "up\n");
     sandbox.ok(&["tsm", "stop", "api"]);
     let out = sandbox.ok(&["tsm", "restart", "api"]);
     let meta = sandbox.read("api");
