@@ -18,7 +18,7 @@ pub(super) fn confirmed_line(words: &[String], origin: &ScriptOrigin, session: &
         ScriptOrigin::Words if words.first() == Some(&session.called_as) => line,
         ScriptOrigin::Words => format!("{} {line}", program(session)),
         ScriptOrigin::Option => format!("{} -c {}", program(session), line::quote(&line)),
-        ScriptOrigin::Prompt | ScriptOrigin::File(_) | ScriptOrigin::Stdin | ScriptOrigin::Nested(_) => line,
+        ScriptOrigin::Prompt | ScriptOrigin::File(_) | ScriptOrigin::Stdin | ScriptOrigin::Nested { .. } => line,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn run_command(
 ) -> LineOutcome {
     let expanded;
     let is_prompt = *at.source.origin == ScriptOrigin::Prompt;
-    let words = if is_prompt {
+    let words = if at.source.origin.is_typed() {
         expanded = short_form::expand(words);
         &expanded[..]
     } else {

@@ -85,7 +85,7 @@ fn run_statement(
     }
     let run = |session: &mut Session, console: &mut dyn Console| match expand_alias(session, statement) {
         Some(line) => {
-            let origin = ScriptOrigin::Nested(statement.words[0].text.clone());
+            let origin = ScriptOrigin::Nested { name: statement.words[0].text.clone(), is_typed: false };
             run_nested(at, session, console, ScriptText { origin: &origin, text: &line, first_line: 1 })
         }
         None => run_command(at, session, console, &statement.words),
@@ -145,8 +145,9 @@ fn expand_alias(session: &Session, statement: &Statement) -> Option<String> {
 
 /// Runs a text inside of this statement.
 fn run_nested(at: &Position, session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
-    match check_depth(session, source.origin.name()) {
-        Ok(()) => run_text(session, console, source),
+    let origin = source.origin.within(at.source.origin);
+    match check_depth(session, origin.name()) {
+        Ok(()) => run_text(session, console, ScriptText { origin: &origin, ..source }),
         Err(fault) => at.report_fault(console, fault, None),
     }
 }

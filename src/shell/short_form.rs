@@ -1,4 +1,4 @@
-//! What is understood at the prompt beyond the commands themselves. Scripts and `-c` are strict: there a line means the same
+//! What is understood at the prompt beyond the commands themselves, also in its aliases and behind its `watch`. Scripts and `-c` are strict: there a line means the same
 //! today and after the next version.
 
 use std::borrow::Cow;

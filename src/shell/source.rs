@@ -22,7 +22,12 @@ pub enum ScriptOrigin {
     /// The words of a command line, already split.
     Words,
     /// The line of an alias or of `watch`.
-    Nested(String),
+    Nested {
+        /// What runs it.
+        name: String,
+        /// True if that was typed at the prompt.
+        is_typed: bool,
+    },
 }
 
 impl ScriptOrigin {
@@ -32,9 +37,24 @@ impl ScriptOrigin {
         match self {
             Self::Prompt => "prompt",
             Self::Option => "-c",
-            Self::File(name) | Self::Nested(name) => name,
+            Self::File(name) | Self::Nested { name, .. } => name,
             Self::Stdin => "stdin",
             Self::Words => "",
+        }
+    }
+
+    /// True for a line of the prompt, also where an alias or `watch` runs it.
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        matches!(self, Self::Prompt | Self::Nested { is_typed: true, .. })
+    }
+
+    /// The same inside of a line from elsewhere.
+    #[must_use]
+    pub(super) fn within(&self, outer: &Self) -> Self {
+        match self {
+            Self::Nested { name, .. } => Self::Nested { name: name.clone(), is_typed: outer.is_typed() },
+            other => other.clone(),
         }
     }
 

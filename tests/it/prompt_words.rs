@@ -43,6 +43,22 @@ fn variables_are_shown_as_what_they_are() {
     leave(terminal);
 }
 
+#[test]
+fn an_alias_and_a_repetition_that_are_typed_need_no_tsm() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    home.write("home/strict.tetra", "alias short='list all'; short\n");
+    let mut terminal = session(&home);
+    run(&mut terminal, "alias ll='list all'", "tetra>");
+    run(&mut terminal, "ll", "tetra>");
+    terminal.wait_for("api");
+    run(&mut terminal, "watch -c 1 list all --json", "tetra>");
+    terminal.wait_for("\"supervised\"");
+    run(&mut terminal, "source strict.tetra", "[2] tetra>");
+    terminal.wait_for("unknown command `list");
+    leave(terminal);
+}
+
 /// The prompt line while the history is searched.
 fn searched(terminal: &Terminal, marker: &str) {
     terminal.wait(marker, |screen| screen.contents().contains(marker).then_some(()));
