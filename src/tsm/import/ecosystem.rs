@@ -81,7 +81,7 @@ fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> 
     if let Some(given) = given.filter(|given| *given != it.name) {
         app.mark_unsupported("name", &format!("`{given}` is not a valid name; renamed to {}", it.name));
     }
-    it.command = command::of(&mut app, &script, &it.cwd);
+    it.command = command::of(&mut app, &script, &it.cwd, site);
     it.exports = variables(&mut app, "env");
     it.options.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
     for file in app.take("env_file").map(texts).unwrap_or_default() {

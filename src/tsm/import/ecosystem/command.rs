@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use crate::tsm::command_line::quoted;
+use crate::tsm::import::ImportContext;
 use crate::tsm::import::source::{FieldReader, arguments};
 
 /// The command line.
-pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
+pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path, site: ImportContext) -> String {
     // With blanks in it, PM2 gives it to bash, and drops its arguments.
     if script.contains(' ') {
         for key in ["args", "node_args", "interpreter"] {
@@ -17,6 +18,9 @@ pub(super) fn of(app: &mut FieldReader, script: &str, cwd: &Path) -> String {
         }
         return script.to_owned();
     }
+    // Quoted, no shell would take the `~` for the home directory.
+    let at_home = script.starts_with("~/").then(|| site.path(script).to_string_lossy().into_owned());
+    let script = at_home.as_deref().unwrap_or(script);
     let mut parts: Vec<String> = interpreter(app, script, cwd).into_iter().collect();
     parts.extend(app.take("node_args").map(arguments).filter(|_| !parts.is_empty()));
     parts.push(quoted(script));

@@ -82,6 +82,18 @@ fn other_names_homes_objects_and_expressions() {
 }
 
 #[test]
+fn a_script_below_the_home_directory_is_found_there() {
+    for (script, command) in [
+        ("~/app/run.sh", "bash /home/u/app/run.sh"),
+        ("~/app/server.js", "node /home/u/app/server.js"),
+        ("~/app/run.sh --fast", "~/app/run.sh --fast"),
+        ("~other/run.sh", "bash '~other/run.sh'"),
+    ] {
+        assert_eq!(import("x.json", &format!("{{script: '{script}'}}")).services[0].command, command);
+    }
+}
+
+#[test]
 fn what_no_definition_may_say_is_named() {
     let imported =
         import("x.json", "{script: 'a.js', max_restarts: 99999999, kill_timeout: 99999999999, instances: 2000000}");
