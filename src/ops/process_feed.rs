@@ -319,7 +319,7 @@ mod tests {
     fn a_reason_is_one_harmless_line() {
         let reason = "got\n\u{1b}[31m500".to_owned();
         let notice = Notices::default().of(&event("api", EventKind::Unhealthy { reason }));
-        assert_eq!(notice.as_deref(), Some("api is unhealthy: got [31m500"));
+        assert_eq!(notice.as_deref(), Some("api is unhealthy: got \\u{1b}[31m500"));
     }
 
     #[test]
