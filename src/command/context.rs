@@ -283,6 +283,8 @@ pub struct Cx<'a> {
     pub paths: &'a Paths,
     /// The active choices; a command that wants to change them returns [`FollowUp::ChangeSelection`](crate::report::FollowUp::ChangeSelection).
     pub selection: &'a Selection,
+    /// The environment that an option of this command names; the selection has it too.
+    pub env_option: Option<&'a EnvName>,
     /// What was set in this session.
     pub settings: &'a Settings,
     /// The surroundings.

@@ -252,6 +252,7 @@ mod tests {
         let mut cx = Cx {
             paths: &paths,
             selection: &selection,
+            env_option: None,
             settings: &settings,
             host: &host,
             console: &mut console,

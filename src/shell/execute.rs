@@ -66,6 +66,7 @@ impl Execution<'_> {
         let mut cx = Cx {
             paths: &paths,
             selection: &selection,
+            env_option: self.globals.env.as_ref(),
             settings: &session.settings,
             host: &*session.host,
             console,

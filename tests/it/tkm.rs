@@ -193,6 +193,30 @@ fn a_host_that_is_known_to_ssh_is_known_here() {
 }
 
 #[test]
+fn a_host_is_of_the_environment_that_the_command_names() {
+    if !has_servers("a_host_is_of_the_environment_that_the_command_names") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = World::new();
+    world.run("tkm init").done();
+    let address = format!("root@127.0.0.1:{} --fingerprint {}", server.port(), server.fingerprint());
+    for (line, env) in [
+        (format!("tkm host add dev {address}"), "dev"),
+        (format!("use @staging; tkm host add dev {address}"), "dev"),
+        (format!("tkm host add dev {address} --env staging"), "staging"),
+        (format!("--env staging tkm host add dev {address}"), "staging"),
+        (format!("use @staging; tkm host add web-1 {address}"), "staging"),
+    ] {
+        let said = world.run(&line).done();
+        assert!(said.contains(&format!(" of {env}, pinned ")), "{line}: {said}");
+        let name = if line.contains("web-1") { "web-1" } else { "dev" };
+        world.run(&format!("tkm host rm {name} --yes")).done();
+    }
+    assert!(world.run(&format!("tkm host add dev {address} --env local")).failed(2).contains("has no hosts"));
+}
+
+#[test]
 fn wrong_hosts_change_nothing() {
     let mut world = World::new();
     world.run("tkm init").done();

@@ -18,7 +18,7 @@ use crate::tkm::{client_config, pins};
 /// the fingerprint is typed. Nothing is sent to a host before.
 #[derive(Debug, clap::Args)]
 pub struct HostAdd {
-    /// What it is called; `dev`, `staging` and `prod` are hosts of those environments, others need --env
+    /// What it is called; `dev`, `staging` and `prod` are hosts of those environments unless --env says otherwise, others need it
     host: HostName,
     /// HOST or USER@HOST:PORT, IPv6 with a port in brackets; HOST may be a name of ~/.ssh/config
     address: Address,
@@ -78,8 +78,13 @@ impl HostAdd {
         let named =
             self.host.as_str().parse::<EnvName>().ok().filter(|env| env.tier().is_some_and(|it| it > Tier::Local));
         let is_local = |env: &EnvName| env.tier() == Some(Tier::Local);
-        let chosen = || cx.selection.env.clone().filter(|env| !is_local(env));
-        named.or_else(chosen).ok_or_else(|| {
+        let remote = |env: Option<&EnvName>| env.filter(|env| !is_local(env)).cloned();
+        // An option says more than the name, and the name more than what the session is in.
+        let chosen = match cx.env_option {
+            Some(env) => remote(Some(env)),
+            None => named.or_else(|| remote(cx.selection.env.as_ref())),
+        };
+        chosen.ok_or_else(|| {
             let why = match &cx.selection.env {
                 Some(env) => format!("`{env}` is this machine, and has no hosts: no other environment is given for"),
                 None => "no environment is given for".to_owned(),
