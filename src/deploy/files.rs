@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::RecordError;
-use super::machine::{Duty, Event, State, step};
+use super::machine::{Duty, Event, step};
 use super::record::{Freeze, Holder, JournalLine, Record, VERSION};
 use crate::base::time::Timestamp;
 use crate::disk;
@@ -287,7 +287,7 @@ impl DeployDir {
     #[must_use]
     pub fn stuck(&self) -> Option<Record> {
         let last = self.records().ok()?.into_iter().next()?;
-        (last.state == State::RevertFailed && !last.let_be).then_some(last)
+        last.is_stuck().then_some(last)
     }
 
     /// Why no deploy may begin; none if one may.
@@ -327,6 +327,7 @@ impl DeployDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::machine::State;
     use crate::deploy::record::Before;
 
     fn record(txid: &str) -> Record {

@@ -70,6 +70,14 @@ pub struct Record {
     pub carried: Vec<(Carried, Digests)>,
 }
 
+impl Record {
+    /// True if the old release could not be put back: no other deploy begins until it is, or an operator lets it be.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.state == State::RevertFailed && !self.let_be
+    }
+}
+
 /// Why no deploy may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {

@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::base::fault::{Fault, FaultKind};
-use crate::deploy::record::{Freeze, Record};
+use crate::deploy::record::Freeze;
 use crate::deploy::wire::Said;
 
 /// Whether a deploy may begin.
@@ -13,15 +13,16 @@ use crate::deploy::wire::Said;
 pub(super) fn refuse(place: &Place) -> Result<(), Fault> {
     let files = place.files();
     let Some(Freeze { why, by, .. }) = files.freeze() else { return Ok(()) };
-    let advice = match files.stuck() {
-        Some(record) => ways_out(&record),
-        None => format!("`org deploy unfreeze @{}` lets deploys begin again", place.env),
-    };
+    let advice = way_out(place.env.as_str(), files.stuck().is_some());
     Err(Fault::new(FaultKind::Refused, format!("frozen by {by}: {why}")).with_advice(advice))
 }
 
-/// What lets deploys begin again where the old release could not be put back.
-pub(super) fn ways_out(Record { env, .. }: &Record) -> String {
+/// What lets deploys begin again; where the old release could not be put back (`is_stuck`) that is tried first.
+#[must_use]
+pub fn way_out(env: &str, is_stuck: bool) -> String {
+    if !is_stuck {
+        return format!("`org deploy unfreeze @{env}` lets deploys begin again");
+    }
     format!(
         "`org deploy recover @{env}` tries that again; where the old release is lost, `org deploy unfreeze @{env}` lets deploys \
          begin without it"

@@ -135,7 +135,7 @@ pub fn outcome(record: &Record) -> Fault {
         State::RevertFailed => Fault::new(FaultKind::RevertFailed, why).with_advice(format!(
             "on the host: `tsm org apply @{}` after a look at `tsm list`; then {}",
             record.env,
-            frozen::ways_out(record)
+            frozen::way_out(&record.env, true)
         )),
         State::Reverted => Fault::new(FaultKind::Reverted, why),
         _ => Fault::new(FaultKind::Preflight, why),

@@ -24,7 +24,7 @@
 //! ```
 
 mod carried;
-mod frozen;
+pub mod frozen;
 pub mod gather;
 pub mod give_up;
 pub mod glance;

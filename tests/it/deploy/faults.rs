@@ -181,6 +181,7 @@ fn what_cannot_be_put_back_is_said_and_can_be_tried_again() {
     assert!(plan.stderr.contains("web-1: frozen by tetra: "), "{plan:?}");
     let status = site.world.run("org deploy status @dev");
     assert!(status.output.contains("frozen by tetra: "), "{status:?}");
+    assert!(status.stderr.contains("web-1: `org deploy recover @dev` tries that again"), "{status:?}");
     assert_eq!(site.hosts[0].lines(), journals[0]);
     site.hosts[1].runs("one");
     assert!(!site.hosts[1].lines()[journals[1].len()..].iter().any(|line| line.contains("ARMED")));
@@ -220,6 +221,8 @@ fn a_frozen_host_is_not_deployed_to_and_a_release_can_be_deployed_again() {
     site.mode("two");
     let said = site.deploy("").failed(4);
     assert!(said.contains("frozen by operator@") && said.contains("the database moves"), "{said}");
+    let status = site.world.run("org deploy status @dev");
+    assert!(status.stderr.contains("web-1: `org deploy unfreeze @dev` lets deploys begin again"), "{status:?}");
     site.hosts[0].runs("one");
     site.world.run("org deploy unfreeze @dev").done();
     site.deploy("").done();

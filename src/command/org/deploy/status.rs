@@ -13,6 +13,7 @@ use crate::deploy::machine::State;
 use crate::deploy::record::Record;
 use crate::deploy::release::ReleaseId;
 use crate::deploy::wire::{Ask, Facts};
+use crate::ops::deploy::frozen;
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::host::HostName;
 
@@ -70,6 +71,10 @@ impl Command for DeployStatus {
                 stale.push(host_name.to_string());
             }
             let why = why(&facts, newest.as_ref());
+            if facts.freeze.is_some() {
+                let is_stuck = last.is_some_and(Record::is_stuck);
+                remarks.push(format!("{host_name}: {}", frozen::way_out(target.env.env.as_str(), is_stuck)));
+            }
             remarks.extend(drift::remarks(&target.env.env, &host_name, &facts));
             table.row(vec![
                 host,
