@@ -219,6 +219,27 @@ fn on_sighup_only_what_is_defined_differently_is_restarted() {
 }
 
 #[test]
+fn a_sighup_during_a_reload_is_not_lost() {
+    let sandbox = Sandbox::new();
+    // What is restarted takes a while to end.
+    let slow = |seconds: u32| {
+        format!("TSM_COMMAND=\"bash -c 'trap \\\"sleep 0.5; exit\\\" TERM; while :; do sleep 0.05; done' {seconds}\"")
+    };
+    enable(&sandbox, "web", &slow(1));
+    let daemon = Daemon::start(&sandbox);
+    daemon.until_received("READY=1");
+    daemon.forget();
+    define(&sandbox, "web", &slow(2));
+    signal(daemon.pid(), Signal::SIGHUP);
+    daemon.until_received("RELOADING=1");
+    define(&sandbox, "web", &slow(3));
+    signal(daemon.pid(), Signal::SIGHUP);
+    eventually("the last definition runs", || {
+        sandbox.read("web").command.ends_with(" 3") && is_online(&sandbox, "web")
+    });
+}
+
+#[test]
 fn what_a_command_starts_gets_its_variables_and_its_directory_and_the_limits_of_the_daemon() {
     let sandbox = Sandbox::new();
     let daemon = Daemon::start_with(&sandbox, &["prlimit", "--nofile=512"], &[("ONLY_DAEMON", "1")]);

@@ -64,6 +64,8 @@ pub(super) struct Daemon<'a> {
     pub(super) events: EventReader,
     /// Readable for each SIGHUP.
     pub(super) hangups: Option<File>,
+    /// The definitions are to be read again.
+    pub(super) is_hung_up: bool,
     pub(super) stop_limit: Duration,
 }
 
@@ -116,7 +118,11 @@ impl Daemon<'_> {
         fds.extend(self.launcher.descriptors());
         let patrol = (phase == LoopPhase::Running).then_some(timers.patrol);
         let due = [timers.alive, timers.look, timers.give_up, patrol, self.launcher.due()].into_iter().flatten().min();
-        let limit = due.map_or(PATROL_INTERVAL, |due| due.saturating_duration_since(Instant::now()));
+        let limit = match due {
+            _ if self.is_hung_up && phase == LoopPhase::Running => Duration::ZERO,
+            Some(due) => due.saturating_duration_since(Instant::now()),
+            None => PATROL_INTERVAL,
+        };
         let _ = poll::wait_any(&fds, limit);
     }
 
@@ -131,7 +137,10 @@ impl Daemon<'_> {
             *phase = LoopPhase::Stopping;
         }
         signal::forget_interrupts();
-        if self.was_hung_up() && *phase == LoopPhase::Running {
+        // One that comes meanwhile is for later: the definitions may have changed since they were read.
+        self.is_hung_up |= self.was_hung_up();
+        if self.is_hung_up && *phase == LoopPhase::Running {
+            self.is_hung_up = false;
             self.manager.notify(&["RELOADING=1", &monotonic_line(), "STATUS=reading the definitions again"]);
             self.say(Level::Info, "reading the definitions again");
             self.worker.add(Job::Reload);
@@ -193,6 +202,11 @@ impl Daemon<'_> {
             WorkerMessage::Done(overview) => {
                 let text = overview.as_ref().map_or("the processes cannot be listed".to_owned(), Overview::text);
                 let status = format!("STATUS={text}");
+                // A look that was under way when the reload was ordered is not its end.
+                if *phase == LoopPhase::Reloading && self.worker.busy_since().is_some() {
+                    self.manager.notify(&[&status]);
+                    return None;
+                }
                 match *phase {
                     LoopPhase::Starting => {
                         self.say(Level::Info, &format!("ready: {text}"));

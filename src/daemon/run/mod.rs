@@ -139,7 +139,8 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
     let beginning = Beginning::after(previous.as_ref(), &proc::boot_id());
     worker.add(Job::Begin { beginning, previous });
     let stop_limit = limits::stop_limit(unit_limit(host, &manager, &unit));
-    let mut daemon = Daemon { paths, host, manager, log, record, worker, launcher, events, hangups, stop_limit };
+    let mut daemon =
+        Daemon { paths, host, manager, log, record, worker, launcher, events, hangups, is_hung_up: false, stop_limit };
     daemon.write_record();
     Ok(daemon.serve(beginning))
 }
