@@ -13,12 +13,12 @@ use super::redirect::MemorySink;
 use super::session::Consent;
 
 /// A command in what is said of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Called<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The line that runs it with `--yes`, as it can be pasted where it came from.
-    pub confirmed: &'a str,
+    /// The line that runs it with `--yes`, as it can be pasted where it came from; made only where it is shown.
+    pub confirmed: &'a dyn Fn() -> String,
 }
 
 /// The answer that an effect needs.
@@ -95,7 +95,7 @@ fn active(session: &[Selection], cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)
 pub fn confirm(
     called: Called,
     prepared: &Prepared,
-    session: &[Selection],
+    session: impl FnOnce() -> Result<Vec<Selection>, Fault>,
     consent: Consent,
     cx: &mut Cx,
 ) -> Result<(), Fault> {
@@ -107,7 +107,7 @@ pub fn confirm(
     if cx.yes {
         return Ok(());
     }
-    let Some((env, rung)) = strictest(prepared, session, cx)? else { return Ok(()) };
+    let Some((env, rung)) = strictest(prepared, &session()?, cx)? else { return Ok(()) };
     let need = match (rung, effect) {
         (Tier::Local | Tier::Dev, _) | (_, Effect::Read) | (Tier::Staging, Effect::Write) => Confirmation::NotNeeded,
         (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
@@ -150,7 +150,7 @@ fn verb(effect: Effect) -> &'static str {
 fn not_interactive(Called { name, confirmed }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
     let would = if effect == Effect::Destroy { "would stop or remove something in" } else { "would change" };
     Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}: confirmation needed, and stdin is not a terminal"))
-        .with_advice(format!("pass `--yes` to confirm: `{confirmed}`"))
+        .with_advice(format!("pass `--yes` to confirm: `{}`", confirmed()))
 }
 
 /// A report as text, shown before the question.
@@ -260,9 +260,10 @@ mod tests {
             verbose: 0,
         };
         let prepared = deed.prepared(&cx);
-        let called = Called { name: "tsm stop", confirmed: "tsm stop --yes api" };
+        let called = Called { name: "tsm stop", confirmed: &|| "tsm stop --yes api".to_owned() };
         let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit(called, deed.0, &session, &cx) };
-        let done = admitted.and_then(|()| confirm(called, &prepared, &session, Consent::None, &mut cx));
+        let of_session = || Ok(session.to_vec());
+        let done = admitted.and_then(|()| confirm(called, &prepared, of_session, Consent::None, &mut cx));
         let code = done.map_or_else(|fault| fault.kind.code(), |()| 0);
         (code, console.asked)
     }

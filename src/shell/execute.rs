@@ -74,12 +74,13 @@ impl Execution<'_> {
             verbose: self.globals.verbose.max(session.globals.verbose),
         };
         let effect = ready.effect();
-        let called =
-            confirm::Called { name: self.spec.name, confirmed: &confirmed_line(self.words, self.origin, session) };
+        let confirmed = || confirmed_line(self.words, self.origin, session);
+        let called = confirm::Called { name: self.spec.name, confirmed: &confirmed };
+        let mut guarded = None;
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;
             check_owner(&mut cx)?;
-            confirm::admit(called, effect, &session.guarded()?, &cx)?;
+            confirm::admit(called, effect, guarded.insert(session.guarded()?), &cx)?;
         }
         if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
             return Err(Fault::new(FaultKind::Failed, "`/proc` is not mounted, and without it no process can be seen")
@@ -88,7 +89,8 @@ impl Execution<'_> {
         let mut began = session.host.now();
         let result = match panics::catch(|| ready.prepare(&mut cx)).unwrap_or_else(Err) {
             Ok(prepared) => {
-                confirm::confirm(called, &prepared, &session.guarded()?, session.consent, &mut cx)?;
+                let guarded = || guarded.map_or_else(|| session.guarded(), Ok);
+                confirm::confirm(called, &prepared, guarded, session.consent, &mut cx)?;
                 began = session.host.now();
                 panics::catch(|| prepared.run(&mut cx)).unwrap_or_else(Err)
             }
