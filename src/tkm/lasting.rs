@@ -5,7 +5,7 @@
 //! away, ends them all ([`LastingConnections`]).
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,13 +38,28 @@ const NAME_LENGTH: usize = 32;
 pub struct LastingConnections<'a> {
     store: &'a Store,
     variables: &'a BTreeMap<String, String>,
+    /// Held until they were ended once more.
+    _lock: Option<File>,
 }
 
 impl<'a> LastingConnections<'a> {
     /// Ends them. Sessions that use one go on to their end.
     #[must_use]
     pub fn end(store: &'a Store, variables: &'a BTreeMap<String, String>) -> Self {
-        let ended = Self { store, variables };
+        Self::end_under(None, store, variables)
+    }
+
+    /// Locks the store and ends them: for what changes keys, pins, or what hosts let in.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Store::lock`].
+    pub fn lock(store: &'a Store, variables: &'a BTreeMap<String, String>) -> Result<Self, TkmError> {
+        Ok(Self::end_under(Some(store.lock()?), store, variables))
+    }
+
+    fn end_under(lock: Option<File>, store: &'a Store, variables: &'a BTreeMap<String, String>) -> Self {
+        let ended = Self { store, variables, _lock: lock };
         ended.end_all();
         ended
     }

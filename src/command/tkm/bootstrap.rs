@@ -33,8 +33,7 @@ pub(in crate::command) fn install(
     user: Option<&NewUser>,
 ) -> Result<Bootstrapped, Fault> {
     let (store, id) = (connection.store, key_of(cx, &connection.host.env));
-    let _lock = store.lock()?;
-    let _ended = LastingConnections::end(store, cx.host.variables());
+    let _lock = LastingConnections::lock(store, cx.host.variables())?;
     let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
     let done = bootstrap::run(connection, actor(cx), &wanted)?;
     client_config::write(store, cx.selection.org.as_ref())?;

@@ -46,8 +46,7 @@ impl Command for CaInit {
             return Err(Fault::usage("`local` is this machine, and needs no key"));
         }
         let id = key_id(cx, &self.env, Purpose::Deploy);
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let made = self.make(cx, &store, &id)?;
         let state = store.state()?;
         let found = Authority::find(&state, &id)?;

@@ -51,8 +51,7 @@ impl Command for CaRevoke {
             Some(path) => access::login_with(&cx.host.cwd().join(path), variables)?,
             None => Login::Operator,
         };
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let mut state = store.state()?;
         let key = self.authority(&state)?.clone();
         let public = key.public_key().ok_or_else(|| TkmError::NoAuthority { env: key.env.clone() })?;

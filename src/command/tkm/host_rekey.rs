@@ -40,8 +40,7 @@ impl Command for HostRekey {
         let connection = Connection::unpinned(&store, &host, cx.host.variables())?;
         let key = connection.offered_key()?;
         host_key::evidence(&connection, &key, Some(&self.fingerprint))?;
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let before = store.pins()?;
         let old: Vec<String> = pins::pinned(&before, &host.name)
             .into_iter()

@@ -33,8 +33,7 @@ impl Command for HostRm {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let host = store.host(&self.host)?;
         let mut state = store.state()?;
         let pending = revoke::pending(&state).filter(|key| key.hosts.contains(&host.name)).count();

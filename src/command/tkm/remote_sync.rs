@@ -51,8 +51,7 @@ fn plan(survey: &Option<Survey>, _: &mut Cx) -> Result<Option<Report>, Fault> {
 
 fn run(survey: Option<Survey>, cx: &mut Cx) -> Result<Report, Fault> {
     let Some(Survey { store, state, hosts, looks }) = survey else { return Ok(not_initialized()) };
-    let _lock = store.lock()?;
-    let _ended = LastingConnections::end(&store, cx.host.variables());
+    let _lock = LastingConnections::lock(&store, cx.host.variables())?;
     if store.state()? != state {
         let fault = Fault::new(FaultKind::Locked, "the keys of the store were changed meanwhile");
         return Err(fault.with_advice("run it again"));

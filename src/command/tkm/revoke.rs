@@ -66,8 +66,7 @@ impl Command for Revoke {
             Some(path) => access::login_with(&cx.host.cwd().join(path), variables)?,
             None => Login::Operator,
         };
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let revocation = Revocation { store: &store, keys, extent, actor: actor(cx), turn: Mutex::new(()) };
         let ways = on_each(cx, &hosts, |host, say| {

@@ -59,8 +59,7 @@ impl Command for Rotate {
         let Some(store) = find(cx)? else { return Ok(not_initialized()) };
         let id = key_id(cx, &self.env, Purpose::Deploy);
         let grace = self.grace.within("--grace", Duration::ZERO..=Duration::from_secs(90 * 24 * 60 * 60))?;
-        let _lock = store.lock()?;
-        let _ended = LastingConnections::end(&store, cx.host.variables());
+        let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         self.begin(cx, &store, &id)?;
         let state = store.state()?;
         let outgoing = state.outgoing(&id).map(|old| old.hosts.clone()).unwrap_or_default();
