@@ -22,9 +22,9 @@ const state = {
 
 const COLOR = /\u001b\[[\d;]*m/g;
 
-// What is not shown, or shows text in another order than it is written. The terminal escapes the same.
+// What is not shown, or shows text in another order than it is written; line ends, tabs, joiners and selectors stay.
 const HARMFUL =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+  /(?![\t\n\u200c\u200d\p{Variation_Selector}])[\p{Cc}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\u2028\u2029\ufff9-\ufffb]/gu;
 
 /** Text of programs as it can be shown: without colors, and with what would be hidden. */
 function plain(text) {

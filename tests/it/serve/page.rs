@@ -12,8 +12,8 @@ use crate::waiting::eventually;
 const MARKUP: &str = "<img src=x onerror=document.title=1><script>document.title=1</script>";
 
 /// What hides in text or turns it, as `printf` has it, and how it is shown.
-const HARMFUL: &str = "\\033[31mred\\033[0m user=\\342\\200\\256nimda paid\\rnot\\r\\n";
-const SHOWN: &str = "red user=\\u{202e}nimda paid\\u{d}not";
+const HARMFUL: &str = "\\033[31mred\\033[0m user=\\342\\200\\256nimda ad\\342\\200\\213min paid\\rnot\\r\\n";
+const SHOWN: &str = "red user=\\u{202e}nimda ad\\u{200b}min paid\\u{d}not";
 
 /// Processes as they are on a server.
 fn scene() -> Sandbox {
