@@ -22,7 +22,7 @@ pub(super) fn run_line(
     name: &str,
     run: RunNested,
 ) -> LineOutcome {
-    let origin = ScriptOrigin::Nested { name: name.to_owned(), is_typed: false };
+    let origin = ScriptOrigin::nested(name);
     run(session, console, ScriptText { origin: &origin, text: line, first_line: 1 })
 }
 

@@ -85,7 +85,7 @@ fn run_statement(
     }
     let run = |session: &mut Session, console: &mut dyn Console| match expand_alias(session, statement) {
         Some(line) => {
-            let origin = ScriptOrigin::Nested { name: statement.words[0].text.clone(), is_typed: false };
+            let origin = ScriptOrigin::nested(&statement.words[0].text);
             run_nested(at, session, console, ScriptText { origin: &origin, text: &line, first_line: 1 })
         }
         None => run_command(at, session, console, &statement.words),

@@ -49,6 +49,12 @@ impl ScriptOrigin {
         matches!(self, Self::Prompt | Self::Nested { is_typed: true, .. })
     }
 
+    /// The line of an alias or of `watch`; what runs it says whether that was typed ([`Self::within`]).
+    #[must_use]
+    pub(super) fn nested(name: &str) -> Self {
+        Self::Nested { name: name.to_owned(), is_typed: false }
+    }
+
     /// The same inside of a line from elsewhere.
     #[must_use]
     pub(super) fn within(&self, outer: &Self) -> Self {
