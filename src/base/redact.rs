@@ -218,7 +218,10 @@ mod tests {
         ("curl Bearer abc", "curl Bearer ***"),
         ("x ghp_abcdefghijklmnopqrstuvwxyz123456", "x ***"),
         ("x a=eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.abc-_", "x a=***"),
-        ("x monkey=1 keyboard=2 COMPASS=n BYPASS=y PASSPORT=1", "x monkey=1 keyboard=2 COMPASS=n BYPASS=y PASSPORT=1"),
+        (
+            "x monkey=1 keyboard=2 TRESPASS=n UNDERPASS=y PASSPORT=1",
+            "x monkey=1 keyboard=2 TRESPASS=n UNDERPASS=y PASSPORT=1",
+        ),
         ("secrets set prod API_KEY", "secrets set prod API_KEY"),
         ("secrets set prod API_KEY hunter2 x", "secrets set prod API_KEY *** ***"),
         ("secrets set dev FOO=hunter2", "secrets set dev FOO=***"),

@@ -112,7 +112,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_is_stopped_once_and_before_what_it_needs(edges in proptest::collection::vec((0usize..8, 0usize..8), 0..20)) {
-            // Edges lead to larger numbers only, so there is no circle.
+            // Edges lead to larger numbers only, so no circle can arise.
             let mut needs = vec![Vec::new(); 8];
             for (from, to) in edges.into_iter().filter(|(from, to)| from < to) {
                 needs[from].push(to);

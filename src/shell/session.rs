@@ -170,8 +170,8 @@ impl Session {
     }
 
     /// The selections without command line options: confirmation is never laxer than for each of these. One is the session's own.
-    /// Outside a prompt another is that of the variables and of the saved context: a `use` in a line or a script is shown by no
-    /// prompt, so it is no consent of the one who set them.
+    /// Outside a prompt another is that of the variables and of the saved context: no prompt shows a `use` in a line or a
+    /// script, so it does not replace what was set for them.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What is understood at the prompt beyond the commands themselves, also in its aliases and behind its `watch`. Scripts and `-c` are strict: there a line means the same
-//! today and after the next version.
+//! What is understood at the prompt beyond the commands themselves, also in its aliases and behind its `watch`. Scripts and `-c` are
+//! strict: there a line means the same today and after the next version.
 
 use std::borrow::Cow;
 

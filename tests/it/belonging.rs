@@ -145,7 +145,7 @@ fn no_option_takes_the_guard_of_the_session_away() {
         &["-c", "source --env dev stops.tetra"],
         &["-c", "watch --env dev --count 1 'tsm stop web'"],
         &["-c", "tsm kill web --env dev"],
-        // A line shows no prompt: what it chooses is no consent of the one who set the variables.
+        // A line shows no prompt: what it chooses does not replace what the variables say.
         &["-c", "use globex @dev; tsm stop web"],
     ] {
         let ran = world.program(PROGRAM).args(words).output().expect("it runs");

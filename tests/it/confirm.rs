@@ -80,7 +80,7 @@ fn deleted(sandbox: &Sandbox, variables: &[(&str, &str)], words: &[&str], stdin:
     (said.status.code(), sandbox.dir("web").exists())
 }
 
-/// A line that selects an environment is no consent of the one who set the variable.
+/// A line that selects an environment does not replace what the variable says.
 #[test]
 fn a_line_takes_the_guard_of_the_surroundings_not_away() {
     let sandbox = Sandbox::new();

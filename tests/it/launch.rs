@@ -134,8 +134,8 @@ fn a_name_of_the_table_wins_over_a_file() {
         assert_eq!(output.status.code(), Some(0), "{way}: {}", text(&output.stderr));
         writer.join().expect("a writer").expect("a reader");
     }
-    fs::create_dir(world.work().join("folder")).expect("a directory");
-    assert_eq!(tetra(&world, &["folder"]).status.code(), Some(2));
+    fs::create_dir(world.work().join("directory")).expect("a directory");
+    assert_eq!(tetra(&world, &["directory"]).status.code(), Some(2));
     let line = "\"$0\" <(echo version; echo slect)";
     let output = world.program("bash").args(["-c", line, crate::world::PROGRAM]).output().expect("bash");
     assert_eq!(text(&output.stdout), text(&tetra(&world, &["version"]).stdout));

@@ -40,7 +40,7 @@ pub(super) const WORDS: [&str; 14] = [
 /// Words of a name that mostly hold a secret, and sometimes say where one is or whether there is one.
 pub(super) const WEAK: [&str; 4] = ["key", "keys", "auth", "credentials"];
 
-/// What precedes `pass` and `pwd` in one word with them. Other words end like that too: `compass`, `bypass`.
+/// What precedes `pass` and `pwd` in one word with them. Other words end like that too: `trespass`, `underpass`.
 pub(super) const BEFORE_PASS: [&str; 23] = [
     "db",
     "pg",

@@ -75,8 +75,8 @@ fn program() -> Page {
         ManualBlock::Lines("tetra [--plain] [--norc] [--private]\ntetra COMMAND [WORDS]\ntetra -c 'LINE'\ntetra [--keep-going] FILE".to_owned()),
         part("Description"),
         ManualBlock::Text(
-            "Without arguments, on a terminal, a prompt begins. With words it runs one command, after `-c` a line as if it was \
-             typed, and with a file the lines of a script; `-` is the standard input."
+            "Without arguments, on a terminal, a prompt begins. With words it runs one command, after `-c` a line as in a \
+             script, and with a file the lines of one; `-` is the standard input."
                 .to_owned(),
         ),
         part("Groups of commands"),

@@ -223,7 +223,7 @@ mod tests {
             "auth = true",
             "token = \"your_token_here\"",
             "author = \"a b\"",
-            "compass = \"north\"",
+            "trespass = \"north\"",
             "monkey = \"banana\"",
         ] {
             assert_eq!(toml(line), [], "{line}");

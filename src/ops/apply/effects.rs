@@ -102,7 +102,7 @@ const OWN: KeyEffect = DeclaredOnly("a key of your own; other values can refer t
 /// Below a table that tetra knows.
 const UNKNOWN: KeyEffect =
     DeclaredOnly("tetra knows no such key of this table; other values can refer to it as ${KEY}");
-/// For `[health]`, which is no table of an environment.
+/// For `[health]`, a table that environments do not have.
 const HEALTH: KeyEffect = DeclaredOnly(
     "health is that of a service, `services.NAME.health`; a deploy waits as [rollout] of manifest.toml says",
 );

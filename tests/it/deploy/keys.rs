@@ -141,7 +141,7 @@ fn hosts_are_deployed_to_while_a_rotation_was_killed() {
     let Some(mut site) = Site::new("hosts_are_deployed_to_while_a_rotation_was_killed", 1) else { return };
     let killer = Killer::new(&site.world);
     let file = site.hosts[0].server.authorized_keys();
-    // What is no key lets no one in.
+    // A line without a key admits nothing.
     let lines = || -> Vec<String> {
         let text = fs::read_to_string(&file).expect("there");
         let is_key = |line: &&str| line.starts_with("restrict") && line.contains(" ssh-ed25519 AAAA");
@@ -168,7 +168,7 @@ fn hosts_are_deployed_to_while_a_rotation_was_killed() {
     }
 }
 
-/// The list is the host's own. Where it is missing sshd lets in no one; with the key on it, not that one.
+/// The list is the host's own. Where it is missing sshd admits no key; with the key on it, not that one.
 #[test]
 fn a_host_that_refuses_the_key_by_its_list_stops_a_deploy_before_it_begins() {
     let test = "a_host_that_refuses_the_key_by_its_list_stops_a_deploy_before_it_begins";

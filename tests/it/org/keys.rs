@@ -29,7 +29,7 @@ fn other(key: &str, now: Option<&Value>) -> String {
         "daemon.hardening" | "security.firewall_policy" => "'strict'".into(),
         "logging.level" => "'error'".into(),
         "logging.format" => "'pretty'".into(),
-        // Of no effect on services where it is no directory.
+        // Services show an effect only where it is a directory.
         "deployment.tetra_src" | "deployment.tetra_dir" => "'/usr'".into(),
         "hosts.prod" | "release.exclude" | "security.internal_cidrs" | "security.allowed_ips" => {
             "['10.9.0.0/16']".into()
