@@ -704,6 +704,7 @@ fn control_c_is_not_an_answer_to_a_question() {
 fn fetch(port: u16) -> std::io::Result<String> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30)))?;
     stream.write_all(b"GET /hello.txt HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;

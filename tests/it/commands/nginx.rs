@@ -95,6 +95,7 @@ impl NginxSandbox {
 /// What is answered to a request, with its head.
 fn ask(port: u16) -> Option<String> {
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).ok()?;
     stream.write_all(b"GET /index.html HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).ok()?;

@@ -2,15 +2,13 @@
 //! they are well again.
 
 use std::fs;
-use std::io::Read;
-use std::net::TcpStream;
 
 use nix::sys::signal::Signal;
 
 use super::bad_input::OTHER_SHELL;
 use super::has_servers;
 use crate::sandbox;
-use crate::sshd::Server;
+use crate::sshd::{self, Server};
 use crate::waiting::eventually;
 use crate::world::World;
 
@@ -47,11 +45,7 @@ pub(crate) fn configure(server: &Server, line: &str, mark: &str) {
     let own = whole.find("ListenAddress").expect("its own lines");
     fs::write(&path, format!("{line}\nVersionAddendum {mark}\n{}", &whole[own..])).expect("ours");
     sandbox::signal(server.pid(), Signal::SIGHUP);
-    eventually("it read them", || {
-        let mut hello = [0; 100];
-        let count = TcpStream::connect(("127.0.0.1", server.port())).and_then(|mut stream| stream.read(&mut hello));
-        String::from_utf8_lossy(&hello[..count.unwrap_or(0)]).contains(mark)
-    });
+    eventually("it read them", || sshd::greeting(server.port()).contains(mark));
 }
 
 const ROWS: [(Hindrance, u8, &str); 9] = [
