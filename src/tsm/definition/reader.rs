@@ -55,6 +55,16 @@ fn is_opaque(key: &str) -> bool {
     DefinitionKey::of_tsm(key).is_some_and(|key| key.value_type == OptionType::Opaque)
 }
 
+/// True for a key in whose value tsm itself reads `~` as the home directory, in quotes too, as in TOML.
+pub(super) fn expands_tilde(key: &str) -> bool {
+    key.starts_with("TSM_") && !is_opaque(key)
+}
+
+/// What follows the tilde of a home directory: nothing, or a path from its slash on.
+pub(super) fn below_home(value: &str) -> Option<&str> {
+    value.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl<'a> DefinitionReader<'a> {
     pub(super) fn new(text: &'a str, file: &'a Path, variables: &'a BTreeMap<String, String>) -> Self {
         let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
@@ -169,20 +179,13 @@ impl<'a> DefinitionReader<'a> {
                 "shell operators are not executed; quote it if it is part of a value",
             ));
         }
-        self.expand_home(key, &mut value);
-        Ok(value)
-    }
-
-    /// What tsm itself reads has the home directory for `~`, in quotes too, as in TOML. No directory is called so.
-    fn expand_home(&self, key: &str, value: &mut String) {
-        let is_below = value.strip_prefix('~').is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if is_below
-            && key.starts_with("TSM_")
-            && !is_opaque(key)
+        let is_escaped = self.text[begin..].starts_with("\\~");
+        if let Some(rest) = below_home(&value).filter(|_| expands_tilde(key) && !is_escaped)
             && let Some(home) = self.look_up("HOME")
         {
-            value.replace_range(..1, home);
+            value = format!("{home}{rest}");
         }
+        Ok(value)
     }
 
     fn literal(&mut self, value: &mut String) -> Result<(), DefinitionError> {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::Definition;
 use super::keys::keys;
+use super::reader::{below_home, expands_tilde};
 use crate::tsm::options::value::FormattedValue;
 
 impl Definition {
@@ -22,7 +23,8 @@ impl Definition {
             text.line(key, value);
         }
         for (key, value) in &self.exports {
-            text.line(&format!("export {key}"), value);
+            text.0.push_str("export ");
+            text.line(key, value);
         }
         text.0
     }
@@ -33,17 +35,22 @@ struct DefinitionWriter(String);
 
 impl DefinitionWriter {
     fn list(&mut self, key: &str, values: &[String]) {
-        let words: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+        let words: Vec<String> = values.iter().map(|value| quoted(key, value)).collect();
         let _ = writeln!(self.0, "{key}=({})", words.join(" "));
     }
 
     /// In double quotes; in single ones where a shell would see more than text in them.
     fn line(&mut self, key: &str, value: &str) {
-        let _ = writeln!(self.0, "{key}={}", quoted(value));
+        let _ = writeln!(self.0, "{key}={}", quoted(key, value));
     }
 }
 
-fn quoted(value: &str) -> String {
+fn quoted(key: &str, value: &str) -> String {
+    // An escaped tilde is itself; any other would be read back as the home directory.
+    if let Some(rest) = below_home(value).filter(|_| expands_tilde(key)) {
+        let rest = if rest.is_empty() { String::new() } else { quoted(key, rest) };
+        return format!("\\~{rest}");
+    }
     if value.contains(['"', '\\', '$', '`', '!']) {
         format!("'{}'", value.replace('\'', r"'\''"))
     } else {
@@ -194,6 +201,27 @@ mod tests {
             let read = Definition::parse(&text, Path::new("/srv/x.tsm"), &variables).expect(&text);
             prop_assert_eq!(read, definition, "{}", text);
         }
+    }
+
+    #[test]
+    fn a_tilde_that_is_none_of_the_home_directory_is_kept() {
+        let tilde = || vec!["~".to_owned(), "~/$x".to_owned(), "~u".to_owned()];
+        let definition = Definition {
+            file: PathBuf::from("/srv/x.tsm"),
+            name: "web".to_owned(),
+            command: "~/serve".to_owned(),
+            cwd: PathBuf::from("/srv"),
+            description: Some("~".to_owned()),
+            options: ServiceOptions { watch: Some(tilde()), env_file: Some(tilde()), ..ServiceOptions::default() },
+            exports: vec![("A".to_owned(), "~".to_owned()), ("TSM_X".to_owned(), "~/x".to_owned())],
+            unknown: vec![("TSM_ORG".to_owned(), "~".to_owned())],
+            ..Definition::default()
+        };
+        let text = definition.to_text();
+        assert!(text.contains("TSM_WATCH=(\\~ \\~'/$x' \"~u\")\n"), "{text}");
+        assert!(text.contains("TSM_COMMAND=\"~/serve\"\n"), "{text}");
+        let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
+        assert_eq!(Definition::parse(&text, Path::new("/srv/x.tsm"), &variables).expect(&text), definition, "{text}");
     }
 
     #[test]
