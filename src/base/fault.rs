@@ -160,6 +160,11 @@ impl Fault {
         Self::new(FaultKind::Usage, message)
     }
 
+    /// What is only possible at a terminal.
+    pub fn needs_terminal(what: &str) -> Self {
+        Self::new(FaultKind::Failed, format!("{what} needs a terminal"))
+    }
+
     /// Adds everything that is wrong in a text; the first of it is the place, unless one is known already.
     #[must_use]
     pub fn with_diagnostics(mut self, diagnostics: Vec<Diagnostic>) -> Self {

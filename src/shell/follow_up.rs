@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::ops::repeat::Pace;
 use crate::report::{Console, FollowUp, Screen, TourMove};
 
@@ -83,7 +83,7 @@ fn start_prompt(session: &Session, console: &dyn Console) -> Result<LineOutcome,
         return Err(Fault::usage("already at the prompt"));
     }
     if !has_terminal(console) {
-        return Err(Fault::usage("the prompt needs a terminal").with_advice("run `tetra` in a terminal"));
+        return Err(Fault::needs_terminal("the prompt").with_advice("run `tetra` in a terminal"));
     }
     Ok(LineOutcome { code: 0, then: Then::StartPrompt })
 }
@@ -99,7 +99,7 @@ fn show_screen(
     run: RunNested,
 ) -> Result<LineOutcome, Fault> {
     if !has_terminal(console) {
-        return Err(Fault::new(FaultKind::Failed, "the full-screen view needs a terminal"));
+        return Err(Fault::needs_terminal("the full-screen view"));
     }
     let mut run =
         |session: &mut Session, console: &mut dyn Console, line: &str| run_line(session, console, line, "monitor", run);

@@ -393,7 +393,7 @@ fn the_prompt_needs_a_terminal() {
         says(&fed(&world, words, "version\n"), 0, &version, "");
     }
     let said = "error: the prompt needs a terminal\n  advice: run `tetra` in a terminal\n";
-    says(&tetra(&world, &["-c", "tsm repl"]), 2, "", said);
+    says(&tetra(&world, &["-c", "tsm repl"]), 1, "", said);
 }
 
 #[test]

@@ -46,8 +46,9 @@ impl Command for EnvEdit {
         }
         if !cx.console.is_interactive() {
             let path = store.environment_path(&self.env);
-            return Err(Fault::new(FaultKind::Failed, "an editor needs a terminal")
-                .with_advice(format!("edit the file itself: {}", path.display())));
+            return Err(
+                Fault::needs_terminal("an editor").with_advice(format!("edit the file itself: {}", path.display()))
+            );
         }
         edit(cx, &store)
     }

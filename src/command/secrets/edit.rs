@@ -40,8 +40,9 @@ impl Command for Edit {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if !password_prompt::stdin_is_terminal() {
-            return Err(Fault::usage("editing needs a terminal")
-                .with_advice("`secrets set ENV NAME` takes a value from a pipe"));
+            return Err(
+                Fault::needs_terminal("an editor").with_advice("`secrets set ENV NAME` takes a value from a pipe")
+            );
         }
         let store = store(cx)?;
         let _lock = store.lock()?;

@@ -99,8 +99,9 @@ impl Command for Edit {
         let path = cx.paths.config();
         let editor = cx.host.variable("VISUAL").or_else(|| cx.host.variable("EDITOR")).unwrap_or("vi").to_owned();
         if !cx.console.is_interactive() {
-            return Err(Fault::new(FaultKind::Failed, "an editor needs a terminal")
-                .with_advice(format!("edit the file itself: {}", path.display())));
+            return Err(
+                Fault::needs_terminal("an editor").with_advice(format!("edit the file itself: {}", path.display()))
+            );
         }
         if !path.exists() {
             file::create_dir(cx.paths.config_dir())?;

@@ -51,8 +51,9 @@ fn tour(cx: &mut Cx) -> Result<Report, Fault> {
         );
     }
     if !cx.console.is_terminal() || !cx.console.is_interactive() {
-        return Err(Fault::new(FaultKind::Failed, "the tour needs a terminal")
-            .with_advice("run `tetra tour` in a terminal; `help` lists the commands"));
+        return Err(
+            Fault::needs_terminal("the tour").with_advice("run `tetra tour` in a terminal; `help` lists the commands")
+        );
     }
     let failed = |error: io::Error| Fault::new(FaultKind::Failed, format!("failed to create a directory: {error}"));
     let scratch = Scratch::create().map_err(failed)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::list::{StatusDetail, health, status, uptime};
 use super::process_args::Targets;
 use crate::base::environment::EnvRef;
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::base::size;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::argument::ProcessTarget;
@@ -72,8 +72,7 @@ impl Command for Monitor {
             return Ok(Report::of(scene.snapshot(cx.host.now(), None, 0)?.table));
         }
         if !cx.console.is_terminal() {
-            return Err(Fault::new(FaultKind::Failed, "the monitor needs a terminal")
-                .with_advice("`tsm monitor --once` prints one snapshot"));
+            return Err(Fault::needs_terminal("the monitor").with_advice("`tsm monitor --once` prints one snapshot"));
         }
         // Where no events can be read, the screen is refreshed by time alone.
         scene.events = EventReader::open(&cx.paths.events()).ok();

@@ -125,7 +125,9 @@ impl UserFacingError for StartError {
                 "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` if it is not to run again"
             )),
             Self::Died { how, .. } if how.is_success() => {
-                Some("start it with `--oneshot` if it is a task that ends by itself".to_owned())
+                let advice = "start it with `--oneshot` if it is a task that ends by itself; a server must stay in the \
+                              foreground, such as `nginx -g 'daemon off;'`";
+                Some(advice.to_owned())
             }
             Self::Died { name, .. } => Some(format!("run `tsm logs {name}` to see its output")),
         }
