@@ -7,6 +7,7 @@ pub mod dotenv;
 pub mod environment;
 pub mod fault;
 pub mod glob;
+pub mod home;
 pub mod invalid_value;
 pub mod key_filter;
 pub mod line;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::diagnostic::Diagnostic;
+use crate::base::home;
 use crate::base::suggest::closest_match;
 use crate::config::Value as Toml;
 use crate::config::document::{Document, Leaf};
@@ -135,12 +136,20 @@ fn names() -> Vec<&'static str> {
 /// A value as a `.tsm` file would have it; none if it is of another kind.
 fn values(holds: OptionType, value: &Toml) -> Option<Vec<String>> {
     match (holds, value) {
-        (OptionType::Text | OptionType::Opaque | OptionType::NumberOrText | OptionType::Texts, Toml::String(text)) => {
-            Some(vec![text.clone()])
-        }
+        (
+            OptionType::Text
+            | OptionType::Path
+            | OptionType::Opaque
+            | OptionType::NumberOrText
+            | OptionType::Texts
+            | OptionType::Paths,
+            Toml::String(text),
+        ) => Some(vec![text.clone()]),
         (OptionType::Flag, Toml::Boolean(yes)) => Some(vec![yes.to_string()]),
         (OptionType::Number | OptionType::NumberOrText, Toml::Integer(number)) => Some(vec![number.to_string()]),
-        (OptionType::Texts, Toml::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        (OptionType::Texts | OptionType::Paths, Toml::Array(items)) => {
+            items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+        }
         _ => None,
     }
 }
@@ -172,8 +181,9 @@ pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str
         let Some((key, mut values)) = key.and_then(|key| Some((key, values(key.value_type, &leaf.value)?))) else {
             continue;
         };
+        // Here no quotes keep a `~` as it is, so it has its meaning in every key.
         if key.value_type != OptionType::Opaque {
-            values.iter_mut().for_each(|value| *value = expand_tilde(value, home));
+            values.iter_mut().for_each(|value| *value = home::expand(value, home));
         }
         let given = RawOptionValue { values: &values, list: leaf.value.is_array(), dir };
         // A refused value was reported before.
@@ -186,17 +196,8 @@ pub fn definition(document: &Document, name: &str, dir: &Path, home: Option<&str
 /// Where relative paths of an environment begin: in `deployment.tetra_src`, if that is a directory here, else in `TETRA_DIR`.
 #[must_use]
 pub fn source_directory(document: &Document, paths: &Paths, home: Option<&str>) -> PathBuf {
-    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| PathBuf::from(expand_tilde(text, home)));
+    let source = document.text_at(&["deployment", "tetra_src"]).map(|text| PathBuf::from(home::expand(text, home)));
     source.filter(|path| path.is_dir()).unwrap_or_else(|| paths.home().to_owned())
-}
-
-/// A path whose `~` is the operator's home directory.
-#[must_use]
-pub fn expand_tilde(text: &str, home: Option<&str>) -> String {
-    match (text.strip_prefix('~'), home) {
-        (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
-        _ => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

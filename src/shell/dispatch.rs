@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::base::fault::Fault;
+use crate::base::home;
 use crate::base::line::Word;
 use crate::base::redact::Redactor;
 use crate::command::global::Globals;
@@ -90,11 +91,8 @@ pub(super) fn run_command(
 /// The text of a word; an unquoted leading `~` is expanded to the home directory.
 fn expand_tilde(at: &Position, session: &Session, word: &Word) -> String {
     let written = at.source.text.get(word.span.clone()).unwrap_or_default();
-    let below = word.text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
-    match (below, session.host.variable("HOME")) {
-        (Some(below), Some(home)) if written.starts_with('~') => format!("{home}{below}"),
-        _ => word.text.clone(),
-    }
+    let home = session.host.variable("HOME").filter(|_| written.starts_with('~'));
+    home::expand(&word.text, home)
 }
 
 /// Shows a report and carries out its follow-up.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::base::fault::{Fault, UserFacingError};
+use crate::base::home;
 use crate::base::line::{Redirect, Word};
 use crate::report::{Block, Console, Reader, Report};
 use crate::sys::pipe_to::{PipedCommand, PipedOutput};
@@ -75,11 +76,7 @@ pub fn open_file(session: &Session, redirect: &Redirect) -> Result<Box<dyn Write
 /// Expands an unquoted leading `~`.
 fn expand_tilde(session: &Session, word: &Word) -> PathBuf {
     let home = session.host.variable("HOME").filter(|_| !word.quoted);
-    match (word.text.strip_prefix('~'), home) {
-        (Some(""), Some(home)) => PathBuf::from(home),
-        (Some(rest), Some(home)) if rest.starts_with('/') => PathBuf::from(format!("{home}{rest}")),
-        _ => PathBuf::from(&word.text),
-    }
+    PathBuf::from(home::expand(&word.text, home))
 }
 
 /// Shows what a program wrote, where that is recorded.

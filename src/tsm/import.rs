@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::base::fault::{FaultKind, Location, UserFacingError};
+use crate::base::home;
 use crate::base::name::{is_name, sanitize};
 use crate::base::redact;
 use crate::base::suggest::closest_match;
@@ -170,12 +171,7 @@ impl ImportContext<'_> {
 
     /// A path as the file names it.
     fn path(&self, given: &str) -> PathBuf {
-        match (given.strip_prefix('~'), self.home()) {
-            (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => {
-                PathBuf::from(format!("{home}{rest}"))
-            }
-            _ => self.dir.join(given),
-        }
+        self.dir.join(home::expand(given, self.home()))
     }
 }
 

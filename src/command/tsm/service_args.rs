@@ -6,11 +6,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser, ValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
+use crate::base::home;
 use crate::base::name::ServiceName;
 use crate::base::signal::Signal;
 use crate::command::Cx;
 use crate::command::argument::{FilePath, StackName, UserName};
-use crate::ops::service_keys;
 use crate::tsm::options::kind::{Completion, OptionArgument};
 use crate::tsm::options::table::ServiceOption;
 use crate::tsm::options::value::RawOptionValue;
@@ -32,7 +32,7 @@ impl ServiceArgs {
 
 /// A path that was given, whose `~` is the operator's home directory.
 pub(super) fn below_home(path: &str, cx: &Cx) -> String {
-    service_keys::expand_tilde(path, cx.host.variable("HOME"))
+    home::expand(path, cx.host.variable("HOME"))
 }
 
 impl clap::Args for ServiceArgs {

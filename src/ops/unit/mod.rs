@@ -4,9 +4,10 @@ mod installed;
 
 use std::path::{Path, PathBuf};
 
-use super::{OpContext, environments, service_keys};
+use super::{OpContext, environments};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::home;
 use crate::base::name::OrgName;
 use crate::config::document::Document;
 use crate::config::path::KeyPath;
@@ -162,7 +163,7 @@ impl Filling<'_> {
         }
         let known = passwd::find(&account.user).ok().flatten().map(|user| user.home);
         let home = known.unwrap_or_else(|| Path::new("/home").join(&account.user));
-        let place = |text: &str| PathBuf::from(service_keys::expand_tilde(text, home.to_str()));
+        let place = |text: &str| PathBuf::from(home::expand(text, home.to_str()));
         if let Some(source) = text("tetra_src") {
             settings.source = place(source);
         }

@@ -117,7 +117,7 @@ const DEFINITION_KEYS: &[DefinitionKey] = &[
     key!(
         "TSM_CWD",
         ["cwd", "working_dir"],
-        Text,
+        Path,
         "a directory",
         |d, v| d.cwd = v.full().map_or(v.dir.to_owned(), |cwd| v.dir.join(cwd)),
         |d| Some(FormattedValue::Text(d.cwd.to_string_lossy().into_owned())),
@@ -126,7 +126,7 @@ const DEFINITION_KEYS: &[DefinitionKey] = &[
         d.description.as_ref()
     ),),
     key!("TSM_PORT", ["port"], NumberOrText, PORT, |d, v| d.port = v.parsed()?, |d| text(d.port)),
-    key!("TSM_ENV", ["env"], Text, "an env file or K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
+    key!("TSM_ENV", ["env"], Path, "an env file or K=V", |d, v| d.env = v.full(), |d| text(d.env.as_ref()),),
     key!("TSM_ENVIRONMENT", [], Text, BELONGS, |d, v| belongs(d, v)?, |d| text(d.belongs.as_ref())),
     key!("TSM_PRE_COMMAND", ["pre_command"], Opaque, "a command line", |d, v| d.pre_command = v.full(), |d| text(
         d.pre_command.as_ref()

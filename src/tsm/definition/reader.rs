@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::fault::Location;
+use crate::base::home;
 
 use super::DefinitionError;
 use super::keys::DefinitionKey;
@@ -55,14 +56,9 @@ fn is_opaque(key: &str) -> bool {
     DefinitionKey::of_tsm(key).is_some_and(|key| key.value_type == OptionType::Opaque)
 }
 
-/// True for a key in whose value tsm itself reads `~` as the home directory, in quotes too, as in TOML.
-pub(super) fn expands_tilde(key: &str) -> bool {
-    key.starts_with("TSM_") && !is_opaque(key)
-}
-
-/// What follows the tilde of a home directory: nothing, or a path from its slash on.
-pub(super) fn below_home(value: &str) -> Option<&str> {
-    value.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))
+/// True for a key of paths: their `~` is the home directory in quotes too, as in TOML.
+pub(super) fn has_paths(key: &str) -> bool {
+    DefinitionKey::of_tsm(key).is_some_and(|key| matches!(key.value_type, OptionType::Path | OptionType::Paths))
 }
 
 impl<'a> DefinitionReader<'a> {
@@ -180,12 +176,7 @@ impl<'a> DefinitionReader<'a> {
             ));
         }
         let is_escaped = self.text[begin..].starts_with("\\~");
-        if let Some(rest) = below_home(&value).filter(|_| expands_tilde(key) && !is_escaped)
-            && let Some(home) = self.look_up("HOME")
-        {
-            value = format!("{home}{rest}");
-        }
-        Ok(value)
+        Ok(if has_paths(key) && !is_escaped { home::expand(&value, self.look_up("HOME")) } else { value })
     }
 
     fn literal(&mut self, value: &mut String) -> Result<(), DefinitionError> {

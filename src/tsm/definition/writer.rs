@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::Definition;
 use super::keys::keys;
-use super::reader::{below_home, expands_tilde};
+use super::reader::has_paths;
+use crate::base::home;
 use crate::tsm::options::value::FormattedValue;
 
 impl Definition {
@@ -46,8 +47,8 @@ impl DefinitionWriter {
 }
 
 fn quoted(key: &str, value: &str) -> String {
-    // An escaped tilde is itself; any other would be read back as the home directory.
-    if let Some(rest) = below_home(value).filter(|_| expands_tilde(key)) {
+    // An escaped tilde is itself; any other of a path would be read back as the home directory.
+    if let Some(rest) = home::below(value).filter(|_| has_paths(key)) {
         let rest = if rest.is_empty() { String::new() } else { quoted(key, rest) };
         return format!("\\~{rest}");
     }
@@ -219,7 +220,8 @@ mod tests {
         };
         let text = definition.to_text();
         assert!(text.contains("TSM_WATCH=(\\~ \\~'/$x' \"~u\")\n"), "{text}");
-        assert!(text.contains("TSM_COMMAND=\"~/serve\"\n"), "{text}");
+        // Only paths have the home directory in quotes.
+        assert!(text.contains("TSM_COMMAND=\"~/serve\"\n") && text.contains("TSM_DESCRIPTION=\"~\"\n"), "{text}");
         let variables = BTreeMap::from([("HOME".to_owned(), "/home/u".to_owned())]);
         assert_eq!(Definition::parse(&text, Path::new("/srv/x.tsm"), &variables).expect(&text), definition, "{text}");
     }

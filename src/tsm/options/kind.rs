@@ -245,12 +245,12 @@ kinds! {
         record |check| Ok(check.to_string()), value |check| check.parse().ok(), show |check| shown(redact::text(check));
 
     /// Paths, relative to where the process runs.
-    Paths(Vec<String> as Vec<String>): Texts, "a list of files and directories", OptionArgument::Many("PATH", Completion::Files),
+    Paths(Vec<String> as Vec<String>): Paths, "a list of files and directories", OptionArgument::Many("PATH", Completion::Files),
         read |raw| Some(raw.texts()), write |paths| FormattedValue::List(paths.clone()),
         record |paths| Ok(paths.clone()), value |paths| Some(paths.clone()), show |paths| OptionValue::List(paths.clone());
 
     /// Env files, in the order in which they are read. One alone may have blanks in its name.
-    EnvFiles(Vec<String> as Vec<String>): Texts, "an env file, or a list of them; `-FILE` may be missing",
+    EnvFiles(Vec<String> as Vec<String>): Paths, "an env file, or a list of them; `-FILE` may be missing",
     OptionArgument::Many("FILE", Completion::OptionalFiles),
         read |raw| env_files(raw),
         write |files| match files.as_slice() {

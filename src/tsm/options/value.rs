@@ -10,6 +10,8 @@ use crate::base::name::is_name;
 pub enum OptionType {
     /// A string.
     Text,
+    /// A string that is a path, whose `~` is the home directory.
+    Path,
     /// A string whose variables belong to the shell that will run it.
     Opaque,
     /// A boolean.
@@ -20,6 +22,8 @@ pub enum OptionType {
     NumberOrText,
     /// An array of strings, or one string with blanks between them.
     Texts,
+    /// The same of paths.
+    Paths,
 }
 
 /// A value as given.

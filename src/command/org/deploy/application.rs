@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::home;
 use crate::base::time::HumanDuration;
 use crate::command::Cx;
 use crate::config::document::Document;
@@ -48,7 +49,7 @@ pub(super) fn made(
     let home = cx.host.variable("HOME");
     let base = local
         .map_or_else(|| cx.paths.home().to_owned(), |local| service_keys::source_directory(&local, cx.paths, home));
-    let from = base.join(service_keys::expand_tilde(&from, home));
+    let from = base.join(home::expand(&from, home));
     match command {
         Some(command) if build == Build::Omitted => {
             notes.push(format!("`{command}` is run before a deploy, and was not for this plan"));
