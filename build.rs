@@ -6,8 +6,8 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // Tests put the program on hosts, by hundreds: 37 MB instead of 95 without optimisation. Those that run it in themselves keep
-    // their symbols.
+    // Tests put the program on hosts, by hundreds: 37 MB instead of 95 without optimisation. What has the library in itself, as
+    // they do, keeps its symbols.
     println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
     let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value == wanted);
     let has = |name: &str, wanted: &str, between: char| {
