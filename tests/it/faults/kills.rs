@@ -75,10 +75,16 @@ fn a_worker_whose_guard_dies_at_its_birth_takes_no_other_process_for_it() {
     let words = ["start", "--no-wait", "--name", "p", "--", "sleep", "1000"];
     let mut start =
         sandbox.command_under(&late, &words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("strace runs");
-    eventually("a guard and its worker", || sandbox.supervisors("p").len() == 2);
-    let [one, two] = sandbox.supervisors("p")[..] else { panic!("two") };
-    let guard = if parent(two) == Some(one) { one } else { two };
-    kill_hard(guard);
+    // What the command executes is the parent of the guard at first, and looks like one of the two.
+    let is_launcher = |pid: u32| parent(pid).and_then(parent) == Some(start.id());
+    let mut guard = None;
+    eventually("a guard and its worker", || {
+        let all = sandbox.supervisors("p");
+        let has_worker = |pid: u32| all.iter().any(|other| parent(*other) == Some(pid));
+        guard = all.iter().copied().find(|pid| !is_launcher(*pid) && has_worker(*pid));
+        guard.is_some()
+    });
+    kill_hard(guard.expect("it was found"));
     sandbox.until_state("p", ProcessState::Online);
     start.kill().and_then(|()| start.wait()).expect("strace ended");
     eventually("the worker has taken the guard's place", || sandbox.supervisors("p").len() == 2);
