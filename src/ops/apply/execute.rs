@@ -118,12 +118,18 @@ impl<'a> Running<'a, '_> {
             Rollout::Rolling => waves.extend(services.into_iter().map(|service| vec![service])),
             Rollout::Recreate => waves.push(services),
         }
-        waves.into_iter().try_for_each(|wave| self.wave(&wave))?;
+        waves.into_iter().try_for_each(|wave| self.wave(&wave).and_then(|()| self.check_interrupted()))?;
         let replaced = self.before.iter().filter(|it| self.done.contains(&Done::Replaced(it.name.clone())));
         let replaced: Vec<&Process> = replaced.collect();
         // What was stopped and has a successor; a record that cannot be removed harms nothing.
         let _ = self.context.with_control(|control| control.delete(&replaced));
         Ok(())
+    }
+
+    /// Fails if Ctrl-C was pressed: also too late for a wait that had its answer, nothing is settled before the end.
+    fn check_interrupted(&self) -> Result<(), Fault> {
+        let interrupted = self.context.host.interrupted();
+        if interrupted { Err(Fault::new(FaultKind::Interrupted, "interrupted")) } else { Ok(()) }
     }
 
     /// The services whose processes change, each behind those it needs.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use tetra::sys::host::Host;
 use tetra::sys::os_host::OsHost;
 
 use super::{acme_of_user, change, made, read};
+use crate::fault_injection::can_break;
 use crate::ports::free_ports;
 use crate::sandbox::signal;
 use crate::schema::{misfits, schema};
@@ -53,6 +54,22 @@ impl Live {
 
     fn change(&mut self, old: &str, new: &str) {
         change(&self.local, old, new);
+    }
+
+    /// What `MODE` is for a process.
+    fn mode(&self, name: &str) -> String {
+        let set = self.record(name).run.set;
+        set.into_iter().find(|(name, _)| name == "MODE").map(|(_, mode)| mode).unwrap_or_default()
+    }
+
+    /// Waits until an apply that was interrupted has ended, with everything as it was.
+    #[track_caller]
+    fn has_put_back(&self, apply: Child, files: &[(PathBuf, Vec<u8>)]) {
+        let output = apply.wait_with_output().expect("it ended");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{said}");
+        assert!(said.contains("interrupted") && said.contains("everything was put back"), "{said}");
+        assert_eq!((self.files().as_slice(), self.mode("web").as_str()), (files, "old"));
     }
 
     fn record(&self, name: &str) -> Meta {
@@ -189,13 +206,7 @@ fn one_apply_at_a_time() {
 
 #[test]
 fn ctrl_c_while_health_is_waited_for_puts_everything_back() {
-    let mut live = Live::with("");
-    let healthy = live.world.file("healthy", "");
-    let health = format!("health = \"exec:test -e {}\"\nhealth_interval = '1s'\n", healthy.display());
-    let web = format!("[services.web]\ncommand = 'sleep 1000'\n{health}[services.web.export]\nMODE = 'old'\n");
-    fs::write(&live.local, read(&live.local) + &web).expect("written");
-    live.apply().done();
-    live.world.run("tsm startup").done();
+    let (mut live, healthy) = with_health();
     let files = live.files();
     live.change("MODE = 'old'", "MODE = 'new'");
     live.world.run("org promote @dev").done();
@@ -203,16 +214,45 @@ fn ctrl_c_while_health_is_waited_for_puts_everything_back() {
     let mut command = live.world.program(PROGRAM);
     command.args(["org", "apply", "@dev", "--org", "acme"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("tetra runs");
-    let mode = |live: &Live| live.record("web").run.set.into_iter().find(|(name, _)| name == "MODE");
-    eventually("the new one runs", || mode(&live).is_some_and(|(_, mode)| mode == "new"));
+    eventually("the new one runs", || live.mode("web") == "new");
     signal(child.id(), Signal::SIGINT);
+    eventually("the old one runs again", || live.mode("web") == "old");
     fs::write(&healthy, "").expect("written");
-    let output = child.wait_with_output().expect("it ended");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(130) && said.contains("everything was put back"), "{said}");
-    assert!(said.contains("interrupted"), "why: {said}");
-    assert_eq!(live.files(), files);
-    assert_eq!(mode(&live).map(|(_, mode)| mode).as_deref(), Some("old"));
+    live.has_put_back(child, &files);
+}
+
+#[test]
+fn ctrl_c_that_comes_with_the_last_answer_puts_everything_back_too() {
+    if !can_break() {
+        return;
+    }
+    let (mut live, _) = with_health();
+    let files = live.files();
+    live.change("MODE = 'old'", "MODE = 'new'");
+    live.world.run("org promote @dev").done();
+    let health = live.world.paths().process(&"web".parse().expect("a name")).join("health.json");
+    // Each look is so late that the new one is healthy before it, and the signal comes meanwhile.
+    let mut command = live.world.program("strace");
+    command.args(["-D", "-q", "-o", "/dev/null", "-e", "inject=openat2:delay_enter=1000000", "-P"]).arg(&health);
+    command.arg(PROGRAM).args(["org", "apply", "@dev", "--org", "acme"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace runs");
+    eventually("the new one is healthy", || {
+        live.mode("web") == "new" && read(&health).contains(&live.record("web").run_state.nonce)
+    });
+    signal(child.id(), Signal::SIGINT);
+    live.has_put_back(child, &files);
+}
+
+/// A service that is healthy as long as a file exists, and the file.
+fn with_health() -> (Live, PathBuf) {
+    let mut live = Live::with("");
+    let healthy = live.world.file("healthy", "");
+    let health = format!("health = \"exec:test -e {}\"\nhealth_interval = '1s'\n", healthy.display());
+    let web = format!("[services.web]\ncommand = 'sleep 1000'\n{health}[services.web.export]\nMODE = 'old'\n");
+    fs::write(&live.local, read(&live.local) + &web).expect("written");
+    live.apply().done();
+    live.world.run("tsm startup").done();
+    (live, healthy)
 }
 
 #[test]
