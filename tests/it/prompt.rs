@@ -7,16 +7,7 @@ use nix::unistd::Pid;
 use vt100::Color;
 
 use crate::pty::{Terminal, TestHome, colour_of, current_line};
-use crate::repl::{CTRL_C, UP, leave, run, session, stopped};
-
-/// Puts the record of a process that failed into a home.
-fn crashed(home: &TestHome, name: &str, id: u32) {
-    stopped(home, name, id);
-    let path = home.path(&format!("tetra/tsm/runtime/processes/{name}/meta.json"));
-    let record = std::fs::read_to_string(&path).expect("what the test needs");
-    let record = record.replace(r#"":"stopped""#, r#"":"crashed""#);
-    std::fs::write(&path, record).expect("what the test needs");
-}
+use crate::repl::{CTRL_C, UP, leave, put_record, run, session, stopped};
 
 /// The number at a key of the record of a process.
 fn recorded(home: &TestHome, name: &str, key: &str) -> i64 {
@@ -41,13 +32,13 @@ pub(crate) fn kill_child(home: &TestHome, name: &str) {
 #[test]
 fn counts_change_while_nothing_is_typed() {
     let home = TestHome::new();
-    crashed(&home, "api", 0);
+    put_record(&home, "api", 0, "crashed");
     let mut terminal = session(&home);
     terminal.wait_line("1✗ tetra>");
     terminal.wait("it is red", |screen| (colour_of(screen, "1✗")? == Color::Idx(1)).then_some(()));
     terminal.send("use @d");
     terminal.wait_line("1✗ tetra> use @d");
-    crashed(&home, "web", 1);
+    put_record(&home, "web", 1, "crashed");
     terminal.wait_line("2✗ tetra> use @d");
     for name in ["api", "web"] {
         std::fs::remove_dir_all(home.path(&format!("tetra/tsm/runtime/processes/{name}"))).expect("removed");
@@ -92,7 +83,7 @@ fn notices_can_be_turned_off() {
 #[test]
 fn the_selected_process_has_its_state_and_leaves_with_it() {
     let home = TestHome::new();
-    crashed(&home, "api", 0);
+    put_record(&home, "api", 0, "crashed");
     let mut terminal = session(&home);
     run(&mut terminal, "select api", "-/-/api(crashed)>");
     stopped(&home, "api", 0);

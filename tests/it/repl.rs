@@ -54,11 +54,24 @@ fn drop_line(terminal: &mut Terminal) {
 
 /// Puts the record of a stopped process into a home.
 pub(crate) fn stopped(home: &TestHome, name: &str, id: u32) {
+    put_record(home, name, id, "stopped");
+}
+
+/// Puts the record of a process into a home, in one step and a new one with its directory: no supervisor reports what is written
+/// later.
+pub(crate) fn put_record(home: &TestHome, name: &str, id: u32, state: &str) {
     let record = format!(
         r#"{{"tsm_id":{id},"name":"{name}","pid":0,"command":"sleep 9","port":"none","cwd":"/","start_time":0,
-        "status":"stopped","restarts":0,"unstable_restarts":0,"state":"stopped"}}"#
+        "status":"{state}","restarts":0,"unstable_restarts":0,"state":"{state}"}}"#
     );
-    home.write(&format!("tetra/tsm/runtime/processes/{name}/meta.json"), &record);
+    home.write(&format!("made/{name}/meta.json"), &record);
+    let (made, process) = (home.path(&format!("made/{name}")), home.path(&format!("tetra/tsm/runtime/processes/{name}")));
+    std::fs::create_dir_all(process.parent().expect("a directory")).expect("what the test needs");
+    let moved = match process.is_dir() {
+        true => std::fs::rename(made.join("meta.json"), process.join("meta.json")),
+        false => std::fs::rename(made, process),
+    };
+    moved.expect("what the test needs");
 }
 
 /// The last time that each of two texts was written.
