@@ -9,6 +9,11 @@ pub(super) fn unix_ms() -> u64 {
     u64::try_from(unix_ns() / 1_000_000).unwrap_or(0)
 }
 
+/// When the machine was booted, in milliseconds since 1970.
+pub(super) fn boot_unix_ms() -> u64 {
+    unix_ms().saturating_sub(u64::try_from(MonotonicTime::now().0.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Nanoseconds since 1970.
 pub(super) fn unix_ns() -> i64 {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("the kernel has a realtime clock");

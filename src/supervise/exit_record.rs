@@ -25,6 +25,14 @@ pub struct LastExit {
     pub nonce: String,
 }
 
+impl LastExit {
+    /// True if the machine went down with it.
+    #[must_use]
+    pub fn is_with_machine(&self) -> bool {
+        self.origin.is_some_and(|origin| origin.cause == StopCause::Machine)
+    }
+}
+
 /// Where an order to end a process came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopOrigin {
@@ -58,6 +66,8 @@ pub enum StopCause {
     ServiceManager,
     /// The daemon that looks after it was stopped; the next one starts it again.
     Daemon,
+    /// The machine went down. Nothing saw the end: its time is that of the boot after it, and the way is unknown.
+    Machine,
 }
 
 /// How sure it is that a killed process had run out of memory.

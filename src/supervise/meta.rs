@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::clock;
 use super::limits::MemoryMethod;
 use super::proc::{self, ProcessIdentity};
 use super::tolerant::{deserialize_number, deserialize_port, serialize_port};
@@ -281,6 +282,23 @@ impl Meta {
             return former.clone();
         }
         Some(PreviousRun { boot_id: boot_id.clone(), pid: self.pid, start_ticks: *start_ticks, nonce: nonce.clone() })
+    }
+
+    /// The end of the recorded run where nothing saw it, since its supervisor or the machine went down too; none if it was seen. It
+    /// ended at that time at the latest.
+    #[must_use]
+    pub fn unseen_exit(&self) -> Option<LastExit> {
+        let run = &self.run_state;
+        let is_seen = self.last_exit.as_ref().is_some_and(|exit| exit.nonce == run.nonce);
+        if self.pid == 0 || run.nonce.is_empty() || self.state.is_final() || is_seen {
+            return None;
+        }
+        let with_machine = !run.boot_id.is_empty() && run.boot_id != proc::boot_id();
+        let latest = if with_machine { clock::boot_unix_ms() } else { clock::unix_ms() };
+        let at_ms = latest.max(run.started_ms);
+        let origin = with_machine.then_some(StopOrigin { cause: StopCause::Machine, pid: 0 });
+        let (uptime_ms, status) = (at_ms - run.started_ms, ExitStatus::Unknown);
+        Some(LastExit { at_ms, uptime_ms, status, oom: None, origin, nonce: run.nonce.clone() })
     }
 
     /// Sets `state` and the `status` that goes with it.

@@ -185,7 +185,7 @@ impl ControlCommand {
 }
 
 /// Every cause with its code.
-const CAUSES: [(StopCause, i32); 9] = [
+const CAUSES: [(StopCause, i32); 10] = [
     (StopCause::Operator, 1),
     (StopCause::Signal, 2),
     (StopCause::Watch, 3),
@@ -195,6 +195,7 @@ const CAUSES: [(StopCause, i32); 9] = [
     (StopCause::Sidecar, 7),
     (StopCause::ServiceManager, 8),
     (StopCause::Daemon, 9),
+    (StopCause::Machine, 10),
 ];
 
 impl StopCause {

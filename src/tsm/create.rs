@@ -379,7 +379,7 @@ fn build_meta(plan: &StartPlan, allocation: &Allocation, before: Option<&Meta>, 
             previous: before.and_then(Meta::as_previous),
             ..RunState::default()
         },
-        last_exit: before.and_then(|before| before.last_exit.clone()),
+        last_exit: before.and_then(|before| before.unseen_exit().or_else(|| before.last_exit.clone())),
         unknown: before.map(|before| before.unknown.clone()).unwrap_or_default(),
     }
 }

@@ -3,6 +3,7 @@
 use super::sidecar::health;
 use super::store::Process;
 use crate::base::signal::Signal;
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::supervise::meta::{self, ExitStatus, LastExit, OomVerdict, StopCause};
 
 /// How a process ended: `exit 1`, `SIGKILL`, `pre-start command failed with 3`.
@@ -42,6 +43,7 @@ pub fn cause_text(cause: StopCause) -> &'static str {
         StopCause::Sidecar => "attendant",
         StopCause::ServiceManager => "service-manager",
         StopCause::Daemon => "daemon",
+        StopCause::Machine => "machine",
     }
 }
 
@@ -63,8 +65,15 @@ pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
         StopCause::Health => detailed("unhealthy"),
         StopCause::ServiceManager => "systemd stopped the unit that it ran in".to_owned(),
         StopCause::Daemon => "the daemon was stopped; it starts it again when it is started".to_owned(),
+        StopCause::Machine => "the machine went down".to_owned(),
         StopCause::Sidecar => detailed("restarted by a health check, a watched file, the memory limit or the schedule"),
     })
+}
+
+/// How the machine ended a process, which is all that is known.
+#[must_use]
+pub fn with_machine(exit: &LastExit, now: Timestamp) -> String {
+    format!("the machine went down, and booted {} ago", HumanDuration(now.since(Timestamp(exit.at_ms))))
 }
 
 /// What of the output of a process was not written since it was looked at, and why; nothing where all was.

@@ -93,6 +93,9 @@ fn stop_requester<'a>(process: &Process, deeds: &'a [AuditEntry]) -> Option<Stop
 fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> String {
     let (name, meta) = (&process.name, &process.meta);
     let ended = meta.last_exit.as_ref().map(|exit| {
+        if exit.is_with_machine() {
+            return exit_text::with_machine(exit, now);
+        }
         let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.uptime_ms));
         format!("{} after {}, {} ago", exit_text::describe(exit.status), HumanDuration(lived), HumanDuration(ago))
     });
@@ -164,10 +167,11 @@ fn timeline(process: &Process, deeds: &[AuditEntry]) -> Vec<TimelineEvent> {
             events.push(TimelineEvent { at: Timestamp(began), what: "the last run started".to_owned() });
         }
         let why = exit_text::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
-        events.push(TimelineEvent {
-            at: Timestamp(exit.at_ms),
-            what: format!("ended: {}{why}", exit_text::describe_exit(exit)),
-        });
+        let what = match exit.is_with_machine() {
+            true => "the machine booted; the run had ended with it".to_owned(),
+            false => format!("ended: {}{why}", exit_text::describe_exit(exit)),
+        };
+        events.push(TimelineEvent { at: Timestamp(exit.at_ms), what });
     }
     if meta.run_state.started_ms > 0 {
         let times = if meta.restarts > 0 { format!(" (restart {})", meta.restarts) } else { String::new() };

@@ -65,7 +65,8 @@ pub(crate) fn put_record(home: &TestHome, name: &str, id: u32, state: &str) {
         "status":"{state}","restarts":0,"unstable_restarts":0,"state":"{state}"}}"#
     );
     home.write(&format!("made/{name}/meta.json"), &record);
-    let (made, process) = (home.path(&format!("made/{name}")), home.path(&format!("tetra/tsm/runtime/processes/{name}")));
+    let (made, process) =
+        (home.path(&format!("made/{name}")), home.path(&format!("tetra/tsm/runtime/processes/{name}")));
     std::fs::create_dir_all(process.parent().expect("a directory")).expect("what the test needs");
     let moved = match process.is_dir() {
         true => std::fs::rename(made.join("meta.json"), process.join("meta.json")),

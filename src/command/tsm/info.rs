@@ -196,6 +196,7 @@ fn listening(process: &Process) -> Value {
 fn exit_cell(process: &Process, now: Timestamp) -> Cell {
     let cell = Cell::from(last_exit(process));
     match &process.meta.last_exit {
+        Some(exit) if exit.is_with_machine() => cell.text(exit_text::with_machine(exit, now)),
         Some(exit) => {
             let ago = HumanDuration(now.since(Timestamp(exit.at_ms)));
             let lived = HumanDuration(std::time::Duration::from_millis(exit.uptime_ms));

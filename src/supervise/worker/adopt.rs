@@ -169,6 +169,7 @@ impl Worker {
             ProcessState::Stopping if this_boot => self.resume_after_exit(Phase::Stopping(then)),
             // Another boot: nothing of this life is left, and a start is not for us to decide.
             ProcessState::Waiting | ProcessState::Scheduled | ProcessState::Online | ProcessState::Stopping => {
+                self.record.meta.last_exit = self.record.meta.unseen_exit().or(self.record.meta.last_exit.take());
                 self.finish(ProcessState::Crashed)
             }
         }

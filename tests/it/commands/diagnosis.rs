@@ -35,6 +35,39 @@ fn each_way_to_end_is_explained() {
 }
 
 #[test]
+fn a_run_whose_end_was_not_seen_is_not_forgotten() {
+    let sandbox = Sandbox::new();
+    let verdict = |name: &str| {
+        let why = sandbox.json_with_schema(&["tsm", "why", name], "tsm-why");
+        why["verdict"].as_str().expect("text").to_owned()
+    };
+    // The records as they are where the machine, or the supervisor, ended with them; each had a run that ended otherwise before.
+    for (id, name, boot) in [(0, "down", "another boot"), (1, "killed", "")] {
+        sandbox.ok(&["tsm", "start", "--name", name, "--", "sleep", "600"]);
+        sandbox.ok(&["tsm", "stop", name]);
+        let mut meta = crate::sandbox::read_record(&sandbox.dir(name));
+        assert_eq!(meta.tsm_id, id);
+        meta.set_state(ProcessState::Online);
+        (meta.pid, meta.run_state.nonce) = (4_000_000, "another".to_owned());
+        if !boot.is_empty() {
+            meta.run_state.boot_id = boot.to_owned();
+        }
+        sandbox.write_record(&meta);
+    }
+    assert_eq!(verdict("down"), "`down` was running when the machine went down and was not started after the boot");
+    sandbox.ok(&["tsm", "start", "down"]);
+    let said = verdict("down");
+    assert!(
+        said.contains("its previous run ended: the machine went down, and booted ") && said.ends_with("ago"),
+        "{said}"
+    );
+    let info = sandbox.json_with_schema(&["tsm", "info", "down"], "tsm-info");
+    assert_eq!(info["last_exit"]["cause"], "machine", "{info:#}");
+    sandbox.ok(&["tsm", "start", "killed"]);
+    assert!(verdict("killed").contains("its previous run ended: exit status unknown"), "{}", verdict("killed"));
+}
+
+#[test]
 fn who_stopped_it_and_who_has_its_port_is_explained() {
     let sandbox = Sandbox::new();
     sandbox.launch(0, "api", "exec sleep 600");

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use tetra::supervise::client::{self, ControlCommand, LaunchResult};
-use tetra::supervise::meta::{self, ExitStatus, Meta, ProcessState, RestartPolicy, RunState};
+use tetra::supervise::meta::{self, ExitStatus, Meta, ProcessState, RestartPolicy, RunState, StopCause};
 
 use super::fixture::{SupervisorFixture, assert_counts_up, kill_supervisor};
 use crate::sandbox::{is_running, kill_hard, signal};
@@ -166,8 +166,11 @@ fn another_process_of_the_same_pid_is_not_adopted() {
     let nest = nest.with(|meta| {
         meta.run_state = stranger.read().run_state;
         meta.run_state.boot_id = "another boot".into();
+        meta.state = ProcessState::Online;
     });
     assert_eq!(nest.start(), LaunchResult::Ended);
+    let exit = nest.until_unsupervised().last_exit.expect("the end of that run");
+    assert_eq!(exit.origin.map(|origin| origin.cause), Some(StopCause::Machine), "{exit:?}");
     assert!(is_running(pid), "nor that of another boot");
     stranger.stop();
 }
