@@ -43,22 +43,67 @@ pub fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut rest = text.chars().peekable();
     std::iter::from_fn(move || {
         let c = rest.next()?;
-        let is_harmful = if is_joiner(c) {
-            !before.is_some_and(is_written) && !rest.peek().copied().is_some_and(is_written)
-        } else if is_selector(c) {
-            let is_key = |it: char| matches!(c, '\u{fe0e}' | '\u{fe0f}') && matches!(it, '0'..='9' | '#' | '*');
-            !before.is_some_and(|it| is_written(it) || is_key(it))
-        } else {
-            is_terminal_control(c)
-        };
+        let is_harmful = is_harmful_between(before, c, rest.peek().copied());
         before = Some(c);
         Some((c, is_harmful))
     })
 }
 
+fn is_harmful_between(before: Option<char>, c: char, after: Option<char>) -> bool {
+    if is_joiner(c) {
+        !before.is_some_and(is_written) && !after.is_some_and(is_written)
+    } else if is_selector(c) {
+        let is_key = |it: char| matches!(c, '\u{fe0e}' | '\u{fe0f}') && matches!(it, '0'..='9' | '#' | '*');
+        !before.is_some_and(|it| is_written(it) || is_key(it))
+    } else {
+        is_terminal_control(c)
+    }
+}
+
+/// What is beside the place where a character is typed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings {
+    before: Option<char>,
+    /// The last character before that is no selector: a joiner joins it together with its form.
+    letter: Option<char>,
+    after: Option<char>,
+}
+
+impl Surroundings {
+    /// What is beside this byte of a line.
+    #[must_use]
+    pub fn at(line: &str, cursor: usize) -> Self {
+        let (before, after) = line.split_at_checked(cursor).unwrap_or_default();
+        let mut backwards = before.chars().rev().peekable();
+        Self {
+            before: backwards.peek().copied(),
+            letter: backwards.find(|c| !is_selector(*c)),
+            after: after.chars().next(),
+        }
+    }
+
+    /// What is beside the place behind a character that was typed here.
+    #[must_use]
+    pub fn behind(self, c: char) -> Self {
+        Self { before: Some(c), letter: if is_selector(c) { self.letter } else { Some(c) }, after: self.after }
+    }
+
+    /// True for a character that would be [harmful](judged) here. What a joiner joins is typed after it, so the letter before is enough.
+    #[must_use]
+    pub fn make_harmful(self, c: char) -> bool {
+        is_harmful_between(if is_joiner(c) { self.letter } else { self.before }, c, self.after)
+    }
+}
+
+/// True for a character that is not seen by itself, harmful or not.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    is_terminal_control(c) || is_joiner(c) || is_selector(c)
+}
+
 /// A letter or sign beyond ASCII that is seen.
 fn is_written(c: char) -> bool {
-    !c.is_ascii() && !is_terminal_control(c) && !is_joiner(c) && !is_selector(c) && !c.is_whitespace()
+    !c.is_ascii() && !is_unseen(c) && !c.is_whitespace()
 }
 
 /// True if something in the text is [harmful](judged).

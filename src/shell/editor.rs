@@ -12,6 +12,7 @@ use reedline::{
     default_vi_visual_keybindings,
 };
 
+use super::caret::Caret;
 use super::complete::CommandCompleter;
 use super::highlight::CommandHighlighter;
 use super::hint::LineHinter;
@@ -59,6 +60,8 @@ pub struct EditorConfig {
     pub keys: EditKeys,
     /// Gets to know when a key is pressed.
     pub last_key: LastKey,
+    /// Knows what is beside the cursor.
+    pub caret: Caret,
     /// Whether colors are used.
     pub colors: bool,
     /// Aborts the current line when set.
@@ -72,16 +75,17 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Builds an editor.
 #[must_use]
 pub fn build(parts: EditorConfig) -> Reedline {
+    let highlighter = CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone() };
     let mut editor = Reedline::create()
         .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone() }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))
         .with_quick_completions(true)
         .with_partial_completions(true)
-        .with_highlighter(Box::new(CommandHighlighter { snapshot: parts.snapshot.clone() }))
+        .with_highlighter(Box::new(highlighter))
         .with_hinter(Box::new(LineHinter::new(parts.snapshot.clone())))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
-        .with_edit_mode(edit_mode(parts.keys, parts.last_key))
+        .with_edit_mode(edit_mode(parts.keys, parts.last_key, parts.caret))
         .with_break_signal(parts.give_up)
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
@@ -108,7 +112,7 @@ fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScree
 
 /// The key bindings, with tetra's own.
 #[must_use]
-pub fn edit_mode(keys: EditKeys, last_key: LastKey) -> Box<dyn EditMode> {
+pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
         EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
@@ -124,7 +128,7 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey) -> Box<dyn EditMode> {
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    Box::new(Chords { inner, last_key, pending: false, scope: 0 })
+    Box::new(Chords { inner, last_key, caret, pending: false, scope: 0 })
 }
 
 fn bind(bindings: &mut Keybindings) {
@@ -149,6 +153,7 @@ fn external_edit_event() -> ReedlineEvent {
 struct Chords {
     inner: Box<dyn EditMode>,
     last_key: LastKey,
+    caret: Caret,
     pending: bool,
     /// Where Ctrl-R looks, as an index of [`HistoryScope::ALL`].
     scope: usize,
@@ -159,12 +164,25 @@ impl Chords {
         matches!(self.inner.edit_mode(), PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual))
     }
 
-    /// A character that could not be seen, as its escape.
-    fn type_visibly(&self, c: char) -> ReedlineEvent {
+    /// What a key does that types something unseen: its escape where it would be hidden. None for all other keys.
+    fn type_visibly(&self, event: &Event) -> Option<ReedlineEvent> {
+        let typed = match event {
+            Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers, .. })
+                if KeyModifiers::SHIFT.contains(*modifiers) || control::is_unseen(*c) =>
+            {
+                *c
+            }
+            _ => {
+                self.caret.forget();
+                return None;
+            }
+        };
         if self.is_in_vi_command() {
-            return ReedlineEvent::None;
+            self.caret.forget();
+            return control::is_unseen(typed).then_some(ReedlineEvent::None);
         }
-        ReedlineEvent::Edit(vec![EditCommand::InsertString(c.escape_default().collect())])
+        let escape = self.caret.type_char(typed)?;
+        Some(ReedlineEvent::Edit(vec![EditCommand::InsertString(escape)]))
     }
 
     /// A key that changes the mode alone.
@@ -196,11 +214,11 @@ impl EditMode for Chords {
         self.last_key.touch();
         let event = match Event::from(event) {
             Event::Paste(text) => Event::Paste(control::visible_input(&text)),
-            Event::Key(KeyEvent { code: KeyCode::Char(c), .. }) if control::is_terminal_control(c) => {
-                return self.type_visibly(c);
-            }
             other => other,
         };
+        if let Some(visible) = self.type_visibly(&event) {
+            return visible;
+        }
         let held = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
         if std::mem::take(&mut self.pending) && (held('e') || held('x')) {
             return if held('e') { external_edit_event() } else { ReedlineEvent::None };
@@ -261,7 +279,7 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default());
+        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default(), Caret::default());
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))

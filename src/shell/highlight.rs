@@ -5,6 +5,7 @@ use std::ops::Range;
 use nu_ansi_term::Style;
 use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
+use super::caret::Caret;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
 use super::{abbreviations, paint, panics};
@@ -42,10 +43,13 @@ enum TokenClass {
 pub struct CommandHighlighter {
     /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
+    /// Gets to know what is beside the cursor.
+    pub caret: Caret,
 }
 
 impl Highlighter for CommandHighlighter {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
+        self.caret.paint(line, cursor);
         let mut text = StyledText::new();
         let mut done = 0;
         let theme = self.snapshot.lock().theme;
@@ -273,7 +277,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_lost(text in any::<String>(), cursor in 0_usize..64) {
-            let colours = CommandHighlighter { snapshot: SharedSnapshot::default() };
+            let colours = CommandHighlighter { snapshot: SharedSnapshot::default(), caret: Caret::default() };
             prop_assert_eq!(colours.highlight(&text, cursor).raw_string(), text);
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use reedline::{EditCommand, HistoryItem, Reedline, Signal};
 
+use super::caret::Caret;
 use super::cursor::CursorReports;
 use super::editor::{self, EDIT_EXTERNALLY, EditKeys, EditorConfig, HELP};
 use super::history_queue::{self, HistoryHealth};
@@ -75,6 +76,7 @@ pub struct LineReader {
     pulse: Pulse,
     is_private: Arc<AtomicBool>,
     last_key: LastKey,
+    caret: Caret,
     health: HistoryHealth,
 }
 
@@ -106,6 +108,7 @@ impl LineReader {
             pulse: Pulse::default(),
             is_private: Arc::default(),
             last_key: LastKey::default(),
+            caret: Caret::default(),
             health: HistoryHealth::default(),
         };
         typing.editor = typing.new_editor(session, console);
@@ -120,6 +123,7 @@ impl LineReader {
             is_private: Arc::clone(&self.is_private),
             keys: self.keys,
             last_key: self.last_key.clone(),
+            caret: self.caret.clone(),
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
         }))
@@ -207,7 +211,7 @@ impl LineReader {
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
         if self.keys != edit_keys(session) {
             self.keys = edit_keys(session);
-            editor = editor.with_edit_mode(editor::edit_mode(self.keys, self.last_key.clone()));
+            editor = editor.with_edit_mode(editor::edit_mode(self.keys, self.last_key.clone(), self.caret.clone()));
         }
         self.editor = editor
             .with_semantic_markers(TerminalMarks::of(session).of_editor())

@@ -2,6 +2,7 @@
 
 pub mod abbreviations;
 pub mod audit;
+pub mod caret;
 pub mod complete;
 pub mod confirm;
 mod confirmed_line;

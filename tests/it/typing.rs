@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::pty::{Terminal, TestHome, current_line};
-use crate::repl::{leave, run, session, stopped};
+use crate::repl::{CTRL_C, leave, run, session, stopped};
 use crate::waiting::eventually;
 
 const F1: &str = "\x1bOP";
@@ -198,4 +198,42 @@ fn a_plain_prompt_shows_what_an_abbreviation_is() {
     terminal.wait_line("-/dev>");
     terminal.send("\x04");
     assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+}
+
+#[test]
+fn a_joiner_that_is_typed_is_kept_at_letters_and_seen_elsewhere() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    // All at once, as an input method gives a word.
+    terminal.send("a\u{200d}b\u{fe0f}!");
+    terminal.wait_line(r"tetra> a\u{200d}b\u{fe0f}!");
+    // A key at a time.
+    for (key, line) in [("\u{200d}", r"b\u{fe0f}!\u{200d}"), ("\u{fe0f}", r"!\u{200d}\u{fe0f}"), ("z", r"\u{fe0f}z")] {
+        terminal.send(key);
+        terminal.wait_line(line);
+    }
+    for raw in ["\u{200d}", "\u{fe0f}"] {
+        assert!(!terminal.bytes().contains(raw), "{raw:?}");
+    }
+    terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
+    for whole in ["👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "1\u{fe0f}", "क\u{94d}\u{200d}ष"] {
+        let from = terminal.written();
+        terminal.send(&format!("{whole}!"));
+        terminal.wait_beyond(whole, from, |text| text.contains(&format!("{whole}!")).then_some(()));
+    }
+    let from = terminal.written();
+    terminal.send("日x");
+    terminal.wait_beyond("the letters", from, |text| text.contains("日x").then_some(()));
+    terminal.send(LEFT);
+    terminal.wait("the cursor on the last letter", |screen| {
+        let (row, column) = screen.cursor_position();
+        (screen.cell(row, column)?.contents() == "x").then_some(())
+    });
+    let from = terminal.written();
+    terminal.send("\u{200c}");
+    terminal.wait_beyond("the letter before is known", from, |text| text.contains("日\u{200c}").then_some(()));
+    terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
+    leave(terminal);
 }

@@ -1,0 +1,37 @@
+//! What is beside the cursor of the editor, which its keys are not told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::control::Surroundings;
+
+/// What is beside the cursor: as it was painted last, and with what was typed since.
+#[derive(Debug, Clone, Default)]
+pub struct Caret(Arc<Mutex<Surroundings>>);
+
+impl Caret {
+    /// The line was painted with its cursor at this byte.
+    pub(super) fn paint(&self, line: &str, cursor: usize) {
+        self.set(Surroundings::at(line, cursor));
+    }
+
+    /// A character goes into the line: itself, or its escape where it would not be seen.
+    pub(super) fn type_char(&self, c: char) -> Option<String> {
+        let beside = self.get();
+        let escape = beside.make_harmful(c).then(|| c.escape_default().collect::<String>());
+        self.set(beside.behind(escape.as_ref().and_then(|it| it.chars().last()).unwrap_or(c)));
+        escape
+    }
+
+    /// The cursor or the line is another; what is beside it is known when it is painted.
+    pub(super) fn forget(&self) {
+        self.set(Surroundings::default());
+    }
+
+    fn get(&self) -> Surroundings {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, beside: Surroundings) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+    }
+}
