@@ -193,7 +193,7 @@ impl LineReader {
                 ReadResult::Nothing
             }
             Signal::ExternalBreak(_) if is_idle => {
-                terminal::leave_line();
+                self.restart_below(session, console);
                 ReadResult::Idle
             }
             // Dropped with Ctrl-C, or aborted because the session ends.
@@ -233,6 +233,19 @@ impl LineReader {
         let _ = self.editor.sync_history();
         self.editor = self.new_editor(session, console);
         ReadResult::Nothing
+    }
+
+    /// Goes below a line that is still being edited. The editor would draw it again in the rows that it and its menu had, over what is
+    /// shown there, so another editor goes on with it.
+    fn restart_below(&mut self, session: &Session, console: &mut dyn Console) {
+        terminal::leave_line();
+        let (line, position) =
+            (self.editor.current_buffer_contents().to_owned(), self.editor.current_insertion_point());
+        // What waits to be written would go with it.
+        let _ = self.editor.sync_history();
+        self.editor = self.new_editor(session, console);
+        let edits = [EditCommand::InsertString(line), EditCommand::MoveToPosition { position, select: false }];
+        self.editor.run_edit_commands(&edits);
     }
 
     /// Offers the prompt without an editor on a terminal that does not report its cursor position.

@@ -79,6 +79,30 @@ fn where_production_is_the_default_a_session_left_alone_goes_to_local_and_keeps_
 }
 
 #[test]
+fn what_is_said_to_a_session_left_alone_is_not_drawn_over() {
+    for (keys, seen, line) in [
+        ("tsm st\t", "Start all enabled services", "acme/local> tsm st"),
+        ("version 'a\r b\x1b[A", "... ", "acme/local> version 'a"),
+    ] {
+        let home = TestHome::new();
+        home.write("tetra/org/acme/environments/prod.toml", "");
+        home.write("config/tetra/config.toml", "idle = \"2s\"\n");
+        let mut terminal = Terminal::start(home.tetra());
+        terminal.wait_line("acme/PROD>");
+        terminal.send(keys);
+        terminal.wait_for(seen);
+        terminal.wait("what is said, and the line below without a menu", |screen| {
+            let text = screen.contents();
+            let (_, below) = text.split_once("this session has left acme/prod for acme/local")?;
+            let is_kept = below.contains(line) && current_line(screen).starts_with(line);
+            (is_kept && !below.contains("Start all enabled services")).then_some(())
+        });
+        terminal.send(CTRL_C);
+        leave(terminal);
+    }
+}
+
+#[test]
 fn a_plain_prompt_left_alone_in_production_does_not_run_the_line() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/prod.toml", "");
