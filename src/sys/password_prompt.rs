@@ -25,12 +25,12 @@ pub struct EchoOff {
 }
 
 impl EchoOff {
-    /// From now on nothing that is typed is shown; what was typed before is dropped.
+    /// From now on nothing that is typed is shown; what was typed before is dropped. After a stop `question` is shown again.
     ///
     /// # Errors
     ///
     /// Fails if there is no terminal.
-    pub fn disable() -> io::Result<Self> {
+    pub fn disable(question: &str) -> io::Result<Self> {
         let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
         foreground::wait_for_terminal(terminal.as_fd());
         let before = tcgetattr(&terminal)?;
@@ -39,7 +39,7 @@ impl EchoOff {
         silent.local_flags.insert(LocalFlags::ECHONL | LocalFlags::ICANON);
         // Only what was set can be had as the system has it.
         tcsetattr(&terminal, SetArg::TCSAFLUSH, &silent)?;
-        let needed = TerminalRestore::new(terminal.as_fd(), silent, &[]).install()?;
+        let needed = TerminalRestore::asking(terminal.as_fd(), silent, format!("{question}\n")).install()?;
         Ok(Self { _restore_guard: needed, terminal, before })
     }
 

@@ -52,6 +52,8 @@ pub struct TerminalRestore {
     terminal: RawFd,
     modes: libc::termios,
     escape_sequence: &'static [u8],
+    /// What is asked there.
+    question: &'static [u8],
 }
 
 impl TerminalRestore {
@@ -59,7 +61,15 @@ impl TerminalRestore {
     /// may come while it is used, so it is never freed: make one and use it again.
     #[must_use]
     pub fn new(terminal: BorrowedFd, modes: impl Into<libc::termios>, codes: &'static [u8]) -> &'static Self {
-        Box::leak(Box::new(Self { terminal: terminal.as_raw_fd(), modes: modes.into(), escape_sequence: codes }))
+        let (terminal, modes) = (terminal.as_raw_fd(), modes.into());
+        Box::leak(Box::new(Self { terminal, modes, escape_sequence: codes, question: &[] }))
+    }
+
+    /// These modes, and the question that is answered in them, which is asked again: the system drops what was typed before.
+    #[must_use]
+    pub fn asking(terminal: BorrowedFd, modes: impl Into<libc::termios>, question: String) -> &'static Self {
+        let (terminal, modes, question) = (terminal.as_raw_fd(), modes.into(), question.leak().as_bytes());
+        Box::leak(Box::new(Self { terminal, modes, escape_sequence: &[], question }))
     }
 
     /// From now on the terminal gets this whenever the program goes on, until what is returned is dropped.
@@ -104,6 +114,7 @@ fn restore() {
         let errno = *libc::__errno_location();
         if libc::tcgetpgrp(need.terminal) == libc::getpgrp() {
             libc::tcsetattr(need.terminal, libc::TCSANOW, &raw const need.modes);
+            libc::write(need.terminal, need.question.as_ptr().cast(), need.question.len());
             if !need.escape_sequence.is_empty() {
                 libc::write(libc::STDOUT_FILENO, need.escape_sequence.as_ptr().cast(), need.escape_sequence.len());
                 REDRAW_NEEDED.store(true, Ordering::Release);

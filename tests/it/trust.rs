@@ -222,6 +222,22 @@ fn a_secret_stays_unseen_after_a_while_in_the_background() {
     assert!(!job.shell.bytes().contains("hunter2"), "{}", job.shell.bytes());
 }
 
+#[test]
+fn the_question_for_a_secret_is_shown_again_after_a_stop() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let mut job = Job::start(&home, "tetra --org acme secrets set dev API_KEY", "(not shown)");
+    eventually("nothing is shown", || !job.shell.shows_what_is_typed());
+    let written = job.shell.written();
+    job.stop_and("fg\r");
+    job.shell.wait_beyond("the question", written, |text| {
+        text.rsplit_once("fg\r\n")?.1.contains("the value of API_KEY for dev (not shown):\r\n").then_some(())
+    });
+    job.shell.send("hunter2\r");
+    job.shell.wait_for("added API_KEY of dev (7 characters)");
+    job.shell.wait_line("shell$");
+}
+
 /// The terminal gives whole lines for it.
 #[test]
 fn a_question_is_answered_after_a_while_in_the_background() {

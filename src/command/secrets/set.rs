@@ -93,8 +93,9 @@ fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {
 
 fn read_value(cx: &mut Cx, env: &EnvName, key: &str) -> Result<Vec<u8>, Fault> {
     let read = if password_prompt::stdin_is_terminal() {
-        password_prompt::EchoOff::disable().and_then(|silence| {
-            cx.console.note(&format!("the value of {key} for {env} (not shown):"));
+        let question = format!("the value of {key} for {env} (not shown):");
+        password_prompt::EchoOff::disable(&question).and_then(|silence| {
+            cx.console.note(&question);
             silence.read_line(LARGEST_VALUE)
         })
     } else {
