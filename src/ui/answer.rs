@@ -5,15 +5,19 @@ use std::io::{ErrorKind, Read};
 /// The longest answer to a question, in bytes; a longer one is a no.
 const MAX_ANSWER_LEN: usize = 256;
 
-/// Reads one line, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line; none
-/// once the question is no longer open.
+/// Reads one line with its end, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line;
+/// none once the question is no longer open. Without its end the cursor is still behind the question.
 pub(super) fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<String> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < MAX_ANSWER_LEN {
         match from.read(&mut byte) {
-            Ok(1) if byte[0] == b'\n' => break,
-            Ok(1) => line.push(byte[0]),
+            Ok(1) => {
+                line.push(byte[0]);
+                if byte[0] == b'\n' {
+                    break;
+                }
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if !is_open() {
                     return None;

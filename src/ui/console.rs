@@ -339,6 +339,7 @@ impl Console for Terminal {
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
         let given = read_answer(&mut answers, is_open)?;
+        self.write_stderr(if given.ends_with('\n') { "" } else { "\n" });
         let given = given.trim();
         let yes = match &question.expected {
             Some(word) => given == word,

@@ -709,6 +709,7 @@ fn control_c_is_not_an_answer_to_a_question() {
     terminal.wait_for("continue?");
     terminal.send(CTRL_C);
     terminal.wait("the prompt", |screen| current_line(screen).contains("] acme/PROD>").then_some(()));
+    assert!(terminal.contents().contains("^C\nrefused: "), "{}", terminal.contents());
     assert!(home.path("tetra/tsm/runtime/processes/api").exists());
     run(&mut terminal, "use @local", "acme/local>");
     leave(terminal);
