@@ -88,6 +88,7 @@ fn an_exported_history_is_a_script_that_runs() {
     terminal.wait_for("exported 2 lines to all.tetra");
     terminal.wait_for("left out line 5: it did not succeed");
     terminal.wait_for("left out line 7: its secret is not in the history");
+    terminal.wait_for("left out line 8: it had not ended");
     run(&mut terminal, "history --export all.tetra", "[4] acme/staging>");
     leave(terminal);
     let text = std::fs::read_to_string(home.path("home/all.tetra")).expect("the script");

@@ -70,8 +70,11 @@ fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
     if row.line.contains(MASK) {
         return Err("its secret is not in the history");
     }
-    if row.exit_code != Some(0) {
-        return Err("it did not succeed");
+    match row.exit_code {
+        Some(0) => {}
+        Some(_) => return Err("it did not succeed"),
+        // That of the export itself among them.
+        None => return Err("it had not ended"),
     }
     let parsed = line::lex(&row.line).map_err(|_| "it is not a whole line")?;
     let mut line = row.line.clone();
