@@ -104,9 +104,9 @@ impl AuditEntry {
     #[must_use]
     pub fn ended(&self, process: &Process) -> bool {
         let Some(exit) = &process.meta.last_exit else { return false };
+        let during = self.at.0 <= exit.at_ms && exit.at_ms <= self.ends_at().0 + 1000;
         if exit.nonce.is_empty() {
             // A record of an earlier version does not say.
-            let during = self.at.0 <= exit.at_ms && exit.at_ms <= self.ends_at().0 + 1000;
             return during && self.is_ending() && self.names(process);
         }
         let Some(origin) = exit.origin.filter(|origin| matches!(origin.cause, StopCause::Operator | StopCause::Signal))
@@ -114,7 +114,16 @@ impl AuditEntry {
             return false;
         };
         let sender = origin.pid == self.pid || origin.pid == 0 && self.names(process);
-        sender && self.is_ending() && self.at.0 <= exit.at_ms
+        // All commands of a prompt have its pid: one that had ended before may only have asked for it.
+        let may_have_asked = during || self.at.0 <= exit.at_ms && self.may_target(process);
+        sender && self.is_ending() && may_have_asked
+    }
+
+    /// True if it is a command of `tsm` whose targets may be this process: by name, by pattern, or the selected one.
+    fn may_target(&self, process: &Process) -> bool {
+        let words = self.words();
+        let is_pattern = |word: &String| word.contains(['*', '?', '[']);
+        self.names(process) || words.len() == 1 || words.iter().any(is_pattern)
     }
 
     /// True if it started the life that goes on, or went on last.

@@ -59,6 +59,30 @@ fn an_alias_and_a_repetition_that_are_typed_need_no_tsm() {
     leave(terminal);
 }
 
+/// They all have the pid of the prompt.
+#[test]
+fn what_was_typed_before_a_stop_is_not_said_to_have_stopped_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "tsm start --name api sleep 1000", "1↑ tetra>");
+    run(&mut terminal, "alias failed='history --failed' --save", "tetra>");
+    run(&mut terminal, "tsm start --name web sleep 1000", "2↑ tetra>");
+    run(&mut terminal, "tsm stop web", "1↑ tetra>");
+    run(&mut terminal, "tsm stop api", "tetra>");
+    // So much later that none of them can have been at work.
+    let path = home.path("tetra/tsm/runtime/processes/api/meta.json");
+    let text = std::fs::read_to_string(&path).expect("a record");
+    let mut record: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    record["last_exit"]["at_ms"] = (record["last_exit"]["at_ms"].as_u64().expect("a time") + 5000).into();
+    std::fs::write(&path, record.to_string()).expect("written");
+    let from = terminal.written();
+    run(&mut terminal, "tsm why api", "tetra>");
+    let said = terminal.wait_beyond("its end", from, |text| text.contains("ended: SIGTERM").then(|| text.to_owned()));
+    assert!(said.contains(": tsm stop api"), "{said}");
+    assert!(!said.contains("alias") && !said.contains("tsm stop web"), "{said}");
+    leave(terminal);
+}
+
 /// The prompt line while the history is searched.
 fn searched(terminal: &Terminal, marker: &str) {
     terminal.wait(marker, |screen| screen.contents().contains(marker).then_some(()));
