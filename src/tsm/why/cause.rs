@@ -53,7 +53,7 @@ fn port(process: &Process) -> Option<PossibleCause> {
 }
 
 /// Last words that tell the cause, in small letters, what they mean, and what to do.
-const WORDS: [(&str, &str, &str); 21] = [
+const WORDS: [(&str, &str, &str); 24] = [
     ("eaddrinuse", "the port is already in use", "run `tsm doctor port N` to see by which process"),
     ("address already in use", "the port is already in use", "run `tsm doctor port N` to see by which process"),
     ("eacces", "permission denied", "check the user, the port (below 1024?) and the modes of its files"),
@@ -65,6 +65,9 @@ const WORDS: [(&str, &str, &str); 21] = [
     ("outofmemoryerror", OUT_OF_MEMORY, CHECK_LIMITS),
     ("memoryerror", OUT_OF_MEMORY, "check `tsm stats` while it is running"),
     ("out of memory", OUT_OF_MEMORY, CHECK_LIMITS),
+    ("memory exhausted", OUT_OF_MEMORY, CHECK_LIMITS),
+    ("not enough memory", OUT_OF_MEMORY, CHECK_LIMITS),
+    ("insufficient memory", OUT_OF_MEMORY, CHECK_LIMITS),
     ("cannot allocate memory", NO_MEMORY, CHECK_LIMITS),
     ("alloc: cannot allocate", NO_MEMORY, CHECK_LIMITS),
     ("memory allocation of", NO_MEMORY, CHECK_LIMITS),
@@ -252,6 +255,9 @@ mod tests {
             "fatal error: runtime: out of memory",
             "java.lang.OutOfMemoryError: Java heap space",
             "[FATAL] failed to allocate memory",
+            "tail: memory exhausted",
+            "lua: not enough memory",
+            "There is insufficient memory for the Java Runtime Environment to continue.",
         ] {
             let said = words(Some(50 << 20), &[line.to_owned()]).map(|cause| cause.what);
             assert!(said.as_ref().is_some_and(|it| it.contains("limited to 50M")), "{line}: {said:?}");
