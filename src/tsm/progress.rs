@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::conflict::Conflict;
+use crate::base::size::Size;
 
 /// Something that happened during an operation, before its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub enum Progress {
     PortMismatch {
         /// Which ports, and which one counts.
         text: String,
+    },
+    /// The limit of memory of a process does not hold for all that it starts together.
+    WeakerMemoryLimit {
+        /// The process.
+        name: String,
+        /// The limit, in bytes.
+        most: u64,
+        /// Who could have the whole limit by lingering; none if that is not what is missing.
+        lingers: Option<String>,
     },
     /// A process does not have what is expected of it after a second.
     Waiting {
@@ -64,6 +74,15 @@ impl fmt::Display for Progress {
             Self::GuessedPortInUse(conflict) => write!(f, "{}; the port was only guessed", conflict.line()),
             Self::PortInUse(conflict) => write!(f, "{conflict}"),
             Self::PortMismatch { text } => f.write_str(text),
+            Self::WeakerMemoryLimit { name, most, lingers } => {
+                let most = Size(*most);
+                write!(
+                    f,
+                    "the memory limit of {most} holds for each process of `{name}` by itself (RLIMIT_DATA), not for all of \
+                     them together: no control group can be made here"
+                )?;
+                lingers.as_ref().map_or(Ok(()), |user| write!(f, "; `loginctl enable-linger {user}` allows one"))
+            }
             Self::Waiting { expected } => write!(f, "waiting for it to {expected} (Ctrl-C stops the waiting only)"),
             Self::DependencyReady { name, id, pid: None, .. } => write!(f, "dependency {name} ({id}) succeeded"),
             Self::DependencyReady { name, id, pid: Some(_), port } => {

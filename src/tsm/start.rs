@@ -11,6 +11,7 @@ use crate::base::name::ProcessName;
 use crate::base::time::Timestamp;
 use crate::disk;
 use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
+use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::{self, ExitStatus, Meta, ProcessState};
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
@@ -100,6 +101,7 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
         Err(error) if error.is_success(plan) => 0,
         Err(error) => return Err(error),
     };
+    note_weaker_limit(&created.name, &created.dir, deps);
     let watch = readiness_watcher(plan, &created, pid);
     let seen = match deps.wait_for {
         WaitFor::Exit => task::wait_until_exit(&created, deps),
@@ -163,6 +165,15 @@ pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -
     let care = &plan.settings.monitor;
     let has_health = !care.health.is_empty() || care.notify;
     ReadinessWatcher { pid, port, explicit, dir: created.dir.clone(), has_health, until_end: false }
+}
+
+/// Says it if the memory of a process that was started is not limited as it was asked for.
+pub(super) fn note_weaker_limit(name: &ProcessName, dir: &Path, deps: &mut StartDeps) {
+    if let Some(meta) = record(dir).filter(|meta| meta.run_state.memory_method == MemoryMethod::Data) {
+        let lingers = launch::memory_needs_linger().then(|| deps.host.user().to_owned());
+        let most = meta.run.limits.memory_max;
+        (deps.on_progress)(Progress::WeakerMemoryLimit { name: name.to_string(), most, lingers });
+    }
 }
 
 /// A port that was only guessed is reserved for the process once it listens there.

@@ -274,6 +274,19 @@ fn an_ordinary_user_is_limited_too_and_sees_by_what() {
         MemoryMethod::Group => assert!(words.contains("memory 300M (all processes together"), "{words}"),
         MemoryMethod::Nothing => panic!("there is a limit"),
     }
+    for line in [&["tsm", "save", "--memory-max", "300M", "c", "sleep", "1000"][..], &["tsm", "enable", "c"]] {
+        assert_eq!(run(line).0, Some(0), "{line:?}");
+    }
+    // However it is started, a limit that is weaker than it sounds is said.
+    for words in ["start", "restart", "up", "stop", "restart", "stop", "up", "stop", "startup"] {
+        let name = (words != "startup").then_some("c");
+        let line: Vec<&str> = ["tsm", words].into_iter().chain(name).collect();
+        let (code, _, talk) = run(&line);
+        assert_eq!(code, Some(0), "{line:?}: {talk}");
+        let is_weaker = words != "stop" && record(&world, "c").run_state.memory_method == MemoryMethod::Data;
+        let said = talk.matches("the memory limit of 300M holds for each process of `c` by itself").count();
+        assert_eq!(said, usize::from(is_weaker), "{line:?}: {talk}");
+    }
     assert_eq!(run(&["tsm", "delete", "all", "--yes"]).0, Some(0));
 }
 

@@ -8,7 +8,6 @@ use super::restart::done_text;
 use super::systemd_unit;
 use super::up::UpStage;
 use crate::base::fault::{Fault, FaultKind};
-use crate::base::size::Size;
 use crate::base::time::Timestamp;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
@@ -18,17 +17,14 @@ use crate::ops;
 use crate::ops::start::{PreparedStart, StartResult};
 use crate::ops::up::PreparedUp;
 use crate::report::{Message, Report, Tone, Value};
-use crate::supervise::limits::MemoryMethod;
 use crate::sys::net;
 use crate::tsm::exit_text;
-use crate::tsm::launch;
 use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
 use crate::tsm::request::StartRequest;
 use crate::tsm::schedule;
 use crate::tsm::start::{Started, WaitFor};
-use crate::tsm::store::ProcessStore;
 
 /// Start a service, a program, or a stopped process
 ///
@@ -141,8 +137,7 @@ impl StartStage {
         match result {
             StartResult::Instances(outcomes) => Ok(systemd_unit::note_lifetime(super::startup::report(outcomes), cx)),
             StartResult::One(started) => {
-                let weaker = weaker_limit(&plan, &started, cx);
-                let report = weaker.into_iter().fold(result_report(&plan, &started, cx.host.now()), Report::note);
+                let report = result_report(&plan, &started, cx.host.now());
                 systemd_unit::wait_in_foreground(report, &started.name, cx)
             }
         }
@@ -230,25 +225,6 @@ fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report 
         }
         _ => report,
     }
-}
-
-/// That its memory is not limited as it was asked for.
-fn weaker_limit(plan: &StartPlan, started: &Started, cx: &Cx) -> Option<String> {
-    let most = Some(plan.settings.limits.memory_max).filter(|most| *most > 0)?;
-    let process = ProcessStore::open(cx.paths).get(&started.name)?;
-    (process.meta.run_state.memory_method == MemoryMethod::Data).then(|| {
-        format!(
-            "the memory limit of {} holds for each process of `{}` by itself (RLIMIT_DATA), not for all of them together: \
-             no control group can be made here{}",
-            Size(most),
-            started.name,
-            if launch::memory_needs_linger() {
-                format!("; `loginctl enable-linger {}` allows one", cx.host.user())
-            } else {
-                String::new()
-            }
-        )
-    })
 }
 
 /// The warning, with the ports on which it does listen.
