@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::cgroup::{V2_MOUNTS, is_ours, name, outside_ours};
-use super::systemd_unit::{delegated_ancestor, unit_of_group};
+use super::systemd_unit::{LEAF, delegated_ancestor, unit_of_group};
 
 /// The place of version 1's memory controller.
 const V1_MOUNT: &str = "/sys/fs/cgroup/memory";
@@ -187,9 +187,6 @@ pub fn limit_again(dir: &Path, bytes: u64) {
 
 /// How often the processes of a unit are moved: others may be started meanwhile.
 const MAX_ATTEMPTS: u32 = 10;
-
-/// The group that the processes of a delegated unit are moved into.
-pub(super) const LEAF: &str = "supervisor";
 
 /// Moves the processes of a unit itself one level down.
 fn move_processes_to_leaf(unit: &Path) -> io::Result<()> {

@@ -10,6 +10,9 @@ pub const SCOPE_PREFIX: &str = "tetra-";
 /// How they end.
 pub const SCOPE_SUFFIX: &str = ".scope";
 
+/// The group that the processes of a delegated unit are moved into.
+pub(super) const LEAF: &str = "supervisor";
+
 /// The innermost unit that the group `own` is in; `None` outside of systemd.
 pub(super) fn unit_of_group(own: &Path) -> Option<&Path> {
     own.ancestors().find(|group| group.extension().is_some_and(|kind| kind == "service" || kind == "scope"))
@@ -29,13 +32,15 @@ fn delegated_ancestor_by(own: &Path, is_delegated: impl Fn(&Path) -> bool) -> Op
 }
 
 /// True if systemd delegated the groups below. It says so twice: `user.` can be read by everybody, `trusted.` is older. The manager
-/// of a user (252) says it nowhere; a scope of ours was asked for with delegation.
+/// of a user (252) says it nowhere; a scope of ours was asked for with delegation, and in a unit that has a leaf for supervisors the
+/// daemon asked for it ([`super::unit_group::enter_leaf`]).
 fn is_delegated(unit: &Path) -> bool {
     let is_own_scope = unit
         .file_name()
         .and_then(OsStr::to_str)
         .is_some_and(|name| name.strip_prefix(SCOPE_PREFIX).is_some_and(|rest| rest.ends_with(SCOPE_SUFFIX)));
     is_own_scope
+        || unit.join(LEAF).is_dir()
         || ["user.delegate", "trusted.delegate"].iter().any(|name| {
             let mut value = [0; 1];
             rustix::fs::getxattr(unit, *name, &mut value).is_ok() && value == *b"1"
@@ -103,6 +108,18 @@ mod tests {
         assert!(is_delegated(&slice.join("tetra-web-3000-1a2b3c4d.scope")));
         for other in ["session-4.scope", "tetra-dev.service", "app-tetra.scope"] {
             assert!(!is_delegated(&slice.join(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_unit_with_a_leaf_is_delegated_and_one_with_other_groups_is_not() {
+        let slice = tempfile::tempdir().expect("a directory");
+        let unit = slice.path().join("tetra-dev.service");
+        fs::create_dir_all(unit.join(".control")).expect("a group");
+        assert_eq!(delegated_ancestor(&unit), None);
+        fs::create_dir(unit.join(LEAF)).expect("a group");
+        for own in [unit.clone(), unit.join(LEAF), unit.join("tetra-1-2")] {
+            assert_eq!(delegated_ancestor(&own), Some(unit.as_path()), "{}", own.display());
         }
     }
 

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock::sleep;
-use super::memory_cgroup::LEAF;
 use super::proc::{self, SignalTarget};
-use super::systemd_unit::{delegated_ancestor, unit_of_group};
+use super::systemd_unit::{LEAF, delegated_ancestor, unit_of_group};
 
 /// Where version 2 is mounted if there is no other.
 const V2_MOUNT: &str = "/sys/fs/cgroup";
@@ -24,17 +23,22 @@ const CONTROL: &str = ".control";
 const KILL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Steps into a group below that of the unit, if its groups are delegated: of version 2 a group that hands a controller down must
-/// not hold processes itself. Does nothing elsewhere.
+/// not hold processes itself. Does nothing elsewhere. `is_delegated` is asked for the unit's name where the kernel does not say it:
+/// the manager of a user may not write that down.
 ///
 /// # Errors
 ///
 /// Fails if the group cannot be made or entered.
-pub fn enter_leaf() -> io::Result<()> {
+pub fn enter_leaf(is_delegated: impl FnOnce(&str) -> bool) -> io::Result<()> {
     let groups = fs::read_to_string("/proc/self/cgroup")?;
     let Some(own) = group_of_v2(&groups).filter(|_| Path::new(V2_MOUNT).join("cgroup.controllers").exists()) else {
         return Ok(());
     };
-    if unit_of_group(&own) != Some(&own) || delegated_ancestor(&own) != Some(&own) {
+    if unit_of_group(&own) != Some(&own) {
+        return Ok(());
+    }
+    let name = own.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    if delegated_ancestor(&own) != Some(&own) && !is_delegated(name) {
         return Ok(());
     }
     let leaf = own.join(LEAF);

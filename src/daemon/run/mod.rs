@@ -49,7 +49,7 @@ use crate::sys::notify::ServiceManager;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::signal;
-use crate::sys::systemctl::Manager;
+use crate::sys::systemctl::{Manager, Systemctl};
 use crate::sys::systemd::manager_of_own_unit;
 
 use log::{DaemonLog, Level, Output};
@@ -117,7 +117,7 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
         Opened::Taken => return Err(another_runs(previous.as_ref(), paths)),
         Opened::Ended => return Ok(DaemonEnd::Stopped(0)),
     };
-    if let Err(error) = client::enter_leaf() {
+    if let Err(error) = client::enter_leaf(|unit| is_delegated(host, &manager, unit)) {
         log.say(Level::Warning, &format!("limits of memory may be weaker: no control group: {error}"), host.now());
     }
     for line in give_up::at_boot(paths, host) {
@@ -143,6 +143,13 @@ pub fn run(settings: DaemonSettings, paths: &Paths, host: &dyn Host) -> Result<D
         Daemon { paths, host, manager, log, record, worker, launcher, events, hangups, is_hung_up: false, stop_limit };
     daemon.write_record();
     Ok(daemon.serve(beginning))
+}
+
+/// Whether the manager of this unit leaves the groups of it to us (`Delegate=`).
+fn is_delegated(host: &dyn Host, manager: &ServiceManager, unit: &str) -> bool {
+    let systemctl = Systemctl { host, manager: manager_of_own_unit().unwrap_or(Manager::System) };
+    let says_yes = || systemctl.properties(unit, &["Delegate"]).get("Delegate").is_some_and(|answer| answer == "yes");
+    manager.is_there() && says_yes()
 }
 
 /// What systemd gives the unit to stop; none outside of systemd.
