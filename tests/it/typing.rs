@@ -86,7 +86,8 @@ fn what_is_said_to_a_session_left_alone_is_not_drawn_over() {
     ] {
         let home = TestHome::new();
         home.write("tetra/org/acme/environments/prod.toml", "");
-        home.write("config/tetra/config.toml", "idle = \"2s\"\n");
+        // Longer than a busy machine needs from the prompt to the keys.
+        home.write("config/tetra/config.toml", "idle = \"6s\"\n");
         let mut terminal = Terminal::start(home.tetra());
         terminal.wait_line("acme/PROD>");
         terminal.send(keys);
