@@ -247,26 +247,6 @@ pub fn mark_hangup() {
     }
 }
 
-/// While it lives, SIGHUP does nothing to this program and to those that it starts.
-pub struct SighupGuard(Option<SigAction>);
-
-/// Does something to its end that must not be left half done when the terminal is closed.
-#[must_use]
-pub fn ignore_sighup() -> SighupGuard {
-    let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler is installed.
-    SighupGuard(unsafe { sigaction(Signal::SIGHUP, &action) }.ok())
-}
-
-impl Drop for SighupGuard {
-    fn drop(&mut self) {
-        if let Some(before) = self.0 {
-            // SAFETY: restores what was there before.
-            let _ = unsafe { sigaction(Signal::SIGHUP, &before) };
-        }
-    }
-}
-
 /// From now on Ctrl-C never ends this program, however often it is pressed: a session outlives its commands.
 pub fn survive_sigint() {
     SURVIVES_SIGNALS.store(true, Ordering::Release);
@@ -302,9 +282,8 @@ extern "C" fn on_reload(_: i32) {
 
 extern "C" fn on_termination(signal: i32) {
     let first = TERMINATION_SIGNAL.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
-    // A session ends in order, and within a second (see `tty::watch_hangup`), however many signals come. A terminal that is closed
-    // once is a SIGHUP of the kernel, one of the shell, and one of the kernel for the end of the shell.
-    if !first && signal != libc::SIGHUP && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
+    // A session ends in order, and within a second (see `tty::watch_hangup`), however many signals come.
+    if !first && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
         default_action(signal);
     }
     notify(&TERMINATION_PIPE);
