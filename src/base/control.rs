@@ -64,7 +64,7 @@ fn is_harmful_between(before: Option<char>, c: char, after: Option<char>) -> boo
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Surroundings {
     before: Option<char>,
-    /// The last character before that is no selector: a joiner joins it together with its form.
+    /// The last character before it apart from selectors: a joiner joins a letter together with its form.
     letter: Option<char>,
     after: Option<char>,
 }

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 const MAX_ANSWER_LEN: usize = 256;
 
 /// Reads one line with its end, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line;
-/// none once the question is no longer open. Without its end the cursor is still behind the question.
+/// none once the question is closed. Without its end the cursor is still behind the question.
 pub(super) fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<String> {
     let mut line = Vec::new();
     let mut byte = [0];
