@@ -218,7 +218,7 @@ impl Control<'_> {
             }
             seen = Readiness::Ended(how);
         }
-        start::note_weaker_limit(&process.name, &process.dir, starter);
+        start::note_weaker_limit(&process.name, &process.dir, meta.run.limits.memory_max, starter);
         let (id, port, restarts) = (meta.tsm_id, meta.port, meta.restarts);
         Ok(Restarted {
             id,

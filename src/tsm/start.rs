@@ -101,7 +101,7 @@ pub fn start(plan: &StartPlan, deps: &mut StartDeps) -> Result<Started, StartErr
         Err(error) if error.is_success(plan) => 0,
         Err(error) => return Err(error),
     };
-    note_weaker_limit(&created.name, &created.dir, deps);
+    note_weaker_limit(&created.name, &created.dir, plan.settings.limits.memory_max, deps);
     let watch = readiness_watcher(plan, &created, pid);
     let seen = match deps.wait_for {
         WaitFor::Exit => task::wait_until_exit(&created, deps),
@@ -167,11 +167,10 @@ pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -
     ReadinessWatcher { pid, port, explicit, dir: created.dir.clone(), has_health, until_end: false }
 }
 
-/// Says it if the memory of a process that was started is not limited as it was asked for.
-pub(super) fn note_weaker_limit(name: &ProcessName, dir: &Path, deps: &mut StartDeps) {
-    if let Some(meta) = record(dir).filter(|meta| meta.run_state.memory_method == MemoryMethod::Data) {
+/// Says it if the memory of a process that was started is not limited as it was asked for: `most` bytes, 0 without a limit.
+pub(super) fn note_weaker_limit(name: &ProcessName, dir: &Path, most: u64, deps: &mut StartDeps) {
+    if most > 0 && record(dir).is_some_and(|meta| meta.run_state.memory_method == MemoryMethod::Data) {
         let lingers = launch::memory_needs_linger().then(|| deps.host.user().to_owned());
-        let most = meta.run.limits.memory_max;
         (deps.on_progress)(Progress::WeakerMemoryLimit { name: name.to_string(), most, lingers });
     }
 }

@@ -229,7 +229,8 @@ impl StartupRun<'_, '_> {
             Err(error) if error.is_success(&plan) => JobState::Done(StartOutcome::Started(ended_well(created, begun))),
             Err(error) => JobState::Done(StartOutcome::Failed(error.into())),
             Ok(pid) => {
-                start::note_weaker_limit(&created.name, &created.dir, self.starter);
+                let most = plan.settings.limits.memory_max;
+                start::note_weaker_limit(&created.name, &created.dir, most, self.starter);
                 let is_needed = self.starter.wait_for == WaitFor::Exit || self.is_needed(index);
                 let until_end = plan.settings.oneshot && is_needed;
                 let watch = ReadinessWatcher { until_end, ..start::readiness_watcher(&plan, &created, pid) };
