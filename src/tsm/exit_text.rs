@@ -1,5 +1,7 @@
 //! The ends of processes, in words.
 
+use std::time::Duration;
+
 use super::sidecar::health;
 use super::store::Process;
 use crate::base::signal::Signal;
@@ -28,6 +30,16 @@ pub fn describe_exit(exit: &LastExit) -> String {
         Some(OomVerdict::Likely) => format!("{words}, likely out of memory"),
         None => words,
     }
+}
+
+/// The same with how long it had lived, and how long ago it ended.
+#[must_use]
+pub fn describe_end(exit: &LastExit, now: Timestamp) -> String {
+    let (ago, lived) = (HumanDuration(now.since(Timestamp(exit.at_ms))), Duration::from_millis(exit.uptime_ms));
+    if exit.is_with_machine() {
+        return format!("the machine went down, and booted {ago} ago");
+    }
+    format!("{} after {}, {ago} ago", describe_exit(exit), HumanDuration(lived))
 }
 
 /// The word for why a process was ended, as the record has it.
@@ -68,12 +80,6 @@ pub fn why_ended(process: &Process, exit: &LastExit) -> Option<String> {
         StopCause::Machine => "the machine went down".to_owned(),
         StopCause::Sidecar => detailed("restarted by a health check, a watched file, the memory limit or the schedule"),
     })
-}
-
-/// How the machine ended a process, which is all that is known.
-#[must_use]
-pub fn with_machine(exit: &LastExit, now: Timestamp) -> String {
-    format!("the machine went down, and booted {} ago", HumanDuration(now.since(Timestamp(exit.at_ms))))
 }
 
 /// What of the output of a process was not written since it was looked at, and why; nothing where all was.

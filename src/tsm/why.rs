@@ -2,8 +2,6 @@
 
 mod cause;
 
-use std::time::Duration;
-
 use super::audit_log::{self, AuditEntry};
 use super::exit_text;
 use super::logs::{self, LogError, LogSource, StreamKind};
@@ -92,13 +90,7 @@ fn stop_requester<'a>(process: &Process, deeds: &'a [AuditEntry]) -> Option<Stop
 
 fn verdict(process: &Process, asked: Option<&StopRequester>, now: Timestamp) -> String {
     let (name, meta) = (&process.name, &process.meta);
-    let ended = meta.last_exit.as_ref().map(|exit| {
-        if exit.is_with_machine() {
-            return exit_text::with_machine(exit, now);
-        }
-        let (ago, lived) = (now.since(Timestamp(exit.at_ms)), Duration::from_millis(exit.uptime_ms));
-        format!("{} after {}, {} ago", exit_text::describe(exit.status), HumanDuration(lived), HumanDuration(ago))
-    });
+    let ended = meta.last_exit.as_ref().map(|exit| exit_text::describe_end(exit, now));
     let ended = ended.unwrap_or_else(|| "exit status unknown".to_owned());
     if let Some(damage) = &process.record_error {
         return format!("the state of `{name}` is unknown: {damage}");

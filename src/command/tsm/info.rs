@@ -7,7 +7,7 @@ use super::option_fields::{env_file, limits, monitor_record, section};
 use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
-use crate::base::time::{HumanDuration, Timestamp};
+use crate::base::time::Timestamp;
 use crate::command::argument::ProcessTarget;
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
@@ -196,12 +196,10 @@ fn listening(process: &Process) -> Value {
 fn exit_cell(process: &Process, now: Timestamp) -> Cell {
     let cell = Cell::from(last_exit(process));
     match &process.meta.last_exit {
-        Some(exit) if exit.is_with_machine() => cell.text(exit_text::with_machine(exit, now)),
         Some(exit) => {
-            let ago = HumanDuration(now.since(Timestamp(exit.at_ms)));
-            let lived = HumanDuration(std::time::Duration::from_millis(exit.uptime_ms));
-            let why = exit_text::why_ended(process, exit).map(|why| format!(" ({why})")).unwrap_or_default();
-            cell.text(format!("{}, {ago} ago, after {lived}{why}", exit_text::describe_exit(exit)))
+            let why = exit_text::why_ended(process, exit).filter(|_| !exit.is_with_machine());
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            cell.text(format!("{}{why}", exit_text::describe_end(exit, now)))
         }
         None => cell,
     }
