@@ -247,6 +247,26 @@ pub fn mark_hangup() {
     }
 }
 
+/// While it lives, SIGHUP does nothing to this program and to those that it starts.
+pub struct SighupGuard(Option<SigAction>);
+
+/// Does something to its end that must not be left half done when the terminal is closed.
+#[must_use]
+pub fn ignore_sighup() -> SighupGuard {
+    let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed.
+    SighupGuard(unsafe { sigaction(Signal::SIGHUP, &action) }.ok())
+}
+
+impl Drop for SighupGuard {
+    fn drop(&mut self) {
+        if let Some(before) = self.0 {
+            // SAFETY: restores what was there before.
+            let _ = unsafe { sigaction(Signal::SIGHUP, &before) };
+        }
+    }
+}
+
 /// From now on Ctrl-C never ends this program, however often it is pressed: a session outlives its commands.
 pub fn survive_sigint() {
     SURVIVES_SIGNALS.store(true, Ordering::Release);
@@ -281,9 +301,12 @@ extern "C" fn on_reload(_: i32) {
 }
 
 extern "C" fn on_termination(signal: i32) {
-    let first = TERMINATION_SIGNAL.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).is_ok();
+    let before = TERMINATION_SIGNAL.compare_exchange(0, signal, Ordering::AcqRel, Ordering::Acquire).err();
+    // A terminal that is closed once is a SIGHUP of the kernel, one of the shell, and one of the kernel for the end of the shell. A
+    // SIGTERM beside it is of systemd, which ends a login.
+    let asks_again = before.is_some_and(|before| (before, signal) != (libc::SIGHUP, libc::SIGHUP));
     // A session ends in order, and within a second (see `tty::watch_hangup`), however many signals come.
-    if !first && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
+    if asks_again && !SURVIVES_SIGNALS.load(Ordering::Acquire) {
         default_action(signal);
     }
     notify(&TERMINATION_PIPE);

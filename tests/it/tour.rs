@@ -137,6 +137,26 @@ fn a_lost_terminal_stops_what_was_started() {
     is_clean(&home, &pids);
 }
 
+/// The shell and the kernel send more than one SIGHUP.
+#[test]
+fn a_lost_terminal_of_a_shell_stops_what_was_started() {
+    let home = TestHome::new();
+    let mut command = home.command("bash");
+    command.args(["--norc", "--noprofile", "-i"]);
+    command.env("PS1", "shell$ ");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("shell$");
+    terminal.send("tetra tour\r");
+    at_step(&terminal, 1);
+    terminal.send("skip\r");
+    at_step(&terminal, 2);
+    let [scratch] = &scratch_dirs(&home)[..] else { panic!("one directory") };
+    let pids = pids(scratch);
+    terminal.hang_up();
+    eventually("the directory is removed", || scratch_dirs(&home).is_empty());
+    is_clean(&home, &pids);
+}
+
 #[test]
 fn the_tour_works_at_a_prompt_without_an_editor_and_from_a_prompt() {
     let home = TestHome::new();

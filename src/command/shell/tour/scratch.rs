@@ -7,6 +7,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::Settings;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::{CommandOutput, Host, Invocation};
+use crate::sys::signal;
 
 /// Marks the directory of a tour.
 const MARK: &str = ".tetra-tour";
@@ -100,6 +101,8 @@ impl Scratch {
     ///
     /// Fails if something could not be stopped; the directory stays then.
     pub(super) fn remove(self, host: &dyn Host) -> Result<PathBuf, Fault> {
+        // A terminal that is closed says so more than once.
+        let _to_the_end = signal::ignore_sighup();
         let place = self.0.path().to_owned();
         let left = match host.run(&self.call(host, &["--yes", "tsm", "delete", "*"])) {
             Ok(finished) if finished.exit_code == 0 => None,
