@@ -89,6 +89,8 @@ impl Site {
         for index in 1..=hosts {
             let dir = format!("tetra-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
             let server = Server::start_with(&format!("web-{index}"), &format!("SetEnv TETRA_DIR=/root/{dir}"));
+            // It is sent in `deploy::first`, and where keys are bound.
+            server.has_program();
             let (link, fingerprint) = (Link::to(server.port()), server.fingerprint());
             let to = format!("root@127.0.0.1:{}", link.port());
             let add = format!("tkm host add web-{index} {to} --env {env} --fingerprint {fingerprint} --yes");

@@ -1,10 +1,12 @@
 //! The program put on a host, for keys to be bound to: this very one, if the host can run it.
 
+use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use crate::disk;
-use crate::sys::digest;
+use crate::sys::digest::Sha256Stream;
 use crate::sys::file::FileError;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::RemotePath;
@@ -15,9 +17,14 @@ use crate::tkm::ssh::Connection;
 /// The largest program that is sent, in bytes.
 const MAX_PROGRAM: u64 = 512 << 20;
 
-/// This program, as it is sent.
+/// So many bytes are read at a time, while its digest is computed.
+const PART: usize = 128 << 10;
+
+/// This program, as it is sent: its file is read whole only where a host does not have it.
 pub struct Program {
-    bytes: Vec<u8>,
+    path: PathBuf,
+    file: File,
+    size: usize,
     sha256: String,
     version: &'static str,
 }
@@ -99,15 +106,27 @@ impl Program {
     /// Fails if it cannot be read, or is larger than 512 MiB.
     pub fn read(path: &Path, version: &'static str) -> Result<Self, TkmError> {
         let fail = || FileError::io("read", path);
-        let mut bytes = Vec::new();
-        disk::user_file()
-            .open(path)
-            .and_then(|file| file.take(MAX_PROGRAM + 1).read_to_end(&mut bytes))
-            .map_err(fail())?;
-        if bytes.len() as u64 > MAX_PROGRAM {
-            return Err(fail()(io::ErrorKind::FileTooLarge.into()).into());
+        let mut file = disk::user_file().open(path).map_err(fail())?;
+        let (mut size, mut digest, mut part) = (0, Sha256Stream::default(), vec![0; PART]);
+        loop {
+            let length = file.read(&mut part).map_err(fail())?;
+            if length == 0 {
+                break;
+            }
+            digest.update(&part[..length]);
+            size += length;
+            if size as u64 > MAX_PROGRAM {
+                return Err(fail()(io::ErrorKind::FileTooLarge.into()).into());
+            }
         }
-        Ok(Self { sha256: digest::sha256(&bytes), bytes, version })
+        Ok(Self { path: path.to_owned(), file, size, sha256: digest.finish(), version })
+    }
+
+    /// All of it. Another program that took its place meanwhile is another file; should this one have changed, the host finds out.
+    fn bytes(&self) -> Result<Vec<u8>, TkmError> {
+        let mut bytes = vec![0; self.size];
+        self.file.read_exact_at(&mut bytes, 0).map_err(FileError::io("read", &self.path))?;
+        Ok(bytes)
     }
 
     /// What is said to `sh` on a host to have the program there take its place with these words. Ends with 4 if it is not there.
@@ -136,7 +155,7 @@ impl Program {
         let facts = self.facts(place);
         let mut answer = connection.run(by, &format!("{facts}{LOOK}{CHECK}"), b"")?;
         if answer.status == 4 {
-            answer = connection.run(by, &format!("{facts}{LOOK}{RECEIVE}{CHECK}"), &self.bytes)?;
+            answer = connection.run(by, &format!("{facts}{LOOK}{RECEIVE}{CHECK}"), &self.bytes()?)?;
         }
         let said = last_line(&answer.output);
         Ok(match (answer.status, RemotePath::try_from(said.clone())) {
