@@ -1,5 +1,7 @@
 //! A unit of systemd: `NAME.service`. What it runs, as whom and when again; not what keeps it in a box.
 
+mod words;
+
 use std::path::{Path, PathBuf};
 
 use crate::base::dotenv::EnvVar;
@@ -113,20 +115,21 @@ impl UnitImporter<'_> {
     }
 
     fn service(&mut self, mut section: Section) -> Result<(), String> {
-        let commands = section.take_all("ExecStart");
-        if commands.is_empty() {
+        let lines = section.take_all("ExecStart");
+        if lines.is_empty() {
             return Err("no ExecStart".to_owned());
         }
-        if let [only] = &commands[..]
-            && marks(only).contains('-')
-        {
-            self.mark_unsupported("Service", "ExecStart", "its prefix `-` is removed: a failure counts as one");
-        }
-        self.it.command = match &commands[..] {
-            [only] => self.command("ExecStart", only),
-            several => self.in_a_row("ExecStart", several),
+        self.it.command = match &self.commands("ExecStart", &lines)[..] {
+            [only] => {
+                if only.may_fail {
+                    let why = "its prefix `-` is removed: a failure counts as one";
+                    self.mark_unsupported("Service", "ExecStart", why);
+                }
+                only.line.clone()
+            }
+            several => in_a_row(several),
         };
-        let before = self.in_a_row("ExecStartPre", &section.take_all("ExecStartPre"));
+        let before = in_a_row(&self.commands("ExecStartPre", &section.take_all("ExecStartPre")));
         self.it.pre_command = Some(before).filter(|text| !text.is_empty());
         self.place(&mut section);
         self.kind(section.take("Type").as_deref().unwrap_or("simple"));
@@ -144,10 +147,16 @@ impl UnitImporter<'_> {
             self.it.cwd = self.site.path(&directory);
         }
         for line in section.take_all("Environment") {
-            let words = shlex::split(&line).unwrap_or_default();
+            let Some(words) = words::words(&line) else {
+                self.mark_unsupported("Service", "Environment", UNCLOSED);
+                continue;
+            };
             for word in &words {
                 let word = self.specified("Environment", word);
-                self.it.exports.extend(assignment(&word));
+                match assignment(&word) {
+                    Some(pair) => self.it.exports.push(pair),
+                    None => self.mark_unsupported("Service", "Environment", &format!("`{word}`: expected KEY=VALUE")),
+                }
             }
         }
         for file in section.take_all("EnvironmentFile") {
@@ -231,29 +240,39 @@ impl UnitImporter<'_> {
         termination::stop_signal(self.it, signal.as_deref(), "Service.KillSignal", self.unsupported);
     }
 
-    /// Commands of which each follows when the one before succeeded, or may fail.
-    fn in_a_row(&mut self, key: &str, commands: &[String]) -> String {
-        let lines = commands.iter().map(|text| {
-            let line = self.command(key, text);
-            if marks(text).contains('-') { format!("{{ {line} || true; }}") } else { line }
-        });
-        lines.collect::<Vec<_>>().join(" && ")
+    /// The commands of lines, for a shell that sees no more in them than systemd does.
+    fn commands(&mut self, key: &str, lines: &[String]) -> Vec<Command> {
+        let mut all = Vec::new();
+        for text in lines {
+            let Some(commands) = words::commands(text) else {
+                self.mark_unsupported("Service", key, UNCLOSED);
+                all.push(Command { line: quoted(text), may_fail: false });
+                continue;
+            };
+            all.extend(commands.into_iter().map(|words| self.command(key, words)));
+        }
+        all
     }
 
-    /// Words without a shell: `$X` and `${X}` are variables, `$$` and `%%` single signs.
-    fn command(&mut self, key: &str, text: &str) -> String {
-        let marks = marks(text);
-        let plain = &text[marks.len()..];
+    fn command(&mut self, key: &str, mut words: Vec<String>) -> Command {
+        let marks = marks(&words[0]).to_owned();
+        words[0].drain(..marks.len());
+        if words[0].is_empty() && words.len() > 1 {
+            words.remove(0);
+        }
         if marks.contains(['@', '+', '!']) {
             self.mark_unsupported("Service", key, &format!("its prefix `{marks}` is removed"));
         }
-        let Some(mut words) = shlex::split(plain) else { return quoted(plain) };
         if marks.contains('@') && words.len() > 1 {
             // The second word is not an argument but the name that the program is given.
             words.remove(1);
         }
-        let words: Vec<String> = words.iter().map(|word| variables(&self.specified(key, word))).collect();
-        words.join(" ")
+        let as_text = marks.contains(':');
+        let words = words.iter().map(|word| {
+            let word = self.specified(key, word);
+            if as_text { quoted(&word) } else { words::shown(&word) }
+        });
+        Command { line: words.collect::<Vec<_>>().join(" "), may_fail: marks.contains('-') }
     }
 
     /// The value of a specifier.
@@ -309,33 +328,22 @@ fn marks(text: &str) -> &str {
     &text[..text.len() - text.trim_start_matches(['@', '-', ':', '+', '!']).len()]
 }
 
-/// A word for a shell in which only the variables are more than text. `$X` alone is as many words as it has.
-fn variables(word: &str) -> String {
-    let is_name =
-        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if word.strip_prefix('$').is_some_and(is_name) {
-        return word.to_owned();
-    }
-    if !word.replace("$$", "").contains('$') {
-        return quoted(&word.replace("$$", "$"));
-    }
-    let mut shown = String::from('"');
-    let mut letters = word.chars().peekable();
-    while let Some(c) = letters.next() {
-        match c {
-            '$' if letters.peek() == Some(&'$') => {
-                letters.next();
-                shown.push_str("\\$");
-            }
-            '"' | '\\' | '`' => {
-                shown.push('\\');
-                shown.push(c);
-            }
-            c => shown.push(c),
-        }
-    }
-    shown + "\""
+/// A command for a shell.
+struct Command {
+    line: String,
+    may_fail: bool,
 }
+
+/// Commands of which each follows when the one before succeeded, or may fail.
+fn in_a_row(commands: &[Command]) -> String {
+    let lines = commands.iter().map(|Command { line, may_fail }| match may_fail {
+        true => format!("{{ {line} || true; }}"),
+        false => line.clone(),
+    });
+    lines.collect::<Vec<_>>().join(" && ")
+}
+
+const UNCLOSED: &str = "a quote is not closed";
 
 /// Seconds if there is no unit.
 fn span(text: &str) -> Option<HumanDuration> {
@@ -445,9 +453,26 @@ mod tests {
         assert_eq!(exports, ["PID=/run/web@8081", "NAME=web@8081.service", "A=all", "B=all", "B=own"]);
         assert_eq!(lost(&imported), ["web@8081.timer", "Unit.After"]);
         let imported = import("a.service", "[Service]\nExecStart=/bin/java $JAVA_OPTS ${ONE} a$TWO '$$5'\n");
-        assert_eq!(imported.services[0].command, "/bin/java $JAVA_OPTS \"${ONE}\" \"a$TWO\" '$5'");
+        assert_eq!(imported.services[0].command, "/bin/java $JAVA_OPTS \"${ONE}\" 'a$TWO' '$5'");
         let imported = import("a@.service", "[Service]\nExecStart=/bin/a %i\n");
         assert_eq!(lost(&imported), ["Service.ExecStart"]);
+    }
+
+    #[test]
+    fn what_is_for_the_program_is_not_expanded_before_it() {
+        for (text, command) in [
+            ("/bin/sh -c 'for i in 1 2; do echo $i; done'", "/bin/sh -c 'for i in 1 2; do echo $i; done'"),
+            (r#"/bin/bash -c "exec java $(cat /etc/opts) \"$0\"""#, "/bin/bash -c 'exec java $(cat /etc/opts) \"$0\"'"),
+            ("/bin/a ; -/bin/b x ; @/bin/c d e", "/bin/a && { /bin/b x || true; } && /bin/c e"),
+            (":/bin/a ${B} $C", "/bin/a '${B}' '$C'"),
+            ("- /bin/a ''", "/bin/a ''"),
+        ] {
+            let imported = import("a.service", &format!("[Service]\nType=oneshot\nExecStart={text}\n"));
+            assert_eq!(imported.services[0].command, command, "{text}");
+        }
+        let imported = import("a.service", "[Service]\nExecStart=/bin/a 'b\nEnvironment=A=1 B\nEnvironment=C=it's\n");
+        assert_eq!(lost(&imported), ["Service.ExecStart", "Service.Environment", "Service.Environment"]);
+        assert_eq!(imported.services[0].exports, [("A".to_owned(), "1".to_owned())]);
     }
 
     #[test]
