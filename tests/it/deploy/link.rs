@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::linux::net::TcpStreamExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -154,7 +155,10 @@ fn connect(client: TcpStream, shared: &Arc<Shared>) {
 fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, passed: impl Fn(u64)) {
     let mut bytes = [0; 16 << 10];
     let _ = from.set_read_timeout(Some(LOOK));
+    let _ = to.set_nodelay(true);
     loop {
+        // ssh sends the next small part when this one is acknowledged, and that may be after 40 ms otherwise. It lasts for some reads.
+        let _ = from.set_quickack(true);
         let found = from.read(&mut bytes);
         while shared.state.load(Ordering::SeqCst) == HANGS {
             pause();
