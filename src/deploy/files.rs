@@ -112,6 +112,12 @@ impl DeployDir {
         let _ = fs::remove_file(self.reserve_path());
     }
 
+    /// True while that room is taken.
+    #[must_use]
+    pub fn has_reserve(&self) -> bool {
+        self.reserve_path().exists()
+    }
+
     fn reserve_path(&self) -> PathBuf {
         self.dir.join("reserve")
     }

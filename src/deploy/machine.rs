@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! NEW → LOCKED → PREFLIGHT → STAGING → STAGED → ARMED → SWITCHED → APPLIED → HEALTHY → COMMITTED
-//!          └──────────┴─────────┴────────┴────────┤        └──────────┴─────────┤
-//!                                                 └→ ABORTED                    └→ REVERTING → REVERTED | REVERT_FAILED
+//!          └──────────┴─────────┴────────┴────────┤        └──────────┴─────────┴──────────┤
+//!                                                 └→ ABORTED                               └→ REVERTING → REVERTED | REVERT_FAILED
 //! ```
 //!
 //! A state is written down before its work begins. So in ARMED `current` is certainly the old release, in SWITCHED it may be
-//! either; what is put back from there on is put back whatever was done.
+//! either; what is put back from there on is put back whatever was done. COMMITTED is left only while its deployer is there and
+//! another host does not keep the release.
 
 use std::fmt;
 
@@ -58,6 +59,8 @@ pub enum Event {
     Commit,
     /// A step failed, the deployer is gone, the time is up, the host was started again, or an operator says so.
     GiveUp,
+    /// Another host does not keep it, and all are to have the same.
+    Undo,
     /// The old release runs.
     PutBack,
     /// The old release could not be put back.
@@ -121,6 +124,8 @@ pub fn step(from: State, event: Event) -> Result<(State, Duty), NoSuchStep> {
         }
         (Event::GiveUp, _) if from >= State::Switched => Ok((State::Reverting, Duty::Revert)),
         (Event::GiveUp, _) => Ok((State::Aborted, Duty::Discard)),
+        (Event::Undo, State::Committed) => Ok((State::Reverting, Duty::Revert)),
+        (Event::Undo, _) => Err(NoSuchStep { from, to: State::Reverting }),
         (Event::PutBack, State::Reverting | State::RevertFailed) => Ok((State::Reverted, Duty::Nothing)),
         (Event::PutBack, _) => Err(NoSuchStep { from, to: State::Reverted }),
         (Event::Stuck, State::Reverting | State::RevertFailed) => Ok((State::RevertFailed, Duty::Nothing)),
@@ -199,6 +204,7 @@ mod tests {
                     Event::Advance(to) if next == Some(to) && to <= State::Applied => Some((to, Duty::Work)),
                     Event::Prove if from == State::Applied => Some((State::Healthy, Duty::Nothing)),
                     Event::Commit if from == State::Healthy => Some((State::Committed, Duty::Nothing)),
+                    Event::Undo if from == State::Committed => Some((State::Reverting, Duty::Revert)),
                     Event::GiveUp if from.has_ended() => Some((from, Duty::Nothing)),
                     Event::GiveUp if from < State::Switched => Some((State::Aborted, Duty::Discard)),
                     Event::GiveUp => Some((State::Reverting, Duty::Revert)),

@@ -81,6 +81,13 @@ pub enum Ask {
         /// The deploy.
         txid: String,
     },
+    /// Nothing leads back any more: all hosts keep it.
+    Settle,
+    /// The old release again, though this host keeps the new one: another does not.
+    Undo {
+        /// Why.
+        why: String,
+    },
     /// It does not stay.
     GiveUp {
         /// The deploy.

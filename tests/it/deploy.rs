@@ -19,6 +19,7 @@ mod agent;
 mod application;
 mod carried;
 mod ci;
+mod commits;
 mod disks;
 mod drift;
 mod faults;

@@ -39,6 +39,7 @@ pub struct Halt {
 struct Wish {
     will: Will,
     is_armed: bool,
+    is_over: bool,
 }
 
 impl Halt {
@@ -59,11 +60,14 @@ impl Halt {
         Stopped::BeforeArmed
     }
 
-    /// From now on the old release is wanted.
-    pub fn revert(&self) {
+    /// From now on the old release is wanted; false if that comes too late, for all hosts keep the new one.
+    pub fn revert(&self) -> bool {
         let mut wish = self.wish();
-        wish.will = wish.will.max_with(Will::Revert);
-        self.changed.notify_all();
+        if !wish.is_over {
+            wish.will = wish.will.max_with(Will::Revert);
+            self.changed.notify_all();
+        }
+        !wish.is_over
     }
 
     /// Ends every connection, now and later: hosts decide by themselves.
@@ -82,6 +86,18 @@ impl Halt {
         let mut wish = self.wish();
         let go_on = wish.will.check();
         wish.is_armed |= go_on.is_ok();
+        go_on
+    }
+
+    /// From now on no wish for the old release is taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub(super) fn finish(&self) -> Result<(), Fault> {
+        let mut wish = self.wish();
+        let go_on = wish.will.check();
+        wish.is_over = go_on.is_ok();
         go_on
     }
 

@@ -10,7 +10,7 @@ use super::carried::Arrived;
 use super::give_up::{self, GivenUp, When, give_up};
 use super::health::{self, Lives};
 use super::place::Place;
-use super::{carried, frozen, preflight, service_drift, watcher};
+use super::{carried, commit, frozen, preflight, service_drift, watcher};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
@@ -104,7 +104,12 @@ impl<'a> HostSession<'a> {
             Ask::Switch => self.switch(&place, on_progress),
             Ask::Health => Ok(Said::Health(health::look(&place, &self.expect(State::Applied)?.lives)?)),
             Ask::Prove => self.step(&place, Event::Prove),
-            Ask::Commit { txid } => commit(&place, &txid),
+            Ask::Commit { txid } => commit::commit(&place, checked(&txid)?).map(|()| Said::Done),
+            Ask::Settle => self.with_record(|txid| commit::settle(&place, txid)).map(|_| Said::Done),
+            Ask::Undo { why } => {
+                let record = self.with_record(|txid| commit::undo(&place, txid, &why, on_progress))?;
+                Ok(Said::History(vec![record]))
+            }
             Ask::GiveUp { txid, why } => {
                 let given = GivenUp { txid: checked(&txid)?, why: &why, when: When::Live };
                 let record = give_up(&place, given, on_progress)?;
@@ -126,6 +131,7 @@ impl<'a> HostSession<'a> {
         let given = GivenUp { txid: &deploy.txid, why: "the deployer is gone", when: When::Live };
         // If that fails, the watcher or the next boot does it.
         let _ = give_up(&place, given, &mut |_| {});
+        let _ = commit::settle(&place, &deploy.txid);
     }
 
     fn open(&mut self, org: &str, carried: Vec<Carried>) -> Result<Said, Fault> {
@@ -172,6 +178,7 @@ impl<'a> HostSession<'a> {
         let lock = files.hold(&Holder { since_ms: now.0, ..holder.clone() })?;
         let found = place.releases().current()?;
         put_back_unended(place, &holder.txid, on_progress)?;
+        commit::settle_last(place);
         files.sweep();
         if found != planned {
             return Err(stale(planned.as_ref(), found.as_ref()));
@@ -299,6 +306,14 @@ impl<'a> HostSession<'a> {
         Err(Fault { kind, advice: fault.advice.or(outcome.advice), ..Fault::new(kind, outcome.error.to_string()) })
     }
 
+    /// Does what ends the deploy of the session, which then is where the record says.
+    fn with_record(&mut self, work: impl FnOnce(&str) -> Result<Record, Fault>) -> Result<Record, Fault> {
+        let deploy = self.deploy.as_ref().ok_or_else(|| Fault::usage("no deploy was begun in this session"))?;
+        let record = work(&deploy.txid)?;
+        self.note(&record);
+        Ok(record)
+    }
+
     fn note(&mut self, record: &Record) {
         if let Some(deploy) = self.deploy.as_mut().filter(|deploy| deploy.txid == record.txid) {
             deploy.state = record.state;
@@ -339,40 +354,13 @@ fn recover(place: &Place, on_progress: &mut OnProgress) -> Result<Said, Fault> {
     let by = Holder { by: "recover".to_owned(), pid: 0, txid: "recover".to_owned(), since_ms: place.host.now().0 };
     let _lock = place.files().hold(&by)?;
     let mut ended = put_back_unended(place, "", on_progress)?;
+    commit::settle_last(place);
     place.files().sweep();
     if let Some(last) = place.files().records()?.into_iter().next().filter(|it| it.state == State::RevertFailed) {
         let _act = place.files().act()?;
         ended.push(give_up::again(place, last, on_progress)?);
     }
     Ok(Said::History(ended))
-}
-
-fn commit(place: &Place, txid: &str) -> Result<Said, Fault> {
-    let files = place.files();
-    let _act = files.act()?;
-    let mut record = files.read(checked(txid)?)?;
-    if record.state == State::Committed {
-        return Ok(Said::Done);
-    }
-    if record.state.has_ended() {
-        return Err(give_up::outcome(&record));
-    }
-    files.advance(&mut record, Event::Commit, None, place.host.now())?;
-    files.end_reserve();
-    files.forget_all_kept();
-    let releases = place.releases();
-    // One that holds the same is not what a rollback is for: only env files or secrets changed.
-    if let record::Before::Release(before) = &record.before
-        && before.content8() != record.rid.content8()
-    {
-        releases.set_previous(before, txid)?;
-    }
-    let mut committed: Vec<Record> = files.records()?;
-    committed.retain(|record| record.state == State::Committed);
-    let committed: Vec<ReleaseId> = committed.into_iter().rev().map(|record| record.rid).collect();
-    // What is not removed today is removed by the next deploy.
-    let _ = releases.prune(&committed, &place.entered());
-    Ok(Said::Done)
 }
 
 fn release(place: &Place, rid: Option<ReleaseId>) -> Result<Said, Fault> {

@@ -268,9 +268,14 @@ impl Member {
     /// # Errors
     ///
     /// Fails if it cannot, or the host has put the old release back.
-    pub fn commit(&mut self, txid: &str, say: Say) -> Result<(), Fault> {
+    pub fn commit(&mut self, reach: &Reach, txid: &str, say: Say) -> Result<(), Fault> {
         let Some(mut fresh) = self.fresh.take() else { return Err(self.unexpected()) };
-        let answer = fresh.ask(&Ask::Commit { txid: txid.to_owned() }, &[], say)?;
+        let ask = Ask::Commit { txid: txid.to_owned() };
+        let answer = match fresh.ask(&ask, &[], say) {
+            Ok(answer) => answer,
+            // What came of it is not known; asked twice is as asked once.
+            Err(_) => self.again(reach)?.0.ask(&ask, &[], say)?,
+        };
         if let Said::Failed(failure) = answer.said {
             return Err(failure.into_fault(self.host.name.as_str()));
         }
@@ -279,15 +284,24 @@ impl Member {
         Ok(())
     }
 
-    /// Has the host put back what was begun, and finds out what came of it; also where the connection was lost.
+    /// Lets nothing lead back any more. Where this is not heard, the end of the session says the same.
+    pub fn settle(&mut self) {
+        let _ = self.ask(&Ask::Settle, &[], &|_| {});
+        self.state = State::Committed;
+    }
+
+    /// Has the host put back what was begun, and finds out what came of it; also where the connection was lost, and where it was
+    /// committed and that is not final.
     pub fn give_up(&mut self, reach: &Reach, txid: &str, why: &Fault, say: Say) {
-        if self.state == State::New || self.state.has_ended() {
+        let was_committed = self.state == State::Committed;
+        if self.state == State::New || (self.state.has_ended() && !was_committed) {
             return;
         }
-        let ask = Ask::GiveUp { txid: txid.to_owned(), why: why.to_string() };
+        let give_up = Ask::GiveUp { txid: txid.to_owned(), why: why.to_string() };
+        let ask = if was_committed { Ask::Undo { why: why.to_string() } } else { give_up.clone() };
         let record = match self.ask(&ask, &[], say) {
             Ok(Said::History(records)) => records.into_iter().next(),
-            _ => self.search(reach, &ask, say),
+            _ => self.search(reach, &give_up, say),
         };
         match record {
             Some(record) => self.state = record.state,
@@ -299,6 +313,7 @@ impl Member {
                     "the host puts the old release back by itself{}, unless it was committed; `tsm org deploy status` asks it",
                     self.decides_by(),
                 )));
+                self.state = if was_committed { State::Reverting } else { self.state };
             }
         }
     }

@@ -24,6 +24,7 @@
 //! ```
 
 mod carried;
+mod commit;
 pub mod frozen;
 pub mod gather;
 pub mod give_up;

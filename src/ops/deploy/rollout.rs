@@ -256,8 +256,15 @@ impl Work<'_, '_> {
         self.or_put_back(|member, _| member.reach_again(reach))?;
         reach.halt.check()?;
         let txid = &self.order.holder.txid;
-        // Where all were committed but one, the others stay: their records have ended.
-        self.or_put_back(|member, say| member.commit(txid, say))
+        self.or_put_back(|member, say| member.commit(reach, txid, say))?;
+        // Until here a host that keeps the release can have the old one again.
+        reach.halt.finish()?;
+        let kept = self.chosen(|member| member.state == State::Committed);
+        self.on_each(&kept, |_, member, _| {
+            member.settle();
+            Ok(())
+        });
+        Ok(())
     }
 
     /// Does the same on every host that is well; one on which it fails is put back, and, where that is wanted, all of them.
@@ -269,7 +276,8 @@ impl Work<'_, '_> {
             if let Err(fault) = &done {
                 member.give_up(reach, txid, fault, say);
             }
-            done
+            // It may be found out that only the answer was lost.
+            if member.state == State::Committed { Ok(()) } else { done }
         });
         failures.into_iter().next().map_or(Ok(()), |fault| match self.order.rollout.on_failure {
             OnFailure::RevertAll => Err(fault),
@@ -280,7 +288,8 @@ impl Work<'_, '_> {
     /// Puts back what was begun on the hosts that are meant, each at the same time.
     fn give_up(&mut self, why: &Fault, is_meant: impl Fn(&Member) -> bool) {
         let (reach, txid) = (self.reach, &self.order.holder.txid);
-        let meant = self.chosen(|member| is_meant(member) && !member.state.has_ended());
+        let is_open = |state: State| !state.has_ended() || state == State::Committed;
+        let meant = self.chosen(|member| is_meant(member) && is_open(member.state));
         self.on_each(&meant, |_, member, say| {
             // What failed on another host is said there.
             if why.kind == FaultKind::Interrupted && member.fault.is_none() {

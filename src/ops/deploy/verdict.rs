@@ -54,10 +54,17 @@ pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
     let mut parts = Vec::new();
     if committed > 0 {
         let verb = if ends.len() == 1 { "runs" } else { "run" };
-        let of = if committed == ends.len() { String::new() } else { format!("{committed} of ") };
-        parts.push(format!("{of}{} {verb} {rid}", pluralize(ends.len(), "host")));
+        let hosts = pluralize(ends.len(), "host");
+        parts.push(if committed == ends.len() {
+            format!("{hosts} {verb} {rid}")
+        } else {
+            let names: Vec<&str> =
+                ends.iter().filter(|end| end.state == State::Committed).map(|end| end.host.as_str()).collect();
+            format!("{committed} of {hosts} {verb} {rid} ({})", names.join(", "))
+        });
     }
-    parts.extend(ends.iter().filter(|end| end.state != State::Committed).filter_map(|end| part(end, is_unknown(end))));
+    let others = ends.iter().filter(|end| end.state != State::Committed);
+    parts.extend(others.filter_map(|end| part(end, is_unknown(end), committed > 0)));
     if committed == 0
         && !any(&|end| end.state >= State::Switched && end.state != State::Aborted)
         && kind != Some(FaultKind::Unknown)
@@ -68,7 +75,8 @@ pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
     Verdict { kind, sentence: format!("{env}: {}", parts.join("; ")) }
 }
 
-fn part(end: &HostEnd, is_unknown: bool) -> Option<String> {
+/// What is said of a host that does not have the new release; of one that is as it was, only if others are not (`is_mixed`).
+fn part(end: &HostEnd, is_unknown: bool, is_mixed: bool) -> Option<String> {
     let release = end.release.as_deref().unwrap_or("no release");
     let why = end.fault.as_ref().map(|(_, why)| why.strip_prefix(&format!("{}: ", end.host)).unwrap_or(why));
     let because = why.map_or_else(String::new, |why| format!(": {why}"));
@@ -77,7 +85,7 @@ fn part(end: &HostEnd, is_unknown: bool) -> Option<String> {
         State::Reverted => format!("{} was reverted to {release}{because}", end.host),
         State::RevertFailed => format!("{} could not be reverted{because}", end.host),
         // It was given up for the sake of others.
-        _ if why.is_none() => return None,
+        _ if why.is_none() => return is_mixed.then(|| format!("{} keeps {release}", end.host)),
         _ => format!("{}{because}", end.host),
     })
 }
@@ -114,8 +122,12 @@ mod tests {
         assert_eq!(of(std::slice::from_ref(&sick)), (Some(14), "dev: b was reverted to old: web ended".into()));
         assert_eq!(
             of(&[well.clone(), sick.clone()]),
-            (Some(16), "dev: 1 of 2 hosts run new; b was reverted to old: web ended".into())
+            (Some(16), "dev: 1 of 2 hosts run new (a); b was reverted to old: web ended".into())
         );
+        let spared = end("e", State::Aborted, None);
+        let of_three = [well.clone(), sick.clone(), spared];
+        let all = "dev: 1 of 3 hosts run new (a); b was reverted to old: web ended; e keeps old";
+        assert_eq!(of(&of_three), (Some(16), all.into()));
         let lost = end("c", State::Switched, Some((FaultKind::Unknown, "c: lost")));
         assert_eq!(of(&[well.clone(), lost.clone()]).0, Some(17));
         let found = end("g", State::Aborted, Some((FaultKind::Unknown, "g: lost")));

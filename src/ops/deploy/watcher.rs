@@ -4,10 +4,12 @@
 use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
+use super::commit;
 use super::give_up::{GivenUp, When, give_up};
 use super::place::Place;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::error::RecordError;
+use crate::deploy::machine::State;
 use crate::sys::daemonize;
 use crate::sys::file::FileError;
 use crate::tsm::launch;
@@ -86,19 +88,26 @@ fn wait(place: &Place, txid: &str, limit: Duration) -> Result<(), Fault> {
     let until = Instant::now() + limit;
     let mut seen = Instant::now();
     loop {
+        // First: a state that is read afterwards is the last one of a deployer that was gone before.
+        let is_held = place.files().holder().is_some_and(|holder| holder.txid == txid);
         match place.files().read(txid) {
-            Ok(record) if record.state.has_ended() => return Ok(()),
+            Ok(record) if record.state == State::Committed && !is_held => {
+                return commit::settle(place, txid).map(drop);
+            }
+            Ok(record) if record.state.has_ended() && record.state != State::Committed => return Ok(()),
             // It was removed, with all that could be put back.
             Err(gone @ RecordError::Unknown(_)) => return Err(gone.into()),
             _ => {}
         }
-        if place.files().holder().is_some_and(|holder| holder.txid == txid) {
+        if is_held {
             seen = Instant::now();
         }
         let is_late = Instant::now() >= until;
         if is_late || seen.elapsed() >= GRACE {
             let why = if is_late { "it was not committed in time" } else { "the deployer is gone" };
             match give_up(place, GivenUp { txid, why, when: When::Live }, &mut |_| {}) {
+                // Its deployer may still have it put back.
+                Ok(record) if record.state == State::Committed => {}
                 Ok(_) => return Ok(()),
                 Err(fault) if Instant::now() >= until + PERSISTENCE => return Err(fault),
                 Err(_) => {}

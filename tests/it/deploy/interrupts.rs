@@ -172,14 +172,14 @@ const ROWS: [Row; 8] = [
 
 /// An agent of a host that stops once it has written in its journal that it is in a state: it syncs nothing else in this way, so it
 /// is the number of the state that counts.
-struct Stopped<'a> {
+pub(super) struct Stopped<'a> {
     host: &'a Host,
     state: &'static str,
     _strace: ChildGuard,
 }
 
 impl<'a> Stopped<'a> {
-    fn at(host: &'a Host, state: &'static str, log: &Path) -> Self {
+    pub(super) fn at(host: &'a Host, state: &'static str, log: &Path) -> Self {
         let number = WAY.iter().position(|known| *known == state).expect("a state") + 1;
         let mut strace = Command::new("strace");
         strace.args(["-f", "-o", "/dev/null", "-e", "trace=fdatasync", "-p", &host.server.pid().to_string()]);
@@ -199,13 +199,13 @@ impl<'a> Stopped<'a> {
 }
 
 /// What hosts have that was there before a deploy.
-struct Had {
+pub(super) struct Had {
     releases: Vec<Option<String>>,
     pids: Vec<u32>,
 }
 
 impl Had {
-    fn of(site: &Site) -> Self {
+    pub(super) fn of(site: &Site) -> Self {
         Self {
             releases: site.hosts.iter().map(Host::current).collect(),
             pids: site.hosts.iter().map(|host| host.runs("one")).collect(),
@@ -214,7 +214,7 @@ impl Had {
 
     /// All of it is as it was, and nothing else is there.
     #[track_caller]
-    fn is_there(&self, site: &Site, what: &str) {
+    pub(super) fn is_there(&self, site: &Site, what: &str) {
         for (index, host) in site.hosts.iter().enumerate() {
             eventually(&format!("{what}: no lock is left"), || {
                 DeployDir::of(&host.org()).holder().is_none() && host.running(&[b"agent", b"deploy-watch"]).is_empty()

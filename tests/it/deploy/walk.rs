@@ -284,7 +284,7 @@ impl Host {
     }
 
     /// The records of its deploys, the newest first.
-    fn records(&self) -> Vec<Record> {
+    pub(super) fn records(&self) -> Vec<Record> {
         let files = fs::read_dir(self.org().join("deploy/tx")).into_iter().flatten().flatten().map(|it| it.path());
         let files = files.filter(|path| path.extension().is_some_and(|it| it == "json"));
         let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).expect("there")).expect("a record");
@@ -362,7 +362,7 @@ impl Host {
             for entry in fs::read_dir(self.org().join(dir)).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let is_link = name.starts_with("current.") || name.starts_with("previous.");
-                if name.ends_with(".watch") || name.ends_with(".part") || name == "reserve" || is_link {
+                if [".watch", ".part", ".kept"].iter().any(|end| name.ends_with(end)) || name == "reserve" || is_link {
                     found.push(format!("{dir}/{name}"));
                 }
             }

@@ -77,8 +77,7 @@ impl<'a> Progress<'a> {
             return self.say("interrupted before a host was switched: ending");
         }
         if !self.console.is_interactive() {
-            self.say("interrupted: the old release is put back");
-            return self.halt.revert();
+            return self.revert("interrupted: ");
         }
         self.console.end_progress();
         let hosts = pluralize(self.targets.len(), "host");
@@ -96,15 +95,19 @@ impl<'a> Progress<'a> {
             }
         };
         match console.ask_while(&Question { text, expected: None }, &mut is_open) {
-            Some(UserAnswer::Yes) => {
-                self.say("the old release is put back");
+            Some(UserAnswer::Yes) => self.revert(""),
+            // Ctrl-C is looked at next; it finds that this was the second one.
+            Some(_) if signal::interrupted() => {
                 self.halt.revert();
             }
-            // Ctrl-C is looked at next; it finds that this was the second one.
-            Some(_) if signal::interrupted() => self.halt.revert(),
             Some(_) => self.say("waiting on"),
             None => {}
         }
+    }
+
+    fn revert(&mut self, why: &str) {
+        let what = if self.halt.revert() { "the old release is put back" } else { "too late: the release is final" };
+        self.say(&format!("{why}{what}"));
     }
 
     /// Says once more where those are that are still worked on, and for how long.
