@@ -26,6 +26,7 @@ mod faults;
 mod first;
 mod interrupts;
 mod keys;
+mod kills;
 mod large;
 mod link;
 mod network;
