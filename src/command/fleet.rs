@@ -11,10 +11,11 @@ mod words;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::global::Globals;
+use crate::command::host_states::HostStates;
 use crate::command::prepared::{Prepared, Stage};
 use crate::command::{CommandSpec, Cx, Effect, ParsedCommand};
 use crate::ops::fleet::{Fleet, FleetTarget};
-use crate::report::{Report, TargetState};
+use crate::report::Report;
 use crate::tkm::error::TkmError;
 use crate::tkm::store::Store;
 
@@ -152,12 +153,9 @@ fn run(FleetCall { command, fleet }: FleetCall, cx: &mut Cx) -> Result<Report, F
         return follow::follow(&fleet, &command.words, cx.host.variables());
     }
     let names: Vec<String> = fleet.hosts().iter().map(|host| host.name.to_string()).collect();
-    let mut targets: Vec<TargetState> = names.iter().map(|name| TargetState::waiting(name)).collect();
-    let results = fleet.ask(&command.words, cx.host.variables(), |index, text| {
-        text.clone_into(&mut targets[index].state);
-        cx.console.progress(&targets, index);
-    });
-    cx.console.end_progress();
+    let mut states = HostStates::new(&mut *cx.console, cx.host, names.iter().map(String::as_str));
+    let results = fleet.ask(&command.words, cx.host.variables(), |index, update| states.show(index, update));
+    states.end();
     let answers: Vec<HostAnswer> =
         names.into_iter().zip(results).map(|(host, result)| HostAnswer::of(host, result)).collect();
     Ok(merge::report(answers, command.spec.name, command.output))

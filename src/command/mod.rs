@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod foreign;
 pub mod global;
 pub mod help;
+mod host_states;
 pub mod manual;
 pub mod org;
 pub mod parse_error;

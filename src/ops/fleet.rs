@@ -10,7 +10,7 @@ use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
-use crate::tkm::many;
+use crate::tkm::many::{self, Update};
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{KeyId, Purpose, StoreState};
 use crate::tkm::store::Store;
@@ -65,13 +65,13 @@ impl Fleet {
         self.hosts.iter().find(|host| host.rules.agent.is_some() && is_bound(&host.env))
     }
 
-    /// Runs a command on all of them, several at a time. The answers are in their order; what is said meanwhile goes to `on_text`
+    /// Runs a command on all of them, several at a time. The answers are in their order; what there is to show meanwhile goes to `on_update`
     /// with the index of the host. A host that does not answer is an error in its place, after at most a minute.
     pub fn ask(
         &self,
         words: &[String],
         variables: &BTreeMap<String, String>,
-        on_text: impl FnMut(usize, &str),
+        on_update: impl FnMut(usize, Update),
     ) -> Vec<Result<AgentOutput, TkmError>> {
         let work = |host: &Host, say: &dyn Fn(&str)| {
             say("asking");
@@ -81,7 +81,7 @@ impl Fleet {
             say(if answer.is_ok() { "answered" } else { "failed" });
             answer
         };
-        many::each(&self.hosts, work, on_text)
+        many::each_shown(&self.hosts, work, on_update)
     }
 
     /// The words of ssh that run a line on a host, for output that comes over time.

@@ -2,11 +2,13 @@
 
 use super::theme::Theme;
 use std::io::Write;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::Report;
 use crate::base::fault::Fault;
+use crate::base::time::Timestamp;
 
 /// The destination of reports, faults, notes and questions.
 pub trait Console {
@@ -100,13 +102,25 @@ pub struct TargetState {
     pub state: String,
     /// For how long, in seconds; not shown before the first.
     pub seconds: u64,
+    /// When that was.
+    pub at: Timestamp,
 }
 
 impl TargetState {
     /// Nothing is done with it yet.
     #[must_use]
-    pub fn waiting(name: &str) -> Self {
-        Self { name: name.to_owned(), state: "waiting".to_owned(), seconds: 0 }
+    pub fn waiting(name: &str, at: Timestamp) -> Self {
+        Self { name: name.to_owned(), state: "waiting".to_owned(), seconds: 0, at }
+    }
+
+    /// It came to something else.
+    pub fn is_now(&mut self, state: &str, at: Timestamp) {
+        (self.state, self.seconds, self.at) = (state.to_owned(), 0, at);
+    }
+
+    /// It is still so, for so long.
+    pub fn is_still(&mut self, how_long: Duration, at: Timestamp) {
+        (self.seconds, self.at) = (how_long.as_secs(), at);
     }
 }
 

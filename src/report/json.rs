@@ -133,6 +133,12 @@ pub fn document(data: &[Data], shape: JsonShape) -> String {
     control::escape_json(&text.expect("keys are strings, and nothing in a report fails to serialize"))
 }
 
+/// A note, on a line.
+#[must_use]
+pub fn note(text: &str) -> String {
+    format!("{}\n", json!({ "note": text }))
+}
+
 /// A fault on one line: `{"error":{"kind","message","causes":[],"advice","at"?,"diagnostics"?}}`.
 #[must_use]
 pub fn fault(fault: &Fault) -> String {

@@ -40,6 +40,8 @@ pub struct Report {
     pub check_failed: bool,
     /// The exit code of a program that the command waited for.
     pub code: Option<u8>,
+    /// What it comes to, in a sentence: the last line for people, and with `--json` a note on stderr.
+    pub sentence: Option<String>,
 }
 
 /// The JSON form of several blocks.
@@ -247,6 +249,12 @@ impl Report {
     pub fn and(mut self, block: impl Into<Block>) -> Self {
         self.blocks.push(block.into());
         self
+    }
+
+    /// Ends it with what it comes to.
+    #[must_use]
+    pub fn ending(self, sentence: impl Into<String>) -> Self {
+        Self { sentence: Some(sentence.into()), ..self }
     }
 
     /// Adds a note, which is not part of the data.

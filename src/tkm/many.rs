@@ -1,10 +1,15 @@
 //! Many hosts at the same time, at most 32.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many hosts are worked on at the same time. Most of the time is spent on waiting for them.
 const AT_ONCE: usize = 32;
+
+/// What goes on is shown again after this, where nothing is said.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// How many transitions may wait to be shown.
 const QUEUE: usize = 64;
@@ -15,6 +20,28 @@ pub fn each<T: Sync, R: Send>(
     all: &[T],
     work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
     mut on_text: impl FnMut(usize, &str),
+) -> Vec<R> {
+    each_shown(all, work, |index, update| {
+        if let Update::Said(text) = update {
+            on_text(index, text);
+        }
+    })
+}
+
+/// What there is to show of one of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Update<'a> {
+    /// The work says so.
+    Said(&'a str),
+    /// The work has said nothing else for so long, and nothing was said of the others meanwhile.
+    Still(Duration),
+}
+
+/// As [`each`], and every five seconds in which nothing is said, those that are worked on are shown again.
+pub fn each_shown<T: Sync, R: Send>(
+    all: &[T],
+    work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
+    mut on_update: impl FnMut(usize, Update),
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(all.len()));
@@ -32,18 +59,36 @@ pub fn each<T: Sync, R: Send>(
                         let _ = sender.send((index, text.to_owned()));
                     };
                     let result = work(one, &say);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
+                    lock(results).push((index, result));
                 }
             });
         }
         drop(sender);
-        while let Ok((index, text)) = receiver.recv() {
-            on_text(index, &text);
+        let mut since: Vec<Option<Instant>> = vec![None; all.len()];
+        loop {
+            match receiver.recv_timeout(BEAT) {
+                Ok((index, text)) => {
+                    since[index] = Some(Instant::now());
+                    on_update(index, Update::Said(&text));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let done: Vec<usize> = lock(results).iter().map(|(index, _)| *index).collect();
+                    let begun = since.iter().enumerate().filter_map(|(index, since)| Some((index, (*since)?)));
+                    begun
+                        .filter(|(index, _)| !done.contains(index))
+                        .for_each(|(index, since)| on_update(index, Update::Still(since.elapsed())));
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
     });
-    let mut results = std::mem::take(&mut *results.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut results = std::mem::take(&mut *lock(results));
     results.sort_unstable_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

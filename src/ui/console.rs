@@ -217,9 +217,8 @@ impl Terminal {
     }
 
     fn write_note(&self, text: &str) {
-        if !self.quiet {
-            self.write_stderr(&render::line(text));
-        }
+        let text = if self.json { json::note(text) } else { render::line(text) };
+        self.write_stderr(if self.quiet { "" } else { &text });
     }
 
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
@@ -242,14 +241,14 @@ impl Terminal {
         Ok(())
     }
 
-    fn show_json(&self, report: Report, faults: &mut Vec<Fault>) -> io::Result<()> {
+    fn show_json(&self, report: &mut Report, faults: &mut Vec<Fault>) -> io::Result<()> {
         let follows = report.blocks.iter().any(|block| matches!(block, Block::RowStream(_)));
         let only_leads_on = report.blocks.is_empty() && !matches!(report.follow_up, FollowUp::Nothing);
         if !follows && !only_leads_on {
             let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
             return self.write(format!("{}\n", json::document(&data, report.json_shape)));
         }
-        for block in report.blocks {
+        for block in std::mem::take(&mut report.blocks) {
             if let Some(data) = json::block(&block) {
                 self.write(format!("{data}\n"))?;
             }
@@ -291,10 +290,11 @@ impl Console for Terminal {
     fn show(&mut self, mut report: Report) -> io::Result<()> {
         let mut faults = std::mem::take(&mut report.faults);
         if self.json {
-            self.show_json(report, &mut faults)?;
+            self.show_json(&mut report, &mut faults)?;
         } else {
             self.show_text(report.blocks, &mut faults)?;
         }
+        report.sentence.iter().for_each(|sentence| self.write_note(sentence));
         for fault in &faults {
             self.error(fault);
         }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::render;
 use crate::base::columns;
 use crate::report::TargetState;
+use crate::report::value::to_jiff_timestamp;
 
 /// The screen of a terminal.
 #[derive(Debug, Clone, Copy)]
@@ -68,8 +69,9 @@ fn state(target: &TargetState) -> String {
 
 /// An object on a line for what changed.
 pub(super) fn json(targets: &[TargetState], changed: usize) -> String {
-    let object = |TargetState { name, state, seconds }: &TargetState| {
-        let mut object = json!({ "target": name, "state": state });
+    let object = |TargetState { name, state, seconds, at }: &TargetState| {
+        let time = to_jiff_timestamp(*at).unwrap_or_default().to_string();
+        let mut object = json!({ "host": name, "state": state, "time": time });
         if *seconds > 0 {
             object["seconds"] = json!(seconds);
         }
@@ -81,14 +83,17 @@ pub(super) fn json(targets: &[TargetState], changed: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::time::Timestamp;
 
     fn state(name: &str, state: &str) -> TargetState {
-        TargetState { state: state.to_owned(), ..TargetState::waiting(name) }
+        TargetState { state: state.to_owned(), ..TargetState::waiting(name, Timestamp(1_763_640_131_500)) }
     }
 
     #[test]
     fn rows_take_the_place_of_those_before() {
         let mut rows = ProgressRows::default();
+        let object =
+            |more: &str| format!("{{\"host\":\"a\",\"state\":\"b\",\"time\":\"2025-11-20T12:02:11.5Z\"{more}}}\n");
         assert_eq!(rows.erase(), "");
         assert_eq!(rows.redraw(&[state("a", "waiting"), state("web", "x\x1b[2J")], 80).lines().count(), 2);
         let again = rows.redraw(&[state("a", "done"), state("web", "a long state")], 10);
@@ -96,13 +101,13 @@ mod tests {
         assert!(again.lines().all(|line| columns::width(line) < 20), "{again:?}");
         assert_eq!(rows.erase(), "\x1b[2A\x1b[J");
         assert_eq!(rows.show(&[state("a", "b")], 0, None), "a: b\n");
-        assert_eq!(json(&[state("a", "b")], 0), "{\"target\":\"a\",\"state\":\"b\"}\n");
+        assert_eq!(json(&[state("a", "b")], 0), object(""));
         let screen = |height: usize| Some(ProgressScreen { width: 80, height });
         let two = [state("a", "b"), state("web", "c")];
         assert_eq!(ProgressRows::default().show(&two, 1, screen(3)), "a    b\nweb  c\n");
         assert_eq!(ProgressRows::default().show(&two, 1, screen(2)), "web: c\n");
         let long = [TargetState { seconds: 7, ..state("a", "b") }];
         assert_eq!(rows.show(&long, 0, None), "a: b (7 s)\n");
-        assert_eq!(json(&long, 0), "{\"target\":\"a\",\"state\":\"b\",\"seconds\":7}\n");
+        assert_eq!(json(&long, 0), object(",\"seconds\":7"));
     }
 }

@@ -28,6 +28,7 @@ mod interrupts;
 mod keys;
 mod kills;
 mod large;
+mod lines;
 mod link;
 mod network;
 mod plans;

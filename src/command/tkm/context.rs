@@ -5,7 +5,8 @@ pub(super) use super::initialize::{actor, key_id};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::Cx;
-use crate::report::{Report, Table, TargetState};
+use crate::command::host_states::HostStates;
+use crate::report::{Report, Table};
 use crate::tkm::audit::{self, AuditEvent};
 use crate::tkm::host::{Host, HostName};
 use crate::tkm::many;
@@ -65,17 +66,9 @@ pub(super) fn on_each<'h, R: Send>(
     hosts: &'h [Host],
     work: impl Fn(&'h Host, &dyn Fn(&str)) -> R + Sync,
 ) -> Vec<R> {
-    let waiting = |host: &Host| TargetState::waiting(host.name.as_str());
-    let mut targets: Vec<TargetState> = hosts.iter().map(waiting).collect();
     let all: Vec<&Host> = hosts.iter().collect();
-    let results = many::each(
-        &all,
-        |host, say| work(host, say),
-        |index, text| {
-            text.clone_into(&mut targets[index].state);
-            cx.console.progress(&targets, index);
-        },
-    );
-    cx.console.end_progress();
+    let mut states = HostStates::new(&mut *cx.console, cx.host, hosts.iter().map(|host| host.name.as_str()));
+    let results = many::each_shown(&all, |host, say| work(host, say), |index, update| states.show(index, update));
+    states.end();
     results
 }

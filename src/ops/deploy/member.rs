@@ -7,7 +7,7 @@ use super::halt::{Halt, Will};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
-use crate::base::time::Timestamp;
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
 use crate::deploy::record::{Holder, Record};
@@ -207,6 +207,7 @@ impl Member {
         self.decides = Some(Instant::now() + Duration::from_secs(seconds));
         self.ask(&Ask::Arm { seconds }, &[], say)?;
         self.check(reach.halt)?;
+        say("switching");
         self.ask(&Ask::Switch, &[], say)?;
         self.wait_until_healthy(reach.halt, patience, say)?;
         self.ask(&Ask::Prove, &[], say).map(drop)
@@ -223,12 +224,20 @@ impl Member {
             };
             match found {
                 Health::Well => {
+                    if since.is_none() && !patience.min_healthy_time.is_zero() {
+                        say(&format!("healthy; has to stay so for {}", HumanDuration(patience.min_healthy_time)));
+                    }
                     let since = *since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience.min_healthy_time {
                         return Ok(());
                     }
                 }
-                Health::NotYet(reason) => (since, why) = (None, reason),
+                Health::NotYet(reason) => {
+                    if since.is_some() || why != reason {
+                        say(&format!("not healthy yet: {reason}"));
+                    }
+                    (since, why) = (None, reason);
+                }
                 Health::Bad(reason) => return Err(self.unhealthy(&reason)),
             }
             if since.is_none() && Instant::now() >= until {

@@ -253,7 +253,10 @@ impl Work<'_, '_> {
     /// Every host is reached again before the first keeps the release: until then all can have the old one.
     fn commit(&mut self) -> Result<(), Fault> {
         let reach = self.reach;
-        self.or_put_back(|member, _| member.reach_again(reach))?;
+        self.or_put_back(|member, say| {
+            say("reaching it again");
+            member.reach_again(reach)
+        })?;
         reach.halt.check()?;
         let txid = &self.order.holder.txid;
         self.or_put_back(|member, say| member.commit(reach, txid, say))?;

@@ -104,9 +104,9 @@ fn what_goes_on_is_said_again() {
     eventually("a host is still at work after a beat", || {
         let said = fs::read_to_string(&path).expect("text");
         let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let lines = whole.lines().filter(|line| line.contains("\"target\""));
+        let lines = whole.lines().filter(|line| line.contains("\"host\""));
         let rows: Vec<serde_json::Value> = lines.map(|line| serde_json::from_str(line).expect(line)).collect();
-        assert!(rows.iter().all(|row| row["target"] == "web-1"), "{said}");
+        assert!(rows.iter().all(|row| row["host"] == "web-1"), "{said}");
         rows.iter().any(|row| row["seconds"].as_u64().is_some_and(|it| it >= 5))
     });
     drop(deployer);

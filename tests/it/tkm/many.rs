@@ -96,7 +96,8 @@ fn a_host_that_does_not_answer_delays_no_other() {
     assert_eq!(found.code, 0, "{found:?}");
     for line in found.stderr.lines() {
         let row: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        assert_eq!(row["target"], "two");
+        assert_eq!(row["host"], "two");
+        crate::sandbox::assert_fits(&row, "progress");
     }
     assert!(found.stderr.lines().count() >= 3, "{}", found.stderr);
     for server in [&one, &two, &three] {

@@ -3,11 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::base::plural::pluralize;
+use crate::command::Cx;
 use crate::deploy::machine::State;
 use crate::ops::deploy::halt::{Halt, Stopped, Will};
 use crate::ops::deploy::rollout::{Fleet, LAST_WORDS, OnText};
 use crate::ops::deploy::watched::{News, NewsFeed, watched};
 use crate::report::{Console, Question, TargetState, UserAnswer};
+use crate::sys::host::Host;
 use crate::sys::signal;
 
 /// How often signals are looked for.
@@ -19,6 +21,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// Shows where each host is.
 pub(super) struct Progress<'a> {
     console: &'a mut dyn Console,
+    clock: &'a dyn Host,
     halt: &'a Halt,
     targets: Vec<TargetState>,
     /// Since when each is where it is.
@@ -27,16 +30,17 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(console: &'a mut dyn Console, halt: &'a Halt, names: impl Iterator<Item = String>) -> Self {
-        let targets: Vec<TargetState> = names.map(|name| TargetState::waiting(&name)).collect();
+    pub(super) fn new(cx: &'a mut Cx, halt: &'a Halt, names: impl Iterator<Item = String>) -> Self {
+        let (console, clock) = (&mut *cx.console, cx.host);
+        let targets: Vec<TargetState> = names.map(|name| TargetState::waiting(&name, clock.now())).collect();
         let now = Instant::now();
-        Self { console, halt, since: vec![now; targets.len()], targets, shown: now }
+        Self { console, clock, halt, since: vec![now; targets.len()], targets, shown: now }
     }
 
     /// Of the hosts of a fleet, in their order.
-    pub(super) fn of(console: &'a mut dyn Console, halt: &'a Halt, fleet: &Fleet) -> Self {
+    pub(super) fn of(cx: &'a mut Cx, halt: &'a Halt, fleet: &Fleet) -> Self {
         let names: Vec<String> = fleet.members().map(|member| member.host.name.to_string()).collect();
-        Self::new(console, halt, names.into_iter())
+        Self::new(cx, halt, names.into_iter())
     }
 
     /// Does what changes nothing on a host: Ctrl-C ends it at once.
@@ -83,12 +87,12 @@ impl<'a> Progress<'a> {
         let hosts = pluralize(self.targets.len(), "host");
         let text =
             format!("not committed on {hosts} yet; Ctrl-C again ends at once: revert now (y) or keep waiting (n)?");
-        let (console, targets, since) = (&mut *self.console, &mut self.targets, &mut self.since);
+        let (console, targets, since, clock) = (&mut *self.console, &mut self.targets, &mut self.since, self.clock);
         let mut is_open = || loop {
             match feed.next(Duration::ZERO) {
                 News::Text(index, text) => {
                     since[index] = Instant::now();
-                    note(targets, index, text);
+                    targets[index].is_now(&text, clock.now());
                 }
                 News::Quiet => return true,
                 News::Over => return false,
@@ -114,7 +118,7 @@ impl<'a> Progress<'a> {
     fn beat(&mut self) {
         for index in 0..self.targets.len() {
             if !is_over(&self.targets[index].state) {
-                self.targets[index].seconds = self.since[index].elapsed().as_secs();
+                self.targets[index].is_still(self.since[index].elapsed(), self.clock.now());
                 self.show(index);
             }
         }
@@ -140,7 +144,7 @@ impl<'a> Progress<'a> {
         match feed.next(PULSE) {
             News::Text(index, text) => {
                 self.since[index] = Instant::now();
-                note(&mut self.targets, index, text);
+                self.targets[index].is_now(&text, self.clock.now());
                 self.show(index);
                 true
             }
@@ -162,13 +166,6 @@ fn interrupts() -> usize {
         signal::reset();
     }
     interrupts
-}
-
-fn note(targets: &mut [TargetState], index: usize, text: String) {
-    if let Some(target) = targets.get_mut(index) {
-        target.state = text;
-        target.seconds = 0;
-    }
 }
 
 /// Nothing more is done with a host of which this was said.

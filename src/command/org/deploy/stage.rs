@@ -274,7 +274,7 @@ fn run(mut stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
         if !stage.differs() {
             let hosts = pluralize(stage.fleet.members().count(), "host");
             let sentence = format!("{} is deployed already on {hosts}", stage.target.env.env);
-            return Ok(Report::of(Table::new(&COLUMNS)).note(sentence));
+            return Ok(Report::of(Table::new(&COLUMNS)).ending(sentence));
         }
         let report = stage.deploy(cx)?;
         // Another deploy was faster.
@@ -289,7 +289,7 @@ fn run(mut stage: DeployStage, cx: &mut Cx) -> Result<Report, Fault> {
 impl DeployStage {
     fn wait_until_free(&self, cx: &mut Cx, until: Instant) -> Result<(), Fault> {
         let Self { fleet, target, .. } = self;
-        let progress = Progress::of(cx.console, &target.halt, fleet);
+        let progress = Progress::of(cx, &target.halt, fleet);
         let waited = progress.look(|on_text| fleet.wait_until_free(&target.reach(), until, on_text));
         if self.target.halt.check().is_err() {
             return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
@@ -311,7 +311,7 @@ impl DeployStage {
         let order = Order { holder: &holder, payload, rollout: *rollout };
         // For other prompts of this machine: the deploy itself needs it not.
         let announced = Announced::begin(&cx.paths.org(&organization(cx)?), &target.env.env, &holder).ok().flatten();
-        let progress = Progress::of(cx.console, &target.halt, fleet);
+        let progress = Progress::of(cx, &target.halt, fleet);
         progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
         let (report, sentence) = self.outcome();
         announced.into_iter().for_each(|announced| announced.end(&sentence));
@@ -358,7 +358,7 @@ impl DeployStage {
         let report = Report::of(table);
         let report = match (Verdict { sentence: sentence.clone(), ..verdict }).into_fault(advice) {
             Some(fault) => Report { faults: vec![fault], ..report },
-            None => report.note(sentence.clone()),
+            None => report.ending(sentence.clone()),
         };
         (report, sentence)
     }

@@ -128,7 +128,7 @@ impl DeployTarget {
     ///
     /// Fails with the fault of a host whose key is another one: that is never passed over.
     pub(super) fn open(&self, cx: &mut Cx) -> Result<(Fleet, Vec<Fault>), Fault> {
-        let progress = Progress::new(cx.console, &self.halt, self.names());
+        let progress = Progress::new(cx, &self.halt, self.names());
         let (fleet, mut faults) = progress.look(|on_text| Fleet::open(&self.reach(), self.hosts.clone(), on_text));
         if self.halt.check().is_err() {
             return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
@@ -141,7 +141,7 @@ impl DeployTarget {
 
     /// Asks all of them the same at the same time; for each what it said, with how it is.
     pub(super) fn ask(&self, cx: &mut Cx, ask: &Ask) -> Vec<(Host, Answered)> {
-        let progress = Progress::new(cx.console, &self.halt, self.names());
+        let progress = Progress::new(cx, &self.halt, self.names());
         let said = progress.look(|on_text| rollout::ask_each(&self.reach(), &self.hosts, ask, on_text));
         self.hosts.iter().map(|(host, _)| host.clone()).zip(said).collect()
     }
