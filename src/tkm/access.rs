@@ -71,8 +71,14 @@ pub(super) fn private_login(store: &Store, key: &Key) -> Result<Login, TkmError>
 ///
 /// # Errors
 ///
-/// Fails if it is missing, open to others, of another user, corrupted, or too weak.
+/// Fails if it is missing, open to others, of another user, corrupted, or too weak. One whose private half is in no file, only in an
+/// agent, is named by the file of its public half.
 pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<Login, TkmError> {
+    if let Some(public) = only_public(path) {
+        let found = keygen::read_public(&public)?;
+        found.check_strength().map_err(|why| TkmError::KeyFile { path: public.clone(), why })?;
+        return Ok(Login::AgentKey(public));
+    }
     // A public key is open to all, and holds no secret.
     let bytes = private_bytes(path).map_err(|error| public_given(path).unwrap_or(error))?;
     if disk::owner_of(path).is_some_and(|(uid, _)| uid != process::own_uid()) {
@@ -93,6 +99,14 @@ pub fn login_with(path: &Path, variables: &BTreeMap<String, String>) -> Result<L
         return Ok(Login::AgentKey(public));
     }
     Err(unreadable(path, &bytes).unwrap_or_else(|| keygen::failure("ssh-keygen -y", &found.stderr)))
+}
+
+/// The file of the public half, where there is none of the private one.
+fn only_public(path: &Path) -> Option<PathBuf> {
+    let is_named = path.extension().is_some_and(|it| it == "pub");
+    let (private, public) =
+        if is_named { (path.with_extension(""), path.to_owned()) } else { (path.to_owned(), public_path(path)) };
+    (!private.exists() && keygen::read_public(&public).is_ok()).then_some(public)
 }
 
 /// That a file is the public half of a key; none if it is not.

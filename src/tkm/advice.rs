@@ -6,6 +6,11 @@ use super::error::TkmError;
 impl TkmError {
     pub(super) fn further_advice(&self) -> Option<String> {
         Some(match self {
+            Self::AgentDidNotSign { file, .. } if file.extension().is_some_and(|it| it == "pub") => format!(
+                "the agent that `SSH_AUTH_SOCK` or `IdentityAgent` leads to has to hold the private half of `{}`: `ssh-add -l` lists \
+                 what it holds, and `ssh-add -X` unlocks it",
+                file.display()
+            ),
             Self::AgentDidNotSign { file, .. } => format!(
                 "`ssh-add {}` gives it the key, `ssh-add -X` unlocks it, and its `SSH_ASKPASS` asks for what has to be confirmed",
                 file.display()

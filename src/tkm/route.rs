@@ -33,6 +33,8 @@ pub struct Route {
     pub user: String,
     /// True if the operator's configuration has a control socket for it.
     pub(super) has_control: bool,
+    /// The agent that the operator's configuration names.
+    agent: Option<String>,
     /// Options of `ssh -o`.
     options: Vec<String>,
 }
@@ -84,8 +86,15 @@ impl Route {
             port: set("port")?.parse().ok()?,
             user: set("user")?.to_owned(),
             has_control: set("controlpath").is_some(),
+            agent: set("identityagent").filter(|it| *it != "SSH_AUTH_SOCK").map(str::to_owned),
             options,
         })
+    }
+
+    /// The options by which one key is used that an agent holds.
+    pub(super) fn agent_options(&self) -> impl Iterator<Item = String> + '_ {
+        let agent = self.agent.iter().map(|agent| format!("IdentityAgent={agent}"));
+        std::iter::once("IdentitiesOnly=yes".to_owned()).chain(agent)
     }
 
     /// Its options, as words of `ssh`.

@@ -4,7 +4,7 @@
 //! says (`-E`), and what a host answers is between two marks that hold a random word.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::agent::protocol;
@@ -199,7 +199,7 @@ impl<'a> Connection<'a> {
             Login::Key(_) => {
                 ["IdentitiesOnly=yes", "IdentityAgent=none"].map(str::to_owned).into_iter().for_each(&mut set)
             }
-            Login::AgentKey(_) => set("IdentitiesOnly=yes".to_owned()),
+            Login::AgentKey(_) => self.route.agent_options().for_each(&mut set),
             Login::Certificate { by, file } => {
                 let agent = matches!(**by, Login::Key(_)).then(|| "IdentityAgent=none".to_owned());
                 agent.into_iter().for_each(&mut set);
@@ -272,7 +272,7 @@ impl<'a> Connection<'a> {
         if let (Some(file), Some(why)) = (login.agent_key(), log::agent_failure(log)) {
             return Err(TkmError::AgentDidNotSign {
                 subject: format!("`{}`", self.host.name),
-                file: file.with_extension(""),
+                file: private_of(file),
                 why,
             });
         }
@@ -343,6 +343,12 @@ impl<'a> Connection<'a> {
         let said = if found.stdout.is_empty() { &found.stderr } else { &found.stdout };
         TkmError::NoCommand { name, why: last_line(said) }
     }
+}
+
+/// The file of the private half of a key in an agent; that of the public one where there is no such file.
+fn private_of(public: &Path) -> PathBuf {
+    let private = public.with_extension("");
+    if private.exists() { private } else { public.to_owned() }
 }
 
 /// The line of `sh` that reads a script of this length from its input, and runs it. Small and the same for every call, and nothing

@@ -74,15 +74,20 @@ impl RemoteLook {
 }
 
 fn read(connection: &Connection, state: &StoreState, given: &Login) -> Result<(Login, KeysFile), TkmError> {
+    let mut refused = None;
     for key in state.let_in(&connection.host.name) {
         let Some(login) = access::way_of(connection.store, key)? else { continue };
         match remote::read_keys(connection, &login) {
             Ok(file) => return Ok((login, file)),
-            Err(error) if error.kind() == FaultKind::Auth => {}
+            Err(error) if error.kind() == FaultKind::Auth => refused = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Ok((given.clone(), remote::read_keys(connection, given)?))
+    match refused {
+        // All that an agent holds would be offered next: a server shuts out who fails so often.
+        Some(error) if *given == Login::Operator => Err(error),
+        _ => Ok((given.clone(), remote::read_keys(connection, given)?)),
+    }
 }
 
 /// The lines of one text that the other has not, each as often as it has it more.

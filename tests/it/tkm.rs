@@ -12,6 +12,7 @@ mod agents;
 mod bad_input;
 mod certificates;
 mod fleet;
+mod held;
 pub(crate) mod hindered;
 mod lasting;
 mod many;

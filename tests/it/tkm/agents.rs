@@ -12,15 +12,15 @@ use crate::waiting::eventually;
 use crate::world::World;
 
 /// A running ssh-agent with a program that confirms for it.
-struct Agent {
-    child: Child,
-    socket: PathBuf,
+pub(super) struct Agent {
+    pub(super) child: Child,
+    pub(super) socket: PathBuf,
     answers: PathBuf,
 }
 
 impl Agent {
     /// `confirms` is what it asks by.
-    fn start(dir: &Path, confirms: &Path, answers: &Path) -> Self {
+    pub(super) fn start(dir: &Path, confirms: &Path, answers: &Path) -> Self {
         let socket = dir.join("agent");
         let mut command = Command::new("ssh-agent");
         command.arg("-D").arg("-a").arg(&socket).env("SSH_ASKPASS", confirms).env("SSH_ASKPASS_REQUIRE", "force");
@@ -31,7 +31,7 @@ impl Agent {
 
     /// Runs ssh-add, which asks by the program that knows the passphrase.
     #[track_caller]
-    fn add(&self, words: &[&str]) {
+    pub(super) fn add(&self, words: &[&str]) {
         let mut add = Command::new("ssh-add");
         add.args(words).env("SSH_AUTH_SOCK", &self.socket).env("SSH_ASKPASS", &self.answers);
         let done = add.env("SSH_ASKPASS_REQUIRE", "force").stdin(Stdio::null()).output().expect("ssh-add is there");
