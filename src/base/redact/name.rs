@@ -4,8 +4,8 @@
 //! alarm about a file costs trust, so [`classify`] is narrow; whatever it calls a secret is hidden too.
 
 use super::name_words::{
-    ABOUT, ABOUT_IN_FILES, ANYWHERE, BEFORE_PASS, COUNTED, ENDS, LAST, MAYBE, OPEN_KEYS, OPEN_TOKENS, OTHER_KEYS,
-    PARTS, WEAK, WORDS,
+    ABOUT, ABOUT_IN_FILES, ANYWHERE, BEFORE_PASS, COUNTED, ENDS, FAINT, LAST, MAYBE, OPEN_KEYS, OPEN_TOKENS,
+    OTHER_KEYS, PARTS, WEAK, WORDS,
 };
 
 /// How sure a name is when its value is to be shown.
@@ -13,6 +13,8 @@ use super::name_words::{
 pub(super) enum Weight {
     /// Its value is not a secret.
     None,
+    /// Its value is one unless it looks like a file or a switch, is the number of a contact, or a package.
+    Faint,
     /// Its value is one unless it looks like a file or a switch.
     Weak,
     /// Its value is a secret whatever it looks like.
@@ -89,7 +91,10 @@ fn broad(words: &[String]) -> Weight {
     if words.iter().any(is_strong) {
         return Weight::Strong;
     }
-    if has(words, &WEAK) && !has(words, &OTHER_KEYS) { Weight::Weak } else { Weight::None }
+    if has(words, &WEAK) && !has(words, &OTHER_KEYS) {
+        return Weight::Weak;
+    }
+    if has(&words[words.len().saturating_sub(1)..], &FAINT) { Weight::Faint } else { Weight::None }
 }
 
 fn narrow(name: &str, words: &[String]) -> NameVerdict {
@@ -200,6 +205,11 @@ mod tests {
             "encryptionkey",
             "SECRET1",
             "ldap_cred",
+            "--so-pin",
+            "PASSWORD_SALT",
+            "GITHUB_PAT",
+            "proxyauth",
+            "srppass",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -231,6 +241,10 @@ mod tests {
             "port",
             "credential.helper",
             "multipass",
+            "SALT_MASTER",
+            "pinned",
+            "PATTERN",
+            "OVERPASS",
             "",
             "--",
             "_",

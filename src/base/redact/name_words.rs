@@ -40,8 +40,11 @@ pub(super) const WORDS: [&str; 14] = [
 /// Words of a name that mostly hold a secret, and sometimes say where one is or whether there is one.
 pub(super) const WEAK: [&str; 4] = ["key", "keys", "auth", "credentials"];
 
+/// Words at the end of a name that hold a secret, or a thing that is called so too.
+pub(super) const FAINT: [&str; 7] = ["pin", "puk", "salt", "pat", "cvv", "cvc", "hmac"];
+
 /// What precedes `pass` and `pwd` in one word with them. Other words end like that too: `trespass`, `underpass`.
-pub(super) const BEFORE_PASS: [&str; 23] = [
+pub(super) const BEFORE_PASS: [&str; 34] = [
     "db",
     "pg",
     "mysql",
@@ -65,6 +68,17 @@ pub(super) const BEFORE_PASS: [&str; 23] = [
     "store",
     "srcstore",
     "deststore",
+    "keystore",
+    "truststore",
+    "srp",
+    "cert",
+    "pem",
+    "pfx",
+    "vault",
+    "become",
+    "vpn",
+    "vnc",
+    "rpc",
 ];
 
 /// Last words of names that describe a secret instead of holding one.
@@ -171,7 +185,7 @@ pub(super) const OTHER_KEYS: [&str; 8] =
 pub(super) const COUNTED: [&str; 7] = ["max", "min", "num", "total", "context", "completion", "prompt"];
 
 /// Last words that make a name in a file that of a secret; joined. An `s` may follow.
-pub(super) const LAST: [&str; 39] = [
+pub(super) const LAST: [&str; 45] = [
     "pass",
     "password",
     "passwd",
@@ -211,6 +225,12 @@ pub(super) const LAST: [&str; 39] = [
     "requirepass",
     "masterauth",
     "userpass",
+    "proxyauth",
+    "basicauthuser",
+    "accesscode",
+    "unlockcode",
+    "pincode",
+    "passkey",
 ];
 
 /// Words that do so wherever they are in the name.

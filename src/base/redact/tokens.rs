@@ -193,6 +193,12 @@ const TOKEN_FORMATS: [TokenFormat; 148] = [
 /// No token is longer.
 const MAX_TOKEN_LENGTH: usize = 1024;
 
+/// True for what begins as a token that says what it is, however short it is: `ghp_xxx`.
+pub(super) fn begins_as_token(text: &str) -> bool {
+    let begins = |begin: &str| begin.ends_with('_') || begin.len() > 4 && begin.ends_with('-');
+    TOKEN_FORMATS.iter().any(|(begin, ..)| begins(begin) && text.len() > begin.len() && text.starts_with(begin))
+}
+
 /// Tokens in a text, with what they are.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<(&'static str, Range<usize>)> {

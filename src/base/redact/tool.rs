@@ -1,5 +1,9 @@
 //! Options and operands of well-known programs that are secrets without a name that says so.
 
+mod rare;
+
+use rare::RARE;
+
 /// How a program takes a secret.
 pub(super) struct Tool {
     names: &'static [&'static str],
@@ -15,6 +19,8 @@ pub(super) struct Tool {
     pub last: bool,
     /// Words behind which the last word is a secret.
     pub ends: &'static [&'static str],
+    /// Words, and the how manieth operand behind each is the secret.
+    pub nth: &'static [(&'static str, usize)],
     /// What follows `//host/share` is a password.
     pub shares: bool,
 }
@@ -25,6 +31,11 @@ impl Tool {
         self.after.is_empty()
     }
 
+    /// How many operands behind this word the secret is.
+    pub(super) fn operands_behind(&self, word: &str) -> Option<usize> {
+        self.nth.iter().find(|(name, _)| *name == word || *name == base(word)).map(|(_, count)| *count)
+    }
+
     /// True if it takes a secret behind this word.
     pub(super) fn is_readied_by(&self, word: &str) -> bool {
         let is_cluster = |letter: &str| word.starts_with('-') && !word.starts_with("--") && word.contains(letter);
@@ -32,8 +43,17 @@ impl Tool {
     }
 }
 
-const NONE: Tool =
-    Tool { names: &[], after: &[], separate: &[], attached: &[], pair: None, last: false, ends: &[], shares: false };
+const NONE: Tool = Tool {
+    names: &[],
+    after: &[],
+    separate: &[],
+    attached: &[],
+    pair: None,
+    last: false,
+    ends: &[],
+    nth: &[],
+    shares: false,
+};
 
 const TOOLS: [Tool; 69] = [
     Tool { names: &["qpdf"], separate: &["--encrypt"], ..NONE },
@@ -90,7 +110,14 @@ const TOOLS: [Tool; 69] = [
         ..NONE
     },
     Tool { names: &["ldappasswd"], separate: &["-w", "-a", "-s"], attached: &["-w", "-a", "-s"], ..NONE },
-    Tool { names: &["smbclient", "net"], pair: Some((&["-U", "--user"], '%')), shares: true, ..NONE },
+    // `net user NAME PASSWORD /add`
+    Tool {
+        names: &["smbclient", "net"],
+        pair: Some((&["-U", "--user"], '%')),
+        nth: &[("user", 2), ("add", 2), ("password", 2)],
+        shares: true,
+        ..NONE
+    },
     Tool {
         names: &["rpcclient", "smbget", "winexe", "smbcacls", "smbcquotas", "wmic"],
         pair: Some((&["-U", "--user"], '%')),
@@ -169,7 +196,7 @@ const TOOLS: [Tool; 69] = [
     Tool { names: &["eas"], separate: &["--value"], ..NONE },
     Tool { names: &["iw"], separate: &["key", "keys"], ..NONE },
     Tool { names: &["wpa_cli"], separate: &["psk", "password", "passphrase"], ..NONE },
-    Tool { names: &["virsh"], after: &["secret-set-value"], last: true, ..NONE },
+    Tool { names: &["virsh"], after: &["secret-set-value", "set-user-password"], last: true, ..NONE },
     Tool { names: &["sops"], separate: &["--set"], ends: &["set"], ..NONE },
     Tool { names: &["crudini"], after: &["--set"], last: true, ..NONE },
     Tool { names: &["expect"], separate: &["send", "exp_send", "--"], ..NONE },
@@ -177,7 +204,13 @@ const TOOLS: [Tool; 69] = [
     // `bundle config host user:password`
     Tool { names: &["bundle"], after: &["config"], pair: Some((&[""], ':')), ..NONE },
     Tool { names: &["uv"], after: &["publish"], separate: &["-t", "-p"], ..NONE },
-    Tool { names: &["dotnet", "nuget"], after: &["push", "add", "update"], separate: &["-k", "-p"], ..NONE },
+    Tool {
+        names: &["dotnet", "nuget"],
+        after: &["push", "add", "update", "setapikey", "setApiKey"],
+        separate: &["-k", "-p"],
+        nth: &[("setapikey", 1), ("setApiKey", 1)],
+        ..NONE
+    },
     Tool {
         names: &["security"],
         after: &["add-generic-password", "add-internet-password", "unlock-keychain", "create-keychain", "import"],
@@ -293,7 +326,7 @@ const OTHER_P: [&str; 75] = [
 /// The program of this name, with or without its directory.
 pub(super) fn find(word: &str) -> Option<&'static Tool> {
     let name = base(word);
-    TOOLS.iter().find(|tool| tool.names.contains(&name))
+    TOOLS.iter().chain(&RARE).find(|tool| tool.names.contains(&name))
 }
 
 /// Options whose value is a file in which a secret is; a shell writes such a file with `<(…)`.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::name::{self, Weight, weight};
 use super::token_pattern;
+use super::tokens;
 
 /// Every secret that is one in prose too: tokens, and passwords in URLs.
 pub(super) fn unmistakable(text: &str) -> Vec<Range<usize>> {
@@ -19,6 +20,7 @@ pub(super) fn anywhere(text: &str) -> Vec<Range<usize>> {
     found.extend(manifest(text));
     found.extend(named(text));
     found.extend(calls(text));
+    found.extend(objects(text));
     found
 }
 
@@ -39,6 +41,7 @@ pub(super) fn can_hold(weight: Weight, value: &str) -> bool {
     match weight {
         Weight::None => false,
         Weight::Weak => !is_path(value) && !is_choice(value),
+        Weight::Faint => can_hold(Weight::Weak, value) && !is_contact(value) && !is_package(value) && !is_digest(value),
         Weight::Strong => true,
     }
 }
@@ -63,6 +66,25 @@ pub(super) fn is_path(value: &str) -> bool {
 fn is_choice(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     is_scheme(&value) || matches!(&*value, "true" | "false" | "yes" | "no" | "on" | "off" | "none" | "null" | "0" | "1")
+}
+
+/// The number of a contact: what is secret has more digits.
+fn is_contact(value: &str) -> bool {
+    value.len() < 3 && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `sha256`
+fn is_digest(value: &str) -> bool {
+    let name = value.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+    ["sha", "md", "blake", "blake2b", "blake2s"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// `name@1.2`
+fn is_package(value: &str) -> bool {
+    value.rsplit_once('@').is_some_and(|(name, version)| {
+        let version = version.trim_start_matches(['v', '^', '~']);
+        !name.is_empty() && version.starts_with(|c: char| c.is_ascii_digit()) && !name.contains(':')
+    })
 }
 
 /// How an authorization says what kind it is.
@@ -108,7 +130,7 @@ fn header(text: &str) -> Option<Range<usize>> {
     let colon = text.find(':')?;
     let name = name_at_end(&text[..colon]);
     let before = &text[..colon - name.len()];
-    let begins = before.is_empty() || before.ends_with('=') || matches!(before, "-H" | "@");
+    let begins = before.is_empty() || before.ends_with('=') || matches!(before, "-H" | "@" | "/");
     let name = name.strip_prefix("-H").unwrap_or(name);
     let rest = &text[colon + 1..];
     let value = rest.trim_start();
@@ -211,6 +233,23 @@ fn named(text: &str) -> Vec<Range<usize>> {
     ["value", "Value"].iter().flat_map(|word| text.match_indices(word)).filter_map(value).collect()
 }
 
+/// What `secret,id=name,data=value` of a virtual machine has behind `data`.
+fn objects(text: &str) -> Vec<Range<usize>> {
+    let value = |(at, begin): (usize, &str)| {
+        let starts = text[..at].chars().next_back().is_none_or(|c| !name::is_part(c) && c != '/');
+        let begin = at + begin.len();
+        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+        let end = text[begin..].find(is_end).map_or(text.len(), |length| begin + length);
+        let data = [",data=", "data="].iter().find_map(|key| {
+            let found = text[begin..end].find(key).filter(|found| *found == 0 || key.starts_with(','))?;
+            Some(begin + found + key.len())
+        })?;
+        let length = text[data..end].find(',').unwrap_or(end - data);
+        (starts && length > 0).then_some(data..data + length)
+    };
+    text.match_indices("secret,").filter_map(value).collect()
+}
+
 /// The inside of the quotes that a text begins with, which may be escaped themselves.
 fn quoted(text: &str) -> Option<Range<usize>> {
     let open = text.find(['"', '\'']).filter(|&open| text[..open].bytes().all(|byte| byte == b'\\'))?;
@@ -249,7 +288,7 @@ fn urls(text: &str) -> Vec<Range<usize>> {
                 Some(colon) if all[colon + 1..user] == *"x-oauth-basic" => found.push(begin..begin + colon),
                 Some(colon) if colon + 1 == user && colon >= 20 => found.push(begin..begin + colon),
                 Some(colon) => found.push(begin + colon + 1..begin + user),
-                None if user >= 20 => found.push(begin..begin + user),
+                None if user >= 20 || tokens::begins_as_token(&all[..user]) => found.push(begin..begin + user),
                 None => {}
             }
         }
@@ -286,18 +325,26 @@ fn unencoded(all: &str, authority: &str) -> Option<usize> {
 
 /// `user:password@host` without a scheme.
 fn login(text: &str) -> Option<Range<usize>> {
-    let (user, rest) = text.split_once(':')?;
+    // `:pserver:user:password@host:/path` has its method before it.
+    let method = text.strip_prefix(':').and_then(|rest| rest.find(':')).map_or(0, |length| length + 2);
+    let (user, rest) = text[method..].split_once(':')?;
     let user = user.rsplit('=').next().unwrap_or_default();
     let at = rest.rfind('@')?;
     let (password, host) = (&rest[..at], &rest[at + 1..]);
     let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    // `:1080` is a port of this machine.
+    let is_local = host.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
     let host = host.split([':', '/', '(', '?']).next().unwrap_or_default();
+    // `domain/user:password@host.domain`
+    let user =
+        user.split_once(['/', '\\']).filter(|(of, _)| is_name(of) && host.contains('.')).map_or(user, |(_, user)| user);
     let is_package = ["npm", "jsr", "workspace", "patch", "github", "link"].contains(&user);
     let is_version =
         host.starts_with("sha") || host.trim_matches(|c: char| c.is_ascii_digit() || "^~v".contains(c)) == ".";
     let begin = text.len() - rest.len();
-    let plain =
-        is_name(user) && is_name(host) && !is_package && !is_version && !host.chars().all(|c| c.is_ascii_digit());
+    let plain = is_name(user)
+        && !is_package
+        && (is_local || is_name(host) && !is_version && !host.chars().all(|c| c.is_ascii_digit()));
     (plain && !password.is_empty() && !password.contains(char::is_whitespace) && !password.starts_with('/'))
         .then_some(begin..begin + at)
 }

@@ -75,6 +75,8 @@ struct ScanState {
     sets: bool,
     /// `machine` was seen, which begins a line of `.netrc`.
     machine: bool,
+    /// So many operands on is a secret.
+    operands_left: usize,
     secrets: Option<Setting>,
 }
 
@@ -86,7 +88,7 @@ struct Setting {
 }
 
 /// Options of those who keep secrets, with a value that is none.
-const OF_SETTINGS: [&str; 15] = [
+const OF_SETTINGS: [&str; 17] = [
     "--org",
     "--env",
     "--app",
@@ -102,6 +104,8 @@ const OF_SETTINGS: [&str; 15] = [
     "-n",
     "--remote",
     "-r",
+    "-i",
+    "--id",
 ];
 
 impl ScanState {
@@ -112,6 +116,8 @@ impl ScanState {
         let whole = || Some(0..text.len()).filter(|_| is_given);
         let is_option = text.starts_with("--") || (text.len() == 2 && text.starts_with('-'));
         let spans = match self.expect {
+            // `*` asks for it, and `/delete` is an option.
+            _ if self.operands_left == 1 && !text.starts_with(['-', '/', '*']) => whole(),
             // `SET PASSWORD FOR user = 'secret'`
             Expect::Value(_) if self.sets && text.eq_ignore_ascii_case("for") => None,
             Expect::Value(weight) if !is_option && can_hold(weight, text) => whole(),
@@ -169,7 +175,7 @@ impl ScanState {
         self.tool
             .filter(|tool| self.ready || tool.last)
             .and_then(|tool| tool.pair)
-            .unwrap_or((&["-u", "--user", "--proxy-user"], ':'))
+            .unwrap_or((&["-u", "--user", "--proxy-user", "--login"], ':'))
     }
 
     /// The value of `secrets set`.
@@ -206,6 +212,10 @@ impl ScanState {
             }
             self.expect = self.expects(text, expected);
         }
+        if !text.starts_with('-') {
+            let begins = self.tool.filter(|_| self.ready && !is_secret).and_then(|tool| tool.operands_behind(text));
+            self.operands_left = begins.unwrap_or(self.operands_left.saturating_sub(1));
+        }
         // `qpdf --encrypt USER-PASSWORD OWNER-PASSWORD 256`
         if self.last == "--encrypt" && expected == Expect::Value(Weight::Strong) {
             self.expect = expected;
@@ -232,14 +242,16 @@ impl ScanState {
                 self.readied();
             }
         }
-        if tool::has_another_p(text) && !self.tool.is_some_and(|tool| tool.is_readied_by(text)) {
+        // `-m node` names no program.
+        let is_value = self.tool.is_some() && self.last.starts_with('-');
+        if tool::has_another_p(text) && !is_value && !self.tool.is_some_and(|tool| tool.is_readied_by(text)) {
             (self.tool, self.other_p, self.login) = (self.tool.filter(|_| tool::find(text).is_some()), true, false);
         }
         self.groups = (self.groups || tool::has_groups(text)) && self.tool.is_none();
         match text {
             "login" => self.login = true,
             _ if text.eq_ignore_ascii_case("identified") => self.identified = true,
-            "set" if matches!(self.last.as_str(), "secrets" | "secret" | "variables" | "variable") => {
+            "set" if matches!(self.last.as_str(), "secrets" | "secret" | "variables" | "variable" | "vars" | "env") => {
                 self.secrets = Some(Setting::default())
             }
             "put" | "patch" if self.last == "kv" => {
@@ -281,7 +293,7 @@ impl ScanState {
         if tool.is_some_and(|tool| tool.separate.contains(&text) || ends_cluster(text, tool.separate)) {
             return Expect::Value(Weight::Strong);
         }
-        if self.secrets.is_some() && matches!(text, "-b" | "--body" | "--value") {
+        if self.secrets.is_some() && matches!(text, "-b" | "--body" | "--value" | "-v") {
             return Expect::Value(Weight::Strong);
         }
         if self.secrets.is_some() && OF_SETTINGS.contains(&text) {
