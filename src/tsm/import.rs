@@ -11,6 +11,7 @@ mod source;
 mod supervisord;
 mod systemd;
 mod termination;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -233,7 +234,7 @@ fn not_visible(path: &Path, text: &str, unread: ecosystem::Unread) -> ImportErro
 
 fn of_yaml(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {
     let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
-    let value: Value = yaml(text).map_err(malformed("YAML"))?;
+    let value = yaml::read(text).map_err(malformed("YAML"))?;
     if value.get("apps").is_some() || value.is_array() {
         return ecosystem::read(&value, site).map_err(malformed("ecosystem file"));
     }
@@ -241,10 +242,6 @@ fn of_yaml(path: &Path, text: &str, site: ImportContext) -> Result<Imported, Imp
         return process_compose::read(&value, site).map_err(malformed("process-compose file"));
     }
     compose::read(&value, site).map_err(malformed("compose file"))
-}
-
-fn yaml(text: &str) -> Result<Value, String> {
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
 impl Imported {

@@ -52,7 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("reedline", &["shell/"]),
     ("nu_ansi_term", &["shell/"]),
     ("crossterm", &["shell/"]),
-    ("serde_saphyr", &["tsm/import.rs", "tkm/inventory.rs"]),
+    ("serde_saphyr", &["tsm/import/yaml.rs", "tkm/inventory.rs"]),
     ("ratatui", &["shell/"]),
     ("regex", &["tsm/", "config/", "command/", "serve/"]),
     ("toml", &["command/settings_file.rs", "config/", "tsm/ports/", "tkm/"]),

@@ -2,7 +2,7 @@
 
 mod extends;
 mod health;
-mod interpolate;
+pub(super) mod interpolate;
 mod resources;
 mod words;
 
@@ -29,6 +29,7 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
     top.take("version");
     top.finish(|key| match key {
         _ if key.starts_with("x-") => "it is an extension field".to_owned(),
+        "include" => "import these files as well".to_owned(),
         _ => "only services are imported".to_owned(),
     });
     let services = services.as_object().ok_or("`services` must be a mapping")?;
@@ -146,6 +147,7 @@ fn unsupported_reason(key: &str) -> &'static str {
         "user" => "the users of an image do not exist on this machine; set TSM_USER",
         "init" => "all child processes are killed when a process stops",
         "tty" | "stdin_open" => "processes have no terminal",
+        _ if key.starts_with("x-") => "it is an extension field",
         "labels" | "annotations" => "they are not used",
         "attach" | "develop" => "`tsm logs -f` and --watch do that",
         "logging" => "logs are written by tsm; see `tsm logs`",

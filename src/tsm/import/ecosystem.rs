@@ -15,7 +15,7 @@ use crate::tsm::definition::Definition;
 use crate::tsm::limits::MaxMemoryRestart;
 use crate::tsm::port::PortSpec;
 
-use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
+use super::source::{FieldReader, add_env_file, definition, is_false, scalar, set_port, texts, variables};
 use super::termination;
 use super::{ImportContext, Imported, Unsupported};
 pub(super) use program::Unread;
@@ -83,6 +83,13 @@ fn one(mut app: FieldReader, site: ImportContext) -> Result<Definition, String> 
     }
     it.command = command::of(&mut app, &script, &it.cwd, site);
     it.exports = variables(&mut app, "env");
+    it.autostart = app.text("autostart").filter(|yes| is_false(yes)).map(|_| false);
+    if script == "serve" && it.exports.iter().any(|(key, _)| key.starts_with("PM2_SERVE_")) {
+        app.mark_unsupported(
+            "script",
+            "PM2 has a file server of its own; `serve` is a program of PATH that takes options",
+        );
+    }
     it.options.stack = app.text("namespace").filter(|name| name != "default").map(|name| sanitize(&name, "stack"));
     for file in app.take("env_file").map(texts).unwrap_or_default() {
         add_env_file(&mut it, &site.path(&file).to_string_lossy(), false);

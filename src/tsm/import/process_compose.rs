@@ -9,24 +9,35 @@ use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
 use crate::tsm::sidecar::probe::HealthCheck;
 
-use super::source::{FieldReader, add_env_file, definition, scalar, set_port, texts, variables};
+use super::compose::interpolate::Variables;
+use super::source::{FieldReader, add_env_file, definition, is_true, scalar, set_port, texts, variables};
 use super::termination;
-use super::{ImportContext, Imported};
+use super::{ImportContext, Imported, Unsupported};
 
 pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, String> {
     let mut imported = Imported::default();
-    let mut top = FieldReader::new(value, String::new(), &mut imported.unsupported)?;
+    let mut value = value.clone();
+    // Two signs in an unexpanded file are two.
+    let expands = !value.get("disable_env_expansion").and_then(scalar).is_some_and(|yes| is_true(&yes));
+    let known = Some(Variables::beside(site.dir, site.variables)?).filter(|_| expands);
+    expand(&mut value, "", known.as_ref(), &mut imported.unsupported);
+    let mut top = FieldReader::new(&value, String::new(), &mut imported.unsupported)?;
     let processes = top.take("processes").and_then(Value::as_object).ok_or("`processes` must be a mapping")?;
     top.take("version");
     let common = variables(&mut top, "environment");
     let vars = top.take("vars").cloned().unwrap_or_default();
-    top.finish(|_| "it configures process-compose itself".to_owned());
+    top.take("disable_env_expansion");
+    top.finish(|key| match key {
+        "extends" => "import that file as well".to_owned(),
+        _ => "it configures process-compose itself".to_owned(),
+    });
     let mut done = Vec::new();
     for (name, process) in processes {
         let place = format!("processes.{name}");
         let mut process = process.clone();
         let own = process.as_object_mut().and_then(|fields| fields.remove("vars")).unwrap_or_default();
         fill(&mut process, &[&own, &vars]);
+        expand(&mut process, &place, known.as_ref(), &mut imported.unsupported);
         let source = FieldReader::new(&process, place.clone(), &mut imported.unsupported);
         match source.and_then(|source| one(name, source, site, &mut done)) {
             Ok(mut it) => {
@@ -48,6 +59,24 @@ pub(super) fn read(value: &Value, site: ImportContext) -> Result<Imported, Strin
         }
     }
     Ok(imported)
+}
+
+/// Fills in the variables of the environment and of `.env`, where no shell will: that is left to it in commands.
+fn expand(fields: &mut Value, place: &str, known: Option<&Variables>, lost: &mut Vec<Unsupported>) {
+    let Some(known) = known else { return };
+    for key in ["environment", "env_file", "working_dir"] {
+        let place = format!("{place}.{key}").trim_start_matches('.').to_owned();
+        let text = |text: &mut Value, lost: &mut Vec<Unsupported>| {
+            let Value::String(text) = text else { return };
+            let name = text.split_once('=').filter(|_| key == "environment").map(|(name, _)| format!(".{name}"));
+            *text = known.expand_text(text, &format!("{place}{}", name.unwrap_or_default()), lost);
+        };
+        match fields.get_mut(key) {
+            Some(Value::Array(texts)) => texts.iter_mut().for_each(|it| text(it, lost)),
+            Some(one) => text(one, lost),
+            None => {}
+        }
+    }
 }
 
 /// Fills in what texts name as `{{.NAME}}`: the first table that has it counts.
@@ -97,7 +126,7 @@ fn one(
     it.description = process.text("description");
     it.options.stack = process.text("namespace").map(|name| sanitize(&name, "stack"));
     it.instances = process.parsed("replicas").filter(|count| *count > 1);
-    it.autostart = process.text("disabled").filter(|yes| yes == "true").map(|_| false);
+    it.autostart = process.text("disabled").filter(|yes| is_true(yes)).map(|_| false);
     needs(&mut process, &mut it, done);
     available(&mut process, &mut it);
     ended(&mut process, &mut it);
@@ -134,6 +163,9 @@ fn unsupported_reason(key: &str) -> &'static str {
 
 fn needs(process: &mut FieldReader, it: &mut Definition, done: &mut Vec<(String, String)>) {
     let Some(needs) = process.take("depends_on") else { return };
+    if needs.is_array() {
+        it.options.deps = Some(texts(needs).iter().map(|name| sanitize(name, "service")).collect());
+    }
     for (name, need) in needs.as_object().into_iter().flatten() {
         let name = sanitize(name, "service");
         it.options.deps.get_or_insert_default().push(name.clone());
@@ -160,7 +192,11 @@ fn available(process: &mut FieldReader, it: &mut Definition) {
             available.mark_unsupported("restart", "a failure does not stop the other processes");
             RestartPolicy::Never
         }
-        _ => RestartPolicy::Never,
+        None | Some("no") => RestartPolicy::Never,
+        Some(other) => {
+            available.mark_unsupported("restart", &format!("unknown value `{other}`"));
+            RestartPolicy::Never
+        }
     });
     it.options.max_restarts = available.parsed("max_restarts").filter(|count| *count > 0);
     available.finish(|key| match key {
@@ -200,7 +236,12 @@ fn ended(process: &mut FieldReader, it: &mut Definition) {
 fn health(process: &mut FieldReader, key: &str, value: &Value, it: &mut Definition) {
     let place = format!("{}.{key}", process.place);
     let Ok(mut probe) = FieldReader::new(value, place.clone(), process.unsupported) else { return };
-    let exec = probe.take("exec").and_then(|exec| exec.get("command")).and_then(scalar);
+    let exec = probe.take("exec");
+    for key in exec.and_then(Value::as_object).into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "command")
+    {
+        probe.mark_unsupported(&format!("exec.{key}"), "a check runs in the directory of its process");
+    }
+    let exec = exec.and_then(|exec| exec.get("command")).and_then(scalar);
     let exec = exec.map(|text| text.replace("$$", "$"));
     it.options.health = exec.map(HealthCheck::Exec).or_else(|| {
         let http = probe.take("http_get")?;
@@ -277,6 +318,30 @@ mod tests {
         assert_eq!(a.options.cron.as_ref().map(ToString::to_string).as_deref(), Some("0 3 * * *"));
         assert!(a.options.cron_tz.is_some());
         assert_eq!(lost(&imported), ["processes.a.schedule.max_concurrent"]);
+    }
+
+    #[test]
+    fn what_no_shell_expands_is_expanded_and_no_value_is_lost() {
+        let text = "environment: ['D=${HOME}/d']\nprocesses:\n  a:\n    command: echo ${HOME}\n    working_dir: ${HOME}/a\n    \
+                    environment: ['X=$$5', 'Y=${HOME}', 'Z=${NOT_SET}']\n    depends_on: [b]\n    availability: {restart: sometimes}\n    \
+                    readiness_probe: {exec: {command: 'true', working_dir: d}}\n  b: {command: x, availability: {restart: 'no'}}\n";
+        let imported = import("process-compose.yaml", &format!("extends: base.yaml\n{text}"));
+        let [a, _] = &imported.services[..] else { panic!("two services") };
+        assert_eq!((a.command.as_str(), a.cwd.to_str()), ("echo ${HOME}", Some("/home/u/a")));
+        let exports: Vec<String> = a.exports.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(exports, ["D=/home/u/d", "X=$5", "Y=/home/u", "Z=${NOT_SET}"]);
+        assert_eq!(a.deps(), ["b"]);
+        assert_eq!(
+            lost(&imported),
+            [
+                "extends",
+                "processes.a.environment.Z",
+                "processes.a.availability.restart",
+                "processes.a.readiness_probe.exec.working_dir"
+            ]
+        );
+        let imported = import("process-compose.yaml", &format!("disable_env_expansion: true\n{text}"));
+        assert_eq!(imported.services[0].exports[1].1, "$$5");
     }
 
     #[test]

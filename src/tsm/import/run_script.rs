@@ -28,9 +28,19 @@ pub(super) fn read_all(dir: &Path) -> io::Result<Imported> {
     for directory in dirs {
         if directory.join("run").is_file() {
             one(&directory, &mut imported);
-        } else if directory.join("type").is_file() {
+        } else if let Ok(kind) = disk::read_to_string(directory.join("type")) {
             let name = name_of(&directory);
-            imported.reject(&name, "no executable `run`".to_owned());
+            match kind.trim() {
+                "bundle" => {
+                    let why = "a bundle has no program of its own; see TSM_STACK".to_owned();
+                    imported.unsupported.push(Unsupported { field: name, why });
+                }
+                "oneshot" => {
+                    let why = "its `up` is a script of s6-rc; save what it runs with `--oneshot`";
+                    imported.reject(&name, why.to_owned());
+                }
+                _ => imported.reject(&name, "it has no `run`".to_owned()),
+            }
         }
     }
     if imported.services.is_empty() && imported.rejected.is_empty() {
@@ -138,6 +148,8 @@ mod tests {
         put("db/run", "#!/bin/sh\nexec db\n", 0o644);
         put("db/check", "#!/bin/sh\n", 0o755);
         put("all/type", "bundle\n", 0o644);
+        put("once/type", "oneshot\n", 0o644);
+        put("half/type", "longrun\n", 0o644);
         let imported = super::super::read(root.path(), &BTreeMap::new()).expect("imported");
         let [db, web] = &imported.services[..] else { panic!("two services") };
         assert_eq!(
@@ -147,8 +159,9 @@ mod tests {
         assert_eq!((web.autostart, web.options.kill_timeout), (Some(false), Some(Duration::from_secs(3))));
         assert_eq!((web.deps(), web.options.restart), (&["db".to_owned()][..], Some(RestartPolicy::Always)));
         assert_eq!(db.options.health.as_ref().map(ToString::to_string).as_deref(), Some("exec:./check"));
-        assert_eq!(lost(&imported), ["db/run", "web/finish", "web/log"]);
-        assert_eq!(imported.rejected.len(), 1);
+        assert_eq!(lost(&imported), ["all", "db/run", "web/finish", "web/log"]);
+        let refused: Vec<&str> = imported.rejected.iter().map(|it| it.field.as_str()).collect();
+        assert_eq!(refused, ["half", "once"]);
         let one = super::super::read(&root.path().join("web/run"), &BTreeMap::new()).expect("imported");
         assert_eq!(one.services[0].name, "web");
         assert!(super::super::read(&root.path().join("web/dependencies.d"), &BTreeMap::new()).is_err());

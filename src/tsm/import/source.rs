@@ -82,6 +82,16 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// What switches something on.
+pub(super) fn is_true(value: &str) -> bool {
+    ["true", "yes", "on", "1"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// What switches something off.
+pub(super) fn is_false(value: &str) -> bool {
+    ["false", "no", "off", "0"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// One text or a list of them.
 pub(super) fn texts(value: &Value) -> Vec<String> {
     match value {

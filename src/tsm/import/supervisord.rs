@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::base::invalid_value;
+use crate::config::secret::is_secret_text;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::command_line::quoted;
 use crate::tsm::definition::Definition;
 
 use super::ini::{Section, Style, parse};
-use super::source::{definition, set_port};
+use super::source::{definition, is_false, is_true, set_port};
 use super::termination;
 use super::{ImportContext, Imported, Unsupported};
 
@@ -86,7 +87,7 @@ fn program(
         let text = text.replace("%(group_name)s", group.as_deref().unwrap_or(name));
         if one { numbered(&text, number) } else { text }
     };
-    let directory = section.take("directory").map(|text| expand(&text));
+    let directory = section.take("directory").map(|text| with_variables(&expand(&text), site));
     if directory.as_ref().is_some_and(|text| text.contains("%(")) {
         imported.unsupported.push(unsupported(&place, "directory", "its `%(…)` is not expanded"));
     }
@@ -97,7 +98,7 @@ fn program(
         imported.unsupported.push(unsupported(
             &place,
             "command",
-            "only `%(program_name)s`, `%(here)s` and `%(ENV_…)s` are expanded",
+            "only `%(program_name)s`, `%(group_name)s`, `%(here)s` and `%(ENV_…)s` are expanded",
         ));
     }
     let (pairs, rest) = section.take("environment").map(|text| environment(&text)).unwrap_or_default();
@@ -106,10 +107,11 @@ fn program(
         imported.unsupported.push(unsupported(&place, "environment", &why));
     }
     for (key, value) in pairs {
-        let value = expand(&value).replace("%%", "%");
+        let value = with_variables(&expand(&value), site);
         if value.contains("%(") {
             imported.unsupported.push(unsupported(&place, &format!("environment.{key}"), "its `%(…)` is not expanded"));
         }
+        let value = value.replace("%%", "%");
         let key = expand(&key);
         it.exports.retain(|(known, _)| *known != key);
         it.exports.push((key, value));
@@ -123,6 +125,20 @@ fn program(
         }
     }
     imported.add(&place, it);
+}
+
+/// The text with the value that the importing user has for `%(ENV_X)s`, unless that is a secret, which no definition may hold.
+fn with_variables(text: &str, site: ImportContext) -> String {
+    let mut parts = text.split("%(ENV_");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let known = part.split_once(")s").and_then(|(name, rest)| Some((name, site.variables.get(name)?, rest)));
+        match known.filter(|(name, value, _)| !is_secret_text(name, value)) {
+            Some((_, value, rest)) => shown.push_str(&format!("{}{rest}", value.replace('%', "%%"))),
+            None => shown.push_str(&format!("%(ENV_{part}")),
+        }
+    }
+    shown
 }
 
 /// The text with `%(process_num)d`, `%(process_num)02d` as a number.
@@ -199,18 +215,28 @@ fn environment(text: &str) -> (Vec<(String, String)>, String) {
 }
 
 fn read_options(section: &mut Section, it: &mut Definition, place: &str, gone: &mut Vec<Unsupported>) {
-    let is_true = |value: &str| matches!(value.to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1");
-    it.autostart = section.take("autostart").map(|value| is_true(&value));
+    it.autostart = section.take("autostart").and_then(|value| switch(&value, place, "autostart", gone));
     it.options.restart = Some(match section.take("autorestart").as_deref() {
         None | Some("unexpected") => RestartPolicy::OnFailure,
-        Some(value) if is_true(value) => RestartPolicy::Always,
-        Some(_) => RestartPolicy::Never,
+        Some(value) => match switch(value, place, "autorestart", gone) {
+            Some(true) => RestartPolicy::Always,
+            Some(false) => RestartPolicy::Never,
+            None => RestartPolicy::OnFailure,
+        },
     });
     it.options.max_restarts = number(section, "startretries", place, gone);
     it.options.kill_timeout = number(section, "stopwaitsecs", place, gone).map(Duration::from_secs);
     it.options.user = section.take("user");
     it.instances = number(section, "numprocs", place, gone).filter(|count| *count > 1);
     termination::stop_signal(it, section.take("stopsignal").as_deref(), &format!("{place}.stopsignal"), gone);
+}
+
+fn switch(value: &str, place: &str, key: &str, gone: &mut Vec<Unsupported>) -> Option<bool> {
+    let known = is_true(value) || is_false(value);
+    if !known {
+        gone.push(unsupported(place, key, &format!("invalid value `{value}`: expected true or false")));
+    }
+    known.then(|| is_true(value))
 }
 
 fn number<T>(section: &mut Section, key: &str, place: &str, gone: &mut Vec<Unsupported>) -> Option<T>
@@ -273,6 +299,21 @@ mod tests {
         );
         let refused: Vec<&str> = imported.rejected.iter().map(|it| it.field.as_str()).collect();
         assert_eq!(refused, ["program:none", "eventlistener:e"]);
+    }
+
+    #[test]
+    fn variables_of_supervisord_are_those_of_the_import_and_no_switch_is_lost() {
+        let imported = import(
+            "supervisord.conf",
+            "[program:a]\ncommand=x %(ENV_HOME)s\ndirectory=%(ENV_HOME)s/%(program_name)s\nautostart=maybe\nautorestart=sometimes\n\
+             environment=PATH=\"/venv/bin:%(ENV_HOME)s\",NO=\"%(ENV_NOT_SET)s\",P=\"5%%\"\n",
+        );
+        let [a] = &imported.services[..] else { panic!("one service") };
+        assert_eq!((a.command.as_str(), a.cwd.to_str()), ("x \"${HOME}\"", Some("/home/u/a")));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(a.exports, [pair("PATH", "/venv/bin:/home/u"), pair("NO", "%(ENV_NOT_SET)s"), pair("P", "5%")]);
+        assert_eq!((a.autostart, a.options.restart), (None, Some(RestartPolicy::OnFailure)));
+        assert_eq!(lost(&imported), ["program:a.environment.NO", "program:a.autostart", "program:a.autorestart"]);
     }
 
     #[test]

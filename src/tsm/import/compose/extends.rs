@@ -29,7 +29,7 @@ fn merged(service: &Value, all: &Map<String, Value>, dir: &Path, deeper: usize) 
             let path = dir.join(&file);
             let failed = |why: String| format!("it extends `{name}` of `{file}`: {why}");
             let text = disk::read_to_string(&path).map_err(|error| failed(error.to_string()))?;
-            let others = yaml(&text).map_err(failed)?;
+            let others = yaml::read(&text).map_err(failed)?;
             let others = others.get("services").and_then(Value::as_object).ok_or_else(missing)?;
             let directory = path.parent().unwrap_or(dir);
             merged(others.get(&name).ok_or_else(missing)?, others, directory, deeper - 1)?

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::base::time::HumanDuration;
 use crate::tsm::definition::Definition;
-use crate::tsm::import::source::{FieldReader, texts};
+use crate::tsm::import::source::{FieldReader, is_true, texts};
 use crate::tsm::sidecar::probe::HealthCheck;
 
 use super::words;
@@ -15,7 +15,7 @@ use super::words;
 pub(super) fn take(service: &mut FieldReader, check: &Value, it: &mut Definition) {
     let place = format!("{}.healthcheck", service.place);
     let Ok(mut check) = FieldReader::new(check, place, service.unsupported) else { return };
-    if check.text("disable").as_deref() == Some("true") {
+    if check.text("disable").is_some_and(|yes| is_true(&yes)) {
         return;
     }
     let test = check.take("test");

@@ -22,7 +22,7 @@ const FILE: &str = ".env";
 const MAX_DEPTH: usize = 16;
 
 /// Where values come from.
-pub(super) struct Variables<'a> {
+pub(in crate::tsm::import) struct Variables<'a> {
     environment: &'a BTreeMap<String, String>,
     file: Vec<EnvVar>,
 }
@@ -77,7 +77,10 @@ impl<'a> Variables<'a> {
     /// # Errors
     ///
     /// Fails if it cannot be read, or is malformed.
-    pub(super) fn beside(dir: &Path, environment: &'a BTreeMap<String, String>) -> Result<Self, String> {
+    pub(in crate::tsm::import) fn beside(
+        dir: &Path,
+        environment: &'a BTreeMap<String, String>,
+    ) -> Result<Self, String> {
         let text = match disk::read_to_string(dir.join(FILE)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.map_err(|error| format!("{FILE} cannot be read: {error}"))?,
@@ -107,7 +110,7 @@ impl<'a> Variables<'a> {
     }
 
     /// The same for a single text.
-    pub(super) fn expand_text(&self, text: &str, place: &str, lost: &mut Vec<Unsupported>) -> String {
+    pub(in crate::tsm::import) fn expand_text(&self, text: &str, place: &str, lost: &mut Vec<Unsupported>) -> String {
         Pass { variables: self, used: FieldUse::Plain, lost }.text(text, place)
     }
 

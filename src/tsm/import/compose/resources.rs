@@ -7,7 +7,7 @@ use crate::tsm::limits::MemoryMax;
 /// Takes `mem_limit`, `ulimits`, `scale` and `deploy`.
 pub(super) fn take(service: &mut FieldReader, it: &mut Definition) {
     it.options.memory_max = service.parsed::<MemoryMax>("mem_limit").map(|size| size.0);
-    it.instances = service.parsed("scale").filter(|count| *count > 1);
+    it.instances = instances(service, "scale", &mut it.autostart);
     if let Some(limits) = service.take("ulimits") {
         let Ok(mut limits) = FieldReader::new(limits, format!("{}.ulimits", service.place), service.unsupported) else {
             return;
@@ -21,6 +21,16 @@ pub(super) fn take(service: &mut FieldReader, it: &mut Definition) {
         let Ok(deploy) = FieldReader::new(deploy, place, service.unsupported) else { return };
         read_deploy(deploy, it);
     }
+}
+
+/// How many of it run, if there are several.
+fn instances(reader: &mut FieldReader, key: &str, autostart: &mut Option<bool>) -> Option<u32> {
+    let count: u32 = reader.parsed(key)?;
+    if count == 0 {
+        *autostart = Some(false);
+        reader.mark_unsupported(key, "not started at boot, as with 0 instances; `tsm start` starts one");
+    }
+    (count > 1).then_some(count)
 }
 
 /// One number, or two of which the hard one counts; -1 means unlimited.
@@ -43,7 +53,7 @@ fn count(limits: &mut FieldReader, key: &str) -> Option<u64> {
 }
 
 fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
-    it.instances = deploy.parsed("replicas").filter(|count| *count > 1).or(it.instances);
+    it.instances = instances(&mut deploy, "replicas", &mut it.autostart).or(it.instances);
     if let Some(resources) = deploy.take("resources") {
         let limits = resources.get("limits");
         if let Some(memory) = limits.and_then(|limits| limits.get("memory")).and_then(scalar) {
@@ -83,6 +93,16 @@ fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
 mod tests {
     use super::*;
     use serde_json::Value;
+
+    #[test]
+    fn no_instances_are_none() {
+        for text in [r#"{"scale": 0}"#, r#"{"deploy": {"replicas": 0}}"#] {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            let (mut lost, mut it) = (Vec::new(), Definition::default());
+            take(&mut FieldReader::new(&value, "s".to_owned(), &mut lost).expect("a table"), &mut it);
+            assert_eq!((it.instances, it.autostart, lost.len()), (None, Some(false), 1), "{text}");
+        }
+    }
 
     #[test]
     fn limits_and_policies_are_carried_and_the_rest_is_named() {

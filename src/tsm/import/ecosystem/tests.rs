@@ -82,6 +82,17 @@ fn other_names_homes_objects_and_expressions() {
 }
 
 #[test]
+fn what_is_not_started_at_boot_and_what_pm2_serves_itself() {
+    let imported = import(
+        "x.json",
+        "[{script: 'a.js', autostart: false}, {script: 'b.js', autostart: true}, {script: 'serve', env: {PM2_SERVE_PORT: 8080}}]",
+    );
+    let started: Vec<Option<bool>> = imported.services.iter().map(|it| it.autostart).collect();
+    assert_eq!(started, [Some(false), None, None]);
+    assert_eq!(lost(&imported), ["apps[2].script"]);
+}
+
+#[test]
 fn a_script_below_the_home_directory_is_found_there() {
     for (script, command) in [
         ("~/app/run.sh", "bash /home/u/app/run.sh"),
