@@ -12,12 +12,12 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::disk;
 use crate::ops::OpContext;
-use crate::ops::unit::{TEMPLATE, UnitScope, settings, unit_dirs};
+use crate::ops::unit::{TEMPLATE, UnitScope, check_exposure, choose_port, settings, unit_dirs};
 use crate::sys::daemonize;
 use crate::sys::file::FileError;
 use crate::sys::process;
 use crate::sys::systemctl::Manager;
-use crate::sys::unit_check::{UnitDraft, UnitVerdict};
+use crate::sys::unit_check::UnitDraft;
 use crate::unit::{self, DiffLine, Owner, UnitOrigin, UnitSettings};
 
 pub use error::InstallError;
@@ -92,7 +92,7 @@ pub fn plan(context: &OpContext, request: &InstallRequest) -> Result<InstallPlan
     let lock = lock(context)?;
     let mut plan = InstallPlan { _lock: lock, ..draft(context, request)? };
     let draft = UnitDraft::new(&plan.settings.name, &plan.text, plan.manager)?;
-    plan.exposure = check_exposure(&plan.settings, &draft, context, &mut plan.notes)?;
+    plan.exposure = check_exposure(&plan.settings, &draft, context.host, &mut plan.notes)?;
     let InstallPlan { path, text, old, notes, steps, .. } = &mut plan;
     if old.as_deref() == Some(&**text) {
         return Ok(plan);
@@ -122,7 +122,7 @@ fn lock(context: &OpContext) -> Result<Option<File>, Fault> {
 ///
 /// As [`plan`], but for the exposure.
 pub fn draft(context: &OpContext, request: &InstallRequest) -> Result<InstallPlan, Fault> {
-    let mut settings = settings(context, request.env, request.scope)?;
+    let mut settings = settings(context, request.env, request.scope, None)?;
     if request.form == UnitForm::Template {
         TEMPLATE.clone_into(&mut settings.name);
         settings.owner = Owner::Instance;
@@ -140,30 +140,10 @@ pub fn draft(context: &OpContext, request: &InstallRequest) -> Result<InstallPla
     }
     settings.kept_environment = old.as_deref().map(unit::kept_environment).unwrap_or_default();
     let mut notes = Vec::new();
-    placement::choose_port(context.host, request.port, old.as_deref(), &mut settings, &mut notes);
+    choose_port(context.host, request.port, old.as_deref(), &mut settings, &mut notes);
     let steps = prepare_home::steps(context, &mut settings, &mut notes)?;
     let text = settings.text();
     Ok(InstallPlan { settings, manager, path, old, text, steps, notes, exposure: None, _lock: None })
-}
-
-fn check_exposure(
-    settings: &UnitSettings,
-    draft: &UnitDraft,
-    context: &OpContext,
-    notes: &mut Vec<String>,
-) -> Result<Option<String>, Fault> {
-    let Some(highest) = settings.highest_exposure() else { return Ok(None) };
-    match draft.exposure(context.host, highest) {
-        UnitVerdict::Passed(exposure) => Ok(Some(exposure)),
-        UnitVerdict::Refused(exposure) => {
-            Err(InstallError::Exposed { name: settings.name.clone(), exposure, highest }.into())
-        }
-        UnitVerdict::Unknown => {
-            notes
-                .push("its exposure was not checked: `systemd-analyze security --offline` is not available".to_owned());
-            Ok(None)
-        }
-    }
 }
 
 fn read(path: &std::path::Path) -> Result<Option<String>, FileError> {

@@ -33,7 +33,7 @@ use released::Released;
 pub use error::ApplyError;
 pub use execute::{ApplyResult, Done};
 pub use running::{ProcessChange, ServiceRun};
-pub use unit_change::UnitChange;
+pub use unit_change::{UnitChange, UnitPart};
 
 /// What is to be applied, and where.
 #[derive(Clone, Copy)]
@@ -54,6 +54,8 @@ pub struct ApplyRequest<'a> {
     pub starts: Starts,
     /// Env files and secrets that are written before it is applied: they count as there, and as other ones than processes have.
     pub incoming: &'a [PathBuf],
+    /// Whether the unit that is installed for it takes part.
+    pub unit: UnitPart,
 }
 
 /// When services that are enabled and have no process are started.
@@ -83,8 +85,10 @@ pub struct ApplyPlan {
     pub env: EnvRef,
     /// The services, in the order of the file; those to be removed are the last.
     pub services: Vec<ServiceChange>,
-    /// What becomes of the unit that is installed for it. Filled in by the caller, who knows where units are on this machine.
+    /// What becomes of the unit that is installed for it.
     pub unit: Option<UnitChange>,
+    /// What is to be known of that unit.
+    pub unit_notes: Vec<String>,
     /// The environment belongs to another user, so the plan cannot be executed.
     pub other_user: Option<ApplyError>,
     /// How processes are restarted.
@@ -162,7 +166,12 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let mut services = declared(request, &document, how, &env)?;
     services.extend(removed(request, &services, &env)?);
     let is_live = running::plan(request, &env, &mut services, how.released)?;
-    Ok(ApplyPlan { env, services, unit: None, other_user: other_user(request, &document), rollout, is_live })
+    let (other_user, mut unit_notes) = (other_user(request, &document), Vec::new());
+    let unit = match other_user {
+        Some(_) => None,
+        None => unit_change::plan(request, &mut unit_notes)?,
+    };
+    Ok(ApplyPlan { env, services, unit, unit_notes, other_user, rollout, is_live })
 }
 
 /// The services that the environment declares.

@@ -7,6 +7,7 @@ use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
+use crate::config::document::Document;
 use crate::config::path::KeyPath;
 use crate::org::read;
 use crate::sys::paths::Paths;
@@ -50,11 +51,17 @@ pub fn file_stems(dir: &Path, suffix: &str) -> Vec<String> {
 /// How careful to be in an environment: its own rung if it is a built-in one, else the `type` in its file, else the strictest.
 #[must_use]
 pub fn tier(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Tier {
-    let declared = || {
-        let org = org.as_ref()?;
-        let file = read::document(&paths.environment(org, env), &paths.org(org)).ok()??;
-        Tier::of(file.text_at(&["environment", "type"])?)
+    let file = || {
+        let org = org.as_ref().filter(|_| env.tier().is_none())?;
+        read::document(&paths.environment(org, env), &paths.org(org)).ok()?
     };
+    tier_in(env, file().as_ref())
+}
+
+/// The same by the file of the environment.
+#[must_use]
+pub fn tier_in(env: &EnvName, file: Option<&Document>) -> Tier {
+    let declared = || Tier::of(file?.text_at(&["environment", "type"])?);
     env.tier().or_else(declared).unwrap_or(Tier::Prod)
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::host::{Host, Invocation};
-use super::process;
+use super::{kernel, process};
 use crate::base::fault::{FaultKind, UserFacingError};
 
 /// Which manager a unit belongs to.
@@ -106,6 +106,15 @@ impl Systemctl<'_> {
     #[must_use]
     pub fn user_manager_runs(&self) -> bool {
         Path::new(&self.user_runtime_dir()).join("systemd/private").exists()
+    }
+
+    /// True if the manager runs.
+    #[must_use]
+    pub fn manager_runs(&self) -> bool {
+        match self.manager {
+            Manager::System => kernel::runs_systemd(),
+            Manager::User => self.user_manager_runs(),
+        }
     }
 
     /// Properties of a unit, by name; empty where the manager does not answer.

@@ -14,6 +14,10 @@ pub struct UnitDraft {
     _dir: tempfile::TempDir,
 }
 
+/// What `systemd-analyze verify` says where it did not look at the unit: it does not know the question, or there is no
+/// XDG_RUNTIME_DIR, as in a login without PAM.
+const NO_ANSWER: [&str; 2] = ["unrecognized option", "Failed to initialize manager"];
+
 /// What came of a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnitVerdict {
@@ -63,7 +67,9 @@ impl UnitDraft {
         let words = [&["verify", "--recursive-errors=no"], scope, &[&file]].concat();
         match run(host, "systemd-analyze", &words) {
             Ok(text) => UnitVerdict::Passed(text),
-            Err(SystemctlError::Failed { text, .. }) if text.contains("unrecognized option") => UnitVerdict::Unknown,
+            Err(SystemctlError::Failed { text, .. }) if NO_ANSWER.iter().any(|it| text.contains(it)) => {
+                UnitVerdict::Unknown
+            }
             Err(SystemctlError::Failed { text, .. }) => UnitVerdict::Refused(text.trim().to_owned()),
             Err(SystemctlError::Missing { .. }) => UnitVerdict::Unknown,
         }

@@ -36,6 +36,7 @@ mod prompts;
 mod reach;
 mod rows;
 mod secrecy;
+mod units;
 mod uploads;
 mod walk;
 

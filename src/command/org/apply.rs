@@ -4,16 +4,15 @@ use std::fs::File;
 
 use super::context::{affected_envs, environment, organization, value};
 use crate::base::environment::EnvName;
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::redact;
 use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
-use crate::daemon::install::{self, EditedUnit, InstallPlan, InstallRequest, UnitForm};
-use crate::ops::OpContext;
 use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
-use crate::ops::apply::{self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, Starts, UnitChange};
-use crate::ops::unit::UnitScope;
+use crate::ops::apply::{
+    self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, Starts, UnitChange, UnitPart,
+};
 use crate::org::error::OrgError;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
@@ -49,32 +48,6 @@ struct ApplyStage {
     env: EnvName,
     replace: Replace,
     plan: ApplyPlan,
-    notes: Vec<String>,
-}
-
-/// What becomes of the unit that is installed for the environment, if one is and it changes.
-fn unit_change(request: &ApplyRequest, notes: &mut Vec<String>) -> Option<UnitChange> {
-    let context =
-        OpContext { paths: request.paths, host: request.host, org: Some(request.org), env: Some(request.env) };
-    let wanted = InstallRequest {
-        env: request.env,
-        scope: UnitScope::OfEnvironment,
-        form: UnitForm::Single,
-        port: None,
-        edited: EditedUnit::Keep,
-    };
-    let InstallPlan { path, old, text, manager, .. } = match install::draft(&context, &wanted) {
-        Ok(plan) => plan,
-        Err(fault) => {
-            // Where no unit can be installed there is none to change.
-            if fault.kind == FaultKind::HandEdited {
-                notes.push(format!("the unit was left as it is: {fault}"));
-            }
-            return None;
-        }
-    };
-    let old = old.filter(|old| *old != text)?;
-    Some(UnitChange { path, manager, old, new: text })
 }
 
 /// An organization that is not there may have been meant to be copied here.
@@ -118,6 +91,7 @@ impl Command for Apply {
             file: None,
             starts: Starts::WhereLive,
             incoming: &[],
+            unit: UnitPart::Written,
         };
         if self.explain {
             let state = effects::explain(&request)?;
@@ -126,12 +100,8 @@ impl Command for Apply {
             return Ok(Stage { effect, environments, state, plan, run }.dry_run());
         }
         let lock = (effect == Effect::Write).then(|| store.lock()).transpose()?;
-        let mut plan = apply::plan(&request)?;
-        let mut notes = Vec::new();
-        if plan.other_user.is_none() {
-            plan.unit = unit_change(&request, &mut notes);
-        }
-        let state = ApplyStage { _lock: lock, org, env, replace, plan, notes };
+        let plan = apply::plan(&request)?;
+        let state = ApplyStage { _lock: lock, org, env, replace, plan };
         let stage = Stage { effect, environments, state, plan: show, run: execute };
         Ok(if self.dry_run { Stage { plan: show_dry, ..stage }.dry_run() } else { stage.ready() })
     }
@@ -161,6 +131,7 @@ fn execute(stage: ApplyStage, cx: &mut Cx) -> Result<Report, Fault> {
         file: None,
         starts: Starts::WhereLive,
         incoming: &[],
+        unit: UnitPart::Written,
     };
     let result = plan.execute(&request, &mut cx.progress())?;
     let report = result.done.iter().fold(report(&stage), |report, done| report.note(done_text(done)));
@@ -224,7 +195,7 @@ fn report(stage: &ApplyStage) -> Report {
         let cells = unit_row(unit).into_iter().zip(ALL_COLUMNS);
         table.row(cells.filter(|(_, (key, _))| is_shown(key)).map(|(cell, _)| cell).collect());
     }
-    notes.extend(stage.notes.iter().cloned());
+    notes.extend(plan.unit_notes.iter().cloned());
     notes.into_iter().fold(Report::of(table), Report::note)
 }
 

@@ -22,16 +22,6 @@ pub enum InstallError {
         /// The unit.
         path: PathBuf,
     },
-    /// It can do more than its profile allows.
-    #[error("`{name}` would be too exposed: {exposure} of 10, and {} is the most for its profile", tenths(*highest))]
-    Exposed {
-        /// The unit.
-        name: String,
-        /// As it would be.
-        exposure: String,
-        /// As it may be, in tenths.
-        highest: u32,
-    },
     /// Another user decides what is in the directory of the unit.
     #[error("`{}` belongs to `{owner}`, and the unit runs as `{user}`", path.display())]
     ForeignHome {
@@ -67,12 +57,6 @@ pub enum InstallError {
     /// Another installation is being made.
     #[error("a unit is being installed on this machine by another command")]
     Locked,
-    /// systemd cannot load it.
-    #[error("systemd rejects the unit, which was not installed:\n{text}")]
-    Invalid {
-        /// What was said.
-        text: String,
-    },
     /// A path below the directory of another user leads elsewhere.
     #[error("`{}` is a link, and what root writes there would be elsewhere", path.display())]
     Link {
@@ -81,22 +65,12 @@ pub enum InstallError {
     },
 }
 
-fn tenths(number: u32) -> String {
-    format!("{}.{}", number / 10, number % 10)
-}
-
 impl UserFacingError for InstallError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::Edited { .. } | Self::Foreign { .. } => FaultKind::HandEdited,
-            Self::NotRoot { .. }
-            | Self::ForeignHome { .. }
-            | Self::Exposed { .. }
-            | Self::Link { .. }
-            | Self::Locked => FaultKind::Refused,
-            Self::NoHome | Self::NoSystemd { .. } | Self::NoUserManager { .. } | Self::Invalid { .. } => {
-                FaultKind::Failed
-            }
+            Self::NotRoot { .. } | Self::ForeignHome { .. } | Self::Link { .. } | Self::Locked => FaultKind::Refused,
+            Self::NoHome | Self::NoSystemd { .. } | Self::NoUserManager { .. } => FaultKind::Failed,
         }
     }
 
@@ -109,9 +83,6 @@ impl UserFacingError for InstallError {
                 path.file_name().unwrap_or_default().display()
             ),
             Self::Foreign { .. } => "move it away, or install with --force, which replaces it".to_owned(),
-            Self::Exposed { .. } => {
-                "set daemon.hardening = \"strict\" below [overrides] in local.toml, and promote it again".to_owned()
-            }
             Self::ForeignHome { path, user, .. } => {
                 format!("`chown -R {user} '{}'` if its files are to be trusted", path.display())
             }
@@ -124,7 +95,6 @@ impl UserFacingError for InstallError {
             Self::NoUserManager { user } => {
                 format!("log in as `{user}`, or run `sudo loginctl enable-linger {user}`, then try again")
             }
-            Self::Invalid { .. } => "nothing else was changed in the unit; `--dry-run` shows it".to_owned(),
             Self::Link { .. } => "replace it with a directory".to_owned(),
         })
     }

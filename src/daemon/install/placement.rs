@@ -1,51 +1,15 @@
-//! Where a unit finds its place on a machine: its port among the others, its program within reach of its user.
+//! Where a unit finds its place on a machine: its program within reach of its user, and whether there is one.
 
 use std::path::{Path, PathBuf};
 
 use super::InstallError;
-use crate::ops::unit::{InstalledUnit, installed_units};
 use crate::sys::host::Host;
 use crate::sys::systemctl::{Manager, Systemctl};
-use crate::sys::{install, kernel, net, process};
-use crate::unit::{Hardening, Owner, UnitSettings, variable};
+use crate::sys::{install, kernel, process};
+use crate::unit::{Hardening, Owner, UnitSettings};
 
 /// Where a program is copied that the user of a unit cannot reach.
 const SHARED_PROGRAM: &str = "/opt/tetra/bin/tetra";
-
-/// The port: as ordered, else as the unit has it, else the first from that of the environment on that no other unit has.
-pub(super) fn choose_port(
-    host: &dyn Host,
-    ordered: Option<u16>,
-    old: Option<&str>,
-    settings: &mut UnitSettings,
-    notes: &mut Vec<String>,
-) {
-    let mut others = installed_units(host, Manager::System);
-    others.extend(installed_units(host, Manager::User));
-    let is_template = settings.owner == Owner::Instance;
-    let is_own = |unit: &InstalledUnit| unit.file.ends_with(&settings.name);
-    others.retain(|unit| !is_own(unit) && (!is_template || !unit.name.starts_with("tetra@")));
-    let holder = |port: u16| others.iter().find(|unit| unit.port == port);
-    let first = settings.port;
-    let kept = old.and_then(|text| variable(text, "TETRA_PORT")?.parse().ok());
-    if let Some(port) = ordered {
-        settings.port = port;
-        if let Some(unit) = holder(port) {
-            notes.push(format!("port {port} is that of {} as well; only one of them can have it", unit.name));
-        }
-        return;
-    }
-    if let Some(port) = kept.filter(|port| holder(*port).is_none()) {
-        settings.port = port;
-        return;
-    }
-    let Some(unit) = holder(first) else { return };
-    let is_free = |port: &u16| holder(*port).is_none() && net::listening_on(*port).is_empty();
-    if let Some(port) = (first..=u16::MAX).skip(1).find(is_free) {
-        settings.port = port;
-        notes.push(format!("port {port}; {first} is used by {}", unit.name));
-    }
-}
 
 /// The program that the unit executes, if its user cannot reach this one: where a copy of it goes.
 pub(super) fn copied_program(settings: &UnitSettings) -> Option<PathBuf> {

@@ -10,7 +10,7 @@ use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::disk;
 use crate::ops::OpContext;
-use crate::ops::apply::{self, Action, ApplyRequest, Replace, Starts};
+use crate::ops::apply::{self, Action, ApplyRequest, Replace, Starts, UnitPart};
 use crate::sys::install::{self, Artifact, ArtifactState, Install};
 use crate::sys::paths::Paths;
 use crate::sys::{net, passwd};
@@ -138,6 +138,7 @@ fn service_steps(
             file: None,
             incoming: &[],
             starts: Starts::WhereLive,
+            unit: UnitPart::LeftAlone,
         };
         let plan = apply::plan(&request)?;
         if let Some(refusal) = plan.refusal() {

@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 
-use super::InstallError;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
 use crate::disk;
 use crate::ops::apply::{Action, ApplyPlan};
+use crate::ops::unit::check_syntax;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::host::Host;
 use crate::sys::install::{self, Artifact};
@@ -16,7 +16,7 @@ use crate::sys::passwd;
 use crate::sys::paths::Paths;
 use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::{Systemctl, run};
-use crate::sys::unit_check::{UnitDraft, UnitVerdict};
+use crate::sys::unit_check::UnitDraft;
 use crate::tsm::definition::Definition;
 use crate::tsm::service::{Overwrite, Services};
 use crate::unit::Account;
@@ -178,9 +178,7 @@ impl Step {
 fn write_unit(context: &StepContext, path: &Path, text: &str, old: Option<&str>) -> Result<(), Fault> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = UnitDraft::new(&name, text, context.manager)?;
-    if let UnitVerdict::Refused(text) = draft.verify(context.host) {
-        return Err(InstallError::Invalid { text }.into());
-    }
+    check_syntax(&draft, context.host)?;
     let dir = path.parent().unwrap_or(Path::new("/"));
     file::create_dir(dir)?;
     file::write(path, text.as_bytes(), Access::Shared)?;

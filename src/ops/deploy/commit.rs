@@ -11,7 +11,7 @@ use crate::base::fault::Fault;
 use crate::deploy::machine::{Event, State};
 use crate::deploy::record::{Before, Record};
 use crate::deploy::release::ReleaseId;
-use crate::tsm::progress::OnProgress;
+use crate::tsm::progress::{OnProgress, Progress};
 
 /// Lets a release stay; once more is as once.
 ///
@@ -51,12 +51,15 @@ pub(super) fn undo(place: &Place, txid: &str, why: &str, on_progress: &mut OnPro
     give_up::again(place, record, on_progress)
 }
 
-/// Makes a deploy final that was committed and is the last one: what would put its old release back goes. Its record.
+/// Makes a deploy final that was committed and is the last one: what would put its old release back goes, and the unit is that of
+/// the release. Its record.
+///
+/// The unit only now: a daemon that puts a release back at boot cannot write one, for its own unit makes that directory read-only.
 ///
 /// # Errors
 ///
 /// Fails if records cannot be read, or another process is at it. What is not removed today is removed by the next deploy.
-pub(super) fn settle(place: &Place, txid: &str) -> Result<Record, Fault> {
+pub(super) fn settle(place: &Place, txid: &str, on_progress: &mut OnProgress) -> Result<Record, Fault> {
     let files = place.files();
     let _act = files.act()?;
     let record = files.read(txid)?;
@@ -75,6 +78,11 @@ pub(super) fn settle(place: &Place, txid: &str) -> Result<Record, Fault> {
     let committed = records.into_iter().rev().filter(|record| record.state == State::Committed);
     let committed: Vec<ReleaseId> = committed.map(|record| record.rid).collect();
     let _ = releases.prune(&committed, &place.entered());
+    if record.env == place.env.as_str()
+        && let Err(fault) = place.write_unit()
+    {
+        on_progress(Progress::Note { service: None, text: fault.in_full() });
+    }
     // Last: while it is there, the deploy is not final.
     files.end_reserve();
     Ok(record)
@@ -85,6 +93,6 @@ pub(super) fn settle_last(place: &Place) {
     let files = place.files();
     let last = files.records().ok().and_then(|records| records.into_iter().next());
     if let Some(last) = last.filter(|_| files.has_reserve()) {
-        let _ = settle(place, &last.txid);
+        let _ = settle(place, &last.txid, &mut |_| {});
     }
 }

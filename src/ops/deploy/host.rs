@@ -22,7 +22,7 @@ use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
 use crate::ops::apply::Starts;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
-use crate::tsm::progress::OnProgress;
+use crate::tsm::progress::{OnProgress, Progress};
 
 /// What a session may do, and where.
 #[derive(Clone, Copy)]
@@ -105,7 +105,7 @@ impl<'a> HostSession<'a> {
             Ask::Health => Ok(Said::Health(health::look(&place, &self.expect(State::Applied)?.lives)?)),
             Ask::Prove => self.step(&place, Event::Prove),
             Ask::Commit { txid } => commit::commit(&place, checked(&txid)?).map(|()| Said::Done),
-            Ask::Settle => self.with_record(|txid| commit::settle(&place, txid)).map(|_| Said::Done),
+            Ask::Settle => self.with_record(|txid| commit::settle(&place, txid, on_progress)).map(|_| Said::Done),
             Ask::Undo { why } => {
                 let record = self.with_record(|txid| commit::undo(&place, txid, &why, on_progress))?;
                 Ok(Said::History(vec![record]))
@@ -131,7 +131,7 @@ impl<'a> HostSession<'a> {
         let given = GivenUp { txid: &deploy.txid, why: "the deployer is gone", when: When::Live };
         // If that fails, the watcher or the next boot does it.
         let _ = give_up(&place, given, &mut |_| {});
-        let _ = commit::settle(&place, &deploy.txid);
+        let _ = commit::settle(&place, &deploy.txid, &mut |_| {});
     }
 
     fn open(&mut self, org: &str, carried: Vec<Carried>) -> Result<Said, Fault> {
@@ -343,7 +343,7 @@ fn put_back_unended(place: &Place, but: &str, on_progress: &mut OnProgress) -> R
         let given = GivenUp { txid: &record.txid, why: "the deployer is gone", when: When::Live };
         let done = give_up(&place, given, on_progress)?;
         let note = format!("{} was left {}, and is now {}", done.txid, record.state, done.state);
-        on_progress(crate::tsm::progress::Progress::Note { service: None, text: note });
+        on_progress(Progress::Note { service: None, text: note });
         ended.push(done);
     }
     Ok(ended)

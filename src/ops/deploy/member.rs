@@ -294,8 +294,8 @@ impl Member {
     }
 
     /// Lets nothing lead back any more. Where this is not heard, the end of the session says the same.
-    pub fn settle(&mut self) {
-        let _ = self.ask(&Ask::Settle, &[], &|_| {});
+    pub fn settle(&mut self, say: Say) {
+        let _ = self.ask(&Ask::Settle, &[], say);
         self.state = State::Committed;
     }
 

@@ -9,7 +9,6 @@
 //! gather           the same on the operator's machine
 //! sending          the operator's side: what goes over the connection
 //! program_dir      this program by its name, for services that call it
-//! unit_note        what a deploy leaves to `org apply`: the unit
 //! preflight        what is checked before anything is switched
 //! health           how what runs is, and whether it is what was deployed
 //! frozen           whether a deploy may begin at all
@@ -40,7 +39,6 @@ pub mod rollout;
 mod sending;
 pub mod serve;
 mod service_drift;
-mod unit_note;
 pub mod verdict;
 pub mod watched;
 pub mod watcher;

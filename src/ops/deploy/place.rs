@@ -11,7 +11,7 @@ use crate::deploy::files::DeployDir;
 use crate::deploy::record::Before;
 use crate::deploy::release::{ReleaseId, ReleaseStore};
 use crate::disk;
-use crate::ops::apply::{self, ApplyPlan, ApplyRequest, Replace, Starts};
+use crate::ops::apply::{self, ApplyPlan, ApplyRequest, Replace, Starts, UnitChange, UnitPart};
 use crate::ops::{OpContext, restart};
 use crate::supervise::meta::ProcessState;
 use crate::sys::file::{self, Access, FileError};
@@ -224,8 +224,8 @@ impl Place<'_> {
     /// # Errors
     ///
     /// Fails if the file is not one that was generated, or a service in it is invalid.
-    pub fn plan(&self, file: Option<&Path>, incoming: &[PathBuf]) -> Result<ApplyPlan, Fault> {
-        apply::plan(&self.request(file, incoming))
+    pub fn plan(&self, file: Option<&Path>, incoming: &[PathBuf], unit: UnitPart) -> Result<ApplyPlan, Fault> {
+        apply::plan(&ApplyRequest { unit, ..self.request(file, incoming) })
     }
 
     fn request<'b>(&'b self, file: Option<&'b Path>, incoming: &'b [PathBuf]) -> ApplyRequest<'b> {
@@ -238,6 +238,7 @@ impl Place<'_> {
             file,
             starts: Starts::AlsoStopped,
             incoming,
+            unit: UnitPart::LeftAlone,
         }
     }
 
@@ -252,13 +253,27 @@ impl Place<'_> {
         apply::plan(&request)?.execute(&request, on_progress).map(drop)
     }
 
+    /// Writes the unit anew that is installed for the environment, where that is another one now.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the words for it, and what does it then.
+    pub fn write_unit(&self) -> Result<(), Fault> {
+        let written = self.plan(None, &[], UnitPart::Written).map(|plan| plan.unit).and_then(|unit| {
+            let name = unit.as_ref().map(UnitChange::name).unwrap_or_default();
+            let failed = |fault: Fault| Fault::new(fault.kind, format!("{name} was not written: {fault}"));
+            unit.map_or(Ok(()), |unit| unit.write(self.host)).map_err(failed)
+        });
+        written.map_err(|fault| fault.with_advice(format!("on the host: `tsm org apply @{}`", self.env)))
+    }
+
     /// Makes the definitions those of what is in place, without a start of anything: nothing runs yet at boot.
     ///
     /// # Errors
     ///
     /// Fails if a definition cannot be written.
     pub fn install(&self) -> Result<(), Fault> {
-        self.plan(None, &[])?.install(self.paths)
+        self.plan(None, &[], UnitPart::LeftAlone)?.install(self.paths)
     }
 
     /// Stops and removes all that is of the environment: its state before its first deploy.

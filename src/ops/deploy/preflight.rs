@@ -1,11 +1,11 @@
 //! What is checked on a host before anything is switched.
 
 use super::place::Place;
-use super::{carried, program_dir, unit_note};
+use super::{carried, program_dir};
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::release::Manifest;
-use crate::ops::apply::{ApplyPlan, ServiceChange};
+use crate::ops::apply::{ApplyPlan, ServiceChange, UnitChange, UnitPart};
 use crate::sys::disk_space;
 use crate::sys::file::FileError;
 use crate::tsm::conflict;
@@ -66,31 +66,33 @@ pub(super) fn stage(
     place.releases().build(manifest)?;
     let file = place.file_of(manifest.rid());
     let incoming = carried::compare(place, carried)?;
-    let mut plan = place.plan(Some(&file), &incoming.paths)?;
+    let mut plan = place.plan(Some(&file), &incoming.paths, UnitPart::Written)?;
     if plan.services.iter().filter_map(|it| it.definition.as_ref()).any(|it| program_dir::is_called_by(&it.command)) {
         program_dir::provide(place)?;
-        plan = place.plan(Some(&file), &incoming.paths)?;
+        plan = place.plan(Some(&file), &incoming.paths, UnitPart::Written)?;
     }
     if let Some(refusal) = plan.refusal() {
         return Err(Fault::from(refusal));
     }
-    only.map_or(Ok(()), |only| check_only(&plan, only))?;
+    only.map_or(Ok(()), |only| check_only(place, &plan, only))?;
     check_env_files(place, &plan)?;
     carried::check(place, carried, &plan)?;
     check_ports(place, &plan)?;
     let changed = plan.services.iter().filter(|service| !service.is_done());
     let mut lines = incoming.lines;
     lines.extend(changed.map(line));
-    lines.extend(unit_note::of(place, manifest.rid()));
+    lines.extend(plan.unit.as_ref().map(|unit| unit_line(place, unit)));
     lines.extend(plan.services.iter().flat_map(|it| it.notes.iter().map(|note| format!("{}: {note}", it.name))));
+    lines.extend(plan.unit_notes.iter().cloned());
     Ok(lines)
 }
 
 /// Another service than the one that is meant would change.
-fn check_only(plan: &ApplyPlan, only: &str) -> Result<(), Fault> {
-    let other = plan.services.iter().find(|service| service.name.as_str() != only && !service.is_done());
+fn check_only(place: &Place, plan: &ApplyPlan, only: &str) -> Result<(), Fault> {
+    let service = plan.services.iter().find(|service| service.name.as_str() != only && !service.is_done());
+    let other = service.map(line).or_else(|| Some(unit_line(place, plan.unit.as_ref()?)));
     other.map_or(Ok(()), |other| {
-        let why = format!("not only {only} would change: {}", line(other));
+        let why = format!("not only {only} would change: {other}");
         Err(Fault::new(FaultKind::Preflight, why)
             .with_advice(format!("`org deploy @{}` deploys all of it; nothing was changed", plan.env.env)))
     })
@@ -123,6 +125,12 @@ fn check_ports(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// `tetra-dev.service: changed (MemoryMax); …`
+fn unit_line(place: &Place, unit: &UnitChange) -> String {
+    let (name, what) = (unit.name(), unit.directives().join(", "));
+    format!("{name}: changed ({what}); `tsm daemon restart @{}` on the host makes all of it count", place.env)
 }
 
 /// `web: changed, restarts web-3000 (LOG_LEVEL)`

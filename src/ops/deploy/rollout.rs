@@ -263,8 +263,8 @@ impl Work<'_, '_> {
         // Until here a host that keeps the release can have the old one again.
         reach.halt.finish()?;
         let kept = self.chosen(|member| member.state == State::Committed);
-        self.on_each(&kept, |_, member, _| {
-            member.settle();
+        self.on_each(&kept, |_, member, say| {
+            member.settle(say);
             Ok(())
         });
         Ok(())

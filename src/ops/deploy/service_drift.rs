@@ -2,7 +2,7 @@
 
 use super::place::Place;
 use crate::deploy::wire::{ServiceDrift, ServiceDriftKind};
-use crate::ops::apply::{Action, ServiceChange};
+use crate::ops::apply::{Action, ServiceChange, UnitPart};
 
 /// What is not as the release that is current says; nothing while a deploy is at work, for all of it changes then, and nothing where
 /// the release itself is damaged, which is found out elsewhere.
@@ -13,7 +13,7 @@ pub(super) fn find(place: &Place) -> Vec<ServiceDrift> {
     if !is_settled || current.is_none_or(|current| current.env() != place.env.as_str()) {
         return Vec::new();
     }
-    let services = place.plan(None, &[]).map(|plan| plan.services).unwrap_or_default();
+    let services = place.plan(None, &[], UnitPart::LeftAlone).map(|plan| plan.services).unwrap_or_default();
     services.iter().flat_map(of_service).collect()
 }
 

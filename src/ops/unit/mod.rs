@@ -1,11 +1,13 @@
 //! What the unit of an environment is made from: its TOML, or the profile's own values where there is none.
 
+mod check;
 mod installed;
+mod port;
 
 use std::path::{Path, PathBuf};
 
 use super::{OpContext, environments};
-use crate::base::environment::{EnvName, EnvRef, Tier};
+use crate::base::environment::{EnvName, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::home;
 use crate::base::name::OrgName;
@@ -18,7 +20,9 @@ use crate::sys::paths::Paths;
 use crate::sys::{passwd, process};
 use crate::unit::{Account, Hardening, Owner, UnitSettings};
 
+pub use check::{UnitError, check_exposure, check_syntax};
 pub use installed::{InstalledUnit, TEMPLATE, find_unit, installed_units, unit_dirs};
+pub use port::choose_port;
 
 /// Whose manager runs a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub enum UnitScope {
 /// The first port that an ordinary user may listen on.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// The settings of the unit of an environment, from its TOML.
+/// The settings of the unit of an environment, from its TOML: `file`, or the one in its place.
 ///
 /// The program is the one that runs now, the port the one of the environment: who installs the unit finds out whether its user
 /// can reach the program, and whether the port is free.
@@ -40,25 +44,35 @@ const FIRST_FREE_PORT: u16 = 1024;
 /// # Errors
 ///
 /// Fails if the environment does not exist, is `local`, exists in several organizations, or if a value in its file is invalid.
-pub fn settings(context: &OpContext, env: &EnvName, scope: UnitScope) -> Result<UnitSettings, Fault> {
+pub fn settings(
+    context: &OpContext,
+    env: &EnvName,
+    scope: UnitScope,
+    file: Option<&Path>,
+) -> Result<UnitSettings, Fault> {
     if env.tier() == Some(Tier::Local) {
         return Err(Fault::usage("`@local` has no unit: it is the source of the other environments")
             .with_advice("`tsm daemon install @dev`"));
     }
-    let org = organization(context, env)?;
-    environments::check_exists(context.paths, org.as_ref().or(context.org), env)?;
-    let at = EnvRef { org: org.clone(), env: env.clone() };
-    let tier = environments::tier(context.paths, &at);
+    let org = match file {
+        Some(_) => context.org.cloned(),
+        None => organization(context, env)?,
+    };
+    if file.is_none() {
+        environments::check_exists(context.paths, org.as_ref().or(context.org), env)?;
+    }
+    let in_place = || org.as_ref().map(|org| context.paths.environment(org, env));
+    let file = file.map(Path::to_owned).or_else(in_place);
+    let document = match (&file, &org) {
+        (Some(file), Some(org)) => read::document(file, &context.paths.org(org))?,
+        _ => None,
+    };
+    let tier = environments::tier_in(env, document.as_ref());
     let mut settings = UnitSettings::of_profile(env, tier, context.host.program());
     if settings.is_root() && process::own_uid() == 0 {
         // Where root keeps everything, and `tsm enable` put what the daemon starts.
         settings.home = context.paths.home().to_owned();
     }
-    let file = org.as_ref().map(|org| context.paths.environment(org, env));
-    let document = match (&file, &org) {
-        (Some(file), Some(org)) => read::document(file, &context.paths.org(org))?,
-        _ => None,
-    };
     if let (Some(document), Some(file)) = (&document, &file) {
         Filling { document, file, context }.fill(&mut settings)?;
         settings.org = org;

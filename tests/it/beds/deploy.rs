@@ -145,7 +145,25 @@ fn what_a_deploy_starts_outlives_its_login_and_its_watcher() {
     site.runs("three");
     let of_daemon = |units: Vec<String>| assert!(units.iter().all(|unit| unit == "tetra-dev.service"), "{units:?}");
     of_daemon(site.units());
+
+    // Its unit is that of a release as soon as that stays, and not before.
+    let limit = |megabytes: u32| {
+        let local = "~/tetra/org/acme/environments/local.toml";
+        let line = format!("sed -i '/memory_max/d' {local}; printf 'resources.memory_max = {megabytes}\n' >>{local}");
+        site.bed.user("ann", &line).ok();
+    };
+    let has = |megabytes: u64| {
+        let said = site.bed.root("systemctl show -p MemoryMax -p NeedDaemonReload tetra-dev").ok();
+        assert!(said.contains(&format!("MemoryMax={}\n", megabytes << 20)), "{said}");
+        assert!(said.contains("NeedDaemonReload=no"), "{said}");
+    };
+    limit(777);
+    let said = site.bed.user("ann", INSTANT).ok();
+    assert!(said.contains("tetra-dev.service: changed (MemoryMax)"), "{said}");
+    has(777);
+    limit(888);
     site.begin("four");
+    has(777);
     site.is_put_back("three");
     of_daemon(site.units());
 

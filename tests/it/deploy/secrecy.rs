@@ -1,4 +1,4 @@
-//! Secrets are where services read them and nowhere else; units are left to `org apply`.
+//! Secrets are where services read them and nowhere else.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -125,22 +125,4 @@ fn an_env_file_that_the_environment_names_itself_has_to_be_there() {
     fs::write(site.local(), whole).expect("ours");
     write_private(&site.hosts[0].tetra().join("web.env"), "MODE_OF_FILE=1\n");
     site.deploy("").done();
-}
-
-#[test]
-fn a_unit_is_left_alone_and_named_where_it_would_be_another_one() {
-    let Some(mut site) = Site::new("a_unit_is_left_alone_and_named", 1) else { return };
-    site.deploy("").done();
-    let unit = site.hosts[0].server.root().join(".config/systemd/user/tetra-dev.service");
-    fs::create_dir_all(unit.parent().expect("one")).expect("ours");
-    let text = "[Service]\nEnvironment=TETRA_ENV=dev\nExecStart=/opt/tetra/bin/tetra daemon run @dev\n";
-    fs::write(&unit, text).expect("ours");
-    site.mode("two");
-    let same = site.deploy("").done();
-    assert!(!same.contains("stays as it is"), "{same}");
-    let local = fs::read_to_string(site.local()).expect("there");
-    fs::write(site.local(), format!("{local}\n[overrides.dev]\n\"resources.memory_max\" = 777\n")).expect("ours");
-    let said = site.deploy("").done();
-    assert!(said.contains("tetra-dev.service stays as it is: `tsm org apply @dev` on the host"), "{said}");
-    assert_eq!(fs::read_to_string(&unit).expect("there"), text);
 }

@@ -393,7 +393,44 @@ fn the_unit_that_is_installed_follows_its_environment_and_comes_back_where_a_ser
     // An edit is the operator's.
     let (said, code) =
         run(&format!("sed -i 's/^MemoryMax=.*/MemoryMax=1G/' {file}; tsm org apply @dev 2>&1; cat {file}"));
-    assert!(code == 0 && said.contains("the unit was left as it is") && said.contains("MemoryMax=1G"), "{said}");
+    assert!(
+        code == 0 && said.contains("tetra-dev.service was left as it is") && said.contains("MemoryMax=1G"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_unit_that_is_too_exposed_or_cannot_be_loaded_keeps_the_environment_from_being_applied() {
+    let home = crate::transcript::SessionHome::new();
+    let scene =
+        "export PATH=~/fake:$PATH TETRA_UNIT_DIR=~/units TETRA_ORG=acme; L=tetra/org/acme/environments/local.toml; ";
+    let run = |lines: &str| home.bash(&format!("{scene}{lines}"));
+    let analyzer = |what: &str, says: &str| {
+        run(&format!(
+            "printf '#!/bin/sh\\ncase \"$*\" in *{what}*) echo \"{says}\"; exit 1 ;; esac\\n' > fake/systemd-analyze && \
+             chmod +x fake/systemd-analyze"
+        ));
+    };
+    let begin = "mkdir -p fake units/system units/user && ln -s /bin/true fake/systemctl && org init acme >/dev/null 2>&1 && \
+                 printf '\\n[overrides.dev]\\nresources.memory_max = 200\\n' >> $L && \
+                 tsm org promote @dev >/dev/null 2>&1";
+    run(begin);
+    analyzer("nothing", "");
+    let (said, _) = run("tsm daemon install @dev --dry-run --json 2>/dev/null");
+    let planned: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let (file, text) = (planned["file"].as_str().expect("a file"), planned["text"].as_str().expect("a text"));
+    run(&format!("cat > {file} <<'END'\n{text}END"));
+    run("sed -i 's/^resources.memory_max = .*/resources.memory_max = 300/' $L; tsm org promote @dev >/dev/null 2>&1");
+    for (what, says, code, expected) in [
+        ("security", "Overall exposure level for tetra-dev.service: 9.6 UNSAFE", 4, "would be too exposed: 9.6 of 10"),
+        ("verify", "Unknown section Serfice", 1, "systemd rejects the unit"),
+    ] {
+        analyzer(what, says);
+        let (said, found) = run("tsm org apply @dev 2>&1");
+        assert!(found == code && said.contains(expected), "{found}: {said}");
+        let (said, _) = run(&format!("cat {file}; ls tetra/tsm/services-available 2>&1"));
+        assert!(said.starts_with(text) && !said.contains(".tsm"), "{said}");
+    }
 }
 
 #[test]
