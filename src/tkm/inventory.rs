@@ -102,7 +102,10 @@ impl Inventory {
     ///
     /// Fails with what is wrong.
     pub fn yaml(text: &str) -> Result<Self, String> {
-        let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        let value: Value = serde_saphyr::from_str(text).map_err(|error| {
+            // Without the lines around it: secrets may be in them.
+            error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter)
+        })?;
         let Value::Object(groups) = value else { return Err("expected groups, each with its name".to_owned()) };
         let mut inventory = Self::default();
         for (name, group) in &groups {

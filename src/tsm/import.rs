@@ -197,9 +197,10 @@ pub fn read(path: &Path, variables: &BTreeMap<String, String>) -> Result<Importe
 }
 
 fn of_text(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {
+    let text = text.trim_start_matches('\u{feff}');
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
-    let json = |text: &str| json5::from_str::<Value>(text).map_err(|error| malformed("JSON")(error.to_string()));
+    let json = |text: &str| json5::from_str::<Value>(text).map_err(|error| malformed("JSON file")(error.to_string()));
     if name == "Procfile" || name.starts_with("Procfile.") {
         return procfile::read(text, site).map_err(malformed("Procfile"));
     }
@@ -234,7 +235,10 @@ fn not_visible(path: &Path, text: &str, unread: ecosystem::Unread) -> ImportErro
 
 fn of_yaml(path: &Path, text: &str, site: ImportContext) -> Result<Imported, ImportError> {
     let malformed = |kind| move |why| ImportError::Malformed { path: path.to_owned(), kind, why };
-    let value = yaml::read(text).map_err(malformed("YAML"))?;
+    let value = yaml::read(text).map_err(malformed("YAML file"))?;
+    if value.is_null() {
+        return Err(malformed("YAML file")("it is empty".to_owned()));
+    }
     if value.get("apps").is_some() || value.is_array() {
         return ecosystem::read(&value, site).map_err(malformed("ecosystem file"));
     }

@@ -23,7 +23,10 @@ pub(super) struct FieldReader<'a, 'l> {
 
 impl<'a, 'l> FieldReader<'a, 'l> {
     pub(super) fn new(value: &'a Value, place: String, lost: &'l mut Vec<Unsupported>) -> Result<Self, String> {
-        let map = value.as_object().ok_or_else(|| format!("`{place}` must be a mapping"))?;
+        let map = value.as_object().ok_or_else(|| match place.as_str() {
+            "" => "it must be a mapping".to_owned(),
+            place => format!("`{place}` must be a mapping"),
+        })?;
         Ok(Self { fields: map.iter().map(|(key, value)| (key.as_str(), value)).collect(), place, unsupported: lost })
     }
 

@@ -25,6 +25,24 @@ pub(super) fn lost(imported: &Imported) -> Vec<&str> {
 }
 
 #[test]
+fn a_mark_at_the_begin_is_no_text_and_an_error_shows_no_secret() {
+    let imported = import("Procfile.dev", "\u{feff}web: x\n");
+    assert_eq!(imported.services[0].name, "web");
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text, expected) in [
+        ("a.yaml", "", "is not a valid YAML file: it is empty"),
+        ("b.yaml", "text", "is not a valid compose file: it must be a mapping"),
+        ("c.yaml", "services:\n  a:\n    environment:\n      DB_PASSWORD: hunter2\n     B: [\n", "line 5"),
+        ("d.json", r#"{"env": {"DB_PASSWORD": "hunter2" "X": 1}}"#, "is not a valid JSON file: expected comma"),
+    ] {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("a file");
+        let error = read(&path, &BTreeMap::new()).expect_err(name).to_string();
+        assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn an_ecosystem_file() {
     let imported = import(
         "ecosystem.config.json",

@@ -6,9 +6,14 @@ use serde_json::{Map, Value};
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let parse = |strict: bool| -> Result<Value, String> {
         let options = serde_saphyr::options! { strict_booleans: strict, legacy_octal_numbers: true };
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| message(&error))
     };
     Ok(merged(parse(false)?, &parse(true)?))
+}
+
+/// What is wrong and where, without the lines around it: secrets may be in them.
+fn message(error: &serde_saphyr::Error) -> String {
+    error.without_snippet().render_with_formatter(&serde_saphyr::UserMessageFormatter)
 }
 
 /// `True` is a boolean to all of them; the other words are only to those of YAML 1.1.
@@ -51,6 +56,10 @@ mod tests {
             "yes", "on", "Off", "y", true, true, false, "True", "yes", 493, 18, 8, 3, 1000, 1.5, 31, "22:22", null, "0755"
         ]});
         assert_eq!(read(text).expect("YAML"), expected);
-        assert!(read("a: [").is_err());
+        for text in ["a: [", "p: hunter2\na: 1\na: 2\n", "p: hunter2\n b: ["] {
+            let why = read(text).expect_err(text);
+            assert!(why.contains("line") && !why.contains("hunter2") && !why.contains("Policy"), "{why}");
+            assert!(!why.contains('\n') && !why.starts_with("error"), "{why}");
+        }
     }
 }
