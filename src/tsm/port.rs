@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::redact;
 
 use super::command_line::{CommandLine, quoted};
 use super::detect::{CommandShape, ProcessType, detect};
@@ -142,7 +143,7 @@ impl OwnPort {
         let is = |word: &&mut String| **word == digits;
         let ends = |word: &&mut String| {
             let before = word.strip_suffix(&digits).and_then(|rest| rest.chars().next_back());
-            before.is_some_and(|before| !before.is_ascii_alphanumeric())
+            before.is_some_and(|before| !before.is_ascii_alphanumeric()) || word.strip_suffix(&digits) == Some("-p")
         };
         let at =
             shown.iter_mut().position(|word| is(&word)).or_else(|| shown.iter_mut().position(|word| ends(&word)))?;
@@ -181,7 +182,7 @@ pub fn number(digits: &str) -> Option<u16> {
 }
 
 /// What a flag is called that says where to listen, as `host:port`.
-const BIND_FLAGS: [&str; 16] = [
+const BIND_FLAGS: [&str; 17] = [
     "-S",
     "--urls",
     "-b",
@@ -193,6 +194,7 @@ const BIND_FLAGS: [&str; 16] = [
     "--host",
     "--http",
     "--http-addr",
+    "--bind-addr",
     "--bind-address",
     "--listen-address",
     "--http-address",
@@ -200,10 +202,27 @@ const BIND_FLAGS: [&str; 16] = [
     "-addr",
 ];
 
+/// What other flags are called whose value is the port.
+const PORT_FLAGS: [&str; 10] = [
+    "-port",
+    "--http-port",
+    "-http-port",
+    "--server-port",
+    "--web-port",
+    "--listen-port",
+    "--http.port",
+    "--server.port",
+    "--listen",
+    "-l",
+];
+
+/// Where everyone listens and no one is called.
+const EVERYWHERE: [&str; 4] = ["0.0.0.0", "[::]", "::", "*"];
+
 /// The port that a command line gives away, and in which form.
 ///
-/// Of the code for a shell (`sh -c CODE`) the last command counts. Forms: `PORT=N`, `--port N`, `-p N`, `-Dserver.port=N`, `:N` as a whole word, `host:N` after a flag that says where to listen, and a last word
-/// from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
+/// Of the code for a shell (`sh -c CODE`) the last command counts. Forms: `PORT=N`, `--port N` and flags like it, `-p N`, `-pN`, `-Dserver.port=N`, `:N` and `0.0.0.0:N` as a whole word, `host:N`
+/// after a flag that says where to listen or after `runserver`, and a last word from 1024 to 65535 behind an interpreter's script or module, or such a number with only options behind it. Nothing inside a URL counts.
 #[must_use]
 pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static str)> {
     if let Some(at) = shell_code(words, shape) {
@@ -216,9 +235,11 @@ pub fn guess(words: &[String], shape: &CommandShape) -> Option<(u16, &'static st
         .map(|port| (port, "PORT=N"))
         .or_else(|| from_flag(words, "--port").map(|port| (port, "--port N")))
         .or_else(|| from_flag(words, "-p").map(|port| (port, "-p N")))
+        .or_else(|| from_attached(words).map(|port| (port, "-pN")))
         .or_else(|| from_property(words).map(|port| (port, "server.port=N")))
+        .or_else(|| from_other_flag(words))
         .or_else(|| words.iter().find_map(|word| number(word.strip_prefix(':')?)).map(|port| (port, ":N")))
-        .or_else(|| from_bind_address(words).map(|port| (port, "host:N")))
+        .or_else(|| from_bind_address(words).or_else(|| from_place(words)).map(|port| (port, "host:N")))
         .or_else(|| from_last_argument(words, shape).map(|port| (port, "the last word")))
 }
 
@@ -234,21 +255,48 @@ fn from_flag(words: &[String], flag: &str) -> Option<u16> {
     })
 }
 
+/// `-p3000`, where that is no password.
+fn from_attached(words: &[String]) -> Option<u16> {
+    let (at, port) = words.iter().enumerate().find_map(|(at, word)| Some((at, number(word.strip_prefix("-p")?)?)))?;
+    redact::redact(words).get(at).is_some_and(|shown| *shown == words[at]).then_some(port)
+}
+
+fn from_other_flag(words: &[String]) -> Option<(u16, &'static str)> {
+    // Small numbers behind `-l` are levels.
+    PORT_FLAGS
+        .iter()
+        .find_map(|flag| Some((from_flag(words, flag).filter(|port| *flag != "-l" || *port >= 1024)?, *flag)))
+}
+
+/// `0.0.0.0:8000`, and any `host:8000` of Django's `runserver`.
+fn from_place(words: &[String]) -> Option<u16> {
+    let runs = words.iter().position(|word| word == "runserver").unwrap_or(words.len());
+    words.iter().enumerate().find_map(|(at, word)| {
+        let (host, port) = word.rsplit_once(':')?;
+        number(port).filter(|_| EVERYWHERE.contains(&host) || at > runs && !host.contains(['/', '=']))
+    })
+}
+
 /// Properties by which frameworks for Java are given their port, behind `--` or `-D`.
 const PROPERTIES: [&str; 4] = ["server.port", "http.port", "quarkus.http.port", "micronaut.server.port"];
 
 fn from_property(words: &[String]) -> Option<u16> {
     words.iter().find_map(|word| {
-        let (key, value) = word.strip_prefix("--").or_else(|| word.strip_prefix("-D"))?.split_once('=')?;
+        let word = word.rfind("--server.port=").map_or(word.as_str(), |at| &word[at..]);
+        let (key, value) = ["--", "-D", "-E"].iter().find_map(|begin| word.strip_prefix(begin))?.split_once('=')?;
         number(value).filter(|_| PROPERTIES.contains(&key))
     })
 }
 
 fn from_bind_address(words: &[String]) -> Option<u16> {
     words.iter().enumerate().find_map(|(at, word)| {
-        let (flag, value) = match word.split_once('=') {
-            Some((flag, value)) => (flag, value),
-            None => (word.as_str(), words.get(at + 1)?.as_str()),
+        // `-b0.0.0.0:8000`
+        let attached =
+            ["-b", "-l", "-S"].iter().find(|flag| word.strip_prefix(**flag).is_some_and(|it| it.contains(':')));
+        let (flag, value) = match (attached, word.split_once('=')) {
+            (Some(flag), _) => (*flag, &word[2..]),
+            (None, Some((flag, value))) => (flag, value),
+            (None, None) => (word.as_str(), words.get(at + 1)?.as_str()),
         };
         // `-b tcp://0.0.0.0:3000` of puma, `--urls http://+:5000` of ASP.NET.
         let value = value.strip_prefix("tcp://").unwrap_or(value);
@@ -335,6 +383,23 @@ mod tests {
             ("x h:9999", None),
             ("node app.js http://localhost:3000", None),
             ("node app.js --port abc", None),
+            ("python manage.py runserver 0.0.0.0:8001", Some(8001)),
+            ("python manage.py runserver --noreload localhost:8001", Some(8001)),
+            ("python app.py --redis h:6379 localhost:6379", None),
+            ("bundle exec rails s -p3997", Some(3997)),
+            ("mysql -u root -p3306 shop", None),
+            ("docker run -p8080:80 x", None),
+            ("serve -s build -l 3001", Some(3001)),
+            ("celery worker -l 10", None),
+            ("gunicorn -b0.0.0.0:8002 app", Some(8002)),
+            ("gunicorn -b :8003 app", Some(8003)),
+            ("code-server --bind-addr 127.0.0.1:8083", Some(8083)),
+            ("streamlit run app.py --server.port 8502", Some(8502)),
+            ("kc.sh start --http-port=8180", Some(8180)),
+            ("./api -port 9001", Some(9001)),
+            ("elasticsearch -Ehttp.port=9201", Some(9201)),
+            ("mvn spring-boot:run -Dspring-boot.run.arguments=--server.port=8085", Some(8085)),
+            ("x -l debug --listen-backlog 2048", None),
             ("sh -c 'python3 -m http.server 8000'", Some(8000)),
             ("bash -lc 'cd /srv && exec node app.js --port 3007 >log'", Some(3007)),
             ("sh -c 'sleep 3000'", None),
@@ -355,6 +420,8 @@ mod tests {
             ("exec php -S 127.0.0.1:8001", Some("'exec php -S 127.0.0.1:$PORT'")),
             ("sh -c 'cd /srv && node app.js --port=8001'", Some("sh -c 'cd /srv && node app.js --port=$PORT'")),
             ("sh -c 'sleep 8001'", None),
+            ("rails s -p8001", Some("'rails s -p$PORT'")),
+            ("python manage.py runserver 0.0.0.0:8001", Some("'python manage.py runserver 0.0.0.0:$PORT'")),
         ] {
             let line = CommandLine::of_text(line).expect("words");
             let own = OwnPort::of(&line, &detect(&line.words));
