@@ -11,7 +11,7 @@ use crate::tsm::progress::{OnProgress, Progress};
 use crate::tsm::readiness::Readiness;
 use crate::tsm::request::{StartContext, StartRequest, StartTarget};
 use crate::tsm::start::{StartDeps, Started, WaitFor};
-use crate::tsm::startup::{StartJob, StartOutcome, Task, collect};
+use crate::tsm::startup::{StartJob, StartOutcome, StartupError, Task, collect};
 use crate::tsm::store::ProcessStore;
 
 use super::{OpContext, secrets, startup};
@@ -171,7 +171,13 @@ fn start_dependencies(context: &OpContext, jobs: Vec<StartJob>, on_progress: &mu
                 port: it.port,
             }),
             StartOutcome::AlreadyRunning(_) | StartOutcome::Disabled => {}
-            StartOutcome::Failed(error) => return Err(startup::fault(&name, &error)),
+            StartOutcome::Failed(error) => {
+                let mut fault = startup::fault(&name, &error);
+                if !matches!(error, StartupError::Cycle { .. }) {
+                    fault.error = format!("not started: its dependency {}", fault.error).into();
+                }
+                return Err(fault);
+            }
         }
     }
     Ok(())

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::sidecar::NOTIFY;
 use crate::base::redact;
+use crate::base::size::Size;
+use crate::base::time::HumanDuration;
 use crate::supervise::meta::Meta;
 
 /// Something that a restart changes.
@@ -80,7 +83,22 @@ fn fields(meta: &Meta) -> BTreeMap<String, String> {
 fn flatten(fields: &mut BTreeMap<String, String>, key: &str, value: &Value) {
     match value {
         Value::Object(inner) => inner.iter().for_each(|(key, value)| flatten(fields, key, value)),
-        value => insert(fields, &key.trim_end_matches("_ms").replace('_', " "), value),
+        value => {
+            let shown = with_unit(key, value).map_or_else(|| value.clone(), Value::String);
+            insert(fields, &key.trim_end_matches("_ms").replace('_', " "), &shown);
+        }
+    }
+}
+
+/// A time or a size as people read it; none if it is another number, or zero.
+fn with_unit(key: &str, value: &Value) -> Option<String> {
+    let number = value.as_u64().filter(|number| *number > 0)?;
+    match key {
+        "max_memory" | "memory_max" | "log_size" => Some(Size(number).to_string()),
+        _ if key.ends_with("_ms") && number.is_multiple_of(1000) => {
+            Some(HumanDuration(Duration::from_millis(number)).to_string())
+        }
+        _ => key.ends_with("_ms").then(|| format!("{number}ms")),
     }
 }
 
@@ -112,6 +130,7 @@ mod tests {
         after.command = "node b.js".to_owned();
         after.run.started_by = 7;
         after.run.kill_timeout_ms = 500;
+        after.run.monitor.max_memory = 300 << 20;
         after.run.monitor.cron = "0 4 * * *".to_owned();
         after.run.set = vec![
             ("GREETING".into(), "hi".into()),
@@ -126,7 +145,8 @@ mod tests {
                 "GREETING: none → hi",
                 "command: node a.js → node b.js",
                 "cron: none → 0 4 * * *",
-                "kill timeout: 10000 → 500"
+                "kill timeout: 10s → 500ms",
+                "max memory: none → 300M"
             ]
         );
         assert!(between(&after, &after.clone()).is_empty());

@@ -43,6 +43,8 @@ fn a_saved_process_says_all_that_its_start_said() {
 #[test]
 fn what_is_saved_without_an_effect_is_named() {
     let mut world = World::new();
+    world.file("conf/x.env", "A=1\n");
+    world.file("sub/readme", "");
     let mut notes = |line: &str| {
         let said = world.run(line);
         assert_eq!(said.code, 0, "{}", said.stderr);
@@ -50,6 +52,10 @@ fn what_is_saved_without_an_effect_is_named() {
     };
     let said = notes("tsm save a node app.js -e foo");
     assert!(said.contains("env file `foo` not found; write `--` before the words of the program"), "{said}");
+    let said = notes("tsm save e --cwd sub --env-file conf/x.env -- sleep 1000");
+    assert!(!said.contains("not found"), "{said}");
+    let said = notes("tsm save f --cwd sub --env-file conf/y.env -- sleep 1000");
+    assert!(said.contains("env file `conf/y.env` not found"), "{said}");
     let said = notes("tsm save b node app.js -- -e foo");
     assert!(!said.contains("foo"), "{said}");
     notes("tsm save c --cron-tz UTC -- sleep 1000");
@@ -58,6 +64,15 @@ fn what_is_saved_without_an_effect_is_named() {
     let said = notes("tsm start --no-wait --name d --health-interval 5s -- sleep 1000");
     assert!(said.contains("`--health-interval` has no effect without `--health`"), "{said}");
     assert_eq!(definition(&world, "b").command, "node app.js -e foo");
+}
+
+#[test]
+fn a_start_that_fails_for_its_dependency_says_so() {
+    let mut world = World::new();
+    world.run("tsm save a --deps missing -- sleep 1000").done();
+    let said = world.run("tsm start a --no-wait");
+    assert!(said.stderr.contains("not started: its dependency missing: service not found"), "{}", said.stderr);
+    assert_ne!(said.code, 0);
 }
 
 #[test]

@@ -220,11 +220,15 @@ impl Save {
 
     /// That an env file is not there yet; what was meant for the program looks the same.
     fn unresolved_env_files(&self, definition: &Definition, cx: &Cx) -> Vec<String> {
+        if !self.request(Vec::new(), cx).names_env_files() {
+            return Vec::new();
+        }
         let missing = |file: &str| environment::named(file, &[&definition.cwd]).err();
-        let named = self.request(Vec::new(), cx);
-        let missing: Vec<_> = named.env_files().filter_map(missing).collect();
+        let named = definition.env.as_deref().filter(|name| *name != environment::NONE);
+        let files = definition.env_files().iter().map(String::as_str);
+        let missing = named.into_iter().chain(files).filter_map(missing);
         let note = |error| format!("{error}; write `--` before the words of the program if this is one of them");
-        missing.into_iter().map(note).collect()
+        missing.map(note).collect()
     }
 
     fn request(&self, program: Vec<String>, cx: &Cx) -> StartRequest {
