@@ -144,6 +144,7 @@ const LEGEND: &str = "* changes something, ! ends or removes something: `help gu
 pub(super) fn confirmation_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "only looks",
+        Effect::Own => "changes only what is yours: settings, lines of the prompt or a new file; never asks",
         Effect::Write => "changes something; asks first in prod",
         Effect::Destroy => "ends or removes something; asks first in staging and prod",
     }
@@ -152,7 +153,7 @@ pub(super) fn confirmation_text(effect: Effect) -> &'static str {
 fn mark(effect: Effect) -> char {
     match effect {
         Effect::Read => ' ',
-        Effect::Write => '*',
+        Effect::Own | Effect::Write => '*',
         Effect::Destroy => '!',
     }
 }

@@ -44,6 +44,9 @@ use crate::report::Report;
 pub enum Effect {
     /// Looks only. Leaves every file as it was.
     Read,
+    /// Changes only what is the operator's own and what no other command goes by: settings of the prompt, its lines with a name of
+    /// their own, its history, a new file. No process, environment or host is other than before.
+    Own,
     /// Changes something that can be changed back.
     Write,
     /// Ends or removes something.
@@ -51,11 +54,18 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// True if a process, an environment or a host may be other than before: the guard asks, and the record of changes has it.
+    #[must_use]
+    pub fn is_guarded(self) -> bool {
+        self >= Self::Write
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
+            Self::Own => "own",
             Self::Write => "write",
             Self::Destroy => "destroy",
         }

@@ -347,7 +347,7 @@ fn closest(
     let chances = all.iter().filter_map(|&(name, effect, apart)| {
         let care = match effect.max(least) {
             Effect::Read => Strictness::Lenient,
-            Effect::Write => Strictness::Normal,
+            Effect::Own | Effect::Write => Strictness::Normal,
             Effect::Destroy => Strictness::Strict,
         };
         let score = suggest::suggestion_score(given, name, care)?;

@@ -100,7 +100,7 @@ pub fn confirm(
     cx: &mut Cx,
 ) -> Result<(), Fault> {
     let (name, effect) = (called.name, prepared.effect());
-    if effect == Effect::Read {
+    if !effect.is_guarded() {
         return Ok(());
     }
     check_readonly_environments(name, prepared.environments(cx)?.into_iter(), cx)?;
@@ -109,7 +109,9 @@ pub fn confirm(
     }
     let Some((env, rung)) = strictest(prepared, &session()?, cx)? else { return Ok(()) };
     let need = match (rung, effect) {
-        (Tier::Local | Tier::Dev, _) | (_, Effect::Read) | (Tier::Staging, Effect::Write) => Confirmation::NotNeeded,
+        (Tier::Local | Tier::Dev, _) | (_, Effect::Read | Effect::Own) | (Tier::Staging, Effect::Write) => {
+            Confirmation::NotNeeded
+        }
         (Tier::Staging, Effect::Destroy) | (Tier::Prod, Effect::Write) => Confirmation::YesOrNo,
         (Tier::Prod, Effect::Destroy) if cx.settings.get("confirm") == "yes" => Confirmation::YesOrNo,
         (Tier::Prod, Effect::Destroy) => Confirmation::TypedWord,
@@ -261,7 +263,7 @@ mod tests {
         };
         let prepared = deed.prepared(&cx);
         let called = Called { name: "tsm stop", confirmed: &|| "tsm stop --yes api".to_owned() };
-        let admitted = if deed.0 == Effect::Read { Ok(()) } else { admit(called, deed.0, &session, &cx) };
+        let admitted = if deed.0.is_guarded() { admit(called, deed.0, &session, &cx) } else { Ok(()) };
         let of_session = || Ok(session.to_vec());
         let done = admitted.and_then(|()| confirm(called, &prepared, of_session, Consent::None, &mut cx));
         let code = done.map_or_else(|fault| fault.kind.code(), |()| 0);
@@ -270,10 +272,12 @@ mod tests {
 
     #[test]
     fn who_is_asked_depends_on_effect_and_environment() {
-        use Effect::{Destroy, Read, Write};
+        use Effect::{Destroy, Own, Read, Write};
         let word = Some("acme".to_owned());
         for (effect, env, asked) in [
             (Read, "prod", None),
+            (Own, "prod", None),
+            (Own, "qa", None),
             (Write, "local", None),
             (Destroy, "local", None),
             (Write, "dev", None),

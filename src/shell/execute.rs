@@ -79,6 +79,8 @@ impl Execution<'_> {
         let mut guarded = None;
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;
+        }
+        if effect.is_guarded() {
             check_owner(&mut cx)?;
             confirm::admit(called, effect, guarded.insert(session.guarded()?), &cx)?;
         }
@@ -96,7 +98,7 @@ impl Execution<'_> {
             }
             Err(fault) => Err(fault),
         };
-        if effect != Effect::Read {
+        if effect.is_guarded() {
             self.record(&mut cx, &selection, began, &result);
         }
         result

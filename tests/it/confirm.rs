@@ -110,6 +110,63 @@ fn a_line_takes_the_guard_of_the_surroundings_not_away() {
     );
 }
 
+/// The settings, lines and history of an operator are in no environment: a question about prod would be a false one.
+#[test]
+fn what_is_only_the_operators_own_is_not_asked_for() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/prod.toml", "[environment]\nreadonly = true\n");
+    home.write("config/tetra/config.toml", "");
+    stopped(&home, "web", 0);
+    let mut command = home.tetra();
+    command.args(["--org", "acme", "--env", "prod"]);
+    command.env("EDITOR", "sh -c 'echo \"theme = \\\"mono\\\"\" >>\"$0\"'");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("acme/PROD read-only>");
+    for line in [
+        "alias --save failed='history --failed'",
+        "abbr --save cs='config show'",
+        "history --export lines.tetra",
+        "abbr --remove --save cs",
+        "unalias --save failed",
+        "config edit",
+        "history --delete 1",
+        "history --clear",
+    ] {
+        run(&mut terminal, line, "acme/PROD read-only>");
+    }
+    terminal.wait_for("lines from the history");
+    let said = terminal.scrolled_and_shown().join("\n");
+    assert!(!said.contains("continue?") && !said.contains("is read-only"), "{said}");
+    assert!(home.path("home/lines.tetra").exists());
+    let config = fs::read_to_string(home.path("config/tetra/config.toml")).expect("the settings");
+    assert!(config.contains("theme = \"mono\"") && !config.contains("failed"), "{config}");
+    assert!(!home.path("tetra/logs/tetra.jsonl").exists(), "no environment was changed, so nothing is recorded");
+    // What is not only that is guarded as before; a read-only session changes nothing at all.
+    run(&mut terminal, "org use acme", "acme/PROD read-only>");
+    terminal.wait_for("environment prod is read-only");
+    run(&mut terminal, "set readonly on", "read-only>");
+    run(&mut terminal, "history --clear", "read-only>");
+    terminal.wait_for("`history` changes something, and this session is read-only");
+    leave(terminal);
+}
+
+/// The same in a script, where no terminal could answer.
+#[test]
+fn what_is_only_the_operators_own_needs_no_terminal() {
+    let sandbox = Sandbox::new();
+    let run = |line: &str| {
+        let mut command = sandbox.command(&["-c", line]);
+        command.env("TETRA_ENV", "prod").stdin(std::process::Stdio::null());
+        command.output().expect("tetra runs").status.code()
+    };
+    for line in ["alias --save a=version", "unalias --save a", "abbr --save a=version", "history --clear"] {
+        assert_eq!(run(line), Some(0), "{line}");
+    }
+    for line in ["tsm ports set api 3456", "tsm save api sleep 9", "org init acme", "setup", "manual made"] {
+        assert_eq!(run(line), Some(4), "{line}");
+    }
+}
+
 /// At the prompt `use` is the operator's own choice, which the prompt shows from then on.
 #[test]
 fn a_choice_at_the_prompt_counts_instead_of_the_variable() {

@@ -226,12 +226,12 @@ fn what_changes_something_is_refused_in_prod_without_a_terminal() {
     world.org("acme", &[("prod", "")]);
     world.file("app.js", "");
     let before = world.tree();
-    for entry in COMMANDS.iter().filter(|entry| entry.effect != Effect::Read) {
+    for entry in COMMANDS.iter().filter(|entry| entry.effect.is_guarded()) {
         for (example, statements) in examples(entry) {
             // An example may show a dry run, or set the scene with other commands first.
             let changes = statements.iter().all(|words| {
                 matches!(parse(words, &mut Globals::default(), 100),
-                    Ok(Parsed::Command(_, ready)) if ready.effect() != Effect::Read)
+                    Ok(Parsed::Command(_, ready)) if ready.effect().is_guarded())
             });
             if !changes || statements.iter().flatten().any(|word| word == "--yes" || word == "-y") {
                 continue;

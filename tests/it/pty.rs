@@ -57,7 +57,9 @@ impl TestHome {
                 let path = entry.path();
                 if path.is_dir() {
                     search(&path, text, found);
-                } else if std::fs::read(&path).unwrap_or_default().windows(text.len()).any(|part| part == text) {
+                } else if path.is_file()
+                    && std::fs::read(&path).unwrap_or_default().windows(text.len()).any(|part| part == text)
+                {
                     found.push(path);
                 }
             }

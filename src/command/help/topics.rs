@@ -104,6 +104,7 @@ fn guard() -> String {
      local, dev   runs    runs\n\
      staging      runs    asks\n\
      prod         asks    asks for the organization's name\n\n\
+     What is only yours (aliases, `config.toml`, the history) changes no environment: `alias --save` and the like never ask.\n\
      The strictest counts: the environment of the command, of the context, or of the process itself.\n\
      In `-c` lines and scripts TETRA_ENV and the kept choice count too, whatever `use` says there; at the prompt `use` replaces them.\n\
      A process is also in the environment that its env file is named after: prod with `env/prod.env`.\n\

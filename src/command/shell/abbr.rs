@@ -29,11 +29,11 @@ pub struct Abbr {
 
 impl Command for Abbr {
     const NAME: &'static str = "abbr";
-    const EFFECT: Effect = Effect::Write;
+    const EFFECT: Effect = Effect::Own;
     const EXAMPLES: &'static [&'static str] = &["abbr", "abbr hf='history --failed'", "abbr --save cs='config show'"];
 
     fn effect(&self) -> Effect {
-        if self.save { Effect::Write } else { Effect::Read }
+        if self.save { Effect::Own } else { Effect::Read }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -29,12 +29,12 @@ pub struct Alias {
 
 impl Command for Alias {
     const NAME: &'static str = "alias";
-    const EFFECT: Effect = Effect::Write;
+    const EFFECT: Effect = Effect::Own;
     const EXAMPLES: &'static [&'static str] =
         &["alias", "alias ctx=context", "alias j='context --json'", "alias --save failed='history --failed'"];
 
     fn effect(&self) -> Effect {
-        if self.save { Effect::Write } else { Effect::Read }
+        if self.save { Effect::Own } else { Effect::Read }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -61,11 +61,11 @@ pub struct Unalias {
 
 impl Command for Unalias {
     const NAME: &'static str = "unalias";
-    const EFFECT: Effect = Effect::Write;
+    const EFFECT: Effect = Effect::Own;
     const EXAMPLES: &'static [&'static str] = &["alias ctx=context; unalias ctx"];
 
     fn effect(&self) -> Effect {
-        if self.save { Effect::Write } else { Effect::Read }
+        if self.save { Effect::Own } else { Effect::Read }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -92,7 +92,7 @@ pub struct Edit {}
 
 impl Command for Edit {
     const NAME: &'static str = "config edit";
-    const EFFECT: Effect = Effect::Write;
+    const EFFECT: Effect = Effect::Own;
     const EXAMPLES: &'static [&'static str] = &["config edit"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

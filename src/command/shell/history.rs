@@ -43,11 +43,11 @@ const MAX_LINES: u32 = 20_000;
 
 impl Command for History {
     const NAME: &'static str = "history";
-    const EFFECT: Effect = Effect::Write;
+    const EFFECT: Effect = Effect::Own;
     const EXAMPLES: &'static [&'static str] = &["history", "history -n 10 tsm start", "history --failed"];
 
     fn effect(&self) -> Effect {
-        if self.export.is_some() { Effect::Write } else { Effect::Read }
+        if self.export.is_some() || self.delete.is_some() || self.clear { Effect::Own } else { Effect::Read }
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
