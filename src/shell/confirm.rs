@@ -87,7 +87,7 @@ fn active(session: &[Selection], cx: &Cx) -> impl Iterator<Item = (EnvRef, Tier)
 ///
 /// The strictest environment decides: those of the session (whatever the options of the command say), that of the command with its
 /// options, and those that it touches. The plan is shown before the question. With `--yes` nothing is asked, with a prompt's consent
-/// nothing outside production; without a terminal the command is refused.
+/// nothing outside production; without a terminal the command is refused. With [`Consent::Never`] every change is asked for.
 ///
 /// # Errors
 ///
@@ -107,8 +107,12 @@ pub fn confirm(
     if cx.yes {
         return Ok(());
     }
-    let Some((env, rung)) = strictest(prepared, &session()?, cx)? else { return Ok(()) };
+    let strictest = strictest(prepared, &session()?, cx)?;
+    let rung = strictest.as_ref().map_or(Tier::Local, |(_, rung)| *rung);
     let need = match (rung, effect) {
+        (Tier::Local | Tier::Dev, _) | (Tier::Staging, Effect::Write) if consent == Consent::Never => {
+            Confirmation::YesOrNo
+        }
         (Tier::Local | Tier::Dev, _) | (_, Effect::Read | Effect::Own) | (Tier::Staging, Effect::Write) => {
             Confirmation::NotNeeded
         }
@@ -119,19 +123,18 @@ pub fn confirm(
     if need == Confirmation::NotNeeded || (consent == Consent::BelowProduction && rung != Tier::Prod) {
         return Ok(());
     }
-    if !cx.console.is_interactive() {
-        return Err(not_interactive(called, effect, &env));
+    let env = strictest.as_ref().map(|(env, _)| env);
+    if let Some(env) = env.filter(|_| !cx.console.is_interactive()) {
+        return Err(not_interactive(called, effect, env));
     }
     let plan = prepared.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
-    let word =
-        (need == Confirmation::TypedWord).then(|| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string));
-    let ask = Question { text: format!("{plan}`{name}` {} {}: continue?", verb(effect), env.env), expected: word };
-    match cx.console.ask(&ask) {
+    let word = |env: &EnvRef| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string);
+    let expected = env.filter(|_| need == Confirmation::TypedWord).map(word);
+    match cx.console.ask(&Question { text: format!("{plan}`{name}` {}: continue?", does(effect, env)), expected }) {
         UserAnswer::Yes => Ok(()),
-        UserAnswer::No => {
+        UserAnswer::No | UserAnswer::NotInteractive => {
             Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed")))
         }
-        UserAnswer::NotInteractive => Err(not_interactive(called, effect, &env)),
     }
 }
 
@@ -145,8 +148,15 @@ fn strictest(prepared: &Prepared, session: &[Selection], cx: &mut Cx) -> Result<
     Ok(rated.into_iter().rev().max_by_key(|(_, rung)| *rung))
 }
 
-fn verb(effect: Effect) -> &'static str {
-    if effect == Effect::Destroy { "stops or removes something in" } else { "changes" }
+/// What a command does, and where if that is an environment.
+fn does(effect: Effect, env: Option<&EnvRef>) -> String {
+    let (does, where_to) =
+        if effect == Effect::Destroy { ("stops or removes something", " in") } else { ("changes", "") };
+    match env {
+        Some(EnvRef { env, .. }) => format!("{does}{where_to} {env}"),
+        None if effect == Effect::Destroy => does.to_owned(),
+        None => format!("{does} something"),
+    }
 }
 
 fn not_interactive(Called { name, confirmed }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {

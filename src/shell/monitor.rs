@@ -1,8 +1,8 @@
 //! The full-screen view: refresh, draw, keys.
 //!
 //! Only changed cells are written to the terminal, which keeps it usable over a slow connection. The action of a key is a line
-//! like any other: it runs on the normal screen, where it may ask for confirmation and its output can be read. The terminal is
-//! restored however the view ends.
+//! like any other: it runs on the normal screen, where it asks for confirmation in every environment, and its output can be read.
+//! What is typed before there is a view and what is pasted are not keys. The terminal is restored however the view ends.
 
 mod draw;
 
@@ -19,7 +19,7 @@ use ratatui::backend::CrosstermBackend;
 
 use super::outcome::LineOutcome;
 use super::panics;
-use super::session::{Session, SessionMode};
+use super::session::{Consent, Session, SessionMode};
 use super::terminal::{colors, is_dumb, unusable};
 use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
@@ -89,11 +89,15 @@ impl MonitorState {
         run: LineRunner,
     ) -> Result<(), Fault> {
         stage.enter().map_err(unusable)?;
-        let mut stale = true;
+        let (mut stale, mut is_new) = (true, true);
         while signal::termination_signal().is_none() {
             if self.next_refresh <= Instant::now() {
                 self.refresh(session)?;
                 stale = true;
+            }
+            if std::mem::take(&mut is_new) {
+                // It was typed when there was no process to see that it could be meant for.
+                drop_typed();
             }
             if std::mem::take(&mut stale) {
                 stage.draw(&mut self.view).map_err(unusable)?;
@@ -107,7 +111,7 @@ impl MonitorState {
                     stage.leave();
                     run_action(session, console, &line, run);
                     stage.enter().map_err(unusable)?;
-                    self.next_refresh = Instant::now();
+                    (self.next_refresh, is_new) = (Instant::now(), true);
                 }
             }
         }
@@ -148,6 +152,12 @@ impl MonitorState {
         match event::read().map_err(unusable)? {
             Event::Key(key) if key.kind != KeyEventKind::Release => Ok(self.handle_key(key)),
             Event::Resize(..) => Ok(UserAction::Redraw),
+            Event::Paste(text) if self.view.is_filtering() => {
+                text.chars()
+                    .filter(|letter| !letter.is_control())
+                    .for_each(|letter| self.view.push_filter_char(letter));
+                Ok(UserAction::Refresh)
+            }
             _ => Ok(UserAction::Idle),
         }
     }
@@ -206,10 +216,20 @@ impl MonitorState {
     }
 }
 
-/// Runs a line on the normal screen. After a failure it waits for Enter, so that the message can be read.
+/// Drops the keys that came so far. The size is looked at whenever something is drawn.
+fn drop_typed() {
+    while event::poll(Duration::ZERO).is_ok_and(|is_there| is_there) && event::read().is_ok() {}
+}
+
+/// Runs a line on the normal screen, which asks in every environment: one key may be a slip. After a failure it waits for Enter, so that the message can be read.
 fn run_action(session: &mut Session, console: &mut dyn Console, line: &str, run: LineRunner) {
     console.note(line);
+    let consent = session.consent;
+    if consent == Consent::None {
+        session.consent = Consent::Never;
+    }
     let outcome = run(session, console, line);
+    session.consent = consent;
     if outcome.code != 0 && signal::termination_signal().is_none() {
         // Clears the Ctrl-C that ended the line.
         signal::reset();
@@ -232,8 +252,8 @@ struct AlternateScreen {
     terminal: Option<Terminal<CrosstermBackend<Stdout>>>,
 }
 
-/// Enters the alternate screen and hides the cursor.
-const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l";
+/// Enters the alternate screen, hides the cursor and has pasted text marked.
+const ENTER_SEQUENCE: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h";
 
 impl AlternateScreen {
     fn new(modes: tty::TerminalModes) -> io::Result<Self> {
@@ -244,6 +264,7 @@ impl AlternateScreen {
 
     fn enter(&mut self) -> io::Result<()> {
         self.needed = Some(self.need.install()?);
+        self.input.drop_typed();
         self.keys = Some(self.input.attach(self.modes)?);
         terminal::enable_raw_mode()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
@@ -251,7 +272,7 @@ impl AlternateScreen {
         self.terminal = Some(terminal?);
         // Cleared here: ratatui would query the cursor position, and not every terminal answers.
         let clear = terminal::Clear(terminal::ClearType::All);
-        execute!(io::stdout(), terminal::EnterAlternateScreen, clear, cursor::Hide)
+        execute!(io::stdout(), terminal::EnterAlternateScreen, clear, cursor::Hide, event::EnableBracketedPaste)
     }
 
     /// Redraws everything: something else may have been written to the screen.
@@ -271,7 +292,7 @@ impl AlternateScreen {
     fn leave(&mut self) {
         if self.terminal.take().is_some() {
             // Ignored: the terminal may be gone.
-            let _ = execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show);
+            let _ = execute!(io::stdout(), event::DisableBracketedPaste, terminal::LeaveAlternateScreen, cursor::Show);
             let _ = io::stdout().flush();
         }
         self.needed = None;

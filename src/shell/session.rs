@@ -66,6 +66,8 @@ pub enum Consent {
     None,
     /// Every question but those of production.
     BelowProduction,
+    /// Nothing, and also what needs no answer elsewhere is asked: the line was chosen with one key, which may be a slip.
+    Never,
 }
 
 /// The selection with and without options.

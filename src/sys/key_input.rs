@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::stat::Mode;
-use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 
 use super::tty::TerminalModes;
 use super::{foreground, sigcont, signal, tty};
@@ -77,6 +77,11 @@ impl KeyInput {
     #[must_use]
     pub fn terminal(&self) -> BorrowedFd<'_> {
         self.terminal.as_fd()
+    }
+
+    /// Drops what was typed and not read yet.
+    pub fn drop_typed(&self) {
+        let _ = foreground::unstopped(|| tcflush(self.terminal(), FlushArg::TCIFLUSH));
     }
 
     /// From now on, once this program has it, the terminal is in the modes of an editor, and keys can be read from the standard input, until what is returned

@@ -86,15 +86,59 @@ fn keys_restart_and_stop_the_chosen_process() {
     terminal.send(DOWN);
     terminal.wait_for("web is up");
     terminal.send("r");
+    terminal.wait_for("`tsm restart` changes something: continue? [y/N]");
+    terminal.send("y\r");
     terminal.wait_written("restarted", 1);
     terminal.wait_for("2 online");
     assert_ne!(info(&home, "web")["pid"], before);
+    // A slip is taken back.
     terminal.send("s");
+    terminal.wait_for("`tsm stop` stops or removes something: continue? [y/N]");
+    terminal.send("\r");
+    terminal.wait_for("press Enter to return");
+    terminal.send(ENTER);
+    terminal.wait_for("2 online");
+    terminal.send("s");
+    terminal.wait_written("continue? [y/N]", 3);
+    terminal.send("y\r");
     terminal.wait_for("1 online");
     assert_eq!(info(&home, "web")["state"], "stopped");
     assert_eq!(info(&home, "api")["state"], "online");
     terminal.send(CTRL_C);
     is_left(&mut terminal, 0);
+}
+
+/// What was typed for something else, or before there was a process to see, ends none.
+#[test]
+fn what_was_typed_ahead_or_pasted_stops_nothing() {
+    let home = two();
+    let pids = || ["api", "web"].map(|name| info(&home, name)["pid"].clone());
+    let before = pids();
+    let mut at_prompt = Terminal::start(home.tetra());
+    at_prompt.wait_line(">");
+    at_prompt.send("tsm monitor\rsy\rry\r");
+    let mut command = home.tetra();
+    command.args(["tsm", "monitor"]);
+    let mut after_shell = Terminal::start(command);
+    after_shell.send("sy\nry\n");
+    for terminal in [&mut at_prompt, &mut after_shell] {
+        terminal.wait_for("api is up");
+        terminal.send("\x1b[200~s\ry\rr\ry\r\x1b[201~");
+        // What comes after it is a key again.
+        terminal.send(DOWN);
+        terminal.wait_for("web is up");
+        assert!(!terminal.bytes().contains("continue?"), "{}", terminal.contents());
+        // A name may be pasted into the filter.
+        terminal.send("/\x1b[200~ap\r\x1b[201~");
+        terminal.wait_for("filter: ap");
+        terminal.wait_for("api is up");
+    }
+    assert_eq!(pids(), before);
+    at_prompt.send("\r");
+    at_prompt.wait_gone("filter: ap");
+    at_prompt.send("q");
+    at_prompt.wait_line(">");
+    assert!(at_prompt.bytes().contains("\x1b[?2004l\x1b[?1049l"));
 }
 
 #[test]

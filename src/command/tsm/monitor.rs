@@ -23,7 +23,7 @@ use crate::tsm::store::Process;
 
 /// Watch processes on the whole screen: what they use, and their output
 ///
-/// Up and down choose a process, `r` restarts and `s` stops it as the commands do, Enter shows more of its log, `/` filters by
+/// Up and down choose a process, `r` restarts and `s` stops it after a question, Enter shows more of its log, `/` filters by
 /// name, `q` leaves. Processor and memory are those of the whole process tree.
 #[derive(Debug, clap::Args)]
 pub struct Monitor {
