@@ -367,14 +367,15 @@ fn suggest_command(first: &str, second: Option<&str>) -> Option<String> {
     if let Some(entry) = COMMANDS.iter().filter(is_verb).min_by_key(|entry| entry.effect) {
         return Some(entry.name.to_owned());
     }
-    let least = |first: &str| {
-        let inside = COMMANDS.iter().filter(|entry| entry.name.split(' ').next() == Some(first));
-        inside.map(|entry| entry.effect).min().unwrap_or(Effect::Read)
-    };
-    let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
+    let mut least = std::collections::BTreeMap::<&str, Effect>::new();
+    for entry in COMMANDS {
+        let found = least.entry(entry.name.split(' ').next().unwrap_or_default()).or_insert(entry.effect);
+        *found = entry.effect.min(*found);
+    }
     // A wrong guess at what ends the session has a cost.
-    let care = |first: &'static str| if first == "exit" { Effect::Destroy } else { least(first) };
-    let firsts = firsts.map(|first| (first, care(first)));
+    least.insert("exit", Effect::Destroy);
+    let firsts = COMMANDS.iter().flat_map(names).filter_map(|name| name.split(' ').next());
+    let firsts = firsts.map(|first| (first, least.get(first).copied().unwrap_or(Effect::Read)));
     let verbs = COMMANDS.iter().filter(|entry| !is_deep(entry));
     let verbs = verbs.filter_map(|entry| Some((entry.name.rsplit_once(' ')?.1, entry.effect)));
     // A verb without its group is a guess already.

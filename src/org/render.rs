@@ -141,6 +141,7 @@ fn is_override(path: &KeyPath) -> bool {
 #[cfg(test)]
 mod tests {
     use std::ops::Range;
+    use std::sync::LazyLock;
 
     use proptest::prelude::*;
 
@@ -154,23 +155,22 @@ mod tests {
     use crate::org::variables::Names;
     use crate::org::{header, store};
 
-    fn promoted(text: &str, env: &str) -> String {
-        let local = Document::parse("local.toml", text).expect("TOML");
+    fn chain(env: &str) -> ProfileChain {
         let mut profiles = vec![Profile::built_in(env).expect("it is there")];
         while let Some((next, _)) = profiles[0].extends.clone() {
             profiles.insert(0, Profile::built_in(next.trim_start_matches("builtin:")).expect("it is there"));
         }
-        let (org, env) = ("acme".parse().expect("a name"), env.parse().expect("a name"));
-        let (chain, names) = (ProfileChain { profiles }, Names::new());
-        let recipe = EnvPromotion {
-            org: &org,
-            env: &env,
-            local: &local,
-            chain: &chain,
-            options: &[],
-            names: &names,
-            home: None,
-        };
+        ProfileChain { profiles }
+    }
+
+    fn promoted(text: &str, env: &str) -> String {
+        let local = Document::parse("local.toml", text).expect("TOML");
+        static DEV: LazyLock<ProfileChain> = LazyLock::new(|| chain("dev"));
+        static PROD: LazyLock<ProfileChain> = LazyLock::new(|| chain("prod"));
+        let chain: &ProfileChain = if env == "dev" { &DEV } else { &PROD };
+        let (org, env, names) = ("acme".parse().expect("a name"), env.parse().expect("a name"), Names::new());
+        let recipe =
+            EnvPromotion { org: &org, env: &env, local: &local, chain, options: &[], names: &names, home: None };
         let made = recipe.run().unwrap_or_else(|error| panic!("{error}\n{text}"));
         let stamp = Stamp { at: "2026-11-20T12:00:00Z".into(), by: "me".into(), commit: None };
         let whole = recipe.text(&made, &stamp, Annotate::Yes).unwrap_or_else(|error| panic!("{error}\n{text}"));
