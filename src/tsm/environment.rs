@@ -90,6 +90,10 @@ impl UserFacingError for EnvironmentError {
 
     fn advice(&self) -> Option<String> {
         match self {
+            // No file is called so, but code of `perl -e` and `node -e` is.
+            Self::Missing { name, .. } if name.contains(|c: char| c.is_whitespace() || "(){};'\"".contains(c)) => {
+                Some("write `--` before the program if `-e` is an option of it, and not the env file".to_owned())
+            }
             Self::Missing { tried, .. } => {
                 let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
                 Some(format!("searched: {}", tried.join(", ")))
@@ -273,6 +277,8 @@ mod tests {
         for form in ["x/env/dev.env", "x/env/dev", "x/dev.env", "x/dev"] {
             assert!(advice.contains(form), "{advice}");
         }
+        let error = named("print \"x\"; sleep 1", &[dir.path()]).expect_err("code");
+        assert!(error.advice().is_some_and(|advice| advice.contains("`--` before the program")), "{error:?}");
         let error = named("/nowhere/x.env", &[dir.path()]).expect_err("missing");
         assert_eq!(error.advice().as_deref(), Some("searched: /nowhere/x.env"));
     }

@@ -86,7 +86,29 @@ fn is_likely(name: &str, next: &str) -> bool {
 /// True for a file in which another process manager lists what it runs.
 #[must_use]
 pub fn is_list(path: &Path) -> bool {
-    has_name_of_list(path) && path.is_file()
+    path.is_file() && (has_name_of_list(path) || has_text_of_list(path))
+}
+
+/// True for data of any name that lists programs: `apps.json`, `api.config.js`, `package.json`, `workers.conf`.
+fn has_text_of_list(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    let short = || path.metadata().is_ok_and(|file| file.len() <= MAX_SCRIPT_SIZE);
+    let text = || if short() { disk::read_to_string(path).unwrap_or_default() } else { String::new() };
+    let begins = |words: &[&str]| text().lines().any(|line| words.iter().any(|word| line.starts_with(word)));
+    let has = |words: &[&str]| {
+        let text = text();
+        words.iter().all(|word| text.contains(word))
+    };
+    if name == "package.json" {
+        has(&["\"scripts\""])
+    } else if ends(&[".json", ".json5", ".config.js", ".config.cjs", ".config.mjs"]) {
+        has(&["apps", "script"])
+    } else if ends(&[".yaml", ".yml"]) {
+        begins(&["apps:", "services:", "processes:"])
+    } else {
+        ends(&[".conf", ".ini"]) && begins(&["[program:"])
+    }
 }
 
 /// True if its name is that of such a file.
@@ -157,5 +179,20 @@ mod tests {
             assert_eq!(is_list(&dir.path().join(name)), all.contains(name), "{name}");
         }
         assert!(!is_list(&dir.path().join("ecosystem.config.mjs")), "no such directory");
+        for (name, text, expected) in [
+            ("apps.json", r#"{"apps": [{"script": "a.js"}]}"#, true),
+            ("data.json", r#"{"a": 1}"#, false),
+            ("package.json", r#"{"scripts": {"start": "x"}}"#, true),
+            ("api.config.js", "module.exports = {apps: [{script: 'a.js'}]}", true),
+            ("webpack.config.js", "module.exports = {entry: './a.js'}", false),
+            ("stack.yml", "services:\n  a:\n    command: x\n", true),
+            ("mkdocs.yml", "site_name: x\n", false),
+            ("workers.conf", "[program:a]\ncommand=x\n", true),
+            ("nginx.conf", "events {}\n", false),
+            ("app.js", "const apps = { script: 1 }", false),
+        ] {
+            std::fs::write(dir.path().join(name), text).expect("a file");
+            assert_eq!(is_list(&dir.path().join(name)), expected, "{name}");
+        }
     }
 }
