@@ -177,6 +177,17 @@ pub fn faults(text: &str) -> Vec<Fault> {
     text.lines().filter_map(|line| serde_json::from_str::<FaultLine>(line).ok()).map(|it| it.error.into()).collect()
 }
 
+/// The note that a line of the standard error of a command with `--json` is; none if it is something else.
+#[must_use]
+pub fn note(line: &str) -> Option<String> {
+    serde_json::from_str::<NoteLine>(line).ok().map(|it| it.note)
+}
+
+#[derive(serde::Deserialize)]
+struct NoteLine {
+    note: String,
+}
+
 #[derive(serde::Deserialize)]
 struct FaultLine {
     error: FaultData,

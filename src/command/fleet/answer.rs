@@ -30,7 +30,7 @@ impl HostAnswer {
                 answer.code = found.code;
                 let said = String::from_utf8_lossy(&found.errors.0).into_owned();
                 answer.faults = read::faults(&said);
-                answer.notes = said.lines().filter(|line| is_note(line)).map(str::to_owned).collect();
+                answer.notes = said.lines().filter_map(note).collect();
                 match records(&found.output.0) {
                     Ok(records) => answer.records = records,
                     Err(error) => answer.fail(Fault::from(error)),
@@ -47,9 +47,9 @@ impl HostAnswer {
     }
 }
 
-/// Everything that is not JSON: faults and progress are.
-fn is_note(line: &str) -> bool {
-    !line.trim().is_empty() && !line.starts_with('{')
+/// What a line says beside the data, as an object or, by an older program, as it is. Faults and progress are left out.
+fn note(line: &str) -> Option<String> {
+    if line.starts_with('{') { read::note(line) } else { Some(line.to_owned()).filter(|line| !line.trim().is_empty()) }
 }
 
 /// The objects of all documents; what is none gets the key `value`.
@@ -69,5 +69,20 @@ pub(super) fn record(value: Value) -> AnswerRecord {
     match value {
         Value::Record(entries) => entries,
         other => vec![("value".to_owned(), other)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::json;
+
+    #[test]
+    fn notes_are_read_from_objects_and_from_lines() {
+        let notes: Vec<String> = [json::note("a \"word\"").trim_end(), "of an older program", "", "{\"state\":\"x\"}"]
+            .into_iter()
+            .filter_map(note)
+            .collect();
+        assert_eq!(notes, ["a \"word\"", "of an older program"]);
     }
 }
