@@ -7,6 +7,7 @@ use std::process::Command;
 use super::agents::Agent;
 use super::bad_input::OTHER_SHELL;
 use super::hindered::configure;
+use super::ways::world_with;
 use super::{has_servers, tkm_dir};
 use crate::program::script;
 use crate::sshd::Server;
@@ -143,4 +144,22 @@ fn a_host_that_refuses_a_key_of_the_agent_has_its_exit_code_and_one_attempt() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// As programs that keep passwords do it: `SSH_AUTH_SOCK` leads nowhere.
+#[test]
+fn the_agent_that_the_configuration_of_ssh_names_is_used() {
+    if !has_servers("the_agent_that_the_configuration_of_ssh_names_is_used") {
+        return;
+    }
+    let server = Server::start("dev");
+    let dir = tempfile::tempdir().expect("a directory");
+    let agent = agent_of(dir.path(), &["mine"]);
+    let public = dir.path().join("mine.pub");
+    fs::copy(&public, server.authorized_keys()).expect("ours");
+    let mut world = world_with(dir.path(), &format!("Host *\n  IdentityAgent {}\n", agent.socket.display()));
+    let (port, fingerprint) = (server.port(), server.fingerprint());
+    world.run(&format!("tkm host add dev root@127.0.0.1:{port} --fingerprint {fingerprint}")).done();
+    world.run(&format!("tkm bootstrap dev --identity {}", public.display())).done();
+    world.run("tkm test dev").done();
 }

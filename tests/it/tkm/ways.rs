@@ -9,7 +9,7 @@ use crate::sshd::Server;
 use crate::world::{PROGRAM, World};
 
 /// An `ssh` that reads the configuration of a test: the real one looks in the home directory that the user has in /etc/passwd.
-fn world_with(dir: &Path, config: &str) -> World {
+pub(super) fn world_with(dir: &Path, config: &str) -> World {
     let path = dir.join("config");
     fs::write(&path, config).expect("ours");
     script(&dir.join("ssh"), &format!("#!/bin/sh\nexec /usr/bin/ssh -F '{}' \"$@\"\n", path.display()));
