@@ -1,6 +1,7 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
 mod at_cursor;
+mod fit;
 mod keywords;
 mod purposes;
 mod search;
@@ -8,6 +9,7 @@ pub mod services;
 mod topics;
 
 pub use at_cursor::at_cursor;
+pub use fit::{WIDEST, fit};
 pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, topic};
@@ -39,7 +41,7 @@ pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> Stri
         after.push_str(&format!("Also called: {}\n", entry.aliases.join(", ")));
     }
     after.push_str(&format!("Effect: {}", confirmation_text(entry.effect)));
-    let mut parser = entry.full_parser().term_width(width).after_help(after);
+    let mut parser = entry.full_parser().term_width(width.min(WIDEST)).after_help(after);
     let text = match detail {
         HelpDetail::Short => parser.render_help(),
         HelpDetail::Long => parser.render_long_help(),

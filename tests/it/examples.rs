@@ -10,6 +10,7 @@ use tetra::command::registry::{COMMANDS, CommandMatch, GROUPS, commands_of, reso
 use tetra::command::{CommandSpec, Effect};
 use tetra::shell::parse::{Parsed, parse};
 
+use crate::pty::{Terminal, TestHome};
 use crate::world::World;
 
 /// The words of every statement of a line, without pipes and redirections.
@@ -320,4 +321,29 @@ fn every_command_answers_in_the_shape_of_its_schema() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// What a line shows in a terminal of so many columns.
+fn shown_at(home: &TestHome, columns: usize, line: &str) -> String {
+    let mut command = home.command("sh");
+    command.args(["-c", &format!("stty cols {columns}; exec tetra -c \"$0\""), line]);
+    let mut terminal = Terminal::start(command);
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    terminal.bytes()
+}
+
+#[test]
+fn no_line_of_the_help_is_wider_than_the_terminal() {
+    let home = TestHome::new();
+    let topics = TOPICS.iter().map(|topic| format!("help {}", topic.name));
+    let groups = GROUPS.iter().map(|(group, _)| (*group).to_owned());
+    let commands = COMMANDS.iter().map(|entry| format!("{} --help", entry.name));
+    let all = ["help".to_owned(), "help all".to_owned()].into_iter().chain(topics).chain(groups).chain(commands);
+    let line = all.collect::<Vec<_>>().join("; ");
+    for (columns, widest) in [(40, 40), (80, 80), (200, 100)] {
+        let text = shown_at(&home, columns, &line);
+        assert!(text.lines().count() > 3000, "{text}");
+        let wide = text.lines().filter(|line| line.trim_end().chars().count() > widest).collect::<Vec<_>>();
+        assert!(wide.is_empty(), "at {columns} columns: {wide:#?}");
+    }
 }

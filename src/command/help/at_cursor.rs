@@ -2,6 +2,7 @@
 
 use clap::Arg;
 
+use super::fit::{WIDEST, fitted};
 use super::{HelpDetail, Listing, of_all, of_command, of_group};
 use crate::command::CommandSpec;
 use crate::command::complete::{CompletionContext, UnderCursor, under_cursor};
@@ -9,7 +10,7 @@ use crate::command::complete::{CompletionContext, UnderCursor, under_cursor};
 /// The help of what is at `cursor` (in bytes) of `text`, at most `width` columns wide.
 #[must_use]
 pub fn at_cursor(text: &str, cursor: usize, known: &CompletionContext<'_>, width: usize) -> String {
-    match under_cursor(text, cursor, known) {
+    let text = match under_cursor(text, cursor, known) {
         UnderCursor::Nothing => of_all(Listing::Folded),
         UnderCursor::Command(entry) => of_command(entry, HelpDetail::Long, width),
         UnderCursor::Group(group) => of_group(&group),
@@ -20,7 +21,8 @@ pub fn at_cursor(text: &str, cursor: usize, known: &CompletionContext<'_>, width
         UnderCursor::Unknown(words) => {
             format!("no help for `{words}`; `help` lists the commands, `help search WORD` searches them\n")
         }
-    }
+    };
+    fitted(&text, width)
 }
 
 /// The part of the help of a command that is about one argument.
@@ -28,7 +30,7 @@ fn of_argument(entry: &CommandSpec, shown: &Arg, width: usize) -> String {
     let mut parser = entry
         .full_parser()
         .disable_help_flag(true)
-        .term_width(width)
+        .term_width(width.min(WIDEST))
         .help_template("{all-args}")
         .mut_args(|arg| if arg.get_id() == shown.get_id() { arg } else { arg.hide(true) });
     let text = parser.render_long_help().to_string();
