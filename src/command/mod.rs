@@ -54,7 +54,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// True if a process, an environment or a host may be other than before: the guard asks, and the record of changes has it.
+    /// True if a process, an environment or a host may be other than before: the guard asks.
     #[must_use]
     pub fn is_guarded(self) -> bool {
         self >= Self::Write

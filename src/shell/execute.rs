@@ -79,9 +79,9 @@ impl Execution<'_> {
         let mut guarded = None;
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;
+            check_owner(&mut cx)?;
         }
         if effect.is_guarded() {
-            check_owner(&mut cx)?;
             confirm::admit(called, effect, guarded.insert(session.guarded()?), &cx)?;
         }
         if self.spec.name.starts_with("tsm ") && !process::is_proc_available() {
@@ -98,7 +98,7 @@ impl Execution<'_> {
             }
             Err(fault) => Err(fault),
         };
-        if effect.is_guarded() {
+        if effect != Effect::Read {
             self.record(&mut cx, &selection, began, &result);
         }
         result
