@@ -174,7 +174,7 @@ fn start_dependencies(context: &OpContext, jobs: Vec<StartJob>, on_progress: &mu
             StartOutcome::Failed(error) => {
                 let mut fault = startup::fault(&name, &error);
                 if !matches!(error, StartupError::Cycle { .. }) {
-                    fault.error = format!("not started: its dependency {}", fault.error).into();
+                    fault.error = format!("a dependency was not started: {}", fault.error).into();
                 }
                 return Err(fault);
             }

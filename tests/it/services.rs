@@ -71,7 +71,7 @@ fn a_start_that_fails_for_its_dependency_says_so() {
     let mut world = World::new();
     world.run("tsm save a --deps missing -- sleep 1000").done();
     let said = world.run("tsm start a --no-wait");
-    assert!(said.stderr.contains("not started: its dependency missing: service not found"), "{}", said.stderr);
+    assert!(said.stderr.contains("a dependency was not started: missing: service not found"), "{}", said.stderr);
     assert_ne!(said.code, 0);
 }
 
