@@ -216,12 +216,17 @@ impl MonitorState {
     }
 }
 
+/// Keys that are dropped at a time, at most: a program may write without end.
+const MAX_DROPPED: usize = 1 << 16;
+
 /// Drops the keys that came so far. The size is looked at whenever something is drawn.
 fn drop_typed() {
-    while event::poll(Duration::ZERO).is_ok_and(|is_there| is_there) && event::read().is_ok() {}
+    let is_there = || event::poll(Duration::ZERO).is_ok_and(|is_there| is_there) && event::read().is_ok();
+    (0..MAX_DROPPED).take_while(|_| is_there()).for_each(drop);
 }
 
-/// Runs a line on the normal screen, which asks in every environment: one key may be a slip. After a failure it waits for Enter, so that the message can be read.
+/// Runs a line on the normal screen, which asks in every environment: one key may be a slip. After a failure it waits for Enter, so
+/// that the message can be read.
 fn run_action(session: &mut Session, console: &mut dyn Console, line: &str, run: LineRunner) {
     console.note(line);
     let consent = session.consent;
