@@ -37,7 +37,7 @@ pub(super) fn commit(place: &Place, txid: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 ///
-/// As [`give_up`].
+/// As [`give_up()`].
 pub(super) fn undo(place: &Place, txid: &str, why: &str, on_progress: &mut OnProgress) -> Result<Record, Fault> {
     let files = place.files();
     let act = files.act()?;
