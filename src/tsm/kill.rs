@@ -390,7 +390,7 @@ mod tests {
         let answers = control().kill(&victims, KillSignal::Term);
         let forced =
             |answer: &Result<StopResult, KillError>| matches!(answer, Ok(StopResult::Stopped { forced: true, .. }));
-        assert_eq!(answers.iter().map(forced).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(answers.iter().map(forced).collect::<Vec<_>>(), [false, true], "{answers:?} {:?}", deaf.try_wait());
         assert_eq!(polite.wait().expect("collected").code(), Some(7));
         assert_eq!(deaf.wait().expect("collected").code(), None);
     }

@@ -263,15 +263,18 @@ fn an_ordinary_user_is_limited_too_and_sees_by_what() {
     let meta = record(&world, "a");
     assert_eq!((memory_limit(&meta), status(meta.pid, "Uid:")), (300 << 20, vec![uid; 4]));
     let (_, words, _) = run(&["tsm", "info", "a"]);
-    let greedy = ["tsm", "start", "--name", "b", "--memory-max", "100M", "python3", "-c", "x = bytearray(300 << 20)"];
-    let (code, _, talk) = run(&greedy);
-    assert_eq!(code, Some(1), "{talk}");
+    let greedy = ["tsm", "start", "--name", "b", "--oneshot", "--wait", "--memory-max", "100M", "python3", "-c"];
+    let (code, _, talk) = run(&[&greedy[..], &["x = bytearray(300 << 20)"]].concat());
+    let (_, log, _) = run(&["tsm", "logs", "b"]);
     match meta.run_state.memory_method {
         MemoryMethod::Data => {
             assert!(words.contains("memory 300M (private memory of each process, RLIMIT_DATA"), "{words}");
-            assert!(talk.contains("MemoryError"), "{talk}");
+            assert!(code == Some(1) && log.contains("MemoryError"), "{code:?}: {talk}{log}");
         }
-        MemoryMethod::Group => assert!(words.contains("memory 300M (all processes together"), "{words}"),
+        MemoryMethod::Group => {
+            assert!(words.contains("memory 300M (all processes together"), "{words}");
+            assert_eq!(code, Some(128 + 9), "{talk}{log}");
+        }
         MemoryMethod::Nothing => panic!("there is a limit"),
     }
     for line in [&["tsm", "save", "--memory-max", "300M", "c", "sleep", "1000"][..], &["tsm", "enable", "c"]] {
