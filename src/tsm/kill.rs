@@ -275,7 +275,7 @@ impl Control<'_> {
         traces: &ProcessScan,
     ) -> Result<Option<DirectKill>, KillError> {
         let direct = match victim {
-            KillMatch::Unmanaged { pid, start_ticks, .. } => DirectKill::open(*pid, *start_ticks),
+            KillMatch::Unmanaged { pid, start_ticks, .. } => DirectKill::open(*pid, *start_ticks)?,
             KillMatch::Managed(process) => {
                 self.send_stop(process, order, traces)?;
                 return Ok(None);
@@ -313,7 +313,8 @@ impl Control<'_> {
             self.wait_for_last(process, KILL_TIMEOUT, |meta| meta.state.is_final())
         {
             // Its supervisor does not follow the command.
-            let direct = process.pid().and_then(|pid| DirectKill::open(pid, process.meta.run_state.start_ticks));
+            let open = |pid| DirectKill::open(pid, process.meta.run_state.start_ticks);
+            let direct = process.pid().map(open).transpose()?.flatten();
             direct.map_or(Ok(()), |direct| direct.push(KillSignal::Kill))?;
         }
         let ended = self.wait_for_end(process).map_err(ControlError::before_removal)?;
@@ -326,6 +327,10 @@ fn ended(victim: &KillMatch, forced: bool) -> StopResult {
     StopResult::Stopped { pid: victim.pid().unwrap_or(0), forced, survivors: Vec::new() }
 }
 
+fn refused(pid: u32, source: io::Error) -> KillError {
+    KillError::Refused { pid, user: process::owner(pid).map(net::user_name).unwrap_or_default(), source }
+}
+
 /// A process that is ended by signals, not by its supervisor.
 struct DirectKill {
     pid: u32,
@@ -333,17 +338,21 @@ struct DirectKill {
 }
 
 impl DirectKill {
-    /// None if it is gone already. The handle comes before the look, so that it cannot be on another process.
-    fn open(pid: u32, start_ticks: u64) -> Option<Self> {
-        let handle = PidFd::open(pid).ok()?;
-        process::is_same(pid, start_ticks).then_some(Self { pid, handle })
+    /// None if it is gone already. The handle comes before the look, so that it cannot be on another process. One that cannot be
+    /// looked at, for lack of descriptors for example, is not gone.
+    fn open(pid: u32, start_ticks: u64) -> Result<Option<Self>, KillError> {
+        let handle = match PidFd::open(pid) {
+            Ok(handle) => handle,
+            Err(error) if error.raw_os_error() == Some(nix::Error::ESRCH as i32) => return Ok(None),
+            Err(error) => return Err(refused(pid, error)),
+        };
+        let is_same = process::try_is_same(pid, start_ticks)
+            .ok_or_else(|| refused(pid, io::Error::other("it cannot be looked at")))?;
+        Ok(is_same.then_some(Self { pid, handle }))
     }
 
     fn push(&self, push: KillSignal) -> Result<(), KillError> {
-        self.handle.send(push).map_err(|source| {
-            let user = process::owner(self.pid).map(net::user_name).unwrap_or_default();
-            KillError::Refused { pid: self.pid, user, source }
-        })
+        self.handle.send(push).map_err(|source| refused(self.pid, source))
     }
 
     /// Waits, and forces it if it does not end; true if that was needed.

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::sandbox::{ChildGuard, Sandbox, is_running};
+use crate::fault_injection::can_break;
+use crate::sandbox::{ChildGuard, CommandOutput, Sandbox, is_running};
 use crate::waiting::eventually;
 
 /// A process of the test itself that listens on a free port.
@@ -51,6 +52,23 @@ fn who_does_not_listen_is_forced_after_two_seconds_and_at_once_with_force() {
     assert_eq!(sandbox.json_with_schema(&["tsm", "kill", "one"], "tsm-kill")[0]["forced"], json!(true));
     assert_eq!(sandbox.json(&["tsm", "kill", "--force", "two"])[0]["forced"], json!(true));
     assert_eq!(sandbox.json(&["tsm", "list", "all"]), json!([]));
+}
+
+/// A process that cannot be looked at is not one that is gone.
+#[test]
+fn without_a_descriptor_for_it_no_process_counts_as_killed() {
+    if !can_break() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let child = ChildGuard(Command::new("sleep").arg("600").spawn().expect("sleep runs"));
+    let (trace, inject) = ("trace=pidfd_open", "inject=pidfd_open:error=EMFILE");
+    let strace = ["strace", "-qq", "-f", "-o", "/dev/null", "-e", trace, "-e", inject];
+    let pid = child.0.id().to_string();
+    let said: CommandOutput =
+        sandbox.command_under(&strace, &["tsm", "kill", &pid, "--yes"]).output().expect("it runs").into();
+    assert!(said.code == 1 && said.err.contains("Too many open files"), "{}{}", said.out, said.err);
+    assert!(is_running(child.0.id()));
 }
 
 #[test]
