@@ -412,8 +412,8 @@ fn a_unit_that_is_too_exposed_or_cannot_be_loaded_keeps_the_environment_from_bei
         ));
     };
     let begin = "mkdir -p fake units/system units/user && ln -s /bin/true fake/systemctl && org init acme >/dev/null 2>&1 && \
-                 printf '\\n[overrides.dev]\\nresources.memory_max = 200\\n' >> $L && \
-                 tsm org promote @dev >/dev/null 2>&1";
+                 printf '\\n[overrides.dev]\\nresources.memory_max = 200\\ndaemon.scope = \"system\"\\n' >> $L && \
+                 echo \"deployment.user = '$(id -un)'\" >> $L && tsm org promote @dev >/dev/null 2>&1";
     run(begin);
     analyzer("nothing", "");
     let (said, _) = run("tsm daemon install @dev --dry-run --json 2>/dev/null");
