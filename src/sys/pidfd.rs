@@ -39,6 +39,18 @@ impl PidFd {
         Ok(Self { fd: pidfd_open(pid, PidfdFlags::empty())? })
     }
 
+    /// The same; none if there is no such process.
+    ///
+    /// # Errors
+    ///
+    /// Fails if that cannot be found out, for lack of descriptors for example.
+    pub fn find(pid: u32) -> io::Result<Option<Self>> {
+        match Self::open(pid) {
+            Err(error) if error.raw_os_error() == Some(nix::Error::ESRCH as i32) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// Asks it to end. What has ended already is asked in vain, without an error.
     ///
     /// # Errors

@@ -341,11 +341,7 @@ impl DirectKill {
     /// None if it is gone already. The handle comes before the look, so that it cannot be on another process. One that cannot be
     /// looked at, for lack of descriptors for example, is not gone.
     fn open(pid: u32, start_ticks: u64) -> Result<Option<Self>, KillError> {
-        let handle = match PidFd::open(pid) {
-            Ok(handle) => handle,
-            Err(error) if error.raw_os_error() == Some(nix::Error::ESRCH as i32) => return Ok(None),
-            Err(error) => return Err(refused(pid, error)),
-        };
+        let Some(handle) = PidFd::find(pid).map_err(|source| refused(pid, source))? else { return Ok(None) };
         let is_same = process::try_is_same(pid, start_ticks)
             .ok_or_else(|| refused(pid, io::Error::other("it cannot be looked at")))?;
         Ok(is_same.then_some(Self { pid, handle }))
