@@ -141,6 +141,11 @@ impl DeployDir {
         file::lock(&self.act_path())
     }
 
+    /// Removes what one that was killed was writing. The caller holds the lock of [`act`](Self::act), and no deploy is beginning.
+    pub fn remove_half_written(&self) {
+        file::remove_stale_temporaries(&self.tx());
+    }
+
     /// Begins a record.
     ///
     /// # Errors
@@ -231,6 +236,9 @@ impl DeployDir {
     /// Removes what watchers and deploys that were killed left. Only under the lock of deploys.
     pub fn sweep(&self) {
         self.sweep_kept();
+        if let Ok(_act) = self.act() {
+            self.remove_half_written();
+        }
         for entry in fs::read_dir(self.tx()).into_iter().flatten().flatten() {
             let path = entry.path();
             if path.extension().is_some_and(|it| it == WATCH) && !daemonize::is_locked(&path) {
@@ -387,6 +395,18 @@ mod tests {
         drop(held);
         assert_eq!(files.holder(), None);
         files.hold(&holder("second")).expect("free again");
+    }
+
+    #[test]
+    fn what_was_being_written_by_one_that_was_killed_goes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = DeployDir::of(dir.path());
+        files.create().expect("made");
+        files.begin(&record("open")).expect("written");
+        let half = files.tx().join(format!("{}cut", file::TEMPORARY_PREFIX));
+        fs::write(&half, "{").expect("ours");
+        files.sweep();
+        assert!(!half.exists() && files.read("open").is_ok());
     }
 
     /// A look at who holds a lock takes it for a moment.

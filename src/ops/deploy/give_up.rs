@@ -45,6 +45,10 @@ pub fn give_up(place: &Place, given: GivenUp, on_progress: &mut OnProgress) -> R
     let _act = files.act()?;
     let mut record = files.read(given.txid)?;
     make_room(place, &record);
+    if !record.state.has_ended() {
+        // No other deploy begins before this one has ended.
+        files.remove_half_written();
+    }
     match files.advance(&mut record, Event::GiveUp, Some(given.why), place.host.now())? {
         Duty::Revert => finish(place, &mut record, given.when, on_progress)?,
         Duty::Discard => discard(place, &record),

@@ -43,7 +43,11 @@ pub(super) fn check_host(place: &Place, manifest: &Manifest) -> Result<(), Fault
         Some(other) => Err(refused(format!("@{} of {} is deployed here", other.env(), place.org)).with_advice(
             "one environment is deployed to a TETRA_DIR; give the other one a directory or a host of its own",
         )),
-        None => Ok(place.files().reserve()?),
+        None => {
+            // The watcher of the deploy before gives its room back when it makes that final: before this, or not any more.
+            let _act = place.files().act()?;
+            Ok(place.files().reserve()?)
+        }
     }
 }
 
