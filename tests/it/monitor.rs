@@ -117,10 +117,18 @@ fn what_was_typed_ahead_or_pasted_stops_nothing() {
     let mut at_prompt = Terminal::start(home.tetra());
     at_prompt.wait_line(">");
     at_prompt.send("tsm monitor\rsy\rry\r");
+    let tetra = home.tetra();
     let mut command = home.tetra();
+    let begin = home.path("begin");
+    let script = "until [ -e \"$0\" ]; do sleep 0.01; done; exec \"$@\"";
+    *command.get_argv_mut() = ["sh", "-c", script].map(Into::into).to_vec();
+    command.arg(&begin);
+    command.args(tetra.get_argv());
     command.args(["tsm", "monitor"]);
     let mut after_shell = Terminal::start(command);
     after_shell.send("sy\nry\n");
+    after_shell.wait_for("ry");
+    std::fs::write(&begin, "").expect("ours");
     for terminal in [&mut at_prompt, &mut after_shell] {
         terminal.wait_for("api is up");
         terminal.send("\x1b[200~s\ry\rr\ry\r\x1b[201~");
