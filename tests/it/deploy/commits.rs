@@ -49,9 +49,11 @@ impl<'a> InCommit<'a> {
     /// Kills the one that is to keep the release, and nothing else.
     fn kill(self) {
         let Self { host, deploys, strace } = self;
+        let agents = || host.running(&[b"agent"]).into_iter().filter(|pid| !deploys.contains(pid));
+        // Before strace ends: without it the agent goes on.
+        agents().for_each(|pid| sandbox::signal(pid, Signal::SIGKILL));
+        eventually("it is killed", || agents().next().is_none());
         drop(strace);
-        let agents = host.running(&[b"agent"]).into_iter().filter(|pid| !deploys.contains(pid));
-        agents.for_each(|pid| sandbox::signal(pid, Signal::SIGKILL));
     }
 }
 
