@@ -120,6 +120,23 @@ pub enum Ask {
     Beat,
 }
 
+impl Ask {
+    /// Whether it is a step of a deploy up to its switch: what fails there changes nothing.
+    #[must_use]
+    pub fn leads_to_switch(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin { .. }
+                | Self::Put { .. }
+                | Self::Carry { .. }
+                | Self::Stage
+                | Self::StageOnly { .. }
+                | Self::Arm { .. }
+                | Self::Switch
+        )
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {

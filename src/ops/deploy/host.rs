@@ -81,6 +81,23 @@ impl<'a> HostSession<'a> {
     ///
     /// Whatever keeps it from being done; where something was changed, it was put back or the fault says that it was not.
     pub fn answer(&mut self, ask: Ask, bytes: &[u8], on_progress: &mut OnProgress) -> Result<Said, Fault> {
+        let leads_to_switch = ask.leads_to_switch();
+        let answer = self.answer_as_is(ask, bytes, on_progress);
+        // As where the disk of the host is full: it could not take the release, whichever file was the one that did not fit.
+        answer.map_err(|fault| match fault.kind {
+            FaultKind::Failed if leads_to_switch && !self.has_switched() => {
+                Fault { kind: FaultKind::Preflight, ..fault }
+            }
+            _ => fault,
+        })
+    }
+
+    /// Whether the deploy of the session has changed what runs.
+    fn has_switched(&self) -> bool {
+        self.deploy.as_ref().is_some_and(|deploy| deploy.state >= State::Switched && deploy.state != State::Aborted)
+    }
+
+    fn answer_as_is(&mut self, ask: Ask, bytes: &[u8], on_progress: &mut OnProgress) -> Result<Said, Fault> {
         if let Ask::Open { org, carried } = ask {
             return self.open(&org, carried);
         }

@@ -94,6 +94,10 @@ impl Verdict {
     /// As a fault, if it is one.
     #[must_use]
     pub fn into_fault(self, advice: Option<String>) -> Option<Fault> {
+        // It is said once.
+        let is_said = self.sentence.contains(UNCHANGED);
+        let shorter = |advice: &str| advice.strip_suffix(UNCHANGED)?.strip_suffix("; ").map(str::to_owned);
+        let advice = advice.map(|advice| shorter(&advice).filter(|_| is_said).unwrap_or(advice));
         let fault = Fault::new(self.kind?, self.sentence);
         Some(Fault { advice, ..fault })
     }
@@ -135,6 +139,9 @@ mod tests {
         let stuck = end("d", State::RevertFailed, Some((FaultKind::RevertFailed, "no")));
         assert_eq!(of(&[well, sick, lost, stuck]).0, Some(15));
         let full = end("e", State::Aborted, Some((FaultKind::Preflight, "e: no room")));
+        let fault =
+            verdict("dev", "new", std::slice::from_ref(&found)).into_fault(Some("look; nothing was changed".into()));
+        assert_eq!(fault.and_then(|it| it.advice).as_deref(), Some("look"), "it is said once");
         let refused = end("h", State::Aborted, Some((FaultKind::Refused, "h: no; nothing was changed")));
         assert_eq!(of(&[refused]), (Some(4), "dev: h: no; nothing was changed".into()));
         let with = end("f", State::Aborted, None);

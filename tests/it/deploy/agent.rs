@@ -416,9 +416,15 @@ fn a_disk_that_becomes_full_leaves_the_old_release_and_no_parts() {
         let txid = format!("full-{}", state.word().to_lowercase());
         let mut agent = site.until(&new, &txid, state);
         site.fill();
-        if state == State::Staging {
-            let said = agent.put(hash, &bytes, 0, blob.size());
-            assert!(failure(&said).1.contains("No space left"), "{said:?}");
+        let said = match state {
+            State::Staging => Some(agent.put(hash, &bytes, 0, blob.size())),
+            State::Staged => Some(agent.ask(&Ask::Arm { seconds: 300 })),
+            State::Armed => Some(agent.ask(&Ask::Switch)),
+            _ => None,
+        };
+        if let Some(said) = said {
+            let (kind, why) = failure(&said);
+            assert!(kind == "preflight" && why.contains("No space left"), "{state}: {said:?}");
         }
         drop(agent);
         site.ends(&txid, end);
