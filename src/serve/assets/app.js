@@ -135,7 +135,7 @@ const clock = (time) => (time ? new Date(time).toLocaleTimeString([], { hour12: 
 
 const TONES = {
   online: "good", healthy: "good", ok: "good", starting: "warn", stopping: "warn", waiting: "warn", unknown: "warn",
-  crashed: "bad", errored: "bad", unhealthy: "bad", down: "bad", stopped: "quiet", scheduled: "quiet",
+  crashed: "bad", errored: "bad", unhealthy: "bad", "crash loop": "bad", down: "bad", stopped: "quiet", scheduled: "quiet",
 };
 
 function badge(word) {
@@ -190,8 +190,32 @@ function measure(process, key, words, least) {
   return box;
 }
 
+/** What can be wrong with a process, or right: its state, whether it crashes again and again, its health. */
+const conditions = (process) => [process.state, process.crash_loop && "crash loop", process.health].filter(Boolean);
+
+/** How many are in each state and health, the bad ones first, for lists in which they are out of sight; each filters by itself. */
+function showStates(filter) {
+  const counts = new Map();
+  for (const word of state.processes.flatMap(conditions)) counts.set(word, (counts.get(word) || 0) + 1);
+  const order = ["bad", "warn", "good", "quiet"];
+  const words = [...counts.keys()].sort((one, two) => order.indexOf(TONES[one]) - order.indexOf(TONES[two]) || (one < two ? -1 : 1));
+  const fresh = make("div");
+  for (const word of words) {
+    const button = make("button", `badge ${TONES[word] || ""}`, `${counts.get(word)} ${word}`);
+    button.type = "button";
+    button.dataset.state = word;
+    button.setAttribute("aria-pressed", String(filter === word));
+    fresh.append(button);
+  }
+  const there = [...$("states").children];
+  const same = there.length === words.length && there.every((button, at) => button.dataset.state === words[at]);
+  if (same) there.forEach((button, at) => become(button, fresh.children[at]));
+  else $("states").replaceChildren(...fresh.children);
+  $("states").hidden = words.length < 2;
+}
+
 function matches(process, filter) {
-  const text = [process.name, process.state, process.health, process.port, process.env, process.type].join(" ").toLowerCase();
+  const text = [process.name, ...conditions(process), process.port, process.env, process.type].join(" ").toLowerCase();
   return filter.split(/\s+/).every((word) => text.includes(word));
 }
 
@@ -239,6 +263,7 @@ function show() {
   const there = $("rows").children;
   if (there.length !== rows.length || rows.some((row, at) => row !== there[at])) $("rows").replaceChildren(...rows);
   if (focused) buttons().find((button) => button.dataset.name === focused)?.focus({ preventScroll: true });
+  showStates(filter);
   $("count").textContent = filter ? `${shown.length} of ${state.processes.length}` : `${state.processes.length}`;
   $("empty").hidden = shown.length > 0;
   $("empty").textContent = state.processes.length
@@ -249,7 +274,7 @@ function show() {
 const buttons = () => [...$("rows").querySelectorAll("button")];
 
 function showHealth(health) {
-  $("health").textContent = { ok: "all is well", starting: "starting", down: "something is down" }[health.status];
+  $("health").textContent = { ok: "healthy", starting: "starting", down: "unhealthy" }[health.status];
   $("health").className = `badge ${TONES[health.status]}`;
   const place = [health.org, health.env].filter(Boolean).join("/");
   const release = health.release === health.version ? "" : `release ${health.release}`;
@@ -353,7 +378,7 @@ async function showFacts() {
   const reasons = [
     failed ? `Ended at ${clock(exit.at)} after ${duration(exit.lived)}: ${exit.reason}` : "",
     it.start_error || "", it.log_error ? `Its log cannot be written: ${it.log_error}` : "",
-    it.looked_after?.why ? `Not well: ${it.looked_after.why}` : "",
+    it.looked_after?.why ? `Unhealthy: ${it.looked_after.why}` : "",
   ].filter(Boolean);
   $("why").hidden = reasons.length === 0;
   $("why").textContent = plain(reasons.join(". "));
@@ -451,6 +476,12 @@ $("rows").addEventListener("click", (event) => {
   if (name) open(name);
 });
 $("filter").addEventListener("input", show);
+$("states").addEventListener("click", (event) => {
+  const word = event.target.closest("button")?.dataset.state;
+  if (!word) return;
+  $("filter").value = $("filter").value.trim().toLowerCase() === word ? "" : word;
+  show();
+});
 $("search").addEventListener("input", () => search());
 $("stream").addEventListener("change", followLog);
 $("close").addEventListener("click", close);

@@ -40,12 +40,22 @@ fn the_page_shows_what_runs_and_what_it_says() {
         Serving::in_sandbox(&sandbox, port, &["--port", &port.to_string(), "--env", "dev"], &[("TETRA_ORG", "acme")]);
     browser.open(&format!("http://localhost:{port}/"));
     browser.until("#rows", "mailer");
-    browser.until("#health", "something is down");
+    browser.until("#health", "unhealthy");
     browser.until("#reasons", "mailer: crashed: exit 3");
     browser.until("#identity", "acme/dev");
     assert!(browser.text("#rows").contains("exit 3"), "why it crashed: {}", browser.text("#rows"));
     let (role, name) = browser.spoken("#rows svg.spark");
     assert_eq!((role.as_str(), name.starts_with("CPU ")), ("image", true), "{role} {name}");
+
+    // What is wrong is counted first, and a click shows only that.
+    let words: Vec<String> = browser.text("#states").lines().map(str::to_owned).collect();
+    assert_eq!(words, ["1 crashed", "3 online"]);
+    let shown = || browser.eval("[...document.querySelectorAll('#rows button')].map((it) => it.dataset.name).join()");
+    browser.click("#states button");
+    assert_eq!(shown(), "mailer");
+    assert_eq!(browser.eval("document.querySelector('#states button').getAttribute('aria-pressed')"), "true");
+    browser.click("#states button");
+    assert_eq!(browser.eval("document.querySelectorAll('#rows tr').length"), 4, "all again");
 
     // By keys alone: filter, choose, open.
     browser.press("/");
@@ -143,6 +153,7 @@ fn the_page_asks_for_the_token_and_keeps_it_to_itself() {
     browser.picture("login");
     browser.press(&format!("{token}{ENTER}"));
     browser.until("#empty", "No processes");
-    browser.until("#health", "all is well");
+    browser.until("#health", "healthy");
+    assert_eq!(browser.text("#health"), "healthy");
     assert_eq!(browser.eval("document.cookie + location.href.includes('0123')"), "false");
 }
