@@ -2,7 +2,7 @@
 # The server beside nginx, and with clients that mean harm. Needs wrk, nginx and python3.
 #     cargo build --release && benches/http.sh [PROGRAM]
 #     CONNECTIONS=2 chrt -f 10 benches/http.sh [PROGRAM]      # on a machine that has other work: never above 95 % of a processor
-# Server and nginx have one processor, the clients another.
+# Server and nginx have one processor, the clients another; what scrapes is one client alone, and there the server has all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-$(find target -path '*/release/tetra' -type f | head -n 1)}
@@ -64,6 +64,7 @@ load "http://localhost:$port/health" 'tetra /health'
 grep VmRSS /proc/$server/status
 
 echo '-- 1000 processes'
+taskset -apc "0-$(($(nproc) - 1))" $server >/dev/null
 for group in a b c d; do "$program" tsm start --name "many-$group" --instances 250 --no-wait sleep 100000 >/dev/null; done
 for _ in 1 2 3 4 5 6 7 8; do
     curl -s -o /dev/null -w 'scrape: %{time_total} s, %{size_download} bytes; ' "localhost:$port/metrics"
