@@ -219,6 +219,36 @@ fn on_sighup_only_what_is_defined_differently_is_restarted() {
 }
 
 #[test]
+fn on_sighup_changed_variables_are_taken_however_soon_and_also_behind_a_link() {
+    let sandbox = Sandbox::new();
+    for release in ["1", "2"] {
+        fs::create_dir(sandbox.path(release)).expect("a directory");
+        fs::write(sandbox.path(release).join("app.env"), format!("VALUE={release}\n")).expect("written");
+    }
+    let lead_to = |release: &str| {
+        std::os::unix::fs::symlink(release, sandbox.path("next")).expect("a link");
+        fs::rename(sandbox.path("next"), sandbox.path("current")).expect("renamed");
+    };
+    lead_to("1");
+    let file = sandbox.path("current/app.env");
+    enable(&sandbox, "web", &format!("TSM_COMMAND='sleep 1000'\nTSM_ENV_FILE={}", file.display()));
+    let daemon = Daemon::start(&sandbox);
+    daemon.until_received("READY=1");
+    let has = |value: &str| {
+        let environ = fs::read_to_string(format!("/proc/{}/environ", sandbox.read("web").pid)).unwrap_or_default();
+        environ.contains(&format!("VALUE={value}\0"))
+    };
+    assert!(has("1"));
+    // The file there is older than the process.
+    lead_to("2");
+    signal(daemon.pid(), Signal::SIGHUP);
+    eventually("the other release is read", || has("2"));
+    fs::write(&file, "VALUE=3\n").expect("written");
+    signal(daemon.pid(), Signal::SIGHUP);
+    eventually("what was written in the second of the start is read", || has("3"));
+}
+
+#[test]
 fn a_sighup_during_a_reload_is_not_lost() {
     let sandbox = Sandbox::new();
     // What is restarted takes a while to end.

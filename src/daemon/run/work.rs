@@ -1,7 +1,7 @@
 //! What the daemon does to processes: begin, patrol, reload, stop. Done in a thread of its own, so that the loop stays awake.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -205,14 +205,19 @@ pub fn reload(context: &OpContext, unstarted: &mut Unstarted, say: &mut Say) -> 
     start_enabled(context, Beginning::Recovered, unstarted, say)
 }
 
-/// True if a file with variables of the process was written after its start.
+/// True if a file with variables of the process was changed after its start.
 fn reads_changed_file(process: &Process) -> bool {
     let meta = &process.meta;
     let files = meta.env_files().into_iter().map(|file| file.path).chain([meta.run.secrets_file.as_str()]);
-    files.filter(|path| !path.is_empty()).any(|path| {
-        let written = fs::metadata(Path::new(path)).ok().and_then(|found| u64::try_from(found.ctime()).ok());
-        written.is_some_and(|seconds| seconds > meta.run_state.started_ms / 1000)
-    })
+    let is_later = |changed: u64| changed > meta.run_state.started_ms;
+    files.filter(|path| !path.is_empty()).any(|path| last_change(Path::new(path)).is_some_and(is_later))
+}
+
+/// When a path last got another content, in milliseconds since 1970: its file was written, or a link on the way leads elsewhere since.
+fn last_change(path: &Path) -> Option<u64> {
+    let changed = |found: Metadata| u64::try_from(found.ctime() * 1000 + found.ctime_nsec() / 1_000_000).ok();
+    let links = path.ancestors().filter_map(|it| fs::symlink_metadata(it).ok()).filter(Metadata::is_symlink);
+    links.chain(fs::metadata(path).ok()).filter_map(changed).max()
 }
 
 /// One round: supervisors for what lost its own, enabled services that crashed, files of dead processes.

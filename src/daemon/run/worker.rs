@@ -81,7 +81,7 @@ pub struct DaemonWorker {
     messages: Receiver<WorkerMessage>,
     woken: io::PipeReader,
     interruption: Arc<Interruption>,
-    /// How many jobs are not done, and since when the first of them waits.
+    /// How many jobs are not done, and when the first of them was begun or last said something.
     pending: usize,
     busy_since: Option<Instant>,
 }
@@ -120,7 +120,7 @@ impl DaemonWorker {
         self.interruption.set();
     }
 
-    /// Since when it works without a pause; none if it has nothing to do.
+    /// Since when it works without a word; none if it has nothing to do.
     #[must_use]
     pub fn busy_since(&self) -> Option<Instant> {
         self.busy_since
@@ -138,8 +138,9 @@ impl DaemonWorker {
                 Ok(message) => {
                     if matches!(message, WorkerMessage::Done(_) | WorkerMessage::Stopped(_)) {
                         self.pending = self.pending.saturating_sub(1);
-                        self.busy_since = (self.pending > 0).then(Instant::now);
                     }
+                    // What is said is progress, too: a long chain of slow services does not hang.
+                    self.busy_since = (self.pending > 0).then(Instant::now);
                     messages.push(message);
                 }
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return messages,
@@ -192,4 +193,27 @@ fn run(init: &DaemonWorkerInit, job: Job, retries: &mut Retries, outbox: &mut Ou
     gone?;
     let overview = context.processes().ok().map(|processes| Overview::of(&context, &processes, retries));
     outbox.send(WorkerMessage::Done(overview))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_says_something_does_not_hang() {
+        let (jobs, orders) = mpsc::channel();
+        let (results, messages) = mpsc::channel();
+        let (woken, wake) = io::pipe().expect("a pipe");
+        let interruption = Arc::default();
+        let mut worker = DaemonWorker { jobs, messages, woken, interruption, pending: 0, busy_since: None };
+        let mut outbox = Outbox { results, wake };
+        worker.add(Job::Patrol);
+        let begun = worker.busy_since();
+        assert!(begun.is_some() && orders.recv().is_ok());
+        assert!(worker.messages().is_empty() && worker.busy_since() == begun);
+        outbox.send(WorkerMessage::Say(Level::Info, "started web".to_owned())).expect("it listens");
+        assert!(worker.messages().len() == 1 && worker.busy_since() > begun);
+        outbox.send(WorkerMessage::Done(None)).expect("it listens");
+        assert!(worker.messages().len() == 1 && worker.busy_since().is_none());
+    }
 }
