@@ -48,7 +48,7 @@ const MARGIN: usize = 4;
 
 /// The line and the marks below it; a long line is truncated around the mark.
 fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
-    let shown: Vec<String> = control::judged(&place.text).map(visible).collect();
+    let shown: Vec<String> = control::judged(&place.text).map(|(c, is_harmful)| visible(c, is_harmful)).collect();
     let column = place.column.saturating_sub(1).min(shown.len());
     let mut from = 0;
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(MARGIN).max(20));
@@ -64,7 +64,7 @@ fn snippet(place: &Location, width: Option<usize>, styler: Styler) -> String {
 }
 
 /// A character as it is shown, with whether it is harmful.
-fn visible((c, is_harmful): (char, bool)) -> String {
+fn visible(c: char, is_harmful: bool) -> String {
     let c = tab_to_space(c);
     if is_harmful && c != ' ' { c.escape_default().collect() } else { c.to_string() }
 }
