@@ -87,10 +87,11 @@ fn line_range(file: &[u8], wanted: &[u8], from: usize) -> Option<(usize, usize)>
     None
 }
 
-/// True if a line lets this key in, whatever its options.
+/// True if a line lets this key in, whatever its options, and whatever is between its words: sshd takes blanks and tabs.
 #[must_use]
 pub fn has_key(line: &[u8], key: &PublicKey) -> bool {
-    !line.trim_ascii_start().starts_with(b"#") && memchr::memmem::find(line, key.body().as_bytes()).is_some()
+    let mut words = line.split(u8::is_ascii_whitespace);
+    !line.trim_ascii_start().starts_with(b"#") && words.any(|word| word == key.base64.as_bytes())
 }
 
 /// The file without the lines that let one of these keys in, wherever they are. A block of ours that has none left goes with them.
@@ -172,7 +173,9 @@ mod tests {
         let (gone, kept) = (key('A'), key('E'));
         let file = block().replace(b"\xff\r\n", &[format!("restrict {}", gone.line()).into_bytes()]);
         let file = [&file[..], format!("{}\n# {}\n", kept.line(), gone.line()).as_bytes()].concat();
-        let file = [&file[..], format!("no-pty {}", gone.body()).as_bytes()].concat();
+        // As sshd reads it, too.
+        let apart = format!("\t{}  \t{}\tme\r\n", gone.algorithm, gone.base64);
+        let file = [&file[..], apart.as_bytes(), format!("no-pty {}", gone.body()).as_bytes()].concat();
         let expected = format!("{}\n# {}\n", kept.line(), gone.line());
         assert_eq!(without_keys(&file, std::slice::from_ref(&gone)), [&b"\xff\r\n"[..], expected.as_bytes()].concat());
         let marks_only = b"# >>> tetra dev >>>\n# <<< tetra dev <<<\n";
