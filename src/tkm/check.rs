@@ -18,6 +18,9 @@ const MAX_AGE: Duration = Duration::from_secs(180 * 24 * 3600);
 /// Keys that end sooner are to be rotated.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(14 * 24 * 3600);
 
+/// A key that is being replaced for longer is forgotten: by itself nothing takes it away.
+const LONG_GRACE: Duration = Duration::from_secs(24 * 3600);
+
 /// Something worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concern {
@@ -40,8 +43,16 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
     for key in state.keys.iter().filter(|key| matches!(key.status, KeyStatus::Active | KeyStatus::Grace)) {
         found.extend(about_key(store, key, now));
     }
+    let is_forgotten = |key: &&Key| key.replaced.is_some_and(|at| now.since(Timestamp(at)) > LONG_GRACE);
+    for key in state.keys.iter().filter(|key| key.status == KeyStatus::Grace).filter(is_forgotten) {
+        found.push(Concern {
+            about: format!("key of {} ({})", key.env, key.fingerprint),
+            what: format!("it was replaced, and is still let in on {}", names(&key.hosts)),
+            advice: format!("tkm rotate @{} --resume", key.env),
+        });
+    }
     for key in revoke::pending(&state) {
-        let hosts = key.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let hosts = names(&key.hosts);
         found.push(Concern {
             about: format!("key of {} ({})", key.env, key.fingerprint),
             what: format!("it is revoked, and may still be let in on {hosts}"),
@@ -66,6 +77,10 @@ pub fn concerns(store: &Store, now: Timestamp) -> Result<Vec<Concern>, TkmError>
         }
     }
     Ok(found)
+}
+
+fn names(hosts: &[HostName]) -> String {
+    hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Hosts that let in certificates alone are not entered without one.

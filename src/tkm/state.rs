@@ -241,6 +241,12 @@ impl StoreState {
         of(false).chain(of(true))
     }
 
+    /// True if a host accepts a key of `id`, as far as was seen: the one that is used, the one that it replaces, or certificates.
+    #[must_use]
+    pub fn is_let_in(&self, id: &KeyId, host: &HostName) -> bool {
+        self.let_in(host).any(|key| key.is_of(id) || key.is_of(&id.authority()))
+    }
+
     /// The key that is being replaced.
     #[must_use]
     pub fn outgoing(&self, id: &KeyId) -> Option<&Key> {

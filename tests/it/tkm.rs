@@ -517,6 +517,14 @@ fn a_key_is_replaced_with_both_let_in_for_a_while() {
     assert!(world.run("tkm list").done().contains("grace"));
     world.run("tkm rotate dev --resume").done();
     assert_eq!(own_lines(&server).len(), 2, "its time is not over");
+    // One that is forgotten is worth a look.
+    let forgotten = "it was replaced, and is still let in on dev";
+    assert!(!world.run("tkm audit").output.contains(forgotten));
+    let state = tkm_dir(&world).join("state.json");
+    let text = fs::read_to_string(&state).expect("there");
+    let (now, before) = (crate::world::NOON.0, crate::world::NOON.0 - 90_000_000);
+    fs::write(&state, text.replace(&format!("\"replaced\": {now}"), &format!("\"replaced\": {before}"))).expect("ours");
+    assert!(world.run("tkm audit").output.contains(forgotten));
     let said = world.run("tkm rotate dev --resume --now").done();
     assert!(said.contains("replaced"), "{said}");
     let last = own_lines(&server);
@@ -545,9 +553,14 @@ fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
     let found = world.run("tkm rotate dev --now");
     assert_eq!(found.code, 11, "{}{}", found.output, found.stderr);
     assert!(found.output.contains("replaced") && found.output.contains("failed"), "{}", found.output);
+    // It is shown as a host that accepts a key, and what is to be done is to go on.
+    assert!(world.run("tkm status dev").done().contains("tkm rotate @dev --resume"));
+    assert_eq!(world.run("tkm host list").done().matches("installed").count(), 2);
+    assert_eq!(world.run("tkm deploy list").done().matches("ready").count(), 2);
     other.restart();
     world.run("tkm test dev other").done();
     world.run("tkm rotate dev --resume --now").done();
+    assert!(!world.run("tkm status dev").done().contains("--resume"));
     assert_eq!((own_lines(&server).len(), own_lines(&other).len()), (1, 1));
     world.run("tkm test dev other").done();
     assert!(!world.run("tkm list").done().contains("grace"));

@@ -7,7 +7,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::env::project::{self, Project};
 use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tkm::pins;
-use crate::tkm::state::{Key, Purpose};
+use crate::tkm::state::Purpose;
 
 /// List the environments that can be deployed: their servers, variables and state
 #[derive(Debug, clap::Args)]
@@ -26,9 +26,8 @@ impl Command for DeployList {
             Table::new(&[("env", "ENV"), ("server", "SERVER"), ("variables", "VARIABLES"), ("state", "STATE")])
                 .when_empty("no servers: add one with `tkm host add dev ADDRESS`");
         for host in hosts {
-            let key = state.active(&key_id(cx, &host.env, Purpose::Deploy));
             let is_pinned = !pins::pinned(&known_hosts, &host.name).is_empty();
-            let is_installed = key.is_some_and(|key: &Key| key.hosts.contains(&host.name));
+            let is_installed = state.is_let_in(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
             let (word, tone) = match (is_pinned, is_installed) {
                 (false, _) => ("not pinned", Tone::Warn),
                 (true, false) => ("no key", Tone::Warn),

@@ -30,8 +30,7 @@ impl Command for HostList {
         .when_empty("no hosts: add one with `tkm host add NAME ADDRESS`");
         for host in store.hosts()? {
             let pin = pins::pinned(&known_hosts, &host.name).into_iter().next().map(|key| key.fingerprint.to_string());
-            let key = state.active(&key_id(cx, &host.env, Purpose::Deploy));
-            let installed = key.is_some_and(|key| key.hosts.contains(&host.name));
+            let installed = state.is_let_in(&key_id(cx, &host.env, Purpose::Deploy), &host.name);
             let pin = match pin {
                 Some(pin) => Cell::from(pin),
                 None => Cell::from(Value::Null).text("not pinned").tone(Tone::Warn),

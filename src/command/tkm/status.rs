@@ -49,13 +49,13 @@ impl Command for Status {
             ("next", "NEXT"),
         ]);
         for env in envs.into_iter().filter(|env| self.env.as_ref().is_none_or(|wanted| wanted == env)) {
-            let key = state.active(&key_id(cx, &env, Purpose::Deploy));
+            let id = key_id(cx, &env, Purpose::Deploy);
+            let key = state.active(&id);
             let own: Vec<_> = hosts.iter().filter(|host| host.env == env).collect();
             let unpinned = own.iter().find(|host| pins::pinned(&known_hosts, &host.name).is_empty());
-            let id = key_id(cx, &env, Purpose::Deploy);
             let signer = state.active(&id.authority());
             let lets_in = |key: Option<&Key>, name| key.is_some_and(|key| key.hosts.contains(name));
-            let is_installed = |name| lets_in(key, name) || lets_in(signer, name);
+            let is_installed = |name| state.is_let_in(&id, name);
             let ends = signer.and_then(|key| Some(state.certificate_of(key)?.1.expires));
             let is_signed = ends.is_some_and(|at| at > cx.host.now().0);
             let certified_only = own.iter().any(|host| lets_in(signer, &host.name) && !lets_in(key, &host.name));
@@ -67,6 +67,7 @@ impl Command for Status {
                 (None, ..) => Some(format!("tkm generate {env}")),
                 (_, true, ..) => Some(format!("tkm host add {env} ADDRESS")),
                 (_, _, Some(host), _) => Some(pins::first_add_line(host)),
+                _ if state.outgoing(&id).is_some() => Some(format!("tkm rotate @{env} --resume")),
                 _ if certified_only && !is_signed => Some(format!("tkm ca sign {env}")),
                 (.., Some(host)) => Some(format!("tkm bootstrap {}", host.name)),
                 _ => None,
