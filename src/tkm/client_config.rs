@@ -1,16 +1,20 @@
 //! For other programs: `~/.ssh/config` includes a file that is made from the hosts, so that `ssh tetra-NAME` works.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::TkmError;
 use super::host::{Address, Host};
+use super::many;
+use super::route::Route;
 use super::state::{KeyId, Purpose};
 use super::store::Store;
 use crate::base::name::OrgName;
 use crate::config::read::{self, ReadFileError};
 use crate::sys::file::{self, Access};
+use crate::sys::{passwd, process};
 
 /// Precedes the line that includes our file.
 const MARK: &str = "# hosts of tetra; `tkm config --remove` removes it";
@@ -20,16 +24,17 @@ const MARK: &str = "# hosts of tetra; `tkm config --remove` removes it";
 /// # Errors
 ///
 /// Fails if the store cannot be read.
-pub fn render(store: &Store, org: Option<&OrgName>) -> Result<String, TkmError> {
-    let (state, pins) = (store.state()?, store.known_hosts());
+pub fn render(store: &Store, org: Option<&OrgName>, variables: &BTreeMap<String, String>) -> Result<String, TkmError> {
+    let (state, pins, hosts) = (store.state()?, store.known_hosts(), store.hosts()?);
     let mut text = "# Made by tetra from its hosts; `tkm config` makes it anew.\n".to_owned();
-    for Host { name, address, env, .. } in store.hosts()? {
-        let Address { user, host, port } = address;
-        text += &format!("\nHost tetra-{name}\n    HostName {host}\n    HostKeyAlias {name}\n");
-        text += &port.map_or_else(String::new, |port| format!("    Port {port}\n"));
-        text += &user.map_or_else(String::new, |user| format!("    User {user}\n"));
+    let ways = many::each(&hosts, |host, _| way(host, variables), |_, _| {});
+    for (Host { name, env, .. }, way) in hosts.into_iter().zip(ways) {
+        text += &format!("\nHost tetra-{name}\n{way}    HostKeyAlias {name}\n");
         let id = KeyId { org: org.cloned(), env, purpose: Purpose::Deploy };
-        if let Some(key) = state.active(&id) {
+        // That which the host accepts: another program has no other way in while it is replaced.
+        if let Some(key) =
+            state.accepted(&id, &name).filter(|key| key.purpose != Purpose::Ca).or_else(|| state.active(&id))
+        {
             text += &format!("    IdentityFile {}\n", quoted(&store.dir().join(&key.file)));
             let certified = state.active(&id.authority()).filter(|key| key.hosts.contains(&name));
             if let Some((_, certificate)) = certified.and_then(|key| state.certificate_of(key))
@@ -47,13 +52,34 @@ pub fn render(store: &Store, org: Option<&OrgName>) -> Result<String, TkmError> 
     Ok(text)
 }
 
+/// The lines about the way to a host. What its address means in `~/.ssh/config` is said here again: ssh looks up the name
+/// that it was called with, and not that of `HostName`.
+fn way(host: &Host, variables: &BTreeMap<String, String>) -> String {
+    let line = |key: &str, value: &str| format!("    {key} {value}\n");
+    let Ok(route) = Route::find(host, variables) else {
+        let Address { user, host, port } = &host.address;
+        let port = port.map_or_else(String::new, |port| line("Port", &port.to_string()));
+        return line("HostName", host) + &port + &user.as_ref().map_or_else(String::new, |user| line("User", user));
+    };
+    let mut text = line("HostName", &route.hostname);
+    if route.port != 22 {
+        text += &line("Port", &route.port.to_string());
+    }
+    // Without one ssh takes that of this machine.
+    let own = passwd::find(&process::own_uid().to_string()).ok().flatten().map(|user| user.name);
+    if host.address.user.is_some() || own.as_ref() != Some(&route.user) {
+        text += &line("User", &route.user);
+    }
+    text + &route.proxy_command().map_or_else(String::new, |command| line("ProxyCommand", command))
+}
+
 /// Writes the file that is included. The caller holds the lock.
 ///
 /// # Errors
 ///
 /// Fails if it cannot be written.
-pub fn write(store: &Store, org: Option<&OrgName>) -> Result<(), TkmError> {
-    let text = render(store, org)?;
+pub fn write(store: &Store, org: Option<&OrgName>, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
+    let text = render(store, org, variables)?;
     Ok(file::write(&store.ssh_config(), text.as_bytes(), Access::Private)?)
 }
 

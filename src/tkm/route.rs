@@ -101,6 +101,11 @@ impl Route {
     pub fn words(&self) -> impl Iterator<Item = String> + '_ {
         self.options.iter().flat_map(|option| ["-o".to_owned(), option.clone()])
     }
+    /// The program that connects, also where hosts are jumped through.
+    pub(super) fn proxy_command(&self) -> Option<&str> {
+        self.options.iter().find_map(|option| option.strip_prefix("proxycommand="))
+    }
+
 }
 
 /// The command that connects through jump hosts. ssh fills in `%h` and `%p`.

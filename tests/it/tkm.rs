@@ -559,6 +559,13 @@ fn a_host_that_is_down_keeps_the_old_key_and_is_reported() {
     assert_eq!(world.run("tkm deploy list").done().matches("ready").count(), 2);
     other.restart();
     world.run("tkm test dev other").done();
+    // Other programs log in with the key that it accepts.
+    let config = tkm_dir(&world).join("ssh_config");
+    for name in ["tetra-dev", "tetra-other"] {
+        let mut login = Command::new("ssh");
+        login.arg("-F").arg(&config).args(["-o", "BatchMode=yes", "-o", "IdentityAgent=none", name, "exit 7"]);
+        assert_eq!(login.output().expect("ssh is there").status.code(), Some(7), "{name}");
+    }
     world.run("tkm rotate dev --resume --now").done();
     assert!(!world.run("tkm status dev").done().contains("--resume"));
     assert_eq!((own_lines(&server).len(), own_lines(&other).len()), (1, 1));

@@ -36,7 +36,7 @@ pub(in crate::command) fn install(
     let _lock = LastingConnections::lock(store, cx.host.variables())?;
     let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
     let done = bootstrap::run(connection, actor(cx), &wanted)?;
-    client_config::write(store, cx.selection.org.as_ref())?;
+    client_config::write(store, cx.selection.org.as_ref(), cx.host.variables())?;
     Ok(done)
 }
 

@@ -61,7 +61,7 @@ impl Command for CaRevoke {
             known.is_revoked = true;
         }
         store.write_state(&state)?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         audit::record(&store, actor(cx), AuditEvent { event: "ca-revoke", host: None, key: Some(&key.fingerprint) })?;
         let mut hosts = store.hosts()?;
         hosts.retain(|host| key.hosts.contains(&host.name));

@@ -84,7 +84,7 @@ impl Command for CaSign {
         let fingerprint = authority.key.fingerprint.clone();
         certificate::enter(&mut state, made);
         store.write_state(&state)?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         audit::record(&store, actor(cx), AuditEvent { event: "ca-sign", host: None, key: Some(&fingerprint) })?;
         Ok(if is_open { report.note(OPEN) } else { report })
     }

@@ -85,7 +85,7 @@ impl Command for Generate {
             }
         }
         let _lock = store.lock()?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         Ok(report)
     }
 }

@@ -59,7 +59,7 @@ impl Command for HostAdd {
         hosts.push(host.clone());
         store.write_pins(&pins::replace(&store.pins()?, &host.name, &key))?;
         store.write_hosts(&hosts)?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         record_host(cx, &store, "host-add", &host.name)?;
         let text =
             format!("added the host {} of {}, pinned {} by {}", host.name, host.env, key.fingerprint, evidence.word());

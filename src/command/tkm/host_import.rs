@@ -52,7 +52,7 @@ impl Command for HostImport {
             }
         }
         store.write_hosts(&hosts)?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         let report =
             found.ignored.iter().fold(Report::of(table), |report, it| report.note(format!("not carried over: {it}")));
         Ok(if found_some {

@@ -49,7 +49,7 @@ impl Command for HostRm {
         store.write_state(&state)?;
         store.write_pins(&pins::forget(&store.pins()?, &host.name))?;
         store.write_hosts(&store.hosts()?.into_iter().filter(|other| other.name != host.name).collect::<Vec<_>>())?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         record_host(cx, &store, "host-remove", &host.name)?;
         let report =
             Report::of(Message::new(format!("removed the host {}", host.name)).with("host", host.name.as_str()));

@@ -41,7 +41,7 @@ pub(super) fn initialize(cx: &Cx) -> Result<Initialized, Fault> {
         store.write_hosts(&hosts)?;
     }
     let keys = missing_keys(cx, &store)?;
-    client_config::write(&store, cx.selection.org.as_ref())?;
+    client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
     if creation == Creation::Made {
         audit::record(&store, actor(cx), AuditEvent { event: "init", host: None, key: None })?;
     }

@@ -96,7 +96,7 @@ impl Command for Revoke {
             Err(error) => Some(Err(error)),
         });
         let results: Vec<Result<KrlHosts, TkmError>> = results.collect();
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         Ok(notes(&store, &revocation, table(extent, &hosts, results))?)
     }
 }

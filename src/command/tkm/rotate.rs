@@ -81,7 +81,7 @@ impl Command for Rotate {
         });
         let report = table(&rotation, &hosts, results)?;
         let is_done = rotation.finish()?;
-        client_config::write(&store, cx.selection.org.as_ref())?;
+        client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         let now = if self.now { " --now" } else { "" };
         let when = if report.faults.is_empty() { "when the old key may go" } else { "when what failed is solved" };
         Ok(if is_done {

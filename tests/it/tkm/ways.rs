@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use super::{has_servers, own_lines, tkm_dir};
 use crate::program::script;
@@ -57,6 +58,11 @@ fn a_host_behind_another_is_reached_through_it() {
     let mut session = world.program(PROGRAM);
     session.args(["-c", "tkm ssh inner -- exit 7"]).env("PATH", path_with(dir.path()));
     assert_eq!(session.output().expect("it runs").status.code(), Some(7));
+    // So do other programs, by the name of `tkm config`.
+    let mut other = Command::new("ssh");
+    other.arg("-F").arg(tkm_dir(&world).join("ssh_config")).args(["-o", "BatchMode=yes", "tetra-inner", "exit 7"]);
+    let done = other.env("PATH", path_with(dir.path())).output().expect("ssh is there");
+    assert_eq!(done.status.code(), Some(7), "{done:?}");
     bastion.stop();
     let found = world.run("tkm test inner");
     assert_eq!(found.code, 11, "{found:?}");
