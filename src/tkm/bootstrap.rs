@@ -120,8 +120,5 @@ fn as_user(by: &Login, user: &str) -> Login {
 /// How a host is entered without a key of the store.
 fn way_in(connection: &Connection, by: &Login) -> String {
     let user = connection.user_of(by);
-    match by.certificate().or_else(|| by.key_file()) {
-        Some(path) => format!("{user} with {}", path.display()),
-        None => format!("{user} with the operator's own keys"),
-    }
+    format!("{user} with {}", by.shown().as_deref().unwrap_or("what ssh offers by itself"))
 }

@@ -136,7 +136,11 @@ pub fn sign(store: &Store, variables: &BTreeMap<String, String>, wanted: &Signin
         let why = log::signing_failure(&String::from_utf8_lossy(&done.stderr)).filter(|_| in_agent);
         return Err(why.map_or_else(
             || keygen::failure("ssh-keygen -s", &done.stderr),
-            |why| TkmError::AgentDidNotSign { subject: "a certificate".to_owned(), file: by.with_extension(""), why },
+            |why| TkmError::AgentDidNotSign {
+                subject: "a certificate".to_owned(),
+                key: by.with_extension("").display().to_string(),
+                why,
+            },
         ));
     }
     let made = scratch.path().join("key-cert.pub");

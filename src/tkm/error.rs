@@ -122,14 +122,22 @@ pub enum TkmError {
         env: String,
     },
     /// The agent did not sign with a key that it was asked to sign with.
-    #[error("{subject}: your agent did not sign with `{}`: {why}", file.display())]
+    #[error("{subject}: your agent did not sign with `{key}`: {why}")]
     AgentDidNotSign {
         /// What it was meant for: a host that would have let the key in, or a certificate.
         subject: String,
-        /// The private key.
-        file: PathBuf,
+        /// The file of the private key; what `ssh-add -l` shows of one in no file.
+        key: String,
         /// Why, as far as is known.
         why: &'static str,
+    },
+    /// More keys could be meant than are tried on a host. Nothing was sent.
+    #[error("ssh would offer `{name}` {} keys, and which of them is meant is not known", keys.len())]
+    SeveralKeys {
+        /// The host.
+        name: HostName,
+        /// What they are known by.
+        keys: Vec<String>,
     },
     /// There is no token, or it did not make the key.
     #[error("no FIDO token made the key: {0}")]
@@ -330,7 +338,10 @@ impl UserFacingError for TkmError {
             Self::ForeignKey { .. } => FaultKind::UnsafeMode,
             Self::NoProgram { .. } | Self::NoHosts { .. } => FaultKind::NotFound,
             Self::Unreachable { .. } => FaultKind::Unreachable,
-            Self::Refused { .. } | Self::CertificateRefused { .. } | Self::AgentDidNotSign { .. } => FaultKind::Auth,
+            Self::Refused { .. }
+            | Self::CertificateRefused { .. }
+            | Self::AgentDidNotSign { .. }
+            | Self::SeveralKeys { .. } => FaultKind::Auth,
             Self::NoCommand { .. } | Self::Setup { .. } | Self::AuthorizedKeys { .. } | Self::Agent { .. } => {
                 FaultKind::Preflight
             }
@@ -364,36 +375,12 @@ impl UserFacingError for TkmError {
             ),
             Self::FingerprintMismatch { .. } => "nothing was pinned; check the address and the fingerprint".to_owned(),
             Self::NoKey { env } => format!("run `tkm generate {env}`"),
-            Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
-            Self::ForeignKey { .. } => "use a key of your own, or run it as the owner of the key".to_owned(),
             Self::KeyExists { env, .. } => format!("`tkm rotate @{env}` replaces it"),
             Self::PrivateKeyFile { advice, .. } => advice.clone(),
             Self::Key(_) | Self::KeyFile { .. } => "use an ed25519 key, or RSA with 3072 bits or more".to_owned(),
             Self::Refused { name, .. } => {
                 format!("`tkm bootstrap {name} --identity FILE` installs the key with one that the host accepts")
             }
-            Self::NoCommand { .. } => {
-                "the login shell must run commands, and no ForceCommand may replace them".to_owned()
-            }
-            Self::Bound { name, .. } => format!(
-                "`tkm ssh {name} -- list`, `status` and `health` show its processes; use a key of your own for a session"
-            ),
-            Self::Agent { name, .. } => format!(
-                "`tkm bootstrap {name}` with a key of your own installs the program there again; `tkm host show {name}` \
-                 shows which keys of yours there are"
-            ),
-            Self::Lost { name, .. } => format!("run `tkm test {name}` to see the state of the host"),
-            Self::Armed { name, .. } => format!("then run `tkm test {name}` and rotate again"),
-            Self::AuthorizedKeys { .. } => "nothing was changed on the host".to_owned(),
-            Self::Verification { is_restored: true, .. } => {
-                "the file of keys on the host is as it was before; see AuthorizedKeysFile, AllowUsers and StrictModes \
-                 of its sshd"
-                    .to_owned()
-            }
-            Self::Verification { name, .. } => {
-                format!("the old keys are still in the file; remove the lines of tetra on `{name}` by hand")
-            }
-            Self::LastWayIn(_) => "add another way to log in first".to_owned(),
             other => return other.further_advice(),
         })
     }

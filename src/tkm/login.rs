@@ -1,6 +1,9 @@
 //! What a login is made with, and whose it is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempPath;
 
 /// What a login is made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub enum Login {
     Key(PathBuf),
     /// The key whose public half this is; the agent holds the private one.
     AgentKey(PathBuf),
+    /// A key of the agent that is in no file.
+    Held(HeldKey),
     /// A certificate of a key.
     Certificate {
         /// The login with the key.
@@ -18,7 +23,7 @@ pub enum Login {
         /// Its certificate.
         file: PathBuf,
     },
-    /// What the operator uses without tetra: the agent, and the keys of `~/.ssh`.
+    /// What the operator uses without tetra: whatever ssh offers by itself. [`settle`](super::own_keys::settle) makes one key of it.
     Operator,
     /// Root, or one who may become root by `sudo` without a password, who then does everything as another user.
     Become {
@@ -31,12 +36,30 @@ pub enum Login {
     },
 }
 
+/// A key that only an agent holds.
+#[derive(Debug, Clone)]
+pub struct HeldKey {
+    /// Its public half, in a file that lasts as long as this.
+    pub(super) public: Arc<TempPath>,
+    /// What a person knows it by.
+    pub(super) name: String,
+}
+
+impl PartialEq for HeldKey {
+    fn eq(&self, other: &Self) -> bool {
+        **self.public == **other.public
+    }
+}
+
+impl Eq for HeldKey {}
+
 impl Login {
     /// The file of the key, or of its public half; none for what is not one key.
     #[must_use]
     pub fn key_file(&self) -> Option<&Path> {
         match self.inner() {
             Self::Key(path) | Self::AgentKey(path) => Some(path),
+            Self::Held(key) => Some(&key.public),
             Self::Certificate { by, .. } => by.key_file(),
             Self::Nothing | Self::Operator | Self::Become { .. } => None,
         }
@@ -47,6 +70,7 @@ impl Login {
     pub(super) fn agent_key(&self) -> Option<&Path> {
         match self.inner() {
             Self::AgentKey(path) => Some(path),
+            Self::Held(key) => Some(&key.public),
             Self::Certificate { by, .. } => by.agent_key(),
             _ => None,
         }
@@ -56,6 +80,29 @@ impl Login {
     #[must_use]
     pub fn certificate(&self) -> Option<&Path> {
         if let Self::Certificate { file, .. } = self.inner() { Some(file) } else { None }
+    }
+
+    /// What a person knows the key by, or its certificate; none for what is not one key.
+    #[must_use]
+    pub fn shown(&self) -> Option<String> {
+        let file = || self.certificate().or_else(|| self.key_file()).map(|path| path.display().to_string());
+        self.held_name().or_else(file)
+    }
+
+    /// What a person knows a key by that only an agent holds.
+    pub(super) fn held_name(&self) -> Option<String> {
+        if let Self::Held(key) = self.inner() { Some(key.name.clone()) } else { None }
+    }
+
+    /// The same with another way to log in.
+    #[must_use]
+    pub(super) fn with(&self, inner: Self) -> Self {
+        match self {
+            Self::Become { login, user, .. } => {
+                Self::Become { by: Box::new(inner), login: login.clone(), user: user.clone() }
+            }
+            _ => inner,
+        }
     }
 
     /// What ssh logs in with.

@@ -7,6 +7,7 @@
 //! pins, host_key   the host keys that are expected, and what speaks for one
 //! ssh              one call of ssh: every option said, its log apart from what the host says, the answer framed
 //! login            what a login is made with, and whose it is
+//! own_keys, own_config  which of the operator's own keys a host is offered; what ~/.ssh/config says of them
 //! log              what ssh itself wrote of a call
 //! sharing, control several calls over one connection, by a control socket of ssh
 //! authorized_keys  that file as text, edited in place
@@ -73,6 +74,8 @@ pub mod line;
 mod log;
 pub mod login;
 pub mod many;
+mod own_config;
+pub mod own_keys;
 pub mod pins;
 pub mod remote;
 pub mod revoke;

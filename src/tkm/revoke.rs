@@ -16,6 +16,7 @@ use super::host::HostName;
 use super::key::PublicKey;
 use super::krl::{self, KrlEntries, KrlHosts};
 use super::login::Login;
+use super::own_keys;
 use super::remote;
 use super::ssh::Connection;
 use super::state::{Key, KeyStatus, StoreState};
@@ -72,8 +73,12 @@ impl Revocation<'_> {
                 return Ok(login);
             }
         }
-        if self.opens(connection, given)? {
-            return Ok(given.clone());
+        match own_keys::settle(connection, given) {
+            Ok(given) if self.opens(connection, &given)? => return Ok(given),
+            Err(error) if error.kind() != FaultKind::Auth || matches!(error, TkmError::SeveralKeys { .. }) => {
+                return Err(error);
+            }
+            Ok(_) | Err(_) => {}
         }
         Err(TkmError::LastWayIn(format!("no other way to log in on `{name}` works than the key that is revoked")))
     }

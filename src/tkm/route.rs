@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::error::TkmError;
 use super::host::{Address, Host};
+use super::own_config::OwnConfig;
 use crate::sys::capture::Capture;
 
 /// What of the operator's configuration is kept for a call. Keys, host keys and agents are not: those are ours to say.
@@ -35,6 +36,8 @@ pub struct Route {
     pub(super) has_control: bool,
     /// The agent that the operator's configuration names.
     agent: Option<String>,
+    /// The keys that it names.
+    pub(super) own: OwnConfig,
     /// Options of `ssh -o`.
     options: Vec<String>,
 }
@@ -73,7 +76,7 @@ impl Route {
     }
 
     /// What `ssh -G` printed.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let settings: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once(' ')).collect();
         let set = |key: &str| settings.get(key).copied().filter(|value| *value != "none");
         let mut options: Vec<String> = KEPT.iter().filter_map(|key| Some(format!("{key}={}", set(key)?))).collect();
@@ -87,6 +90,7 @@ impl Route {
             user: set("user")?.to_owned(),
             has_control: set("controlpath").is_some(),
             agent: set("identityagent").filter(|it| *it != "SSH_AUTH_SOCK").map(str::to_owned),
+            own: OwnConfig::parse(text),
             options,
         })
     }
@@ -97,15 +101,15 @@ impl Route {
         std::iter::once("IdentitiesOnly=yes".to_owned()).chain(agent)
     }
 
-    /// Its options, as words of `ssh`.
-    pub fn words(&self) -> impl Iterator<Item = String> + '_ {
-        self.options.iter().flat_map(|option| ["-o".to_owned(), option.clone()])
-    }
     /// The program that connects, also where hosts are jumped through.
     pub(super) fn proxy_command(&self) -> Option<&str> {
         self.options.iter().find_map(|option| option.strip_prefix("proxycommand="))
     }
 
+    /// Its options, as words of `ssh`.
+    pub fn words(&self) -> impl Iterator<Item = String> + '_ {
+        self.options.iter().flat_map(|option| ["-o".to_owned(), option.clone()])
+    }
 }
 
 /// The command that connects through jump hosts. ssh fills in `%h` and `%p`.

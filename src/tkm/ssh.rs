@@ -199,7 +199,7 @@ impl<'a> Connection<'a> {
             Login::Key(_) => {
                 ["IdentitiesOnly=yes", "IdentityAgent=none"].map(str::to_owned).into_iter().for_each(&mut set)
             }
-            Login::AgentKey(_) => self.route.agent_options().for_each(&mut set),
+            Login::AgentKey(_) | Login::Held(_) => self.route.agent_options().for_each(&mut set),
             Login::Certificate { by, file } => {
                 let agent = matches!(**by, Login::Key(_)).then(|| "IdentityAgent=none".to_owned());
                 agent.into_iter().for_each(&mut set);
@@ -272,7 +272,7 @@ impl<'a> Connection<'a> {
         if let (Some(file), Some(why)) = (login.agent_key(), log::agent_failure(log)) {
             return Err(TkmError::AgentDidNotSign {
                 subject: format!("`{}`", self.host.name),
-                file: private_of(file),
+                key: login.held_name().unwrap_or_else(|| private_of(file).display().to_string()),
                 why,
             });
         }
@@ -289,8 +289,7 @@ impl<'a> Connection<'a> {
     }
 
     fn describe(&self, login: &Login) -> String {
-        let file = login.certificate().or_else(|| login.key_file());
-        let with = file.map_or_else(|| "your own keys".to_owned(), |path| path.display().to_string());
+        let with = login.shown().unwrap_or_else(|| "your own keys".to_owned());
         format!("user {} with {with}", self.user_of(login))
     }
 

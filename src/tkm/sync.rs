@@ -4,6 +4,7 @@ use super::access::{self, Undo, restore};
 use super::error::TkmError;
 use super::examine::{Examination, examine};
 use super::login::Login;
+use super::own_keys;
 use super::remote::{self, KeysFile};
 use super::ssh::Connection;
 use super::state::StoreState;
@@ -86,7 +87,11 @@ fn read(connection: &Connection, state: &StoreState, given: &Login) -> Result<(L
     match refused {
         // All that an agent holds would be offered next: a server shuts out who fails so often.
         Some(error) if *given == Login::Operator => Err(error),
-        _ => Ok((given.clone(), remote::read_keys(connection, given)?)),
+        _ => {
+            let by = own_keys::settle(connection, given)?;
+            let file = remote::read_keys(connection, &by)?;
+            Ok((by, file))
+        }
     }
 }
 

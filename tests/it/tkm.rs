@@ -16,6 +16,7 @@ mod held;
 pub(crate) mod hindered;
 mod lasting;
 mod many;
+mod own_keys;
 mod remote;
 mod revoke;
 mod rows;

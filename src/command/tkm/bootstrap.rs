@@ -19,6 +19,7 @@ use crate::tkm::host_user::{HostUser, NewUser, Sudo};
 use crate::tkm::lasting::LastingConnections;
 use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
+use crate::tkm::own_keys;
 use crate::tkm::ssh::Connection;
 
 /// Lets the key of its environment in on a host.
@@ -34,6 +35,7 @@ pub(in crate::command) fn install(
 ) -> Result<Bootstrapped, Fault> {
     let (store, id) = (connection.store, key_of(cx, &connection.host.env));
     let _lock = LastingConnections::lock(store, cx.host.variables())?;
+    let by = &own_keys::settle(connection, by)?;
     let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
     let done = bootstrap::run(connection, actor(cx), &wanted)?;
     client_config::write(store, cx.selection.org.as_ref(), cx.host.variables())?;
@@ -42,8 +44,9 @@ pub(in crate::command) fn install(
 
 /// Install the key of its environment on a host
 ///
-/// Logs in with the keys that you use already, or with --identity, adds the key to ~/.ssh/authorized_keys of that user, and
-/// verifies it on a fresh connection. If that fails, the file is put back. The way in that was used stays, and is noted as
+/// Logs in with --identity, or with a key that you use already: the one that ~/.ssh/config names, else that of your agent or of
+/// ~/.ssh. A few are tried, each on a connection of its own; of more, name one. Adds the key to ~/.ssh/authorized_keys of that user,
+/// and verifies it on a fresh connection. If that fails, the file is put back. The way in that was used stays, and is noted as
 /// break-glass. A key of staging or prod is bound to `tetra agent`: this program is put on the host, in ~/.local/lib/tetra, if it
 /// runs there. For a user who is made it is in /usr/local/lib/tetra, where root alone can change it.
 #[derive(Debug, clap::Args)]

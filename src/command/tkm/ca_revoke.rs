@@ -16,7 +16,7 @@ use crate::tkm::lasting::LastingConnections;
 use crate::tkm::login::Login;
 use crate::tkm::ssh::Connection;
 use crate::tkm::state::{Key, StoreState};
-use crate::tkm::{access, client_config, remote};
+use crate::tkm::{access, client_config, own_keys, remote};
 
 /// Revoke a certificate before it ends
 ///
@@ -92,10 +92,11 @@ impl CaRevoke {
 
 /// The host puts its list back if no login was possible after the change.
 fn push(connection: &Connection, by: &Login, entries: &KrlEntries) -> Result<KrlHosts, TkmError> {
-    let list = krl::push(connection, by, entries)?;
+    let by = own_keys::settle(connection, by)?;
+    let list = krl::push(connection, &by, entries)?;
     if list == KrlHosts::Updated {
-        access::verify(connection, by)?;
-        remote::disarm(connection, by)?;
+        access::verify(connection, &by)?;
+        remote::disarm(connection, &by)?;
     }
     Ok(list)
 }

@@ -69,7 +69,7 @@ impl Command for Revoke {
         let _lock = LastingConnections::lock(&store, cx.host.variables())?;
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let revocation = Revocation { store: &store, keys, extent, actor: actor(cx), turn: Mutex::new(()) };
-        let ways = on_each(cx, &hosts, |host, say| {
+        let mut ways = on_each(cx, &hosts, |host, say| {
             say("looking for another way in");
             let connection = Connection::open(&store, host, variables)?.shared();
             let way = revocation.other_way(&connection, &given)?;
@@ -77,6 +77,13 @@ impl Command for Revoke {
         });
         if let Some(fault) = last_way_in(&hosts, &ways) {
             return Err(fault);
+        }
+        // Which key is meant is to be said before anything is changed.
+        let is_open = |way: &Result<_, TkmError>| matches!(way, Err(TkmError::SeveralKeys { .. }));
+        if let Some(at) = ways.iter().position(is_open)
+            && let Err(error) = ways.swap_remove(at)
+        {
+            return Err(error.into());
         }
         revocation.begin(variables)?;
         let found: BTreeMap<&HostName, &(Connection, Login)> =
