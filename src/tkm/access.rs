@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::agent::protocol::Request;
-use super::authorized_keys::{ManagedBlock, has_key};
+use super::authorized_keys::{KeysLeft, ManagedBlock, has_key};
 use super::error::TkmError;
 use super::key::{PublicKey, needs_passphrase};
 use super::keygen::{self, Call, public_path};
@@ -220,7 +220,7 @@ pub fn install(connection: &Connection, install: &KeyInstall) -> Result<Installa
         Ok(()) => Ok(Installation::Added),
         // Both are let in; what goes on from here verifies it again.
         Err(error @ TkmError::Interrupted { .. }) => Err(error),
-        Err(error) => Err(restore(connection, install.by, Undo { written, before: &old.bytes }, &error)),
+        Err(error) => Err(restore(connection, install.by, Undo { written, before: &old.bytes }, error)),
     }
 }
 
@@ -231,13 +231,29 @@ pub(super) struct Undo<'a> {
 }
 
 /// Puts the file back, and says whether that worked.
-pub(super) fn restore(connection: &Connection, by: &Login, undo: Undo, cause: &TkmError) -> TkmError {
+pub(super) fn restore(connection: &Connection, by: &Login, undo: Undo, cause: TkmError) -> TkmError {
     let name = connection.host.name.clone();
     let is_restored = remote::write_keys(connection, by, &undo.written, undo.before).is_ok();
+    if matches!(cause, TkmError::AgentDidNotSign { .. }) {
+        let left = if is_restored { KeysLeft::Before } else { KeysLeft::Both };
+        return TkmError::Untried { name, cause: Box::new(cause), left };
+    }
     let why = match cause.kind() {
-        // What the agent does not hold was never offered.
         FaultKind::Auth if !is_restored => format!("{cause}; the old file could not be put back"),
         _ => cause.to_string(),
     };
     TkmError::Verification { name, why, is_restored }
+}
+
+/// What it means that a login failed after the file was changed, while the host is ready to put it back.
+pub(super) fn armed(connection: &Connection, cause: TkmError) -> TkmError {
+    let name = connection.host.name.clone();
+    match cause {
+        TkmError::Interrupted { .. } => cause,
+        TkmError::AgentDidNotSign { .. } => {
+            let left = KeysLeft::Armed { seconds: remote::RESTORE_AFTER };
+            TkmError::Untried { name, cause: Box::new(cause), left }
+        }
+        _ => TkmError::Armed { name, seconds: remote::RESTORE_AFTER, why: cause.to_string() },
+    }
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::error::TkmError;
+use crate::base::fault::UserFacingError;
 
 impl TkmError {
     pub(super) fn further_advice(&self) -> Option<String> {
@@ -50,6 +51,7 @@ impl TkmError {
             Self::LastWayIn(_) => "add another way to log in first".to_owned(),
             Self::NoPrivateKey { .. } => "check the path, or restore the file from a backup".to_owned(),
             Self::ForeignKey { .. } => "use a key of your own, or run it as the owner of the key".to_owned(),
+            Self::Untried { cause, .. } => return cause.advice(),
             Self::Setup { .. } => {
                 "what was done before stays, and is not done twice: solve it, and run the line again".to_owned()
             }

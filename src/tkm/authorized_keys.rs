@@ -2,6 +2,7 @@
 //!
 //! Our lines are between two marks for each environment. A line outside of them is never changed, whatever its key.
 
+use super::host::HostName;
 use super::key::PublicKey;
 use crate::base::environment::EnvRef;
 
@@ -128,6 +129,31 @@ fn mark<'a>(line: &'a [u8], before: &str, after: &str) -> Option<&'a [u8]> {
 pub fn entry_count(file: &[u8]) -> usize {
     let is_entry = |line: &&[u8]| !line.trim_ascii().is_empty() && !line.trim_ascii().starts_with(b"#");
     file.split(|byte| *byte == b'\n').filter(is_entry).count()
+}
+
+/// What became of a file of keys of which a key was not tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysLeft {
+    /// It is as it was.
+    Before,
+    /// The new key is in it, beside the old one.
+    Both,
+    /// The old key is not in it, and the host puts it back.
+    Armed {
+        /// When.
+        seconds: u64,
+    },
+}
+
+impl KeysLeft {
+    /// The words for it.
+    pub(super) fn words(self, host: &HostName) -> String {
+        match self {
+            Self::Before => format!("the file of keys of `{host}` is as it was before"),
+            Self::Both => format!("`{host}` has both keys in its file"),
+            Self::Armed { seconds } => format!("`{host}` puts its old keys back within {seconds} s"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::authorized_keys::KeysLeft;
 use super::host::HostName;
 use super::key::{Fingerprint, InvalidKey};
 use crate::base::environment::EnvName;
@@ -280,8 +281,8 @@ pub enum TkmError {
         /// The file of keys is as it was before.
         is_restored: bool,
     },
-    /// The old line is gone, and the login with the new key failed. The host puts its file back by itself.
-    #[error("`{name}` stopped to accept the new key, and puts its old keys back within {seconds} s: {why}")]
+    /// A line is gone, and the login after it failed. The host puts its file back by itself.
+    #[error("`{name}` did not let the login in after the change, and puts its old keys back within {seconds} s: {why}")]
     Armed {
         /// The host.
         name: HostName,
@@ -289,6 +290,16 @@ pub enum TkmError {
         seconds: u64,
         /// What ssh said.
         why: String,
+    },
+    /// A key was not tried, as the operator's agent did not sign with it: that says nothing of the host.
+    #[error("{cause}; {}", left.words(name))]
+    Untried {
+        /// The host.
+        name: HostName,
+        /// What the agent did.
+        cause: Box<TkmError>,
+        /// What became of the file of keys.
+        left: KeysLeft,
     },
     /// Ctrl-C.
     #[error("interrupted at `{name}`")]
@@ -346,6 +357,7 @@ impl UserFacingError for TkmError {
                 FaultKind::Preflight
             }
             Self::Lost { .. } | Self::Armed { .. } => FaultKind::Unknown,
+            Self::Untried { cause, .. } => cause.kind(),
             Self::Interrupted { .. } => FaultKind::Interrupted,
             Self::Verification { is_restored: true, .. } => FaultKind::Reverted,
             Self::Verification { .. } => FaultKind::RevertFailed,

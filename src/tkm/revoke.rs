@@ -85,14 +85,17 @@ impl Revocation<'_> {
 
     /// True if a login works, and not because of a key that goes.
     fn opens(&self, connection: &Connection, login: &Login) -> Result<bool, TkmError> {
-        match connection.perform(login, &Request::Hello) {
-            Ok(answer) => {
-                let by = answer.accepted.as_ref().map(super::key::Fingerprint::as_str);
-                Ok(answer.status == 0 && self.keys.iter().all(|gone| by != Some(gone.fingerprint.as_str())))
-            }
+        match self.greet(connection, login) {
             Err(error) if error.kind() == FaultKind::Auth => Ok(false),
-            Err(error) => Err(error),
+            found => found,
         }
+    }
+
+    /// True if what a login runs works; false if the key that was let in is one that goes.
+    fn greet(&self, connection: &Connection, login: &Login) -> Result<bool, TkmError> {
+        let answer = connection.perform(login, &Request::Hello)?;
+        let by = answer.accepted.as_ref().map(super::key::Fingerprint::as_str);
+        Ok(answer.status == 0 && self.keys.iter().all(|gone| by != Some(gone.fingerprint.as_str())))
     }
 
     /// Writes down that the keys are revoked, before any host is changed.
@@ -137,15 +140,11 @@ impl Revocation<'_> {
             Extent::Hosts => KrlHosts::Unused,
         };
         if after != before.bytes || list == KrlHosts::Updated {
-            let fail = |why: String| TkmError::Armed {
-                name: connection.host.name.clone(),
-                seconds: remote::RESTORE_AFTER,
-                why,
-            };
-            match self.opens(connection.on_fresh_connection(by), by) {
-                Ok(true) => {}
-                Ok(false) => return Err(fail("the other way in is refused".to_owned())),
-                Err(error) => return Err(fail(error.to_string())),
+            let fresh = connection.on_fresh_connection(by);
+            if !self.greet(fresh, by).map_err(|error| access::armed(connection, error))? {
+                let name = connection.host.name.clone();
+                let why = "the key that was let in is the one that goes".to_owned();
+                return Err(TkmError::Armed { name, seconds: remote::RESTORE_AFTER, why });
             }
         }
         // Also where nothing changed: an earlier run may have ended before it said so.

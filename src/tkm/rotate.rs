@@ -154,14 +154,7 @@ impl Rotation<'_> {
         if after != before.bytes {
             remote::arm(connection, &login, &after)?;
             remote::write_keys(connection, &login, &before, &after)?;
-            access::verify(connection, &login).map_err(|error| match error {
-                TkmError::Interrupted { .. } => error,
-                error => TkmError::Armed {
-                    name: connection.host.name.clone(),
-                    seconds: remote::RESTORE_AFTER,
-                    why: error.to_string(),
-                },
-            })?;
+            access::verify(connection, &login).map_err(|error| access::armed(connection, error))?;
         }
         // Also where it is gone already: an earlier run may have ended before it said so.
         remote::disarm(connection, &login)?;

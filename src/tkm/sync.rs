@@ -57,17 +57,13 @@ impl RemoteLook {
         }
         remote::arm(connection, &self.by, wanted)?;
         let written = remote::write_keys(connection, &self.by, &self.before, wanted)?;
-        access::verify(connection, &self.by).map_err(|error| TkmError::Armed {
-            name: connection.host.name.clone(),
-            seconds: remote::RESTORE_AFTER,
-            why: error.to_string(),
-        })?;
+        access::verify(connection, &self.by).map_err(|error| access::armed(connection, error))?;
         for key in &self.found.mended {
             let tried = access::way_of(connection.store, key)
                 .and_then(|way| way.map_or(Ok(()), |login| access::verify(connection, &login)));
             if let Err(error) = tried {
                 let undo = Undo { written, before: &self.before.bytes };
-                return Err(restore(connection, &self.by, undo, &error));
+                return Err(restore(connection, &self.by, undo, error));
             }
         }
         remote::disarm(connection, &self.by)

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod agent;
+mod agent_lost;
 mod agents;
 mod bad_input;
 mod certificates;
