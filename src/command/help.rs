@@ -1,7 +1,6 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
 mod at_cursor;
-mod fit;
 mod keywords;
 mod purposes;
 mod search;
@@ -9,13 +8,13 @@ pub mod services;
 mod topics;
 
 pub use at_cursor::at_cursor;
-pub use fit::{WIDEST, fit};
 pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, topic};
 
 use super::registry::{COMMANDS, GROUPS, SUBGROUPS, commands_of};
 use super::{CommandSpec, Effect};
+use crate::report::Prose;
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub enum HelpDetail {
 
 /// The help of one command, at most `width` columns wide.
 #[must_use]
-pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> String {
+pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> Prose {
     let mut after = String::new();
     if !entry.examples.is_empty() {
         after.push_str("Examples:\n");
@@ -41,17 +40,17 @@ pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> Stri
         after.push_str(&format!("Also called: {}\n", entry.aliases.join(", ")));
     }
     after.push_str(&format!("Effect: {}", confirmation_text(entry.effect)));
-    let mut parser = entry.full_parser().term_width(width.min(WIDEST)).after_help(after);
+    let mut parser = entry.full_parser().term_width(width.min(Prose::WIDEST)).after_help(after);
     let text = match detail {
         HelpDetail::Short => parser.render_help(),
         HelpDetail::Long => parser.render_long_help(),
     };
-    text.to_string()
+    Prose(text.to_string())
 }
 
 /// The help of a group: its commands with what they do.
 #[must_use]
-pub fn of_group(group: &str) -> String {
+pub fn of_group(group: &str) -> Prose {
     let mut text = String::new();
     if let Some((name, meaning)) = GROUPS.iter().find(|(name, _)| *name == group) {
         text.push_str(&format!("{name}: {meaning}\n\n"));
@@ -63,7 +62,7 @@ pub fn of_group(group: &str) -> String {
             .map(|entry| (mark(entry.effect), entry.name, entry.summary())),
     ));
     text.push_str(&format!("\n{LEGEND}\n`{group} <COMMAND> --help` shows more about one.\n"));
-    text
+    Prose(text)
 }
 
 /// How many commands to list.
@@ -77,7 +76,7 @@ pub enum Listing {
 
 /// The help of the whole shell: commands by what one wants to do.
 #[must_use]
-pub fn of_all(listing: Listing) -> String {
+pub fn of_all(listing: Listing) -> Prose {
     let mut text = "tetra: an operator shell\n\n\
         Usage:\n\
         \x20 tetra [--plain] [--norc] [--private]  the prompt, on a terminal\n\
@@ -113,7 +112,7 @@ pub fn of_all(listing: Listing) -> String {
     text.push_str(&format!(
         "\n`help search WORD` finds commands, options and topics by a word of their text.\n{LEGEND}\n"
     ));
-    text
+    Prose(text)
 }
 
 /// The rows of commands: the mark, the name, what it does. Folded, those of a group in a group are one row.

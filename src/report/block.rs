@@ -17,6 +17,8 @@ pub enum Block {
     Message(Message),
     /// A text; a string in JSON.
     Text(String),
+    /// Sentences and rows for people; a string in JSON.
+    Prose(Prose),
     /// A text and its data, with keys that are known only at run time.
     TextWithData {
         /// The text.
@@ -32,6 +34,15 @@ pub enum Block {
     RowStream(RowStream),
     /// A line for stderr, not part of the data.
     Note(String),
+}
+
+/// Sentences and rows for people. On a terminal its lines are wrapped at the width, or at [`Self::WIDEST`]; elsewhere they are whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prose(pub String);
+
+impl Prose {
+    /// The most columns of a line on a terminal: wider lines are hard to read.
+    pub const WIDEST: usize = 100;
 }
 
 /// Rows with common columns.
@@ -224,7 +235,7 @@ macro_rules! blocks {
     )*};
 }
 
-blocks! { Table Fields Message RowStream }
+blocks! { Table Fields Message Prose RowStream }
 
 impl<R: Row + 'static> From<Vec<R>> for Block {
     fn from(rows: Vec<R>) -> Self {

@@ -7,7 +7,7 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::value::to_jiff_timestamp;
-use super::{Block, Cell, Fields, JsonShape, Message, Row, Table, Value, Visibility};
+use super::{Block, Cell, Fields, JsonShape, Message, Prose, Row, Table, Value, Visibility};
 use crate::base::control;
 use crate::base::diagnostic::{Diagnostic, Label, Severity};
 use crate::base::fault::Fault;
@@ -94,7 +94,7 @@ impl Serialize for Data<'_> {
             Block::Table(it) => it.serialize(to),
             Block::Fields(it) => it.serialize(to),
             Block::Message(it) => it.serialize(to),
-            Block::Text(it) => it.serialize(to),
+            Block::Text(it) | Block::Prose(Prose(it)) => it.serialize(to),
             Block::TextWithData { data, .. } => data.serialize(to),
             Block::Rows(it) => to.collect_seq(it.iter().map(|row| RowData(&**row))),
             Block::Findings(it) => to.collect_seq(it.iter().map(diagnostic)),

@@ -13,7 +13,7 @@ pub mod screen;
 pub mod theme;
 pub mod value;
 
-pub use block::{Block, Column, Field, Fields, Message, Table, Visibility};
+pub use block::{Block, Column, Field, Fields, Message, Prose, Table, Visibility};
 pub use console::{Color, Console, OutputOptions, Question, Reader, TargetState, UserAnswer};
 pub use row::{Arrival, Entries, Remark, Row, RowStream, Rows};
 pub use screen::Screen;

@@ -7,9 +7,6 @@ use crate::base::home;
 use crate::base::line::Word;
 use crate::base::redact::Redactor;
 use crate::command::global::Globals;
-use crate::command::help::fit;
-use crate::command::shell::help::{Help, TsmHelp};
-use crate::command::{Command, CommandSpec};
 use crate::report::theme::Theme;
 use crate::report::{Console, FollowUp, OutputOptions, Report};
 
@@ -65,16 +62,11 @@ pub(super) fn run_command(
         Some(with_options) => &mut **with_options,
         None => console,
     };
-    // A program that reads the help gets its lines whole.
-    let help_width = (console.is_terminal() && !globals.output.json).then(|| console.width());
     let result = match parsed {
-        Ok(Parsed::Show(report)) => Ok(fit(report, help_width)),
+        Ok(Parsed::Show(report)) => Ok(report),
         Ok(Parsed::Command(spec, command)) => {
             let execution = Execution { spec, words: &texts, globals: &globals, origin: at.source.origin };
-            execution
-                .where_it_runs(session, command)
-                .and_then(|command| execution.run(session, console, command))
-                .map(|report| if is_help(spec) { fit(report, help_width) } else { report })
+            execution.where_it_runs(session, command).and_then(|command| execution.run(session, console, command))
         }
         Err(error) => {
             let word = error.word.and_then(|index| words.get(index)).map_or(at.statement, |word| &word.span);
@@ -94,10 +86,6 @@ pub(super) fn run_command(
         Ok(report) => show_report(at, session, console, report, run),
         Err(fault) => at.report_fault(console, fault, None),
     }
-}
-
-fn is_help(spec: &CommandSpec) -> bool {
-    [Help::NAME, TsmHelp::NAME].contains(&spec.name)
 }
 
 /// The text of a word; an unquoted leading `~` is expanded to the home directory.

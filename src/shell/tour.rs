@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::command::shell::tour::steps::{Done, STEPS, Step, World};
 use crate::command::{CommandSpec, Selection};
-use crate::report::{Block, Console, Fields, Message, Report, Tone, TourMove};
+use crate::report::{Console, Fields, Message, Prose, Report, Tone, TourMove};
 
 use super::nesting::{self, RunNested};
 use super::outcome::LineOutcome;
@@ -45,7 +45,7 @@ fn step_report(step: &Step, at: usize) -> Report {
     let title = format!("\nStep {} of {}: {}", at + 1, STEPS.len(), step.title);
     let keys = if at == 0 { format!("\n{KEYS}.") } else { String::new() };
     Report::of(Message::new(title).tone(Tone::Strong))
-        .and(Block::Text(format!("{}{keys}", step.intro)))
+        .and(Prose(format!("{}{keys}", step.intro)))
         .and(Fields::default().with("type", step.line))
 }
 

@@ -14,3 +14,4 @@ pub mod sanitize;
 pub mod style;
 pub mod table;
 pub mod text;
+mod wrap;

@@ -3,7 +3,7 @@
 use super::style::Styler;
 use super::table::{self, RenderOptions};
 use super::text;
-use super::{diagnostic, sanitize};
+use super::{diagnostic, sanitize, wrap};
 use crate::base::columns;
 use crate::report::{Block, Field, Fields, Message, Row, Tone, Visibility};
 
@@ -18,7 +18,7 @@ pub enum Chunk {
 
 /// Renders a block; none for row streams.
 ///
-/// Without a terminal a [`Block::Text`] is passed on byte for byte.
+/// Without a terminal a [`Block::Text`] or a [`Block::Prose`] is passed on byte for byte.
 #[must_use]
 pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Option<Chunk> {
     Some(match block {
@@ -31,6 +31,11 @@ pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Op
         Block::Message(it) => Chunk::Output(sentence(it, options.styler).into()),
         Block::Text(it) | Block::TextWithData { text: it, .. } => {
             Chunk::Output(sanitized_text(it, options.styler, target).into())
+        }
+        Block::Prose(it) => {
+            let width = options.width.filter(|_| target == OutputTarget::Terminal);
+            let wrapped = width.map(|width| wrap::wrap(&it.0, width));
+            Chunk::Output(sanitized_text(wrapped.as_deref().unwrap_or(&it.0), options.styler, target).into())
         }
         Block::Rows(it) => Chunk::Output(it.iter().flat_map(|it| row(&**it, options.styler, target)).collect()),
         Block::Findings(it) => Chunk::Output(diagnostic::render(it, options.width, options.styler).into()),
@@ -122,7 +127,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
-    use crate::report::{Cell, Table};
+    use crate::report::{Cell, Prose, Table};
 
     fn frame() -> RenderOptions {
         RenderOptions { width: Some(80), styler: Styler::Plain, zone: TimeZone::UTC }
@@ -159,6 +164,16 @@ mod tests {
         let piece = |target| block(&text, &frame(), target);
         assert_eq!(piece(OutputTarget::NotTerminal), Some(Chunk::Output("\u{1b}[31mred\u{1b}[0m\u{1b}[2J\n".into())));
         assert_eq!(piece(OutputTarget::Terminal), Some(Chunk::Output("red\\u{1b}[2J\n".into())));
+    }
+
+    #[test]
+    fn prose_is_as_wide_as_the_terminal_and_whole_elsewhere() {
+        let text = format!("{}.\n", ["word"; 30].join(" "));
+        let prose = Block::from(Prose(text.clone()));
+        let wrapped =
+            text.replacen(&format!("{} ", ["word"; 16].join(" ")), &format!("{}\n", ["word"; 16].join(" ")), 1);
+        assert_eq!(block(&prose, &frame(), OutputTarget::Terminal), Some(Chunk::Output(wrapped.into())));
+        assert_eq!(block(&prose, &frame(), OutputTarget::Program), Some(Chunk::Output(text.into())));
     }
 
     #[test]

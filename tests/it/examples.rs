@@ -55,7 +55,7 @@ fn every_command_has_help_with_its_examples_and_its_effect() {
     for entry in COMMANDS {
         assert!(!entry.summary().is_empty(), "`{}` says what it does", entry.name);
         for detail in [HelpDetail::Short, HelpDetail::Long] {
-            let text = help::of_command(entry, detail, 100);
+            let text = help::of_command(entry, detail, 100).0;
             assert!(text.contains(&format!("Usage: {}", entry.name)), "{text}");
             assert!(text.contains("Effect: "), "{text}");
             for example in entry.examples {
@@ -86,11 +86,11 @@ fn every_line_of_a_topic_is_one_that_parses() {
                 }
             }
         }
-        assert!(help::of_all(Listing::Folded).contains(&format!("  help {} ", topic.name)));
+        assert!(help::of_all(Listing::Folded).0.contains(&format!("  help {} ", topic.name)));
     }
     assert!(count > 25, "{count} lines");
     for entry in COMMANDS.iter().filter(|entry| !entry.is_hidden()) {
-        assert!(help::of_all(Listing::Whole).contains(&format!(" {} ", entry.name)), "{}", entry.name);
+        assert!(help::of_all(Listing::Whole).0.contains(&format!(" {} ", entry.name)), "{}", entry.name);
     }
 }
 

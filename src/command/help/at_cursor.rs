@@ -2,27 +2,26 @@
 
 use clap::Arg;
 
-use super::fit::{WIDEST, fitted};
 use super::{HelpDetail, Listing, of_all, of_command, of_group};
 use crate::command::CommandSpec;
 use crate::command::complete::{CompletionContext, UnderCursor, under_cursor};
+use crate::report::Prose;
 
-/// The help of what is at `cursor` (in bytes) of `text`, at most `width` columns wide.
+/// The help of what is at `cursor` (in bytes) of `text`, its options laid out for `width` columns.
 #[must_use]
-pub fn at_cursor(text: &str, cursor: usize, known: &CompletionContext<'_>, width: usize) -> String {
-    let text = match under_cursor(text, cursor, known) {
+pub fn at_cursor(text: &str, cursor: usize, known: &CompletionContext<'_>, width: usize) -> Prose {
+    match under_cursor(text, cursor, known) {
         UnderCursor::Nothing => of_all(Listing::Folded),
         UnderCursor::Command(entry) => of_command(entry, HelpDetail::Long, width),
         UnderCursor::Group(group) => of_group(&group),
         UnderCursor::Argument { entry, arg, value } => {
             let value = value.map(|(word, about)| format!("{word}: {about}\n\n")).unwrap_or_default();
-            format!("{value}{}", of_argument(entry, &arg, width))
+            Prose(format!("{value}{}", of_argument(entry, &arg, width)))
         }
         UnderCursor::Unknown(words) => {
-            format!("no help for `{words}`; `help` lists the commands, `help search WORD` searches them\n")
+            Prose(format!("no help for `{words}`; `help` lists the commands, `help search WORD` searches them\n"))
         }
-    };
-    fitted(&text, width)
+    }
 }
 
 /// The part of the help of a command that is about one argument.
@@ -30,7 +29,7 @@ fn of_argument(entry: &CommandSpec, shown: &Arg, width: usize) -> String {
     let mut parser = entry
         .full_parser()
         .disable_help_flag(true)
-        .term_width(width.min(WIDEST))
+        .term_width(width.min(Prose::WIDEST))
         .help_template("{all-args}")
         .mut_args(|arg| if arg.get_id() == shown.get_id() { arg } else { arg.hide(true) });
     let text = parser.render_long_help().to_string();
@@ -56,7 +55,7 @@ mod tests {
             programs: String::new(),
         };
         let cursor = marked.find('|').expect("a cursor");
-        at_cursor(&marked.replacen('|', "", 1), cursor, &CompletionContext::full(&source), 80)
+        at_cursor(&marked.replacen('|', "", 1), cursor, &CompletionContext::full(&source), 80).0
     }
 
     #[test]

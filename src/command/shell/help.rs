@@ -6,7 +6,7 @@ use crate::command::argument::CommandWord;
 use crate::command::help::{self, HelpDetail, Listing, TOPICS, topic};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Report, Table};
+use crate::report::{Prose, Report, Table};
 
 /// Show help for a command
 ///
@@ -68,7 +68,7 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
     if let [name] = words[..]
         && let Some(topic) = topic(name)
     {
-        return Ok(Report::of((topic.text)()));
+        return Ok(Report::of(Prose((topic.text)())));
     }
     match registry::resolve(&words) {
         CommandMatch::Command(entry, count) if count == words.len() => {

@@ -1,27 +1,12 @@
-//! Help as wide as the terminal.
+//! Prose in lines as wide as the terminal.
 
 use crate::base::columns;
-use crate::report::{Block, Report};
+use crate::report::Prose;
 
-/// Wider lines are hard to read, in columns.
-pub const WIDEST: usize = 100;
-
-/// A report whose texts have no line wider than a terminal of `width` columns, nor than [`WIDEST`]; as it was without a terminal.
+/// A text with no line wider than `width` columns, nor than [`Prose::WIDEST`]. What does not fit goes on below the last column of its row.
 #[must_use]
-pub fn fit(mut report: Report, width: Option<usize>) -> Report {
-    let Some(width) = width else { return report };
-    for block in &mut report.blocks {
-        if let Block::Text(text) = block {
-            *text = fitted(text, width);
-        }
-    }
-    report
-}
-
-/// A text with no line wider than `width` columns, nor than [`WIDEST`]. What does not fit goes on below the last column of its row.
-#[must_use]
-pub(super) fn fitted(text: &str, width: usize) -> String {
-    let width = width.clamp(1, WIDEST);
+pub(super) fn wrap(text: &str, width: usize) -> String {
+    let width = width.clamp(1, Prose::WIDEST);
     let mut all = String::with_capacity(text.len());
     for line in text.lines() {
         let indent = hanging_indent(line, width);
@@ -75,13 +60,13 @@ mod tests {
     #[test]
     fn rows_go_on_below_their_last_column() {
         let text = "Words that are shown to people.\n\n  tsm stop  Stop processes and all\n";
-        assert_eq!(fitted(text, 100), text);
+        assert_eq!(wrap(text, 100), text);
         assert_eq!(
-            fitted(text, 24),
+            wrap(text, 24),
             "Words that are shown to\npeople.\n\n  tsm stop  Stop\n            processes\n            and all\n"
         );
-        assert_eq!(fitted("0123456789", 4), "0123\n4567\n89\n");
-        assert_eq!(fitted("", 4), "");
+        assert_eq!(wrap("0123456789", 4), "0123\n4567\n89\n");
+        assert_eq!(wrap("", 4), "");
     }
 
     #[test]
@@ -89,10 +74,10 @@ mod tests {
         let text =
             "  a row  with two columns, of which one is long\n`a-long-word-without-any-blank` ‘ü’ 日本語日本語\n";
         for width in 2..120 {
-            let fitted = fitted(text, width);
-            assert!(fitted.lines().all(|line| columns::width(line) <= width), "{width}: {fitted}");
+            let wrapped = wrap(text, width);
+            assert!(wrapped.lines().all(|line| columns::width(line) <= width), "{width}: {wrapped}");
             let letters = |text: &str| text.split_whitespace().collect::<String>();
-            assert_eq!(letters(&fitted), letters(text), "{width}");
+            assert_eq!(letters(&wrapped), letters(text), "{width}");
         }
     }
 }
