@@ -19,7 +19,7 @@ use super::hint::LineHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::history_queue::OpenHistory;
 use super::idle::LastKey;
-use super::menu::HalfScreenMenu;
+use super::menu::{self, HalfScreenMenu, MenuKind};
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -44,6 +44,8 @@ pub enum EditKeys {
     Emacs,
     /// vi bindings.
     Vi,
+    /// vi bindings, and the first key is a command.
+    ViCommand,
 }
 
 /// The parts of an editor.
@@ -102,11 +104,12 @@ pub fn build(parts: EditorConfig) -> Reedline {
 }
 
 fn completion_menu(snapshot: SharedSnapshot) -> HalfScreenMenu {
-    HalfScreenMenu::new(snapshot).with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
+    let menu = HalfScreenMenu::new(MenuKind::Candidates, snapshot);
+    menu.with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
 }
 
 fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScreenMenu {
-    let menu = HalfScreenMenu::new(snapshot).in_rows();
+    let menu = HalfScreenMenu::new(MenuKind::Search, snapshot);
     menu.with_name(name).with_marker(marker).with_input_mode(InputMode::FullBuffer)
 }
 
@@ -119,7 +122,7 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret) -> Box<dyn Edi
             bind(&mut bindings);
             Box::new(Emacs::new(bindings))
         }
-        EditKeys::Vi => {
+        EditKeys::Vi | EditKeys::ViCommand => {
             let (mut insert, mut normal) = (default_vi_insert_keybindings(), default_vi_normal_keybindings());
             bind(&mut insert);
             bind(&mut normal);
@@ -128,25 +131,28 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret) -> Box<dyn Edi
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    Box::new(Chords { inner, last_key, caret, pending: false, scope: 0 })
+    let mut chords = Chords { inner, last_key, caret, pending: false, scope: 0 };
+    if keys == EditKeys::ViCommand {
+        chords.press(KeyCode::Esc);
+    }
+    Box::new(chords)
 }
 
 fn bind(bindings: &mut Keybindings) {
-    bindings.add_binding(KeyModifiers::NONE, KeyCode::Tab, menu(COMPLETIONS));
+    let complete = vec![ReedlineEvent::Menu(COMPLETIONS.to_owned()), ReedlineEvent::MenuNext];
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
     bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
     bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
-    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), external_edit_event());
-    let help = ReedlineEvent::ExecuteHostCommand(HELP.to_owned());
-    bindings.add_binding(KeyModifiers::NONE, KeyCode::F(1), help);
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), host_command(EDIT_EXTERNALLY));
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::F(1), host_command(HELP));
+    // A menu is closed before a session is left.
+    let leave = ReedlineEvent::UntilFound(vec![menu::CLOSE, ReedlineEvent::CtrlD]);
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('d'), leave);
 }
 
-/// Opens a menu, or goes on in it.
-fn menu(name: &str) -> ReedlineEvent {
-    ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(name.to_owned()), ReedlineEvent::MenuNext])
-}
-
-fn external_edit_event() -> ReedlineEvent {
-    ReedlineEvent::ExecuteHostCommand(EDIT_EXTERNALLY.to_owned())
+/// Leaves the editor for a moment. A menu would go on with candidates for a line that may be another one then.
+fn host_command(name: &str) -> ReedlineEvent {
+    ReedlineEvent::Multiple(vec![menu::CLOSE, ReedlineEvent::ExecuteHostCommand(name.to_owned())])
 }
 
 /// Keys after Ctrl-X, for reedline has no chords, and the search in the history, which remembers where it looked.
@@ -197,7 +203,10 @@ impl Chords {
         let Event::Key(KeyEvent { code: KeyCode::Char('r'), modifiers, .. }) = event else { return None };
         let name = |scope: usize| HistoryScope::ALL[scope % HistoryScope::ALL.len()].1;
         match *modifiers {
-            KeyModifiers::CONTROL if !self.is_in_vi_command() => Some(menu(name(self.scope))),
+            KeyModifiers::CONTROL if !self.is_in_vi_command() => {
+                let search = ReedlineEvent::Menu(name(self.scope).to_owned());
+                Some(ReedlineEvent::Multiple(vec![menu::LEAVE_FOR_SEARCH, search]))
+            }
             KeyModifiers::ALT => {
                 self.scope = (self.scope + 1) % HistoryScope::ALL.len();
                 let next = ReedlineEvent::Menu(name(self.scope).to_owned());
@@ -221,7 +230,7 @@ impl EditMode for Chords {
         }
         let held = |letter| matches!(&event, Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) if *c == letter);
         if std::mem::take(&mut self.pending) && (held('e') || held('x')) {
-            return if held('e') { external_edit_event() } else { ReedlineEvent::None };
+            return if held('e') { host_command(EDIT_EXTERNALLY) } else { ReedlineEvent::None };
         }
         if held('x') {
             self.pending = true;
@@ -235,11 +244,16 @@ impl EditMode for Chords {
         if let Some(search) = self.search(&event) {
             return search;
         }
+        let is_paste = matches!(event, Event::Paste(_));
         match ReedlineRawEvent::try_from(event) {
             Ok(event) => match self.inner.parse_event(event) {
                 // Keys that arrive together are one edit, in which the editor would not see the blank after an abbreviation.
                 ReedlineEvent::Edit(edits) if edits == [EditCommand::InsertChar(' ')] => {
                     ReedlineEvent::Multiple(vec![ReedlineEvent::Edit(edits)])
+                }
+                // It is more than the word that there were candidates for.
+                pasted @ ReedlineEvent::Edit(_) if is_paste => {
+                    ReedlineEvent::Multiple(vec![menu::LEAVE_FOR_SEARCH, pasted])
                 }
                 other => other,
             },
@@ -285,8 +299,8 @@ mod tests {
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))
         };
         assert_eq!(press('x'), ReedlineEvent::None);
-        assert_eq!(press('e'), external_edit_event());
-        assert_ne!(press('e'), external_edit_event());
+        assert_eq!(press('e'), host_command(EDIT_EXTERNALLY));
+        assert_ne!(press('e'), host_command(EDIT_EXTERNALLY));
         press('x');
         assert_eq!(press('a'), Emacs::default().parse_event(raw('a')));
     }

@@ -5,7 +5,7 @@
 
 use nu_ansi_term::Style;
 use reedline::menu_functions::{CompletionDisplay, resolve_completer_input, style_suggestion};
-use reedline::{Completer, Editor, Menu, MenuBuilder, MenuEvent, MenuSettings, Painter, Suggestion};
+use reedline::{Completer, Editor, Menu, MenuBuilder, MenuEvent, MenuSettings, Painter, ReedlineEvent, Suggestion};
 
 use super::paint;
 use super::snapshot::SharedSnapshot;
@@ -24,13 +24,30 @@ const MIN_DESCRIPTION: usize = 8;
 /// What marks the chosen candidate where colors do not.
 const CHOSEN: &str = "> ";
 
+/// Closes a menu of candidates; a search in the history goes on to its next line. Not handled without a menu.
+///
+/// The editor decides at once about all keys that arrive together, so only a menu itself knows whether it is open when it is their turn,
+/// and only events without a key of their own can be given this meaning.
+pub(super) const LEAVE_FOR_SEARCH: ReedlineEvent = ReedlineEvent::MenuPageNext;
+
+/// Closes a menu. Not handled without one, unlike [`ReedlineEvent::Esc`].
+pub(super) const CLOSE: ReedlineEvent = ReedlineEvent::MenuPagePrevious;
+
+/// What a menu lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MenuKind {
+    /// Candidates for the word at the cursor, several in a row if none has a description.
+    Candidates,
+    /// Lines of the history, one in a row.
+    Search,
+}
+
 /// A menu of candidates.
 pub(super) struct HalfScreenMenu {
     settings: MenuSettings,
     snapshot: SharedSnapshot,
     theme: Theme,
-    /// The most candidates beside each other, if none has a description.
-    max_columns: usize,
+    kind: MenuKind,
     is_active: bool,
     /// The line on the screen was completed: there is something to show.
     is_answered: bool,
@@ -73,12 +90,12 @@ impl Layout {
 
 impl HalfScreenMenu {
     /// A menu without candidates.
-    pub(super) fn new(snapshot: SharedSnapshot) -> Self {
+    pub(super) fn new(kind: MenuKind, snapshot: SharedSnapshot) -> Self {
         Self {
             settings: MenuSettings::default(),
             snapshot,
             theme: Theme::default(),
-            max_columns: MAX_COLUMNS,
+            kind,
             is_active: false,
             is_answered: false,
             candidates: CompletionDisplay::default(),
@@ -87,12 +104,6 @@ impl HalfScreenMenu {
             events: Vec::new(),
             input: None,
         }
-    }
-
-    /// One candidate a row, with or without a description.
-    pub(super) fn in_rows(mut self) -> Self {
-        self.max_columns = 1;
-        self
     }
 
     /// Goes so many candidates on, or back; around at either end.
@@ -104,16 +115,14 @@ impl HalfScreenMenu {
 
     fn apply(&mut self, event: MenuEvent, editor: &mut Editor, completer: &mut dyn Completer) {
         let columns = self.layout.columns.try_into().unwrap_or(1);
-        let page = columns * self.layout.rows.try_into().unwrap_or(1);
         match event {
             MenuEvent::Activate(updated) | MenuEvent::Edit(updated) => self.reload(updated, editor, completer),
             MenuEvent::Deactivate => {}
-            MenuEvent::NextElement | MenuEvent::MoveRight => self.go(1),
+            MenuEvent::NextElement | MenuEvent::MoveRight | MenuEvent::NextPage => self.go(1),
             MenuEvent::PreviousElement | MenuEvent::MoveLeft => self.go(-1),
             MenuEvent::MoveDown => self.go(columns),
             MenuEvent::MoveUp => self.go(-columns),
-            MenuEvent::NextPage => self.go(page),
-            MenuEvent::PreviousPage => self.go(-page),
+            MenuEvent::PreviousPage => {}
         }
     }
 
@@ -161,7 +170,8 @@ impl HalfScreenMenu {
     fn lay_out(&mut self, width: usize, screen_rows: usize) {
         let widest = self.candidates.longest_suggestion + PADDING + CHOSEN.len();
         let is_described = self.get_values().iter().any(|candidate| candidate.description.is_some());
-        let columns = if is_described { 1 } else { (width / widest.max(1)).clamp(1, self.max_columns) };
+        let is_one_a_row = is_described || self.kind == MenuKind::Search;
+        let columns = if is_one_a_row { 1 } else { (width / widest.max(1)).clamp(1, MAX_COLUMNS) };
         (self.layout.width, self.layout.columns) = (width, columns);
         self.layout.place(self.get_values().len(), screen_rows, self.chosen);
     }
@@ -196,6 +206,10 @@ impl Menu for HalfScreenMenu {
     }
 
     fn menu_event(&mut self, event: MenuEvent) {
+        let event = match (event, self.kind) {
+            (MenuEvent::PreviousPage, _) | (MenuEvent::NextPage, MenuKind::Candidates) => MenuEvent::Deactivate,
+            (event, _) => event,
+        };
         self.handle_menu_event(&event);
         self.events.push(event);
     }

@@ -21,6 +21,7 @@ mod imports;
 mod interrupts;
 mod launch;
 mod limits;
+mod menus;
 mod monitor;
 mod org;
 mod output;

@@ -1,0 +1,212 @@
+//! Keys, pastes and other sizes while a menu is open: nothing is left behind, and nothing is lost.
+
+use crate::pty::{Terminal, TestHome, current_line};
+use crate::repl::{CTRL_C, PASTE, UP, leave, run, stopped};
+
+const CTRL_D: &str = "\x04";
+const CTRL_R: &str = "\x12";
+const DOWN: &str = "\x1b[B";
+const ESCAPE: &str = "\x1b";
+
+/// The rows of the screen, without blanks at their ends.
+fn rows(screen: &vt100::Screen) -> Vec<String> {
+    screen.rows(0, screen.size().1.get()).map(|row| row.trim_end().to_owned()).collect()
+}
+
+/// Waits until the rows from that of the cursor down are these, and the line was painted.
+fn wait_below(terminal: &Terminal, wanted: &[&str]) {
+    terminal.wait(&format!("{wanted:?} from the cursor down"), |screen| {
+        let below = rows(screen).split_off(screen.cursor_position().0.into());
+        let shown = below.iter().rposition(|row| !row.is_empty()).map_or(0, |last| last + 1);
+        let is_same = shown == wanted.len() && below.iter().zip(wanted).all(|(row, wanted)| row.contains(wanted));
+        (is_same && !screen.hide_cursor()).then_some(())
+    });
+}
+
+/// Drops the line, wherever the cursor is in it, and waits for the next prompt.
+fn drop_line(terminal: &mut Terminal) {
+    terminal.send(CTRL_C);
+    terminal.wait("a new prompt", |screen| current_line(screen).trim_end().ends_with("tetra>").then_some(()));
+}
+
+/// A session with three processes, and lines in its history.
+fn filled(home: &TestHome, vi: bool) -> Terminal {
+    for (id, name) in ["api", "app", "apt"].into_iter().enumerate() {
+        stopped(home, name, u32::try_from(id).expect("small"));
+    }
+    if vi {
+        home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
+    }
+    let mut command = home.tetra();
+    command.env("EDITOR", "/nowhere/ed");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("tetra>");
+    run(&mut terminal, "# tsm stop app old", "tetra>");
+    run(&mut terminal, "# tsm stop apt old", "tetra>");
+    terminal.send("\x0c");
+    wait_below(&terminal, &["tetra>"]);
+    terminal
+}
+
+/// Opens the menu of processes behind `tsm stop ap`.
+fn open_candidates(terminal: &mut Terminal) {
+    terminal.send("tsm stop ap\t");
+    wait_below(terminal, &["tetra> tsm stop ap", "api", "app", "apt"]);
+}
+
+#[test]
+fn control_r_leaves_candidates_for_the_history() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        open_candidates(&mut terminal);
+        terminal.send(CTRL_R);
+        wait_below(&terminal, &["(history)> tsm stop ap", "# tsm stop apt old", "# tsm stop app old"]);
+        terminal.wait_selected("# tsm stop apt old");
+        terminal.send(CTRL_R);
+        terminal.wait_selected("# tsm stop app old");
+        terminal.send("\r");
+        wait_below(&terminal, &["tetra> # tsm stop app old"]);
+        drop_line(&mut terminal);
+        // All at once.
+        terminal.send(&format!("tsm stop ap\t{CTRL_R}{CTRL_R}"));
+        terminal.wait_selected("# tsm stop app old");
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn control_d_closes_a_menu_before_it_leaves() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        terminal.send(CTRL_R);
+        terminal.wait_for("(history)>");
+        terminal.send(CTRL_D);
+        wait_below(&terminal, &["tetra>"]);
+        terminal.send(&format!("{CTRL_R}{CTRL_D}# here"));
+        wait_below(&terminal, &["tetra> # here"]);
+        // On a line it deletes, as without a menu.
+        terminal.send("\x01");
+        terminal.send(CTRL_D);
+        wait_below(&terminal, &["tetra>  here"]);
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn keys_of_vi_with_a_menu_leave_nothing_behind() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, true);
+    open_candidates(&mut terminal);
+    terminal.send(DOWN);
+    terminal.wait_selected("app");
+    terminal.send(ESCAPE);
+    wait_below(&terminal, &["tetra< tsm stop ap"]);
+    // In the normal mode too there are candidates, and a command closes or narrows them.
+    terminal.send("\t");
+    terminal.wait_for("apt");
+    terminal.send(ESCAPE);
+    wait_below(&terminal, &["tetra< tsm stop ap"]);
+    terminal.send("A");
+    wait_below(&terminal, &["tetra> tsm stop ap"]);
+    terminal.send("\t");
+    wait_below(&terminal, &["tetra> tsm stop ap", "api", "app", "apt"]);
+    terminal.send(ESCAPE);
+    wait_below(&terminal, &["tetra< tsm stop ap"]);
+    terminal.send("dd");
+    wait_below(&terminal, &["tetra<"]);
+    terminal.send("u");
+    wait_below(&terminal, &["tetra< tsm stop ap"]);
+    terminal.send("cc");
+    wait_below(&terminal, &["tetra>"]);
+    terminal.send(CTRL_R);
+    terminal.wait_for("(history)>");
+    terminal.send(DOWN);
+    terminal.send(ESCAPE);
+    wait_below(&terminal, &["tetra<"]);
+    terminal.send("i");
+    wait_below(&terminal, &["tetra>"]);
+    leave(terminal);
+}
+
+#[test]
+fn a_paste_ends_the_choice_of_a_candidate_and_narrows_a_search() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    let pasted = |text: &str| format!("{}{text}{}", PASTE.0, PASTE.1);
+    open_candidates(&mut terminal);
+    terminal.send(&pasted("p --yes\nuse @dev"));
+    wait_below(&terminal, &["use @dev"]);
+    terminal.wait_for("tetra> tsm stop app --yes\n");
+    drop_line(&mut terminal);
+    terminal.send("\x0c");
+    open_candidates(&mut terminal);
+    // Enter runs what was pasted.
+    terminal.send(&pasted("i # none; use @dev"));
+    wait_below(&terminal, &["tetra> tsm stop api # none; use @dev"]);
+    terminal.send("\r");
+    terminal.wait_line("tetra>");
+    terminal.send("\x0c");
+    wait_below(&terminal, &["tetra>"]);
+    terminal.send(CTRL_R);
+    terminal.wait_for("(history)>");
+    terminal.send(&pasted("stop old"));
+    wait_below(&terminal, &["(history)> stop old", "# tsm stop apt old", "# tsm stop app old"]);
+    terminal.send("\r");
+    wait_below(&terminal, &["tetra> # tsm stop apt old"]);
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn resizing_with_an_open_search_leaves_nothing_behind() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        terminal.send(&format!("stop{CTRL_R}"));
+        let shown = ["(history)> stop", "# tsm stop apt old", "# tsm stop app old"];
+        wait_below(&terminal, &shown);
+        for (lines, columns) in [(24, 40), (24, 120), (10, 100), (40, 60), (12, 30), (24, 100)] {
+            terminal.resize_and_wait(lines, columns);
+            wait_below(&terminal, &shown);
+        }
+        terminal.send(ESCAPE);
+        let mark = if vi { "tetra< stop" } else { "tetra> stop" };
+        wait_below(&terminal, &[mark]);
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn a_notice_appears_above_a_line_with_an_open_menu() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    crate::prompt::start(&mut terminal, "web");
+    terminal.send("\x0c");
+    open_candidates(&mut terminal);
+    crate::prompt::kill_child(&home, "web");
+    terminal.wait_for("notice: ");
+    wait_below(&terminal, &["tetra> tsm stop ap", "api", "app", "apt"]);
+    terminal.send(ESCAPE);
+    wait_below(&terminal, &["tetra> tsm stop ap"]);
+    assert_eq!(terminal.contents().matches("tsm stop ap").count(), 1, "{}", terminal.contents());
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn up_in_a_menu_chooses_and_does_not_go_through_the_history() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    open_candidates(&mut terminal);
+    terminal.send(UP);
+    terminal.wait_selected("apt");
+    terminal.send("\r");
+    terminal.wait("the chosen one", |screen| current_line(screen).contains("> tsm stop apt").then_some(()));
+    drop_line(&mut terminal);
+    leave(terminal);
+}
