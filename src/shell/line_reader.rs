@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reedline::{EditCommand, HistoryItem, Reedline, Signal};
+use reedline::{EditCommand, HistoryItem, PromptEditMode, PromptViMode, Reedline, Signal};
 
 use super::caret::Caret;
 use super::cursor::CursorReports;
@@ -111,17 +111,17 @@ impl LineReader {
             caret: Caret::default(),
             health: HistoryHealth::default(),
         };
-        typing.editor = typing.new_editor(session, console);
+        typing.editor = typing.new_editor(session, console, typing.keys);
         Ok(typing)
     }
 
-    fn new_editor(&self, session: &Session, console: &mut dyn Console) -> Reedline {
+    fn new_editor(&self, session: &Session, console: &mut dyn Console, keys: EditKeys) -> Reedline {
         self.pulse.attach(editor::build(EditorConfig {
             snapshot: self.snapshot.clone(),
             history: history_queue::open(session, console, &self.health),
             redact: history::redact_line,
             is_private: Arc::clone(&self.is_private),
-            keys: self.keys,
+            keys,
             last_key: self.last_key.clone(),
             caret: self.caret.clone(),
             colors: terminal::colors(session),
@@ -189,7 +189,7 @@ impl LineReader {
                 ReadResult::Nothing
             }
             Signal::HostCommand(what) if what == HELP => {
-                self.help(console);
+                self.help(session, console);
                 ReadResult::Nothing
             }
             Signal::ExternalBreak(_) if is_idle => {
@@ -231,7 +231,7 @@ impl LineReader {
         }
         // What waits to be written would go with it.
         let _ = self.editor.sync_history();
-        self.editor = self.new_editor(session, console);
+        self.editor = self.new_editor(session, console, self.keys);
         ReadResult::Nothing
     }
 
@@ -239,11 +239,15 @@ impl LineReader {
     /// shown there, so another editor goes on with it.
     fn restart_below(&mut self, session: &Session, console: &mut dyn Console) {
         terminal::leave_line();
+        let keys = match self.editor.prompt_edit_mode() {
+            PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual) => EditKeys::ViCommand,
+            _ => self.keys,
+        };
         let (line, position) =
             (self.editor.current_buffer_contents().to_owned(), self.editor.current_insertion_point());
         // What waits to be written would go with it.
         let _ = self.editor.sync_history();
-        self.editor = self.new_editor(session, console);
+        self.editor = self.new_editor(session, console, keys);
         let edits = [EditCommand::InsertString(line), EditCommand::MoveToPosition { position, select: false }];
         self.editor.run_edit_commands(&edits);
     }
@@ -277,20 +281,23 @@ impl LineReader {
             Ok(line) => self
                 .editor
                 .run_edit_commands(&[EditCommand::Clear, EditCommand::InsertString(control::visible_input(&line))]),
-            Err(fault) => console.error(&fault),
+            Err(fault) => {
+                self.restart_below(session, console);
+                console.error(&fault);
+            }
         }
         self.modes.set();
     }
 
     /// Shows the help of what the cursor is on; the line stays as it is.
-    fn help(&mut self, console: &mut dyn Console) {
+    fn help(&mut self, session: &Session, console: &mut dyn Console) {
         let (line, cursor) = (self.editor.current_buffer_contents(), self.editor.current_insertion_point());
         let (text, before) = short_form::lengthen(line, cursor);
         let shown = {
             let snapshot = self.snapshot.lock();
             help::at_cursor(&text, cursor + before, &CompletionContext::full(&**snapshot), console.width())
         };
-        terminal::leave_line();
+        self.restart_below(session, console);
         // A terminal that takes no text is found by the next prompt.
         let _ = console.show(Report::of(shown));
         self.modes.set();

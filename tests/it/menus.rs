@@ -5,8 +5,10 @@ use crate::repl::{CTRL_C, PASTE, UP, leave, run, stopped};
 
 const CTRL_D: &str = "\x04";
 const CTRL_R: &str = "\x12";
+const CTRL_X_E: &str = "\x18\x05";
 const DOWN: &str = "\x1b[B";
 const ESCAPE: &str = "\x1b";
+const F1: &str = "\x1bOP";
 
 /// The rows of the screen, without blanks at their ends.
 fn rows(screen: &vt100::Screen) -> Vec<String> {
@@ -179,6 +181,59 @@ fn resizing_with_an_open_search_leaves_nothing_behind() {
         drop_line(&mut terminal);
         leave(terminal);
     }
+}
+
+#[test]
+fn help_that_is_asked_for_with_an_open_menu_stays_on_the_screen() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    terminal.send("nothing ap\t");
+    wait_below(&terminal, &["tetra> nothing ap", "no candidates"]);
+    terminal.send(F1);
+    wait_below(&terminal, &["tetra> nothing ap"]);
+    assert!(terminal.contents().contains("no help for `nothing ap`"), "{}", terminal.contents());
+    drop_line(&mut terminal);
+    terminal.send("\x0c");
+    open_candidates(&mut terminal);
+    terminal.send(F1);
+    wait_below(&terminal, &["tetra> tsm stop ap"]);
+    terminal.wait_for("`tsm stop --help` shows the whole command");
+    terminal.send("i\r");
+    terminal.wait_for("api");
+    terminal.wait_line("tetra>");
+    leave(terminal);
+}
+
+#[test]
+fn help_of_a_line_of_several_rows_stays_on_the_screen() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    let long = format!("nothing {}", "y".repeat(300));
+    terminal.send(&format!("{long}\x01"));
+    terminal
+        .wait("four rows", |screen| (screen.cursor_position() == (0, 7) && rows(screen)[3].len() > 2).then_some(()));
+    terminal.send(F1);
+    terminal.wait("the help, and the line below it", |screen| {
+        let rows = rows(screen);
+        let help = rows.iter().position(|row| row.contains("no help for `nothing`"))?;
+        (rows[help + 1].starts_with("tetra> nothing yy") && rows[help + 4].ends_with("yy")).then_some(())
+    });
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn an_editor_that_fails_with_an_open_menu_is_explained_below_the_line() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    open_candidates(&mut terminal);
+    terminal.send(CTRL_X_E);
+    terminal.wait_for("failed to start the editor");
+    wait_below(&terminal, &["tetra> tsm stop ap"]);
+    let contents = terminal.contents();
+    assert!(contents.lines().any(|row| row.starts_with("error: failed to start the editor")), "{contents}");
+    drop_line(&mut terminal);
+    leave(terminal);
 }
 
 #[test]
