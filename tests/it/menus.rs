@@ -183,6 +183,62 @@ fn resizing_with_an_open_search_leaves_nothing_behind() {
     }
 }
 
+/// The widths that a terminal which wraps its lines anew is given.
+const WIDTHS: [u16; 6] = [40, 33, 120, 24, 60, 100];
+
+#[test]
+fn a_long_input_is_whole_in_a_terminal_that_wraps_its_lines_anew() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        run(&mut terminal, "!seq 3", "tetra>");
+        let words = (0..40).map(|number| format!("w{number}")).collect::<Vec<_>>().join(" ");
+        terminal.send(&format!("alias a='{words}\r# second {words}\rthird"));
+        terminal.wait_line("... third");
+        for (number, columns) in WIDTHS.into_iter().enumerate() {
+            terminal.reflow_and_wait(24, columns);
+            terminal.send(&format!("{number}"));
+            let typed: String = (0..=number).map(|number| number.to_string()).collect();
+            let wanted = format!("tetra> alias a='{words}... # second {words}... third{typed}").replace(' ', "");
+            terminal.wait(&format!("the input once at {columns} columns"), |screen| {
+                let shown = screen.rows(0, columns).collect::<String>();
+                let input = shown.split_once("> !seq 3")?.1.replace(' ', "");
+                // What the command still takes may be shown behind it.
+                let is_whole = input.starts_with(&format!("123{wanted}")) && input.matches("third").count() == 1;
+                (is_whole && !screen.hide_cursor()).then_some(())
+            });
+        }
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn a_menu_below_a_long_input_leaves_nothing_behind_in_a_terminal_that_wraps_its_lines_anew() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    run(&mut terminal, "!seq 3", "tetra>");
+    terminal.send(&format!("tsm stop {}ap\t", "x ".repeat(45)));
+    terminal.wait("the candidates", |screen| {
+        let rows = rows(screen);
+        let shown = rows.iter().filter(|row| row.starts_with("ap")).count();
+        (shown == 3 && !screen.hide_cursor()).then_some(())
+    });
+    for columns in WIDTHS {
+        terminal.reflow_and_wait(24, columns);
+        terminal.wait(&format!("one menu at {columns} columns"), |screen| {
+            let (row, _) = screen.cursor_position();
+            let rows = rows(screen);
+            let below = rows[usize::from(row) + 1..].iter().filter(|row| !row.is_empty()).count();
+            let prompts = rows.iter().filter(|row| row.starts_with("tetra> tsm")).count();
+            let numbers = rows.iter().filter(|row| ["1", "2", "3"].contains(&row.as_str())).count();
+            (below == 3 && prompts == 1 && numbers == 3 && !screen.hide_cursor()).then_some(())
+        });
+    }
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
 #[test]
 fn help_that_is_asked_for_with_an_open_menu_stays_on_the_screen() {
     let home = TestHome::new();

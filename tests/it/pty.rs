@@ -302,6 +302,16 @@ impl Terminal {
             .expect("a terminal for the test");
     }
 
+    /// As [`Self::resize_and_wait`], in a terminal that wraps the lines on its screen anew.
+    pub(crate) fn reflow_and_wait(&mut self, rows: u16, cols: u16) {
+        {
+            let mut state = self.state();
+            let reflowed = reflowed(state.screen.screen(), rows, cols);
+            state.screen = reflowed;
+        }
+        self.resize_and_wait(rows, cols);
+    }
+
     /// Changes the size and waits until the program has asked where its cursor is now, and has painted.
     pub(crate) fn resize_and_wait(&mut self, rows: u16, cols: u16) {
         let from = self.written();
@@ -449,6 +459,39 @@ impl State {
         self.screen.process(&shown);
         replies
     }
+}
+
+/// The text of a screen on one of another size: rows that are one line are joined, and the lines wrapped again.
+fn reflowed(screen: &vt100::Screen, rows: u16, cols: u16) -> vt100::Parser {
+    let (height, width) = screen.size();
+    let (cursor_row, cursor_column) = screen.cursor_position();
+    let mut lines = vec![String::new()];
+    let mut cursor = (0, 0);
+    for (number, text) in (0..height.get()).zip(screen.rows(0, width.get())) {
+        if number == cursor_row {
+            let before = lines.last().map_or(0, |line| line.chars().count());
+            cursor = (lines.len() - 1, before + usize::from(cursor_column));
+        }
+        let line = lines.last_mut().expect("there is one");
+        if screen.row_wrapped(number) {
+            line.push_str(&format!("{text:0$}", usize::from(width.get())));
+        } else {
+            line.push_str(text.trim_end());
+            lines.push(String::new());
+        }
+    }
+    let last = lines.iter().rposition(|line| !line.is_empty()).unwrap_or(0).max(cursor.0);
+    lines.truncate(last + 1);
+    let columns = usize::from(cols);
+    let height_of = |line: &String| line.chars().count().div_ceil(columns).max(1);
+    let above: usize = lines[..cursor.0].iter().map(height_of).sum();
+    let all: usize = lines.iter().map(height_of).sum();
+    let row = (above + cursor.1 / columns).saturating_sub(all.saturating_sub(rows.into()));
+    let non_zero = |number| NonZeroU16::new(number).expect("a terminal for the test");
+    let mut parser = vt100::Parser::new(non_zero(rows), non_zero(cols), SCROLLBACK);
+    parser.process(lines.join("\r\n").as_bytes());
+    parser.process(format!("\x1b[{};{}H", row + 1, cursor.1 % columns + 1).as_bytes());
+    parser
 }
 
 /// The line that the cursor is in.
