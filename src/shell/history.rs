@@ -245,7 +245,7 @@ fn to_one_line(line: &str) -> String {
 }
 
 fn describe(row: &HistoryEntry) -> String {
-    let context = row.context.as_deref().unwrap_or_default();
+    let context = to_one_line(row.context.as_deref().unwrap_or_default());
     let code = row.exit_code.filter(|code| *code != 0).map(|code| format!(" [{code}]")).unwrap_or_default();
     let took =
         row.duration.filter(|took| took.as_secs() > 0).map(|took| format!(" {}", Duration(took))).unwrap_or_default();
