@@ -3,14 +3,19 @@
 use crate::base::columns;
 use crate::report::Prose;
 
-/// A text with no line wider than `width` columns, nor than [`Prose::WIDEST`]. What does not fit goes on below the last column of its row.
+/// A text with no line wider than `width` columns, nor than [`Prose::WIDEST`]. What does not fit goes on below the last column of its
+/// row; a sentence that goes on in the next line of the text goes on behind it.
 #[must_use]
 pub(super) fn wrap(text: &str, width: usize) -> String {
     let width = width.clamp(1, Prose::WIDEST);
     let mut all = String::with_capacity(text.len());
-    for line in text.lines() {
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
         let indent = hanging_indent(line, width);
         let (mut rest, mut before) = (line.to_owned(), 0);
+        while let Some(next) = lines.next_if(|next| columns::width(&rest) > width && goes_on(&rest, next)) {
+            rest = format!("{rest} {}", next.trim_start());
+        }
         while columns::width(&rest) > width {
             let end = break_before(&rest, before, width);
             all.push_str(rest[..end].trim_end());
@@ -24,11 +29,24 @@ pub(super) fn wrap(text: &str, width: usize) -> String {
     all
 }
 
-/// Where the rest of a line begins: at its last column, if that leaves room for words.
-fn hanging_indent(line: &str, width: usize) -> usize {
+/// True if the sentence of a line is not over at its end, and the next line begins below its last column.
+fn goes_on(line: &str, next: &str) -> bool {
+    let (begin, column) = columns_of(line);
+    let (next_begin, next_column) = columns_of(next);
+    let is_over = line.ends_with(['.', ':', '?']);
+    !is_over && next.len() > next_begin && next_column.is_none() && next_begin == column.unwrap_or(begin)
+}
+
+/// Where a line begins, and where its last column does, if it has several.
+fn columns_of(line: &str) -> (usize, Option<usize>) {
     let begin = line.len() - line.trim_start().len();
     let gap = line[begin..].find("  ").map(|at| begin + at);
-    let column = gap.map(|at| columns::width(line) - columns::width(line[at..].trim_start()));
+    (begin, gap.map(|at| columns::width(line) - columns::width(line[at..].trim_start())))
+}
+
+/// Where the rest of a line begins: at its last column, if that leaves room for words.
+fn hanging_indent(line: &str, width: usize) -> usize {
+    let (begin, column) = columns_of(line);
     match column {
         Some(column) if column <= width / 2 => column,
         Some(_) => (begin + 4).min(width / 2),
@@ -66,6 +84,10 @@ mod tests {
             "Words that are shown to\npeople.\n\n  tsm stop  Stop\n            processes\n            and all\n"
         );
         assert_eq!(wrap("0123456789", 4), "0123\n4567\n89\n");
+        // What was wrapped in the text at another width is one sentence, what is no sentence stays a line.
+        assert_eq!(wrap("one two three\nfour five.\nsix", 9), "one two\nthree\nfour\nfive.\nsix\n");
+        assert_eq!(wrap("a  one two\n   three.\nb  four\n", 9), "a  one\n   two\n   three.\nb  four\n");
+        assert_eq!(wrap("one two three\n\nfour\n  five", 8), "one two\nthree\n\nfour\n  five\n");
         assert_eq!(wrap("", 4), "");
     }
 
