@@ -82,13 +82,14 @@ fn an_exported_history_is_a_script_that_runs() {
     run(&mut terminal, "use @staging", "acme/staging>");
     run(&mut terminal, "context > second", "acme/staging>");
     run(&mut terminal, "nothing", "[2] acme/staging>");
+    run(&mut terminal, "nothing else", "[2] acme/staging>");
     run(&mut terminal, "!printf '%s' --token hunter2 > third", "acme/staging>");
     run(&mut terminal, "help lines > fourth # --token hunter2", "acme/staging>");
     run(&mut terminal, "history --export all.tetra", "acme/staging>");
     terminal.wait_for("exported 2 lines to all.tetra");
-    terminal.wait_for("left out line 5: it did not succeed");
-    terminal.wait_for("left out line 7: its secret is not in the history");
-    terminal.wait_for("left out line 8: it had not ended");
+    terminal.wait_for("left out lines 5, 6: failed");
+    terminal.wait_for("left out lines 7, 8: a secret is not in the history");
+    terminal.wait_for("left out line 9: not ended");
     run(&mut terminal, "history --export all.tetra", "[4] acme/staging>");
     leave(terminal);
     let text = std::fs::read_to_string(home.path("home/all.tetra")).expect("the script");

@@ -104,8 +104,10 @@ fn export(name: &str, rows: &[HistoryEntry], cx: &mut Cx) -> Result<Report, Faul
         return Err(Fault::new(FaultKind::NotFound, "none of these lines can be in a script; nothing was written"));
     }
     file::write(&path, script.text.as_bytes(), Access::Private)?;
-    for (id, reason) in &script.left_out {
-        cx.console.note(&format!("left out line {id}: {reason}"));
+    for (reason, ids) in &script.left_out {
+        let lines = if ids.len() == 1 { "line" } else { "lines" };
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        cx.console.note(&format!("left out {lines} {}: {reason}", ids.join(", ")));
     }
     let said = Message::new(format!("exported {} lines to {name}", script.count));
     Ok(Report::of(said.with("file", path.display().to_string()).with("lines", script.count)))

@@ -12,8 +12,8 @@ pub(super) struct ExportedScript {
     pub text: String,
     /// How many lines it runs.
     pub count: usize,
-    /// The others, each with the reason.
-    pub left_out: Vec<(i64, &'static str)>,
+    /// The numbers of the others, by the reason.
+    pub left_out: Vec<(&'static str, Vec<i64>)>,
 }
 
 /// Commands that end a script or need a terminal.
@@ -37,7 +37,10 @@ pub(super) fn script(rows: &[HistoryEntry]) -> ExportedScript {
             Err(reason) => {
                 let line = row.line.replace('\n', "\n#   ");
                 script.text.push_str(&format!("# left out, {reason}: {line}\n"));
-                script.left_out.push((row.id, reason));
+                match script.left_out.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, ids)) => ids.push(row.id),
+                    None => script.left_out.push((reason, vec![row.id])),
+                }
             }
         }
     }
@@ -68,15 +71,15 @@ fn change(before: &str, after: &str) -> String {
 /// A line as a script has it; none if the context of the next line says it, an error with the reason if a script cannot have it.
 fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
     if row.line.contains(MASK) {
-        return Err("its secret is not in the history");
+        return Err("a secret is not in the history");
     }
     match row.exit_code {
         Some(0) => {}
-        Some(_) => return Err("it did not succeed"),
+        Some(_) => return Err("failed"),
         // That of the export itself among them.
-        None => return Err("it had not ended"),
+        None => return Err("not ended"),
     }
-    let parsed = line::lex(&row.line).map_err(|_| "it is not a whole line")?;
+    let parsed = line::lex(&row.line).map_err(|_| "not a whole line")?;
     let mut line = row.line.clone();
     for statement in parsed.statements.iter().rev() {
         if statement.shell_escape.is_some() {
@@ -86,7 +89,7 @@ fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
             !word.quoted && (word.text == "?" || word.text.trim_start_matches('@').starts_with('$'))
         };
         if statement.words.iter().any(is_value) {
-            return Err("it has a word that is known at the prompt only");
+            return Err("with a word that is known at the prompt only");
         }
         let texts: Vec<&str> = statement.words.iter().map(|word| word.text.as_str()).collect();
         let short = short_form::is_short(&texts);
@@ -97,7 +100,7 @@ fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
                 _ => return Err("a script does not know the command"),
             };
         if ONLY_AT_PROMPT.contains(&name) {
-            return Err("it is for the prompt only");
+            return Err("for the prompt only");
         }
         if matches!(name, "use" | "select") && parsed.statements.len() == 1 {
             return Ok(None);
@@ -149,8 +152,10 @@ mod tests {
         ];
         assert_eq!(run, expected);
         assert_eq!(made.count, 4);
-        let ids: Vec<i64> = made.left_out.iter().map(|(id, _)| *id).collect();
+        let mut ids: Vec<i64> = made.left_out.iter().flat_map(|(_, ids)| ids.clone()).collect();
+        ids.sort_unstable();
         assert_eq!(ids, [7, 8, 9, 10, 11, 12, 13, 14]);
-        assert!(made.text.contains("# left out, its secret is not in the history: tsm start x --token ***\n"));
+        assert!(made.left_out.contains(&("with a word that is known at the prompt only", vec![10, 13])), "{made:?}");
+        assert!(made.text.contains("# left out, a secret is not in the history: tsm start x --token ***\n"));
     }
 }
