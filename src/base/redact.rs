@@ -102,7 +102,8 @@ fn in_words(words: &[ShellWord], reader: Option<&'static Tool>, depth: usize) ->
             continue;
         }
         let is_line = word.text.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ';' | '|'));
-        found.extend(word::hidden(&word.text));
+        let own = if is_task(&words[..at], &word.text) { word::anywhere } else { word::hidden };
+        found.extend(own(&word.text));
         if is_line && depth < MAX_DEPTH {
             // `NAME=line` is what an alias is made of.
             let name = word.text.split_once('=').map_or("", |(name, _)| name);
@@ -121,6 +122,47 @@ fn is_message(before: &[ShellWord]) -> bool {
     let has = |wanted: &[&str]| before.iter().any(|word| wanted.contains(&word.text.as_str()));
     let is_option = |word: &ShellWord| matches!(word.text.as_str(), "-m" | "-am" | "-sm" | "-asm" | "--message");
     before.last().is_some_and(is_option) && has(&["git"]) && has(&VERBS)
+}
+
+/// Programs and words behind which a task is named.
+const TASK_RUNNERS: [&str; 28] = [
+    "artisan",
+    "rake",
+    "rails",
+    "run",
+    "run-script",
+    "task",
+    "console",
+    "npm",
+    "yarn",
+    "pnpm",
+    "bun",
+    "heroku",
+    "dokku",
+    "gulp",
+    "grunt",
+    "composer",
+    "mix",
+    "sf",
+    "sfdx",
+    "symfony",
+    "magento",
+    "craft",
+    "occ",
+    "drush",
+    "wp",
+    "yii",
+    "spark",
+    "ember",
+];
+
+/// `auth:clear-resets` behind `artisan`, `rake` or `npm run` is what is to be done, and no name with its value.
+fn is_task(before: &[ShellWord], text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+    let runner = before.iter().rfind(|word| !word.text.starts_with('-'));
+    runner.is_some_and(|it| TASK_RUNNERS.contains(&tool::base(&it.text)))
+        && text.contains(':')
+        && text.split(':').all(is_part)
 }
 
 /// The text with a mask for each part; parts that touch get one.
@@ -204,7 +246,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 245] = [
+    const LINES: [(&str, &str); 276] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
@@ -483,6 +525,43 @@ mod tests {
         ("traefik --basicauth.users=me:hunter2", "traefik --basicauth.users=***"),
         ("x --access-code hunter2 --hmac hunter2 --passkey hunter2", "x --access-code *** --hmac *** --passkey ***"),
         ("x --keystorepass hunter2 --unlock-code=hunter2", "x --keystorepass *** --unlock-code=***"),
+        ("x --license hunter2 --session-id hunter2", "x --license *** --session-id ***"),
+        ("x --licence=ABCD-12-EF LICENSE=hunter2", "x --licence=*** LICENSE=***"),
+        (
+            "x --license-key hunter2 PHPSESSID=hunter2 SESSION_ID=hunter2",
+            "x --license-key *** PHPSESSID=*** SESSION_ID=***",
+        ),
+        ("x --license MIT --license=Apache-2.0 LICENSE=accept", "x --license MIT --license=Apache-2.0 LICENSE=accept"),
+        (
+            "x --license-file a.lic --accept-license XDG_SESSION_ID=c12 --session api",
+            "x --license-file a.lic --accept-license XDG_SESSION_ID=c12 --session api",
+        ),
+        ("mcrypt -k hunter2 f", "mcrypt -k *** f"),
+        ("udp2raw -s -l 0.0.0.0:4096 -k hunter2", "udp2raw -s -l 0.0.0.0:4096 -k ***"),
+        ("edge -c lan -khunter2 -l h:7654", "edge -c lan -k*** -l h:7654"),
+        ("sc -u me -k hunter2", "sc -u me -k ***"),
+        ("coap-client -u me -k hunter2 coaps://h/x", "coap-client -u me -k *** coaps://h/x"),
+        ("vt scan file a -k hunter2", "vt scan file a -k ***"),
+        ("./agent -k 8f14e45fceea167a5a36dedd4bea2543", "./agent -k ***"),
+        ("gunicorn -k uvicorn.workers.UvicornWorker app", "gunicorn -k uvicorn.workers.UvicornWorker app"),
+        ("pytest -k test_login_with_2_users", "pytest -k test_login_with_2_users"),
+        ("curl -k https://h/ -o x", "curl -k https://h/ -o x"),
+        ("sort -k 2,2 f", "sort -k 2,2 f"),
+        ("smbclient.py corp/me:hunter2@dc01", "smbclient.py corp/me:***@dc01"),
+        ("wmiexec.py corp\\me:hunter2@dc01 whoami", "wmiexec.py corp\\me:***@dc01 whoami"),
+        ("deploy team/app:1.2@prod team/app:v3@prod", "deploy team/app:1.2@prod team/app:v3@prod"),
+        ("winexe -U corp/me%hunter2 //h cmd", "winexe -U corp/me%*** //h cmd"),
+        ("mount -t cifs //h/s /mnt -o user=me%hunter2", "mount -t cifs //h/s /mnt -o user=me%***"),
+        ("mount.cifs //h/s /mnt -ouser=me%hunter2", "mount.cifs //h/s /mnt -ouser=me%***"),
+        ("sudo mount -o uid=7,username=me%hunter2 //h/s /mnt", "sudo mount -o uid=7,username=me%*** //h/s /mnt"),
+        ("mount -o ro,noatime /dev/sda1 /mnt", "mount -o ro,noatime /dev/sda1 /mnt"),
+        ("php artisan auth:clear-resets", "php artisan auth:clear-resets"),
+        ("php artisan --env=prod key:generate", "php artisan --env=prod key:generate"),
+        ("rake secret:rotate", "rake secret:rotate"),
+        ("npm run -s token:refresh", "npm run -s token:refresh"),
+        ("bin/rails credentials:edit", "bin/rails credentials:edit"),
+        ("npm run x -- auth:Hunter2", "npm run x -- auth:***"),
+        ("http h auth:hunter2", "http h auth:***"),
     ];
 
     #[test]

@@ -59,7 +59,7 @@ pub fn classify(name: &str) -> NameVerdict {
 
 /// It describes a secret, or is the directory that a shell is in.
 fn is_about(name: &str, words: &[String]) -> bool {
-    matches!(name, "PWD" | "OLDPWD")
+    matches!(name, "PWD" | "OLDPWD" | "XDG_SESSION_ID")
         || words.last().is_none_or(|last| ABOUT.contains(&last.as_str()))
         || is_counted(words)
 }
@@ -68,6 +68,9 @@ fn is_about(name: &str, words: &[String]) -> bool {
 fn is_counted(words: &[String]) -> bool {
     has(words, &["tokens"]) && has(words, &COUNTED)
 }
+
+/// Whoever knows it is taken for the one whose session it is.
+const SESSION_ID: [&str; 2] = ["session", "id"];
 
 fn has(words: &[String], list: &[&str]) -> bool {
     words.iter().any(|word| list.contains(&word.as_str()))
@@ -94,7 +97,9 @@ fn broad(words: &[String]) -> Weight {
     if has(words, &WEAK) && !has(words, &OTHER_KEYS) {
         return Weight::Weak;
     }
-    if has(&words[words.len().saturating_sub(1)..], &FAINT) { Weight::Faint } else { Weight::None }
+    let is_faint =
+        has(&words[words.len().saturating_sub(1)..], &FAINT) || words.ends_with(&SESSION_ID.map(str::to_owned));
+    if is_faint { Weight::Faint } else { Weight::None }
 }
 
 fn narrow(name: &str, words: &[String]) -> NameVerdict {
@@ -126,9 +131,9 @@ fn narrow(name: &str, words: &[String]) -> NameVerdict {
 
 /// An option that describes a secret and takes none: `--no-password`, `--ask-pass`, `--with-token`.
 pub(super) fn is_switch(option: &str) -> bool {
-    const SWITCHES: [&str; 13] = [
+    const SWITCHES: [&str; 14] = [
         "no", "skip", "without", "disable", "enable", "show", "ask", "use", "require", "allow", "with", "generate",
-        "print",
+        "print", "accept",
     ];
     words(option).first().is_some_and(|first| SWITCHES.contains(&first.as_str()))
 }
@@ -210,6 +215,10 @@ mod tests {
             "GITHUB_PAT",
             "proxyauth",
             "srppass",
+            "--license",
+            "sessionId",
+            "SESSION_ID",
+            "PHPSESSID",
         ] {
             assert!(is_secret_name(name), "{name}");
         }
@@ -243,6 +252,8 @@ mod tests {
             "multipass",
             "SALT_MASTER",
             "pinned",
+            "XDG_SESSION_ID",
+            "--license-file",
             "PATTERN",
             "OVERPASS",
             "",

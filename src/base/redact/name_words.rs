@@ -41,7 +41,57 @@ pub(super) const WORDS: [&str; 14] = [
 pub(super) const WEAK: [&str; 4] = ["key", "keys", "auth", "credentials"];
 
 /// Words at the end of a name that hold a secret, or a thing that is called so too.
-pub(super) const FAINT: [&str; 7] = ["pin", "puk", "salt", "pat", "cvv", "cvc", "hmac"];
+pub(super) const FAINT: [&str; 13] = [
+    "pin",
+    "puk",
+    "salt",
+    "pat",
+    "cvv",
+    "cvc",
+    "hmac",
+    "license",
+    "licence",
+    "sessionid",
+    "sessid",
+    "phpsessid",
+    "jsessionid",
+];
+
+/// How the terms of a license begin, and what says that they are accepted.
+pub(super) const TERMS: [&str; 32] = [
+    "mit",
+    "isc",
+    "apache",
+    "gpl",
+    "lgpl",
+    "agpl",
+    "bsd",
+    "0bsd",
+    "mpl",
+    "epl",
+    "eupl",
+    "cc",
+    "cc0",
+    "bsl",
+    "busl",
+    "sspl",
+    "psf",
+    "ofl",
+    "afl",
+    "zlib",
+    "wtfpl",
+    "unlicense",
+    "unlicensed",
+    "artistic",
+    "proprietary",
+    "commercial",
+    "free",
+    "trial",
+    "basic",
+    "accept",
+    "accepted",
+    "y",
+];
 
 /// What precedes `pass` and `pwd` in one word with them. Other words end like that too: `trespass`, `underpass`.
 pub(super) const BEFORE_PASS: [&str; 34] = [

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::name::{self, Weight, weight};
+use super::name_words::TERMS;
 use super::token_pattern;
 use super::tokens;
 
@@ -41,7 +42,10 @@ pub(super) fn can_hold(weight: Weight, value: &str) -> bool {
     match weight {
         Weight::None => false,
         Weight::Weak => !is_path(value) && !is_choice(value),
-        Weight::Faint => can_hold(Weight::Weak, value) && !is_contact(value) && !is_package(value) && !is_digest(value),
+        Weight::Faint => {
+            let is_known = is_contact(value) || is_package(value) || is_digest(value) || is_terms(value);
+            can_hold(Weight::Weak, value) && !is_known
+        }
         Weight::Strong => true,
     }
 }
@@ -77,6 +81,20 @@ fn is_contact(value: &str) -> bool {
 fn is_digest(value: &str) -> bool {
     let name = value.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
     ["sha", "md", "blake", "blake2b", "blake2s"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The terms of a license by their name, or that they are accepted.
+fn is_terms(value: &str) -> bool {
+    let name = value.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    TERMS.iter().any(|terms| name.eq_ignore_ascii_case(terms))
+}
+
+/// Letters and digits that were generated.
+pub(super) fn is_random(value: &str) -> bool {
+    const MIN_LENGTH: usize = 16;
+    let count = |of: fn(&u8) -> bool| value.bytes().filter(of).count();
+    let is_plain = value.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'=' | b'-'));
+    is_plain && value.len() >= MIN_LENGTH && count(u8::is_ascii_digit) > 2 && count(u8::is_ascii_alphabetic) > 2
 }
 
 /// `name@1.2`
@@ -335,9 +353,10 @@ fn login(text: &str) -> Option<Range<usize>> {
     // `:1080` is a port of this machine.
     let is_local = host.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
     let host = host.split([':', '/', '(', '?']).next().unwrap_or_default();
-    // `domain/user:password@host.domain`
-    let user =
-        user.split_once(['/', '\\']).filter(|(of, _)| is_name(of) && host.contains('.')).map_or(user, |(_, user)| user);
+    // `domain/user:password@host`, but not `team/app:1.2@prod`
+    let is_release = !host.contains('.') && is_place(password);
+    let domain = user.split_once(['/', '\\']).filter(|(of, _)| is_name(of) && !is_release);
+    let user = domain.map_or(user, |(_, user)| user);
     let is_package = ["npm", "jsr", "workspace", "patch", "github", "link"].contains(&user);
     let is_version =
         host.starts_with("sha") || host.trim_matches(|c: char| c.is_ascii_digit() || "^~v".contains(c)) == ".";

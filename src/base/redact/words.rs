@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::name::{self, Weight, is_switch, is_verb, weight};
 use super::shell_words::ShellWord;
 use super::tool::{self, Tool};
-use super::word::{can_hold, is_path, is_reference, is_scheme};
+use super::word::{can_hold, is_path, is_random, is_reference, is_scheme};
 
 /// The secrets in each word that the words before it tell.
 /// The words are for `reader` unless they name another program.
@@ -33,6 +33,8 @@ enum Expect {
     Value(Weight),
     /// It may be a password or a port.
     Unnamed,
+    /// It may be a key, or something else whose option is called `-k`.
+    Key,
     /// It is `user:password`, or with another sign between them.
     Pair(char),
     /// A `:` or `=` makes the word after it a secret.
@@ -130,6 +132,7 @@ impl ScanState {
                 whole().map(|_| 0..end)
             }
             Expect::Unnamed if !is_port(text) && !is_path(text) && !text.contains('/') => whole(),
+            Expect::Key if is_random(text) => whole(),
             Expect::Pair(sign) => self.behind(text, sign),
             Expect::Quoted if word.quoted => whole(),
             _ => None,
@@ -309,6 +312,7 @@ impl ScanState {
             "--arg" | "--argstr" => Expect::Name,
             "-p" if self.login => Expect::Value(Weight::Strong),
             "-p" if tool.is_none() && !self.other_p => Expect::Unnamed,
+            "-k" => Expect::Key,
             _ if text.starts_with('-') => option(text),
             _ => self.bare(text),
         }
@@ -332,6 +336,7 @@ impl ScanState {
         match weight {
             Weight::None => Expect::Nothing,
             Weight::Weak if !text.contains(['_', '-', '.']) => Expect::Sign(weight),
+            Weight::Faint if self.sets => Expect::Value(weight),
             _ if self.sets => Expect::Value(Weight::Strong),
             _ => Expect::Sign(weight),
         }

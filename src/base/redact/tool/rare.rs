@@ -2,7 +2,30 @@
 
 use super::{NONE, Tool};
 
-pub(super) const RARE: [Tool; 40] = [
+pub(super) const RARE: [Tool; 44] = [
+    Tool {
+        names: &[
+            "mcrypt",
+            "udp2raw",
+            "tinyvpn",
+            "sc",
+            "coap-client",
+            "coap-server",
+            "vt",
+            "dns2tcpc",
+            "dns2tcpd",
+            "cryptcat",
+            "outguess",
+            "logdna-agent",
+            "airdecap-ng",
+        ],
+        separate: &["-k"],
+        ..NONE
+    },
+    Tool { names: &["edge"], separate: &["-k"], attached: &["-k"], ..NONE },
+    Tool { names: &["ccrypt", "ccencrypt", "ccdecrypt"], separate: &["-K"], ..NONE },
+    // `-o user=NAME%PASSWORD`
+    Tool { names: &["mount", "mount.cifs", "mount.smb3"], pair: Some((&["-o"], '%')), ..NONE },
     Tool {
         names: &["pkcs11-tool", "pkcs15-tool", "pkcs15-init", "softhsm2-util", "yubihsm-shell"],
         separate: &["-p", "--pin", "--so-pin", "--new-pin", "--puk"],
