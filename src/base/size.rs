@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A number of bytes, at least one: `1048576`, `512K`, `10M`, `10MiB`, `1.5G`. Powers of 1024.
+/// A number of bytes, at least one: `1048576B`, `512K`, `10M`, `10MiB`, `1.5G`. Powers of 1024. A bare number is refused, since one
+/// means bytes by it and another megabytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
@@ -13,22 +14,17 @@ pub enum InvalidSize {
     /// It is invalid.
     #[error("invalid size `{0}`: expected a number with a unit, such as 512K, 10M or 1G")]
     Syntax(String),
-    /// A bare number, and nothing that is measured here is so small.
+    /// A bare number.
     #[error("missing unit in size `{0}`: write {0}M, or {0}B for bytes")]
     NoUnit(String),
 }
-
-/// Nothing of so few bytes is meant by a number without a unit.
-const MIN_WITHOUT_UNIT: u64 = 1024;
 
 impl FromStr for Size {
     type Err = InvalidSize;
 
     fn from_str(given: &str) -> Result<Self, InvalidSize> {
         match parse(given) {
-            Some(0..MIN_WITHOUT_UNIT) if given.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(InvalidSize::NoUnit(given.to_owned()))
-            }
+            Some(_) if given.bytes().all(|byte| byte.is_ascii_digit()) => Err(InvalidSize::NoUnit(given.to_owned())),
             Some(bytes) => Ok(Self(bytes)),
             None => Err(InvalidSize::Syntax(given.to_owned())),
         }
@@ -62,8 +58,7 @@ impl fmt::Display for Size {
         let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
         match units.iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift)) {
             Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
-            None if self.0 < MIN_WITHOUT_UNIT => write!(f, "{}B", self.0),
-            None => write!(f, "{}", self.0),
+            None => write!(f, "{}B", self.0),
         }
     }
 }
@@ -88,7 +83,7 @@ mod tests {
     fn reads_sizes_as_people_write_them() {
         for (given, bytes) in [
             ("1B", 1),
-            ("1048576", 1_048_576),
+            ("1048576B", 1_048_576),
             ("512K", 524_288),
             ("10M", 10_485_760),
             ("10MiB", 10_485_760),
@@ -98,7 +93,7 @@ mod tests {
         ] {
             assert_eq!(given.parse(), Ok(Size(bytes)), "{given}");
         }
-        for given in ["1", "200", "1023"] {
+        for given in ["1", "200", "1024", "1048576"] {
             assert_eq!(given.parse::<Size>(), Err(InvalidSize::NoUnit(given.to_owned())));
         }
         for given in ["", "0", "M", "-1", "1.5", "10 apples", "1e9", "99999999T", "K10"] {
@@ -108,7 +103,7 @@ mod tests {
 
     #[test]
     fn writes_them_back() {
-        for (bytes, text) in [(1, "1B"), (10_485_760, "10M"), (1536, "1536"), (2048, "2K")] {
+        for (bytes, text) in [(1, "1B"), (10_485_760, "10M"), (1536, "1536B"), (2048, "2K")] {
             assert_eq!(Size(bytes).to_string(), text);
         }
     }

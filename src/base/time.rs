@@ -19,7 +19,8 @@ impl Timestamp {
     }
 }
 
-/// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`; a bare number is seconds, and refused from 100 on.
+/// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`. A bare number is refused, since one means seconds by it and
+/// another milliseconds; but `0` is `0` in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HumanDuration(pub Duration);
 
@@ -29,13 +30,10 @@ pub enum InvalidDuration {
     /// It is invalid.
     #[error("invalid duration `{0}`: expected 500ms, 10s, 5m, 2h, 3d or 1h30m")]
     Syntax(String),
-    /// A bare number that is too large to be one of seconds: others count milliseconds.
-    #[error("missing unit in duration `{0}`: write {0}ms or {0}s")]
+    /// A bare number.
+    #[error("missing unit in duration `{0}`: write {0}s or {0}ms")]
     NoUnit(String),
 }
-
-/// So many seconds are never meant by a number without a unit.
-const MAX_WITHOUT_UNIT: Duration = Duration::from_secs(100);
 
 impl HumanDuration {
     /// The span, if it is within the limits of an option.
@@ -60,12 +58,11 @@ impl FromStr for HumanDuration {
     type Err = InvalidDuration;
 
     fn from_str(given: &str) -> Result<Self, InvalidDuration> {
-        match parse_duration(given) {
-            Some(span) if span >= MAX_WITHOUT_UNIT && given.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
-                Err(InvalidDuration::NoUnit(given.trim().to_owned()))
-            }
-            Some(span) => Ok(Self(span)),
-            None => Err(InvalidDuration::Syntax(given.to_owned())),
+        let is_number = given.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        match given.trim().parse::<f64>() {
+            Ok(0.0) if is_number => Ok(Self(Duration::ZERO)),
+            Ok(_) if is_number => Err(InvalidDuration::NoUnit(given.trim().to_owned())),
+            _ => parse_duration(given).map(Self).ok_or_else(|| InvalidDuration::Syntax(given.to_owned())),
         }
     }
 }
@@ -83,7 +80,7 @@ fn parse_duration(given: &str) -> Option<Duration> {
         let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
         let seconds = match rest[..end].trim() {
             "ms" => 0.001,
-            "" | "s" | "sec" => 1.0,
+            "s" | "sec" => 1.0,
             "m" | "min" => 60.0,
             "h" => 3600.0,
             "d" => 86400.0,
@@ -123,19 +120,18 @@ mod tests {
     #[test]
     fn reads_spans_as_people_write_them() {
         for (given, millis) in
-            [("10", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
+            [("0", 0), ("10s", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
         {
             assert_eq!(given.parse::<HumanDuration>().map(|span| span.0.as_millis()), Ok(millis), "{given}");
         }
-        assert_eq!("99".parse(), Ok(HumanDuration(Duration::from_secs(99))));
-        for given in ["100", "3000", " 1600 "] {
+        for given in ["3", "1.5", "99", "3000", " 1600 "] {
             assert_eq!(
                 given.parse::<HumanDuration>(),
                 Err(InvalidDuration::NoUnit(given.trim().to_owned())),
                 "{given}"
             );
         }
-        for given in ["", "ten", "5x", "1e400", "-1s"] {
+        for given in ["", "ten", "5x", "1e400", "-1s", "-1", "1h30", "s"] {
             assert!(given.parse::<HumanDuration>().is_err(), "{given}");
         }
     }

@@ -41,7 +41,7 @@ impl FromStr for TimeSpec {
         if given.contains('-') {
             return given.parse().map(Self::Civil).map_err(|_| InvalidTimeSpec(given.to_owned()));
         }
-        // Two numbers at least: `12` alone is a span.
+        // Two numbers at least: `12` alone may be an hour, or so many minutes.
         let time = Some(given).filter(|given| given.contains(':')).and_then(|given| given.parse().ok());
         time.map(Self::Clock).ok_or_else(|| InvalidTimeSpec(given.to_owned()))
     }

@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn a_rollout_has_no_unknown_keys() {
         let text = "[rollout]\ncanary = 0\nmax_parallel = '50%'\non_failure = 'revert-all'\n\
-                    healthy_deadline = '2m'\nmin_healthy_time = 1\n";
+                    healthy_deadline = '2m'\nmin_healthy_time = '1s'\n";
         let hosts = of(text).expect("it is right").hosts;
         assert_eq!((hosts.canary, hosts.max_parallel), (Some(0), Some(Share::Percent(50))));
         assert_eq!(hosts.on_failure, Some(OnFailure::RevertAll));
@@ -199,6 +199,7 @@ mod tests {
             "max_parallel = 0",
             "on_failure = 'x'",
             "healthy_deadline = 500",
+            "min_healthy_time = 1",
             "pause = '10s'",
             "a.b = 1",
         ] {

@@ -42,7 +42,7 @@ pub enum InvalidMaxMemoryRestart {
 
 /// A text that is not a limit of memory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid memory limit `{0}`: expected a size of at least 4M, such as 300M or 2G, or none")]
+#[error("invalid memory limit `{0}`: expected a size of at least 4M with a unit, such as 300M or 2G, or none")]
 pub struct InvalidMemoryMax(pub String);
 
 /// What to do about a limit that was refused.

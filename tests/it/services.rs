@@ -219,9 +219,9 @@ fn a_startup_calls_started_what_a_start_calls_started() {
     assert!(!said.stderr.contains("already in use"), "nothing listens there: {}", said.stderr);
 }
 
-/// A number alone is seconds in an option, a key, a saved service and an import; one that others mean in milliseconds is refused.
+/// A number alone is refused in an option, a key, a saved service and an import: one means seconds by it, another milliseconds.
 #[test]
-fn a_number_alone_is_so_many_seconds_wherever_a_time_is_given() {
+fn a_number_alone_is_refused_wherever_a_time_is_given() {
     let mut world = World::new();
     let (port, files) = (free_port(), world.paths().services_available());
     fs::create_dir_all(&files).expect("a directory");
@@ -231,9 +231,15 @@ fn a_number_alone_is_so_many_seconds_wherever_a_time_is_given() {
         let value: serde_json::Value = serde_json::from_str(&shown.output).expect("JSON");
         value["kill_timeout"].as_f64()
     };
-    for (given, span) in
-        [("3", Some(3.0)), ("0.5", Some(0.5)), ("3s", Some(3.0)), ("99", Some(99.0)), ("100", None), ("3000", None)]
-    {
+    for (given, span) in [
+        ("3s", Some(3.0)),
+        ("500ms", Some(0.5)),
+        ("0", Some(0.0)),
+        ("3", None),
+        ("0.5", None),
+        ("99", None),
+        ("3000", None),
+    ] {
         let saved = world.run(&format!("tsm save by-option --force --kill-timeout {given} -- sleep 9"));
         world.file(
             files.join("by-key.tsm"),
@@ -254,9 +260,9 @@ fn a_number_alone_is_so_many_seconds_wherever_a_time_is_given() {
                 }
             }
             None => {
-                assert!(saved.stderr.contains("a number alone is seconds, below 100"), "{given}: {}", saved.stderr);
+                assert!(saved.stderr.contains("a time span with a unit"), "{given}: {}", saved.stderr);
                 let shown = world.run("tsm show by-key");
-                assert!(shown.stderr.contains("a number alone is seconds, below 100"), "{given}: {}", shown.stderr);
+                assert!(shown.stderr.contains("a time span with a unit"), "{given}: {}", shown.stderr);
                 assert!(imported.output.contains("missing unit"), "{given}: {}", imported.output);
             }
         }

@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn an_invalid_value_is_refused_with_what_is_expected() {
         for (words, expected) in [
-            (["--kill-timeout", "3000"], "a time span such as 500ms"),
-            (["--max-memory", "200"], "a size of at least 4M"),
+            (["--kill-timeout", "3000"], "a time span with a unit, such as 500ms"),
+            (["--max-memory", "200"], "a size of at least 4M with a unit"),
             (["--stop-signal", "SIGSTOP"], "a signal other than STOP and CONT"),
             (["--cron", "now"], "five fields"),
             (["--cron-tz", "Nowhere/Land"], "a time zone"),

@@ -142,7 +142,7 @@ fn read_options(app: &mut FieldReader, it: &mut Definition) {
     it.options.max_restarts = app.parsed("max_restarts");
     it.options.kill_timeout = app.parsed("kill_timeout").map(Duration::from_millis).or(Some(PM2_KILL_TIMEOUT));
     it.options.stop_signal = PM2_STOP_SIGNAL.parse().ok();
-    it.options.max_memory = app.parsed::<MaxMemoryRestart>("max_memory_restart").map(|size| size.0);
+    it.options.max_memory = app.size::<MaxMemoryRestart>("max_memory_restart").map(|size| size.0);
     if app.peek("cron_restart").and_then(scalar).as_deref() == Some("0") {
         app.take("cron_restart");
     }

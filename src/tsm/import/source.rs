@@ -51,7 +51,25 @@ impl<'a, 'l> FieldReader<'a, 'l> {
         T::Err: std::error::Error + 'static,
     {
         let text = self.text(key)?;
-        invalid_value::parse(&text).map_err(|why| self.mark_unsupported(key, &why)).ok()
+        self.parse_text(key, &whole(&text).unwrap_or(text))
+    }
+
+    /// The same for a size in a file whose reader takes a bare number for bytes.
+    pub(super) fn size<T>(&mut self, key: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + 'static,
+    {
+        let text = self.text(key)?;
+        self.parse_text(key, &in_bytes(&text))
+    }
+
+    fn parse_text<T>(&mut self, key: &str, text: &str) -> Option<T>
+    where
+        T: std::str::FromStr,
+        T::Err: std::error::Error + 'static,
+    {
+        invalid_value::parse(text).map_err(|why| self.mark_unsupported(key, &why)).ok()
     }
 
     /// A field that stays to be taken.
@@ -83,6 +101,20 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
         Value::Bool(yes) => Some(yes.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// `3.0` and `1e3` as whole numbers.
+fn whole(text: &str) -> Option<String> {
+    /// From here on a number has digits that it was not written with.
+    const MAX_EXACT: f64 = 9e15;
+    let number = text.parse::<f64>().ok().filter(|_| text.contains(['.', 'e', 'E']))?;
+    (number.fract() == 0.0 && number.abs() < MAX_EXACT).then(|| format!("{number:.0}"))
+}
+
+/// A size of a file whose reader takes a bare number for bytes.
+pub(super) fn in_bytes(size: &str) -> String {
+    let is_bare = !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit());
+    format!("{size}{}", if is_bare { "B" } else { "" })
 }
 
 /// What switches something on.

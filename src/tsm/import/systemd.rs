@@ -16,7 +16,7 @@ use crate::tsm::environment;
 use crate::tsm::limits::MemoryMax;
 
 use super::ini::{Section, Style, parse};
-use super::source::{add_env_file, definition, set_port};
+use super::source::{add_env_file, definition, in_bytes, set_port};
 use super::termination;
 use super::{ImportContext, Imported, Unsupported};
 
@@ -221,14 +221,14 @@ impl UnitImporter<'_> {
             .as_deref()
             .and_then(|text| match text {
                 "infinity" => Some(MemoryMax(0)),
-                text => text.parse::<MemoryMax>().ok(),
+                text => in_bytes(text).parse::<MemoryMax>().ok(),
             })
             .map(|most| most.0);
         let timeout = timeout.filter(|_| keep.kill_timeout.is_none());
         let memory = memory.filter(|_| keep.memory_max.is_none());
         let unread = [
             ("TimeoutStopSec", timeout.and_then(|text| invalid_value::parse::<HumanDuration>(&text).err())),
-            ("MemoryMax", memory.and_then(|text| invalid_value::parse::<MemoryMax>(&text).err())),
+            ("MemoryMax", memory.and_then(|text| invalid_value::parse::<MemoryMax>(&in_bytes(&text)).err())),
         ];
         for (key, why) in unread {
             self.unsupported.extend(why.map(|why| Unsupported { field: format!("Service.{key}"), why }));

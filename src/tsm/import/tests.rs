@@ -258,7 +258,7 @@ fn a_value_that_is_refused_is_named_with_what_is_expected() {
         r#"{"apps": [{"name": "a", "script": "a.js", "max_memory_restart": 200, "kill_timeout": "x", "port": 99999}]}"#;
     let said = whys("ecosystem.config.json", app);
     for expected in [
-        "apps[0].max_memory_restart: missing unit in size `200`: write 200M, or 200B for bytes",
+        "apps[0].max_memory_restart: invalid size `200B`: expected at least 4M (any program uses more)",
         "apps[0].kill_timeout: invalid value `x`: expected a number",
         "apps[0].port: invalid value `99999`: too large",
     ] {

@@ -215,25 +215,25 @@ kinds! {
         record |count| Ok(*count), value |count| Some(*count), show |count| some(*count, OptionValue::Number);
 
     /// A time span; recorded in milliseconds.
-    TimeSpan(Duration as u64): NumberOrText, "a time span such as 500ms, 10s or 5m; a number alone is seconds, below 100",
+    TimeSpan(Duration as u64): NumberOrText, "a time span with a unit, such as 500ms, 10s or 5m",
     OptionArgument::One("SPAN", Completion::None),
         read |raw| Some(raw.parsed::<HumanDuration>()?.map(|span| span.0)), write |span| text(format!("{}ms", span.as_millis())),
         record |span| Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)), value |ms| Some(Duration::from_millis(*ms)),
         show |ms| OptionValue::Span(Duration::from_millis(*ms));
 
     /// A size in bytes.
-    Bytes(u64 as u64): NumberOrText, "a size such as 512K, 10M or 1G; a number alone is bytes, from 1024 on", OptionArgument::One("SIZE", Completion::None),
+    Bytes(u64 as u64): NumberOrText, "a size with a unit, such as 512K, 10M or 1G", OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<Size>()?.map(|size| size.0)), write |size| text(Size(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| OptionValue::Bytes(*size);
 
     /// A limit of memory in bytes; 0 for none.
-    MemoryLimit(u64 as u64): NumberOrText, "a size of at least 4M, such as 300M or 2G, or none",
+    MemoryLimit(u64 as u64): NumberOrText, "a size of at least 4M with a unit, such as 300M or 2G, or none",
     OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<MemoryMax>()?.map(|most| most.0)), write |size| text(MemoryMax(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| some(*size, OptionValue::Bytes);
 
     /// So much memory that its use leads to a restart, in bytes.
-    MemoryUse(u64 as u64): NumberOrText, "a size of at least 4M, such as 300M or 2G",
+    MemoryUse(u64 as u64): NumberOrText, "a size of at least 4M with a unit, such as 300M or 2G",
     OptionArgument::One("SIZE", Completion::None),
         read |raw| Some(raw.parsed::<MaxMemoryRestart>()?.map(|most| most.0)), write |size| text(Size(*size)),
         record |size| Ok(*size), value |size| Some(*size), show |size| some(*size, OptionValue::Bytes);

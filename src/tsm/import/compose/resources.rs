@@ -1,12 +1,13 @@
 //! What a service of a compose file may have, and how many of it run.
 
+use super::super::source::in_bytes;
 use super::{Definition, FieldReader, RestartPolicy, scalar};
 use crate::base::invalid_value;
 use crate::tsm::limits::MemoryMax;
 
 /// Takes `mem_limit`, `ulimits`, `scale` and `deploy`.
 pub(super) fn take(service: &mut FieldReader, it: &mut Definition) {
-    it.options.memory_max = service.parsed::<MemoryMax>("mem_limit").map(|size| size.0);
+    it.options.memory_max = service.size::<MemoryMax>("mem_limit").map(|size| size.0);
     it.instances = instances(service, "scale", &mut it.autostart);
     if let Some(limits) = service.take("ulimits") {
         let Ok(mut limits) = FieldReader::new(limits, format!("{}.ulimits", service.place), service.unsupported) else {
@@ -57,7 +58,7 @@ fn read_deploy(mut deploy: FieldReader, it: &mut Definition) {
     if let Some(resources) = deploy.take("resources") {
         let limits = resources.get("limits");
         if let Some(memory) = limits.and_then(|limits| limits.get("memory")).and_then(scalar) {
-            match invalid_value::parse::<MemoryMax>(&memory) {
+            match invalid_value::parse::<MemoryMax>(&in_bytes(&memory)) {
                 Ok(size) => it.options.memory_max = Some(size.0),
                 Err(why) => deploy.mark_unsupported("resources.limits.memory", &why),
             }
