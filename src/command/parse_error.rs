@@ -26,15 +26,15 @@ impl From<Fault> for ArgumentError {
 /// Puts the complaint of a command's parser about the words after its name into our words.
 #[must_use]
 pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> ArgumentError {
+    let meant = negative_value(entry, words, error);
+    let error = meant.as_ref().unwrap_or(error);
     let name = entry.name;
     let text = |kind| context_value(error, kind);
     let argument = text(ContextKind::InvalidArg);
     let value = text(ContextKind::InvalidValue);
     let option = argument.as_deref().unwrap_or_default().split([' ', '=']).next().unwrap_or_default().to_owned();
     let (message, word) = match error.kind() {
-        ErrorKind::UnknownArgument
-            if option.strip_prefix('-').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit())) =>
-        {
+        ErrorKind::UnknownArgument if is_negative_number(&option) => {
             (format!("unexpected negative number `{option}` for `{name}`"), Some(option))
         }
         ErrorKind::UnknownArgument if option.starts_with('-') => {
@@ -75,6 +75,25 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
     let of_another = of_another.and_then(|option| foreign::option_advice(name, option, words));
     let advice = of_another.unwrap_or_else(|| advice(entry, error));
     ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice)), word }
+}
+
+/// What is wrong with a negative number that is the value of the option before it: `--kill-timeout -5s`. None otherwise.
+fn negative_value(entry: &CommandSpec, words: &[String], error: &clap::Error) -> Option<clap::Error> {
+    let argument =
+        context_value(error, ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument)?;
+    let is_it = |word: &String| is_negative_number(&argument) && word.starts_with(&argument);
+    let at = words.iter().take_while(|word| *word != "--").position(is_it)?;
+    let option = words.get(at.checked_sub(1)?).filter(|it| it.starts_with('-') && !it.contains('='))?;
+    let mut joined = words.to_vec();
+    joined[at - 1] = format!("{option}={}", words[at]);
+    joined.remove(at);
+    let error = entry.full_parser().try_get_matches_from((entry.reorder_args)(joined)).err()?;
+    let is_about_it = context_value(&error, ContextKind::InvalidValue).as_ref() == Some(&words[at]);
+    Some(error).filter(|error| is_about_it && error.kind() == ErrorKind::ValueValidation)
+}
+
+fn is_negative_number(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|it| it.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// What may be meant, or else where to read about it.
@@ -203,13 +222,13 @@ mod tests {
                 "`tsm wait --help` shows how to write it",
             ),
             (
-                &["a", "--grace", "1", "--restart", "never"],
+                &["a", "--grace", "1s", "--restart", "never"],
                 "`--grace` cannot be used with `--restart <RESTART>`",
                 Some("--grace"),
                 "`tsm wait --help` shows how to write it",
             ),
             (
-                &["a", "--grace", "1", "--grace", "2"],
+                &["a", "--grace", "1s", "--grace", "2s"],
                 "`--grace` cannot be used multiple times",
                 Some("--grace"),
                 "`tsm wait --help` shows how to write it",
