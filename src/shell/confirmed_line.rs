@@ -23,18 +23,29 @@ pub(super) fn confirmed_line(words: &[String], origin: &ScriptOrigin, session: &
 }
 
 fn with_yes(words: &[String]) -> String {
-    let before = Globals::default().parse_leading(words).unwrap_or(0);
-    let count = match registry::resolve(&words[before..]) {
-        CommandMatch::Command(_, count) => count,
-        CommandMatch::Group(..) | CommandMatch::Nothing => 0,
-    };
-    let (name, arguments) = words.split_at(before + count);
+    let (name, arguments) = words.split_at(end_of_name(words));
     let name = line::join(name);
     if redact(words) != words {
         return format!("{name} --yes …");
     }
     let arguments = line::join(arguments);
     format!("{name} --yes {arguments}").trim().to_owned()
+}
+
+/// Behind the name of the command, with the options before it and between a group and its verb.
+fn end_of_name(words: &[String]) -> usize {
+    let options = |words: &[String]| Globals::default().parse_leading(words).unwrap_or(0);
+    let before = options(words);
+    let mut rest = words[before..].to_vec();
+    let between = match registry::resolve(&rest) {
+        CommandMatch::Group(..) => options(&rest[1..]),
+        CommandMatch::Command(..) | CommandMatch::Nothing => 0,
+    };
+    rest.drain(rest.len().min(1)..rest.len().min(1 + between));
+    match registry::resolve(&rest) {
+        CommandMatch::Command(_, count) => before + between + count,
+        CommandMatch::Group(..) | CommandMatch::Nothing => before,
+    }
 }
 
 /// The program and the options before its words that choose what is acted on.

@@ -216,6 +216,8 @@ fn the_advised_line_runs_as_pasted() {
     for (line, prod, expected) in [
         ("tsm delete a", true, "tsm delete --yes a"),
         ("tetra tsm delete a", true, "tetra tsm delete --yes a"),
+        ("tsm --env prod delete a", false, "tsm --env prod delete --yes a"),
+        ("tetra tsm -q delete a", true, "tetra tsm -q delete --yes a"),
         ("tetra -c 'tsm delete a'", true, "tetra -c 'tsm delete --yes a'"),
         ("tetra --env prod tsm delete a", false, "tetra --env prod tsm delete --yes a"),
         ("tetra --env prod -c 'tsm delete a'", false, "tetra --env prod -c 'tsm delete --yes a'"),
