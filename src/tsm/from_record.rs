@@ -15,7 +15,7 @@ use super::name::BaseName;
 use super::plan::Environ;
 use super::plan::port_precedence::{PORT, port_of_files};
 use super::plan::{PlanError, PortChoice, StartPlan, check_watch_paths, of_service, value_of, working_directory};
-use super::port::{OwnPort, PortSource, PortSpec};
+use super::port::{self, OwnPort, PortSource, PortSpec};
 use super::request::{RequestError, StartContext, StartRequest, default_restart};
 use super::request_text;
 use super::store::Process;
@@ -181,7 +181,7 @@ fn env_files(
     Ok(found?)
 }
 
-/// What is asked, else what its env file suggests now if that is where it had it from, else what it had.
+/// What is asked, else what its command names, else what its env file suggests now if that is where it had it from, else what it had.
 fn port(process: &Process, request: &StartRequest, env_files: &[EnvFile]) -> Result<Option<PortChoice>, PlanError> {
     let run = &process.meta.run;
     if let Some(wish) = request.port {
@@ -193,7 +193,8 @@ fn port(process: &Process, request: &StartRequest, env_files: &[EnvFile]) -> Res
         return Ok(Some(recorded(PortSource::Record)));
     }
     let set = run.set.iter().any(|(key, _)| key == PORT);
-    let suggested = if set { None } else { port_of_files(env_files)? };
+    let names_it = port::guess(&run.argv, &detect(&run.argv)).is_some_and(|(own, _)| own == port);
+    let suggested = if set || names_it { None } else { port_of_files(env_files)? };
     Ok(Some(suggested.unwrap_or(recorded(PortSource::Command("the last start")))))
 }
 

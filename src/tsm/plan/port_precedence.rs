@@ -33,7 +33,8 @@ impl PlanDraft {
         let guess = assigned.or_else(|| port::guess(&self.line.words, &self.shape));
         let guess =
             guess.map(|(port, form)| PortChoice { spec: PortSpec::Exact(port), source: PortSource::Command(form) });
-        let rungs = [
+        let named = guess.is_some();
+        let mut rungs = vec![
             ("--port", flag),
             ("--env PORT=N", pair),
             ("export PORT", export),
@@ -41,6 +42,10 @@ impl PlanDraft {
             ("TSM_PORT", definition),
             ("command", guess),
         ];
+        // What a file says for all of its processes is not for one whose command says something else.
+        if named {
+            rungs[3..].rotate_left(1);
+        }
         let ladder =
             rungs.iter().map(|(rung, choice)| (*rung, choice.as_ref().map(|it| it.spec.to_string()))).collect();
         let claim = rungs.iter().find_map(|(_, choice)| choice.clone().filter(|choice| choice.source.is_claim()));

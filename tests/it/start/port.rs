@@ -76,6 +76,22 @@ fn the_port_of_an_env_file_belongs_to_the_one_that_listens() {
 }
 
 #[test]
+fn a_port_that_the_command_names_is_kept_by_every_restart_whatever_the_env_file_says() {
+    let sandbox = StartSandbox::new();
+    let (own, other) = (free_port().to_string(), free_port().to_string());
+    sandbox.world.file("env/dev.env", &format!("PORT={other}\n"));
+    sandbox.script("server.sh", "#!/bin/bash\nexec sleep 1000\n");
+    let started = sandbox.start(&["--name", "web", "./server.sh", "-p", &own]);
+    assert_eq!(started["name"], format!("web-{own}"), "{started}");
+    for words in [&["restart", "web"][..], &["stop", "web"], &["start", "web"]] {
+        let said = sandbox.tsm(words);
+        assert_eq!(said.code, 0, "{words:?}: {}", said.err);
+    }
+    let record = sandbox.meta(&format!("web-{own}"));
+    assert_eq!(record.port.map(|port| port.to_string()), Some(own));
+}
+
+#[test]
 fn a_start_goes_on_with_the_run_after_a_watched_file_changed() {
     let sandbox = StartSandbox::new();
     let port = free_port().to_string();

@@ -5,22 +5,55 @@ use super::*;
 #[test]
 fn the_port_ladder_from_top_to_bottom() {
     let bench = Fixture::new();
-    let service = |port: &str| format!("TSM_COMMAND='node server.js --port 5'\nTSM_CWD=../../../my-api\n{port}");
+    let service =
+        |rest: &str, port: &str| format!("TSM_COMMAND='node server.js{rest}'\nTSM_CWD=../../../my-api\n{port}");
     let flag = |request: &mut StartRequest| request.port = Some(PortSpec::Exact(1));
     bench.put("my-api/env/dev.env", "TETRA_PORT=33\n", 0o644);
-    bench.service("tetra", &service("TSM_PORT=4\n"));
+    bench.service("tetra", &service("", "TSM_PORT=4\n"));
     assert_eq!(port(&bench.with("tetra", flag).expect("a plan")), Some(("1".to_owned(), true)), "the flag first");
     assert_eq!(port(&bench.plan("tetra")), Some(("33".to_owned(), false)), "then TETRA_PORT of the env file: a guess");
     assert_eq!(bench.plan("tetra").set, [pair("PORT", "33")], "which is exported");
     bench.put("my-api/env/dev.env", "TETRA_PORT=33\nPORT=3\n", 0o644);
     assert_eq!(port(&bench.plan("tetra")), Some(("3".to_owned(), false)), "PORT beats TETRA_PORT");
+    bench.service("tetra", &service(" --port 5", "TSM_PORT=4\n"));
+    assert_eq!(port(&bench.plan("tetra")), Some(("4".to_owned(), true)), "TSM_PORT, where the command names its own");
     fs::remove_file(bench.cwd.join("env/dev.env")).expect("removed");
     assert_eq!(port(&bench.plan("tetra")), Some(("4".to_owned(), true)), "then TSM_PORT");
-    bench.service("tetra", &service(""));
+    bench.service("tetra", &service(" --port 5", ""));
     assert_eq!(port(&bench.plan("tetra")), Some(("5".to_owned(), false)), "then what the command gives away: a guess");
     assert_eq!(port(&bench.plan("node server.js")), None, "else none");
     assert_eq!(port(&bench.plan("PORT=3000 node server.js")), Some(("3000".to_owned(), false)));
     assert_eq!(port(&bench.plan("node server.js http://localhost:3000")), None, "never from inside a URL");
+}
+
+#[test]
+fn what_the_command_names_is_stronger_than_what_a_file_suggests() {
+    let bench = Fixture::new();
+    bench.put("my-api/.env", "PORT=3100\n", 0o644);
+    for line in [
+        "python3 -m http.server 8000",
+        "node app.js --port 8000",
+        "sh -c 'node app.js -p 8000'",
+        "PORT=8000 node app.js",
+    ] {
+        let plan = bench.plan(line);
+        assert_eq!(port(&plan), Some(("8000".to_owned(), false)), "{line}");
+        assert_eq!(
+            plan.set.len(),
+            usize::from(line.starts_with("PORT")),
+            "the variable stays the one of the file: {line}"
+        );
+        let rungs: Vec<&str> = plan.port_candidates.iter().map(|(rung, _)| *rung).collect();
+        assert_eq!(rungs[3..], ["TSM_PORT", "command", "env file"], "{line}");
+    }
+    assert_eq!(
+        port(&bench.plan("node app.js")),
+        Some(("3100".to_owned(), false)),
+        "which counts where nothing is named"
+    );
+    let pair =
+        bench.with("node app.js --port 8000", |request| request.env = vec!["PORT=2".to_owned()]).expect("a plan");
+    assert_eq!(port(&pair), Some(("2".to_owned(), false)), "what is typed beside it is meant for it");
 }
 
 #[test]
