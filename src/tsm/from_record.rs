@@ -133,6 +133,11 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
     let variable = |name: &str| value_of(name, &set, &env_files, context);
     let tools = ProgramFinder { variable: &variable, home: context.paths.home(), cwd: &cwd };
     let program = program_of(meta)?.resolve_again(&tools);
+    let pre_hook = request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone());
+    // A pre-start command may be what makes it.
+    if pre_hook.is_empty() {
+        program.check_exists(&cwd)?;
+    }
     let ladder = vec![
         ("--port", request.port.map(|wish| wish.to_string())),
         ("the last start", meta.port.map(|port| port.to_string())),
@@ -153,7 +158,7 @@ fn from_run(process: &Process, request: &StartRequest, context: &StartContext) -
         unsealed_secrets: Vec::new(),
         set,
         cwd,
-        pre_hook: request.pre_hook.clone().unwrap_or_else(|| meta.prehook.clone()),
+        pre_hook,
         service: Some(PathBuf::from(&meta.run.service)).filter(|path| !path.as_os_str().is_empty()),
         options: meta.run.options.clone(),
         environ: Environ::Operator,

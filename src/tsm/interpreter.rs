@@ -106,7 +106,7 @@ pub fn resolve(
     match (shape.is_interpreter, shape.kind, shape.script) {
         (true, kind, _) => {
             let interpreter = tools.language(first, kind)?;
-            tools.check_script(line, shape)?;
+            check_script(&line.words, shape, tools.cwd)?;
             let argv = std::iter::once(interpreter.clone()).chain(line.words[1..].iter().cloned()).collect();
             let word = Some(first.clone()).filter(|first| !first.contains('/')).unwrap_or_default();
             Ok(ResolvedProgram { argv, word, interpreter, kind })
@@ -121,7 +121,31 @@ pub fn resolve(
     }
 }
 
+/// An interpreter says less well than we do that its script is missing. `node app` may mean `app.js`.
+fn check_script(words: &[String], shape: &CommandShape, cwd: &Path) -> Result<(), ProgramError> {
+    let Some(word) = shape.script.and_then(|at| words.get(at)) else { return Ok(()) };
+    let plain = word.contains('/') || super::detect::kind_by_extension(word).is_some();
+    let other = ["js", "mjs", "cjs", "json"].map(|ending| cwd.join(format!("{word}.{ending}")));
+    if !plain || cwd.join(word).exists() || other.iter().any(|path| path.exists()) {
+        return Ok(());
+    }
+    Err(ProgramError::Missing { word: word.clone(), cwd: cwd.to_owned() })
+}
+
 impl ResolvedProgram {
+    /// Looks for a program that is not looked up anew, and for its script: what runs of them is not to be stopped where they are gone.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of them is not there.
+    pub fn check_exists(&self, cwd: &Path) -> Result<(), ProgramError> {
+        let is_gone = |word: &&String| word.contains('/') && cwd.join(word).try_exists().is_ok_and(|exists| !exists);
+        match self.argv.first().filter(|_| self.word.is_empty()).filter(is_gone) {
+            Some(word) => Err(ProgramError::Missing { word: word.clone(), cwd: cwd.to_owned() }),
+            None => check_script(&self.argv, &super::detect::detect(&self.argv), cwd),
+        }
+    }
+
     /// The same, found anew if what was found is gone: version managers put a new version at another place.
     #[must_use]
     pub fn resolve_again(mut self, tools: &ProgramFinder) -> Self {
@@ -213,17 +237,6 @@ impl ProgramFinder<'_> {
             (true, false) => Err(ProgramError::NotExecutable { word: word.to_owned(), is_directory: path.is_dir() }),
             (false, _) => Err(ProgramError::Missing { word: word.to_owned(), cwd: self.cwd.to_owned() }),
         }
-    }
-
-    /// An interpreter says less well than we do that its script is missing. `node app` may mean `app.js`.
-    fn check_script(&self, line: &CommandLine, shape: &CommandShape) -> Result<(), ProgramError> {
-        let Some(word) = shape.script.and_then(|at| line.words.get(at)) else { return Ok(()) };
-        let plain = word.contains('/') || super::detect::kind_by_extension(word).is_some();
-        let other = ["js", "mjs", "cjs", "json"].map(|ending| self.cwd.join(format!("{word}.{ending}")));
-        if !plain || self.cwd.join(word).exists() || other.iter().any(|path| path.exists()) {
-            return Ok(());
-        }
-        Err(ProgramError::Missing { word: word.clone(), cwd: self.cwd.to_owned() })
     }
 
     /// A program may be a script, and say itself what it is written in.

@@ -39,6 +39,25 @@ fn a_restart_takes_the_definition_as_it_is_now_and_what_cannot_be_taken_stops_no
 }
 
 #[test]
+fn what_cannot_run_again_is_not_stopped() {
+    let sandbox = Sandbox::new();
+    for (name, script, interpreter) in [("program", "own", &[][..]), ("script", "run.sh", &["sh"])] {
+        let path = sandbox.path(script);
+        fs::write(&path, "#!/bin/sh\nexec sleep 600\n").expect("a script");
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("made executable");
+        let path = path.to_str().expect("a path").to_owned();
+        sandbox.ok(&[&["tsm", "start", "--name", name, "--"], interpreter, &[path.as_str()]].concat());
+        let pid = sandbox.read(name).pid;
+        fs::remove_file(&path).expect("removed");
+        for verb in ["restart", "reload", "up"] {
+            let said = sandbox.run(&["tsm", verb, name]);
+            assert!(said.code == 5 && said.err.contains(&format!("'{path}' not found")), "{verb} {name}: {}", said.err);
+            assert!(is_running(pid) && sandbox.read(name).pid == pid, "{verb} {name}");
+        }
+    }
+}
+
+#[test]
 fn a_restart_says_what_the_definition_asks_for_and_it_does_not_do() {
     let sandbox = Sandbox::new();
     service(&sandbox, "api", "TSM_COMMAND='sleep 600'\n");
