@@ -19,6 +19,7 @@ use crate::ops::up::PreparedUp;
 use crate::report::{Message, Report, Tone, Value};
 use crate::sys::net;
 use crate::tsm::exit_text;
+use crate::tsm::instances::group_of;
 use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
@@ -100,7 +101,7 @@ impl Command for Start {
             let stage = UpStage { up, environ: Environ::Operator }.stage();
             return Ok(if self.dry_run { stage.dry_run() } else { stage.ready() });
         }
-        let start = ops::start::prepare(&cx.operation(), &request)?;
+        let start = ops::start::prepare(&cx.operation(), &request).map_err(|fault| of_group(fault, &request, cx))?;
         let environments = start.environments.clone();
         let wait_for = match (self.wait, self.no_wait) {
             (true, _) => WaitFor::Exit,
@@ -172,6 +173,16 @@ impl Start {
             instances: self.instances,
             options: self.service.options(cx),
         }
+    }
+}
+
+/// A start that was refused, with what starts all instances if their common name was given.
+fn of_group(fault: Fault, request: &StartRequest, cx: &Cx) -> Fault {
+    let [word] = &request.program[..] else { return fault };
+    let all = cx.operation().processes().unwrap_or_default();
+    match all.iter().filter(|it| group_of(it, &all) == *word).count() {
+        0 | 1 => fault,
+        _ => fault.with_advice(format!("`tsm up {word}` starts all of them; the name or id of one starts only that")),
     }
 }
 

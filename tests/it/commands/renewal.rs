@@ -135,6 +135,17 @@ fn instances_follow_one_after_the_other_and_not_behind_one_that_fails() {
 }
 
 #[test]
+fn what_starts_a_whole_group_is_named_where_one_of_it_was_to_be_started() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tsm", "start", "--name", "api", "--instances", "2", "--", "sleep", "600"]);
+    sandbox.ok(&["tsm", "stop", "api"]);
+    let said = sandbox.run(&["tsm", "start", "api"]);
+    assert!(said.code == 5 && said.err.contains("`tsm up api` starts all of them"), "{}", said.err);
+    sandbox.ok(&["tsm", "up", "api"]);
+    assert!(["api-1", "api-2"].iter().all(|name| is_running(sandbox.read(name).pid)));
+}
+
+#[test]
 fn instances_become_more_and_fewer() {
     let sandbox = Sandbox::new();
     service(&sandbox, "api", "TSM_INSTANCES=2\nTSM_COMMAND='exec sleep 600'\n");
