@@ -214,7 +214,7 @@ impl Control<'_> {
             let how = end.map_or(ExitStatus::Unknown, |exit| exit.status);
             if !how.is_success() || !may_end(&meta.run) {
                 let tail = start::tail(&process.err_log(), written);
-                return Err(RestartError::Died { name: name(), how, tail });
+                return Err(RestartError::Died { name: name(), how, tail, next: start::after_death(&process.dir) });
             }
             seen = Readiness::Ended(how);
         }
@@ -241,7 +241,8 @@ impl Control<'_> {
         let lost = || ControlError::NoRecord { name: name(), why: "the process was deleted".to_owned() };
         let meta = meta.ok_or_else(lost)?;
         if !meta.run_state.start_error.is_empty() {
-            return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error });
+            let next = start::after_death(&process.dir);
+            return Err(RestartError::NotRun { name: name(), why: meta.run_state.start_error, next });
         }
         if meta.state == ProcessState::Stopped && meta.run_state.nonce == old.nonce {
             return Err(RestartError::Stopped { name: name() });

@@ -315,6 +315,11 @@ pub(super) fn death_error(created: &Created, pid: u32, written: &LogOffsets) -> 
     StartError::Died { name, how, tail, conflict, next }
 }
 
+/// What happens to the process of this directory, which has ended.
+pub(super) fn after_death(dir: &Path) -> AfterDeath {
+    record(dir).as_ref().map_or(AfterDeath::Nothing, next_of)
+}
+
 /// What happens to a process that has ended.
 fn next_of(meta: &Meta) -> AfterDeath {
     let ended_at = meta.last_exit.as_ref().map_or(Timestamp(0), |exit| Timestamp(exit.at_ms));

@@ -210,6 +210,12 @@ impl Process {
         self.status() == ProcessStatus::Online
     }
 
+    /// True if it ended by itself and its supervisor starts it again at its hour.
+    #[must_use]
+    pub fn is_scheduled(&self) -> bool {
+        self.live.state == ProcessState::Scheduled
+    }
+
     /// The child's pid, if one lives.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

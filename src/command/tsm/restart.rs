@@ -3,6 +3,7 @@
 use super::process_args::{ProcessArgs, Targets, plan};
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
+use crate::base::time::{HumanDuration, Timestamp};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
 use crate::report::{Message, Report, Tone, Value};
@@ -96,7 +97,7 @@ impl RestartStage {
         self.targets.reconcile(cx);
         let report = self.targets.report();
         let report = restart_all(report, &self.targets.processes, self.options, self.wait_for, cx)?;
-        Ok(note_skipped(report, &self.targets.skipped))
+        Ok(note_skipped(report, &self.targets.skipped, cx.host.now()))
     }
 }
 
@@ -128,12 +129,35 @@ pub(super) fn add_outcome(mut report: Report, process: &Process, result: Result<
     }
 }
 
-fn note_skipped(report: Report, stay: &[Process]) -> Report {
-    match stay {
+fn note_skipped(report: Report, skipped: &[Process], now: Timestamp) -> Report {
+    let (crashing, resting): (Vec<&Process>, Vec<&Process>) =
+        skipped.iter().partition(|it| matches!(it.live.state, ProcessState::Waiting | ProcessState::Errored));
+    let report = crashing.into_iter().fold(report, |report, it| report.note(crashing_text(it, now)));
+    match resting.as_slice() {
         [] => report,
+        [one] if one.is_scheduled() => report
+            .note(format!("{} is scheduled and was not restarted; `tsm restart {}` runs it now", one.name, one.name)),
         [one] => report
             .note(format!("{} is not running and was not restarted; `tsm start {}` starts it", one.name, one.name)),
         more => report.note(format!("{} processes are not running and were not restarted", more.len())),
+    }
+}
+
+/// What is true of a process that does not run since it keeps crashing.
+fn crashing_text(process: &Process, now: Timestamp) -> String {
+    let name = &process.name;
+    match process.live.state {
+        ProcessState::Waiting => {
+            let next = HumanDuration(Timestamp(process.meta.run_state.next_start_ms).since(now));
+            format!(
+                "{name} keeps crashing and was not restarted: it restarts by itself in {next}; `tsm why {name}` shows the cause, \
+                 `tsm restart {name}` starts it now"
+            )
+        }
+        _ => format!(
+            "{name} kept crashing and does not restart by itself any more; `tsm why {name}` shows the cause, \
+             `tsm start {name}` tries again"
+        ),
     }
 }
 

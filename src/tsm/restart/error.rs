@@ -6,7 +6,7 @@ use crate::supervise::meta::ExitStatus;
 use crate::tsm::control::ControlError;
 use crate::tsm::exit_text;
 use crate::tsm::plan::PlanError;
-use crate::tsm::start::{StartError, tail_text};
+use crate::tsm::start::{AfterDeath, StartError, tail_text};
 use crate::tsm::startup::StartupError;
 
 /// Why a process does not run.
@@ -33,6 +33,8 @@ pub enum RestartError {
         name: ProcessName,
         /// The supervisor's words.
         why: String,
+        /// What happens to it now.
+        next: AfterDeath,
     },
     /// It was stopped, and could not be started as it is defined now.
     #[error("failed to restart `{name}`")]
@@ -65,6 +67,8 @@ pub enum RestartError {
         how: ExitStatus,
         /// Its last lines on stderr.
         tail: Vec<String>,
+        /// What happens to it now.
+        next: AfterDeath,
     },
 }
 
@@ -89,6 +93,7 @@ impl UserFacingError for RestartError {
                 Some(format!("it keeps running unchanged; run `tsm logs {before}` to see what is wrong"))
             }
             Self::Stopped { name } => Some(format!("run `tsm start {name}` to start it again")),
+            Self::NotRun { name, next, .. } | Self::Died { name, next, .. } if next.goes_on() => next.advice(name),
             Self::NotRun { name, .. } | Self::Died { name, .. } => {
                 Some(format!("run `tsm logs {name}` to see its output, `tsm start {name}` to try again"))
             }

@@ -86,6 +86,24 @@ pub enum AfterDeath {
 }
 
 impl AfterDeath {
+    /// True if it runs again by itself.
+    pub(in crate::tsm) fn goes_on(&self) -> bool {
+        matches!(self, Self::Restart | Self::Schedule(_))
+    }
+
+    /// What to do about a process that runs again by itself.
+    pub(in crate::tsm) fn advice(&self, name: &ProcessName) -> Option<String> {
+        match self {
+            Self::Restart => Some(format!(
+                "it is being restarted; run `tsm logs {name}` to see its output, `tsm stop {name}` to stop it"
+            )),
+            Self::Schedule(_) => Some(format!(
+                "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` if it is not to run again"
+            )),
+            Self::Nothing | Self::Task => None,
+        }
+    }
+
     fn message(&self, name: &ProcessName, how: ExitStatus) -> String {
         let how = exit_text::describe(how);
         match self {
@@ -118,12 +136,7 @@ impl UserFacingError for StartError {
             Self::NotRun { .. } | Self::Hook { .. } | Self::Interrupted { .. } => {
                 Some("no process was left behind".to_owned())
             }
-            Self::Died { name, next: AfterDeath::Restart, .. } => Some(format!(
-                "it is being restarted; run `tsm logs {name}` to see its output, `tsm stop {name}` to stop it"
-            )),
-            Self::Died { name, next: AfterDeath::Schedule(_), .. } => Some(format!(
-                "run `tsm logs {name}` to see its output, `tsm restart {name}` to run it now, `tsm stop {name}` if it is not to run again"
-            )),
+            Self::Died { name, next, .. } if next.goes_on() => next.advice(name),
             Self::Died { how, .. } if how.is_success() => {
                 let advice = "start it with `--oneshot` if it is a task that ends by itself; a server must stay in the \
                               foreground, such as `nginx -g 'daemon off;'`";

@@ -7,6 +7,7 @@ use tetra::supervise::meta::ProcessState;
 
 use crate::ports::free_ports;
 use crate::sandbox::{Sandbox, is_running};
+use crate::waiting::eventually;
 
 fn service(sandbox: &Sandbox, name: &str, text: &str) {
     let available = sandbox.home().join("tsm/services-available");
@@ -132,6 +133,29 @@ fn instances_follow_one_after_the_other_and_not_behind_one_that_fails() {
     let said = sandbox.run(&["tsm", "restart", "api"]);
     assert!(said.code == 1 && said.err.contains("was not restarted: `api-1` did not become ready"), "{}", said.err);
     assert_eq!(pids()[1..], after[1..], "the others go on");
+}
+
+#[test]
+fn what_keeps_crashing_is_not_said_to_need_a_start() {
+    let sandbox = Sandbox::new();
+    let crash = ["--restart", "always", "--", "sh", "-c", "sleep 0.3; exit 3"];
+    sandbox.run(&[&["tsm", "start", "--name", "loop"], &crash[..]].concat());
+    eventually("a reload comes between two runs", || {
+        sandbox.until("loop", |meta| meta.state == ProcessState::Waiting && meta.run_state.backoff_exponent > 4);
+        let said = sandbox.run(&["tsm", "reload", "loop"]);
+        assert!(!said.err.contains("`tsm start loop`"), "it would be refused: {}", said.err);
+        said.err.contains("it restarts by itself in") && said.err.contains("`tsm restart loop` starts it now")
+    });
+    eventually("a restart meets its end", || {
+        let said = sandbox.run(&["tsm", "restart", "loop"]);
+        assert!(!said.err.contains("`tsm start loop`"), "{}", said.err);
+        said.err.contains("it is being restarted; run `tsm logs loop`")
+    });
+    let fail = ["--restart", "always", "--max-restarts", "1", "--", "false"];
+    sandbox.run(&[&["tsm", "start", "--name", "given-up"], &fail[..]].concat());
+    eventually("it is given up", || sandbox.read("given-up").state == ProcessState::Errored);
+    let said = sandbox.run(&["tsm", "reload", "given-up"]);
+    assert!(said.err.contains("`tsm start given-up` tries again"), "{}", said.err);
 }
 
 #[test]
