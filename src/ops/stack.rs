@@ -122,7 +122,7 @@ impl StackState {
     pub fn start(mut self, context: &OpContext, on_progress: &mut OnProgress) -> Result<StackStart, Fault> {
         let jobs = std::mem::take(&mut self.jobs);
         let outcomes = startup::start_all(context, jobs, WaitFor::Ready, on_progress);
-        let own: Vec<Process> = self.own().filter(|process| !process.is_running()).cloned().collect();
+        let own: Vec<Process> = self.own().filter(|it| !it.is_running() && !it.is_scheduled()).cloned().collect();
         if own.is_empty() {
             return Ok(StackStart { outcomes, restarted: Vec::new() });
         }

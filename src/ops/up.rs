@@ -13,6 +13,7 @@ use crate::tsm::start::{Started, WaitFor};
 use crate::tsm::startup::{StartJob, StartOutcome, StartupError, Task, collect};
 use crate::tsm::store::Process;
 
+use super::stop_order::is_up;
 use super::{OpContext, restart, startup};
 
 /// An `up` that was planned, and not carried out yet.
@@ -115,6 +116,9 @@ impl PreparedUp {
                     results.push(UpResult::Blocked { service, dependency });
                 }
                 (StartOutcome::AlreadyRunning(_), None) => self.add_running(&service, context, &mut restarts),
+                (StartOutcome::Failed(error), None) if error.is_waiting() => {
+                    self.add_running(&service, context, &mut restarts);
+                }
                 (StartOutcome::Disabled, _) => {}
                 (StartOutcome::Failed(error), _) => {
                     failed.push(service.clone());
@@ -148,7 +152,7 @@ impl PreparedUp {
         if !self.restarts(service) {
             return;
         }
-        let own = self.all.iter().filter(|it| it.is_running() && collect::is_of(it, service, context.paths));
+        let own = self.all.iter().filter(|it| is_up(it) && collect::is_of(it, service, context.paths));
         for process in own {
             if !restarts.iter().any(|known| known.name == process.name) {
                 restarts.push(process.clone());

@@ -45,6 +45,12 @@ pub enum AllocationError {
         /// Its name.
         name: ProcessName,
     },
+    /// A process of this name is due to be started again at its hour.
+    #[error("process '{name}' is already scheduled")]
+    Scheduled {
+        /// Its name.
+        name: ProcessName,
+    },
     /// It cannot be said what the process of this name does.
     #[error("the state of process '{name}' is unknown: {why}")]
     Unknown {
@@ -93,6 +99,9 @@ impl UserFacingError for AllocationError {
             Self::AlreadyRunning { name, .. } | Self::Waiting { name } => Some(format!(
                 "run `tsm restart {name}` to restart it, or use --name to start a second one under another name"
             )),
+            Self::Scheduled { name } => {
+                Some(format!("run `tsm restart {name}` to run it now, `tsm info {name}` to see when it runs by itself"))
+            }
             Self::PortTaken { conflict, next } => {
                 Some(format!("{}, or use {next} for the next free port", conflict.suggestion()))
             }
@@ -191,6 +200,7 @@ fn check(name: &ProcessName, others: &dyn ExistingProcesses) -> Result<(), Alloc
         Some(process) if process.live.state == crate::supervise::meta::ProcessState::Waiting => {
             Err(AllocationError::Waiting { name: name.clone() })
         }
+        Some(process) if process.is_scheduled() => Err(AllocationError::Scheduled { name: name.clone() }),
         _ => Ok(()),
     }
 }

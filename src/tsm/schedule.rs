@@ -39,7 +39,9 @@ pub fn describe(process: &Process, now: Timestamp) -> Option<String> {
 #[must_use]
 pub fn next_run(care: &MonitorSpec, ended_at: Timestamp) -> Option<String> {
     const CHANGE: &str = "when a watched file changes";
-    match describe_after(care, ended_at).map(|time| format!("at {time}")) {
+    // Without a zone of its own it is the clock of this machine.
+    let zone = if care.cron_tz.is_empty() { String::new() } else { format!(" ({})", care.cron_tz) };
+    match describe_after(care, ended_at).map(|time| format!("at {time}{zone}")) {
         _ if !care.starts_again() => None,
         Some(time) if care.watch.is_empty() => Some(time),
         Some(time) => Some(format!("{time} and {CHANGE}")),

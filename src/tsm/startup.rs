@@ -6,18 +6,19 @@
 pub mod collect;
 mod error;
 pub mod order;
+mod running;
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crate::base::name::ProcessName;
 use crate::supervise::client::{self, ControlCommand, LaunchError, LaunchResult};
-use crate::supervise::meta::ExitStatus;
+use crate::supervise::meta::{ExitStatus, ProcessState};
 
 pub use error::StartupError;
 use error::{DependencyState, with_causes};
+pub use running::RunningProcess;
 
 use super::allocate::AllocationError;
 use super::create::{CreateError, Created, create_all};
@@ -43,7 +44,7 @@ pub enum Task {
     /// Start it.
     Start(Box<StartPlan>),
     /// Nothing: it runs.
-    Running(ProcessName),
+    Running(RunningProcess),
     /// Nothing: it is not to be started by itself.
     Disabled,
     /// Nothing: it cannot be started.
@@ -56,7 +57,7 @@ pub enum StartOutcome {
     /// It was started and is ready.
     Started(Started),
     /// It ran before.
-    AlreadyRunning(ProcessName),
+    AlreadyRunning(RunningProcess),
     /// It is not to be started by itself.
     Disabled,
     /// It does not run, or is not ready.
@@ -146,7 +147,7 @@ impl JobProgress {
     fn new(service: StartJob) -> Self {
         let step = match service.task {
             Task::Start(plan) => JobState::Waiting(plan),
-            Task::Running(name) => JobState::Done(StartOutcome::AlreadyRunning(name)),
+            Task::Running(process) => JobState::Done(StartOutcome::AlreadyRunning(process)),
             Task::Disabled => JobState::Done(StartOutcome::Disabled),
             Task::Fail(error) => JobState::Done(StartOutcome::Failed(error)),
         };
@@ -360,8 +361,13 @@ impl StartupRun<'_, '_> {
                     let _ = orders.send((*index, Launch::of(&plan, &created, self.starter.host)));
                     JobState::Launching { plan, written: LogOffsets::before(&created), created, begun }
                 }
-                Some(Err(CreateError::Allocation(AllocationError::AlreadyRunning { name, .. }))) => {
-                    JobState::Done(StartOutcome::AlreadyRunning(name))
+                Some(Err(CreateError::Allocation(AllocationError::AlreadyRunning { name, pid, .. }))) => {
+                    JobState::Done(StartOutcome::AlreadyRunning(RunningProcess {
+                        name,
+                        pid,
+                        port: None,
+                        state: ProcessState::Online,
+                    }))
                 }
                 Some(Err(error)) => JobState::Done(StartOutcome::Failed(StartError::from(error).into())),
             };

@@ -6,6 +6,7 @@ use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::deploy::give_up;
 use crate::ops::startup::{self, PreparedStartup, fault};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
+use crate::supervise::meta::ProcessState;
 use crate::tsm::readiness::Readiness;
 use crate::tsm::start::Started;
 use crate::tsm::startup::{StartJob, StartOutcome, Task};
@@ -93,8 +94,10 @@ pub(super) fn report(outcomes: Vec<(String, StartOutcome)>) -> Report {
                 nothing(),
             ],
             StartOutcome::AlreadyRunning(process) => {
-                let result = Cell::from("running").tone(Tone::Dim);
-                vec![service, result, process.as_str().into(), nothing(), nothing(), nothing(), nothing()]
+                let word = if process.state == ProcessState::Scheduled { "scheduled" } else { "running" };
+                let result = Cell::from(word).tone(Tone::Dim);
+                let (pid, port) = (Value::from(process.pid), Value::from(process.port));
+                vec![service, result, process.name.as_str().into(), pid.into(), port.into(), nothing(), nothing()]
             }
             StartOutcome::Disabled => {
                 let result = Cell::from("off").tone(Tone::Dim);

@@ -13,6 +13,7 @@ use crate::ops::startup::PreparedStartup;
 use crate::ops::{OpContext, reconcile, restart, startup};
 use crate::supervise::client;
 use crate::supervise::limits::MemoryMethod;
+use crate::supervise::meta::ProcessState;
 use crate::supervise::proc;
 use crate::tsm::progress::Progress;
 use crate::tsm::restart::{RestartOptions, Restarted};
@@ -135,7 +136,10 @@ fn say_outcome(outcome: &StartOutcome, say: &mut Say) {
             };
             say(level, format!("started {} ({}), PID {}{port}{ready}", it.name, it.id, it.pid));
         }
-        StartOutcome::AlreadyRunning(name) => say(Level::Info, format!("{name} runs already")),
+        StartOutcome::AlreadyRunning(process) => {
+            let is = if process.state == ProcessState::Scheduled { "is scheduled" } else { "runs" };
+            say(Level::Info, format!("{} {is} already", process.name));
+        }
         StartOutcome::Disabled | StartOutcome::Failed(_) => {}
     }
 }

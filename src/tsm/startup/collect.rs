@@ -16,7 +16,7 @@ use crate::tsm::service::{ServiceError, ServiceSet, Services};
 use crate::tsm::store::Process;
 
 use super::order::order;
-use super::{StartJob, StartupError, Task};
+use super::{RunningProcess, StartJob, StartupError, Task};
 
 /// The enabled services and all that they need, each behind those it needs.
 ///
@@ -138,12 +138,14 @@ impl ServiceCollector<'_> {
 
     fn read(&self, file: &Path) -> Result<(Definition, Task), StartupError> {
         let definition = Definition::read_to_run(file, self.context.variables)?;
-        let running = |process: &&Process| comes_from(process, &definition.file) && process.is_running();
+        let is_due = |process: &Process| process.is_running() || process.is_scheduled();
+        let running = |process: &&Process| comes_from(process, &definition.file) && is_due(process);
         let running: Vec<&Process> = self.context.processes.iter().filter(running).collect();
         let wanted = definition.instances.unwrap_or(1).max(1);
         if let Some(process) = running.first().filter(|_| running.len() >= wanted as usize) {
-            let name = process.name.clone();
-            return Ok((definition, Task::Running(name)));
+            let (name, state) = (process.name.clone(), process.live.state);
+            let running = RunningProcess { name, pid: process.pid(), port: process.meta.port, state };
+            return Ok((definition, Task::Running(running)));
         }
         let program = vec![file.display().to_string()];
         let mut plan = plan(&StartRequest { program, ..StartRequest::default() }, self.context)?;

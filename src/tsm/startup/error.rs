@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::fault::{FaultKind, UserFacingError};
+use crate::tsm::allocate::AllocationError;
 use crate::tsm::create::CreateError;
 use crate::tsm::definition::DefinitionError;
 use crate::tsm::plan::PlanError;
@@ -51,6 +52,14 @@ pub enum StartupError {
     /// The operator had enough.
     #[error("not started: interrupted")]
     Interrupted,
+}
+
+impl StartupError {
+    /// True if it is due to be started again by itself, after a crash.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Start(StartError::Create(CreateError::Allocation(AllocationError::Waiting { .. }))))
+    }
 }
 
 impl UserFacingError for StartupError {

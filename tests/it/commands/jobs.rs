@@ -47,6 +47,52 @@ fn a_scheduled_process_is_still_scheduled_after_its_supervisor_was_killed() {
     assert_eq!(sandbox.run(&["tsm", "start", "--cron", "0 4 * * *", "--cron-tz", "Nowhere/Land", "true"]).code, 2);
 }
 
+/// It is as good as running for every command that starts what does not run.
+#[test]
+fn what_waits_for_its_hour_is_left_to_it_by_every_start() {
+    let sandbox = Sandbox::new();
+    let available = sandbox.home().join("tsm/services-available");
+    fs::create_dir_all(&available).expect("a directory");
+    let text = "TSM_CWD=/\nTSM_COMMAND='true'\nTSM_CRON='0 4 * * *'\nTSM_CRON_TZ=Asia/Tokyo\nTSM_STACK=shop\n";
+    fs::write(available.join("night.tsm"), text).expect("a definition");
+    let said = sandbox.ok(&["tsm", "start", "night"]);
+    assert!(said.contains("04:00 (Asia/Tokyo)"), "the clock of another zone is named: {said}");
+    sandbox.until("night", |meta| meta.state == ProcessState::Scheduled);
+    let listed = sandbox.ok(&["tsm", "list"]);
+    assert!(listed.contains("04:00 (Asia/Tokyo)"), "{listed}");
+    let said = sandbox.run(&["tsm", "start", "night"]);
+    assert!(said.code == 1 && said.err.contains("process 'night' is already scheduled"), "{} {}", said.code, said.err);
+    assert!(said.err.contains("run `tsm restart night` to run it now"), "{}", said.err);
+    let said = sandbox.run(&["tsm", "reload", "night"]);
+    assert!(said.code == 0 && said.err.contains("`tsm restart night` runs it now"), "{}", said.err);
+    sandbox.ok(&["tsm", "enable", "night"]);
+    for words in [&["tsm", "startup"][..], &["tsm", "stack", "start", "shop"]] {
+        let rows = sandbox.json_with_schema(words, "tsm-startup");
+        assert_eq!((&rows[0]["result"], rows.as_array().map(Vec::len)), (&json!("scheduled"), Some(1)), "{rows:#}");
+    }
+    assert_eq!(sandbox.read("night").restarts, 0, "none of them ran it");
+    sandbox.ok(&["tsm", "up", "night"]);
+    sandbox.until("night", |meta| meta.restarts == 1 && meta.state == ProcessState::Scheduled);
+}
+
+/// A deployment starts what waits for its next try at once.
+#[test]
+fn up_restarts_what_keeps_crashing() {
+    let sandbox = Sandbox::new();
+    let available = sandbox.home().join("tsm/services-available");
+    fs::create_dir_all(&available).expect("a directory");
+    let cwd = sandbox.root().display();
+    let text = format!(
+        "TSM_CWD={cwd}\nTSM_COMMAND='sh -c \"test -e mended && exec sleep 600; exit 3\"'\nTSM_RESTART=always\n"
+    );
+    fs::write(available.join("api.tsm"), text).expect("a definition");
+    sandbox.run(&["tsm", "start", "api"]);
+    sandbox.until("api", |meta| meta.state == ProcessState::Waiting && meta.restarts >= 3);
+    fs::write(sandbox.path("mended"), "").expect("written");
+    sandbox.ok(&["tsm", "up", "api"]);
+    sandbox.until("api", |meta| meta.state == ProcessState::Online && is_running(meta.pid));
+}
+
 /// What is said after a first run that failed is what happens then: the schedule goes on, a task is over.
 #[test]
 fn a_first_run_that_fails_is_not_a_start_that_fails() {

@@ -59,6 +59,18 @@ fn what_others_need_is_stopped_after_them_and_a_level_at_the_same_time() {
 }
 
 #[test]
+fn a_start_shows_the_pids_of_what_runs_already() {
+    let sandbox = Sandbox::new();
+    member(&sandbox, "db", "", "true");
+    member(&sandbox, "web", "db", "true");
+    start(&sandbox, &["db", "web"]);
+    let rows = sandbox.json_with_schema(&["tsm", "stack", "start", "shop"], "tsm-startup");
+    for (row, name) in rows.as_array().expect("rows").iter().zip(["db", "web"]) {
+        assert_eq!((&row["result"], &row["pid"]), (&"running".into(), &sandbox.read(name).pid.into()), "{row}");
+    }
+}
+
+#[test]
 fn what_is_needed_by_way_of_a_service_that_does_not_run_is_stopped_after_it_too() {
     let sandbox = Sandbox::new();
     member(&sandbox, "db", "", "true");

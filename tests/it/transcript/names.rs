@@ -100,10 +100,15 @@ pub(super) fn with_pids(line: &str) -> String {
 pub(super) fn with_next_run(line: &str) -> String {
     const BEFORE: &str = "it runs again at ";
     match line.split_once(BEFORE) {
-        Some((job, when)) if !when.contains(|c: char| !c.is_ascii_digit() && !"-: ".contains(c)) => {
-            format!("{job}{BEFORE}TIME")
+        Some((job, when)) => {
+            let (time, zone) =
+                when.split_once(" (").map_or((when, String::new()), |(time, it)| (time, format!(" ({it}")));
+            match time.contains(|c: char| !c.is_ascii_digit() && !"-: ".contains(c)) {
+                true => line.to_owned(),
+                false => format!("{job}{BEFORE}TIME{zone}"),
+            }
         }
-        _ => line.to_owned(),
+        None => line.to_owned(),
     }
 }
 
@@ -203,6 +208,7 @@ fn what_differs_from_run_to_run_has_a_name() {
             "completed a (0); it runs again at TIME"
         );
     }
+    assert_eq!(with_next_run("it runs again at 2026-11-29 04:00 (UTC)"), "it runs again at TIME (UTC)");
     assert_eq!(with_next_run("it runs again at a time"), "it runs again at a time");
     assert_eq!(squeezed("  a    b  c "), "  a  b  c");
     assert_eq!(squeezed("  |     ^^^"), "  |     ^^^");
