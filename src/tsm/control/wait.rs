@@ -11,6 +11,9 @@ use crate::tsm::store::Process;
 /// What comes within this time is not waited for with a watch.
 const SOON: Duration = Duration::from_millis(15);
 
+/// The number of SIGKILL.
+const KILL: u8 = 9;
+
 impl Control<'_> {
     /// Waits until an order is being carried out. A worker that is killed takes along what it has read, and the next one knows
     /// nothing of it: then the order is given again.
@@ -31,13 +34,14 @@ impl Control<'_> {
     pub(in crate::tsm) fn wait_for_end(&self, process: &Process) -> Result<StopResult, ControlError> {
         let meta = self.wait_for_final(process)?;
         self.wait_unsupervised(process, STOP_MARGIN)?;
-        // Of what had ended before, and whose leftovers were swept, the end was not forced.
+        // Of what had ended before, and whose leftovers were swept, the end was not forced; nor where KILL is what it is asked by.
         let ran = process.live.supervised || process.live.alive;
         let forced = ran
+            && process.meta.run.stop_signal != i32::from(KILL)
             && meta
                 .as_ref()
                 .and_then(|meta| meta.last_exit.as_ref())
-                .is_some_and(|exit| exit.status == ExitStatus::Signal(9));
+                .is_some_and(|exit| exit.status == ExitStatus::Signal(KILL));
         let survivors = meta.map(|meta| meta.run_state.survivors).unwrap_or_default();
         Ok(StopResult::Stopped { pid: process.meta.pid, forced, survivors })
     }

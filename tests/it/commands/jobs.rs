@@ -184,6 +184,13 @@ fn a_process_is_asked_to_end_by_its_own_signal_and_gets_the_signals_it_is_sent()
 }
 
 #[test]
+fn a_process_that_is_asked_to_end_by_kill_was_not_killed_after_its_time() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["tsm", "start", "--name", "hard", "--stop-signal", "KILL", "--", "sleep", "600"]);
+    assert_eq!(sandbox.ok(&["tsm", "stop", "hard"]), "stopped hard (0)\n");
+}
+
+#[test]
 fn the_command_that_ended_it_is_named_and_no_other() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("app.js"), "1").expect("a file");
