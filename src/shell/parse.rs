@@ -61,8 +61,10 @@ fn parse_words(words: &[String], globals: &mut Globals, width: usize) -> Result<
         let count = globals.parse_leading(&rest[1..])?;
         rest.drain(1..=count);
     }
-    if globals.version && rest.is_empty() {
-        rest.push("version".to_owned());
+    // `tsm --version`, which a link is called as.
+    let is_group = matches!(registry::resolve(&rest), CommandMatch::Group(_, count) if count == rest.len());
+    if globals.version && (rest.is_empty() || is_group) {
+        rest = vec!["version".to_owned()];
     }
     match registry::resolve(&rest) {
         CommandMatch::Command(entry, count) => {
@@ -160,7 +162,9 @@ mod tests {
             assert!(leads_to(line).contains("Usage: tsm <COMMAND>"), "{line}");
         }
         assert!(leads_to("--help").contains("an operator shell"));
-        assert_eq!(leads_to("--version"), "version");
+        for line in ["--version", "tsm --version", "--version org"] {
+            assert_eq!(leads_to(line), "version", "{line}");
+        }
     }
 
     #[test]
