@@ -60,6 +60,11 @@ pub fn way_of(store: &Store, key: &Key) -> Result<Option<Login>, TkmError> {
     }
 }
 
+/// True for an error of one key, beside which another may be let in.
+pub(super) fn is_about_key(error: &TkmError) -> bool {
+    error.kind() == FaultKind::Auth || matches!(error, TkmError::PrivateKeyFile { .. } | TkmError::NoPrivateKey { .. })
+}
+
 /// The login with the private half of a key of the store, whatever it is for.
 pub(super) fn private_login(store: &Store, key: &Key) -> Result<Login, TkmError> {
     let path = store.dir().join(&key.file);

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use super::error::TkmError;
 use super::host::HostName;
+use super::key::needs_passphrase;
 use super::pins;
 use super::revoke;
 use super::state::{Key, KeyStatus, Purpose, StoreState};
 use super::store::Store;
 use crate::base::time::Timestamp;
+use crate::sys::file;
 
 /// Older keys are to be rotated.
 const MAX_AGE: Duration = Duration::from_secs(180 * 24 * 3600);
@@ -116,7 +118,15 @@ fn about_key(store: &Store, key: &Key, now: Timestamp) -> Vec<Concern> {
         Ok(found) if found.mode() & 0o077 != 0 => {
             add(format!("mode {:04o}: other users can read it", found.mode() & 0o7777), rotate());
         }
-        Ok(_) => {}
+        Ok(_) => {
+            let bytes = file::read_private(&path).map(|found| zeroize::Zeroizing::new(found.bytes)).unwrap_or_default();
+            if needs_passphrase(&bytes).is_none() {
+                add(
+                    "its private half is corrupted: ssh reads no key in it".to_owned(),
+                    "restore it from a backup".to_owned(),
+                );
+            }
+        }
     }
     if let Some(Err(error)) = key.public_key().map(|public| public.check_strength()) {
         add(error.to_string(), rotate());

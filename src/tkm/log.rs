@@ -19,6 +19,11 @@ pub(super) fn agent_failure(log: &str) -> Option<&'static str> {
     (!is_held).then_some(DOES_NOT_HOLD)
 }
 
+/// True if ssh found no private key in its file, though there is one: that is not what a host refuses.
+pub(super) fn is_unreadable_key(log: &str) -> bool {
+    log.lines().any(|line| line.starts_with("Load key \""))
+}
+
 /// The same for a certificate, from what `ssh-keygen -U` said.
 pub(super) fn signing_failure(said: &str) -> Option<&'static str> {
     [
@@ -79,6 +84,8 @@ mod tests {
         assert!(is_authenticated(&with_login(login, shared)));
         assert!(!is_authenticated(&with_login(login, "Permission denied (publickey).\n".to_owned())));
         assert!(is_host_key_failure("Host key verification failed."));
+        assert!(is_unreadable_key("debug1: x\nLoad key \"/k\": error in libcrypto\nPermission denied.\n"));
+        assert!(!is_unreadable_key("debug1: Remote: Load key \"/k\": x\n"));
         assert!(!is_host_key_failure("debug1: Remote: Host key verification failed."));
     }
 }

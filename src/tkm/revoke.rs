@@ -68,9 +68,10 @@ impl Revocation<'_> {
         let state = self.store.state()?;
         let is_kept = |key: &&Key| self.keys.iter().all(|gone| gone.fingerprint != key.fingerprint);
         for key in state.let_in(name).filter(is_kept) {
-            let Some(login) = access::way_of(self.store, key)? else { continue };
-            if self.opens(connection, &login)? {
-                return Ok(login);
+            match access::way_of(self.store, key) {
+                Ok(Some(login)) if self.opens(connection, &login)? => return Ok(login),
+                Err(error) if !access::is_about_key(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
         match own_keys::settle(connection, given) {
@@ -86,7 +87,7 @@ impl Revocation<'_> {
     /// True if a login works, and not because of a key that goes.
     fn opens(&self, connection: &Connection, login: &Login) -> Result<bool, TkmError> {
         match self.greet(connection, login) {
-            Err(error) if error.kind() == FaultKind::Auth => Ok(false),
+            Err(error) if access::is_about_key(&error) => Ok(false),
             found => found,
         }
     }

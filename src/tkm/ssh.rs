@@ -276,11 +276,34 @@ impl<'a> Connection<'a> {
                 why,
             });
         }
-        Err(match self.failure(log) {
+        let unreadable = login.key_file().filter(|_| login.agent_key().is_none() && log::is_unreadable_key(log));
+        Err(match (self.failure(log), unreadable) {
+            (TkmError::Refused { .. }, Some(path)) => self.unreadable(path),
+            (error, _) => self.refusal(login, error),
+        })
+    }
+
+    /// The same error with who was refused.
+    fn refusal(&self, login: &Login, error: TkmError) -> TkmError {
+        match error {
             TkmError::Refused { .. } if matches!(login, Login::Certificate { .. }) => self.certificate_refused(login),
             TkmError::Refused { name, why, .. } => TkmError::Refused { name, login: self.describe(login), why },
             other => other,
-        })
+        }
+    }
+
+    /// That ssh reads no key in the file of one.
+    fn unreadable(&self, path: &Path) -> TkmError {
+        let Host { name, env, .. } = self.host;
+        let replaced = format!(
+            "`tkm revoke @{env} --identity FILE`, `tkm generate {env}` and `tkm bootstrap {name}` replace the key"
+        );
+        let without = if path.starts_with(self.store.keys_dir()) { replaced } else { "name another key".to_owned() };
+        TkmError::PrivateKeyFile {
+            path: path.to_owned(),
+            why: "is corrupted: ssh reads no private key in it",
+            advice: format!("restore it from a backup; without one, {without}"),
+        }
     }
 
     /// Who logs in.

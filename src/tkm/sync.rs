@@ -8,7 +8,6 @@ use super::own_keys;
 use super::remote::{self, KeysFile};
 use super::ssh::Connection;
 use super::state::StoreState;
-use crate::base::fault::{FaultKind, UserFacingError};
 
 /// The file of keys of a host, with the login that read it.
 #[derive(Debug, Clone)]
@@ -73,10 +72,11 @@ impl RemoteLook {
 fn read(connection: &Connection, state: &StoreState, given: &Login) -> Result<(Login, KeysFile), TkmError> {
     let mut refused = None;
     for key in state.let_in(&connection.host.name) {
-        let Some(login) = access::way_of(connection.store, key)? else { continue };
-        match remote::read_keys(connection, &login) {
-            Ok(file) => return Ok((login, file)),
-            Err(error) if error.kind() == FaultKind::Auth => refused = Some(error),
+        let enter = |login: Login| remote::read_keys(connection, &login).map(|file| (login, file));
+        match access::way_of(connection.store, key).and_then(|way| way.map(enter).transpose()) {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(error) if access::is_about_key(&error) => refused = Some(error),
             Err(error) => return Err(error),
         }
     }

@@ -57,6 +57,53 @@ fn keys_of_every_kind_are_met() {
     }
 }
 
+/// The host would let it in: it is not the host that is said to refuse it.
+#[test]
+fn a_key_of_the_store_that_is_corrupted_is_named() {
+    if !has_servers("a_key_of_the_store_that_is_corrupted_is_named") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let path = tkm_dir(&world).join("keys/_/dev/id_ed25519");
+    let good = fs::read_to_string(&path).expect("there");
+    let keys = fs::read(server.authorized_keys()).expect("there");
+    for (name, text) in [
+        ("empty", String::new()),
+        ("words", "not a key\n".to_owned()),
+        ("cut", good[..good.len() / 2].to_owned()),
+        ("crlf", good.replace('\n', "\r\n")),
+    ] {
+        fs::write(&path, &text).expect("ours");
+        let before = contents(&tkm_dir(&world));
+        for line in ["tkm test dev", "tkm ssh dev -- true", "tkm remote sync dev"] {
+            let said = world.run(line).failed(1);
+            let advice =
+                ["is corrupted", "restore it from a backup", "`tkm bootstrap dev`", &path.display().to_string()]
+                    .into_iter()
+                    .all(|words| said.contains(words));
+            assert!(advice, "{name}, {line}: {said}");
+        }
+        assert_eq!(fs::read(server.authorized_keys()).expect("there"), keys, "{name}");
+        assert!(contents(&tkm_dir(&world)) == before, "{name}: nothing is changed");
+        if ["empty", "words"].contains(&name) {
+            assert!(world.run("tkm audit").output.contains("its private half is corrupted"), "{name}");
+        }
+    }
+    // Another key is used where one is named, also if that of the store is gone.
+    let identity = server.identity().display().to_string();
+    world.run(&format!("tkm remote list dev --identity {identity}")).done();
+    fs::remove_file(&path).expect("ours");
+    world.run("tkm remote list dev").failed(22);
+    world.run(&format!("tkm remote list dev --identity {identity}")).done();
+    // What is advised replaces it.
+    world.run(&format!("tkm revoke @dev --yes --identity {identity}")).done();
+    world.run("tkm generate dev").done();
+    world.run(&bootstrap(&server)).done();
+    world.run("tkm test dev").done();
+}
+
 #[test]
 fn a_full_disk_is_not_taken_for_a_host_that_is_down() {
     let Some(disk) = SmallDisk::new() else { return };
