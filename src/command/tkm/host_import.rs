@@ -11,6 +11,7 @@ use crate::tkm::client_config;
 use crate::tkm::error::TkmError;
 use crate::tkm::import;
 use crate::tkm::imported::ImportedKey;
+use crate::tkm::pins;
 
 /// Import hosts from tetra.toml, local.toml, ~/.ssh/config or an Ansible inventory
 ///
@@ -41,11 +42,15 @@ impl Command for HostImport {
         let mut hosts = store.hosts()?;
         let mut table = Table::new(&[("host", "HOST"), ("env", "ENV"), ("address", "ADDRESS"), ("added", "ADDED")])
             .when_empty("no hosts found");
-        let found_some = !found.hosts.is_empty();
+        let (known_hosts, mut unpinned) = (store.pins()?, Vec::new());
         for host in found.hosts {
             let is_new = hosts.iter().all(|known| known.name != host.name);
             let cells = vec![host.name.as_str().into(), host.env.as_str().into(), host.address.to_string().into()];
             table.row(cells.into_iter().chain([is_new.into()]).collect());
+            let known = hosts.iter().find(|known| known.name == host.name).unwrap_or(&host);
+            if pins::pinned(&known_hosts, &known.name).is_empty() {
+                unpinned.push(pins::first_add_line(known));
+            }
             if is_new {
                 record_host(cx, &store, "host-import", &host.name)?;
                 hosts.push(host);
@@ -55,10 +60,10 @@ impl Command for HostImport {
         client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
         let report =
             found.ignored.iter().fold(Report::of(table), |report, it| report.note(format!("not carried over: {it}")));
-        Ok(if found_some {
-            report.note("next: `tkm host add NAME ADDRESS` for each, which pins its key")
-        } else {
-            report
+        Ok(match unpinned.as_slice() {
+            [] => report,
+            [line] => report.note(format!("next: `{line}`, which pins its key")),
+            [line, more @ ..] => report.note(format!("next: `{line}`, which pins its key; {} more to pin", more.len())),
         })
     }
 }
