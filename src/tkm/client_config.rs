@@ -19,17 +19,42 @@ use crate::sys::{passwd, process};
 /// Precedes the line that includes our file.
 const MARK: &str = "# hosts of tetra; `tkm config --remove` removes it";
 
+/// Precedes the address of a host, of which the lines after it are made.
+const ADDRESS: &str = "    # ";
+
+/// The ways to hosts that were looked up before: `ssh -G` for each of many hosts takes longer than what most commands do.
+#[derive(Debug, Default)]
+struct KnownWays(String);
+
+impl KnownWays {
+    /// Those of the file that is there.
+    fn of(store: &Store) -> Self {
+        Self(read::text_if_exists(&store.ssh_config()).ok().flatten().unwrap_or_default())
+    }
+
+    /// The lines about the way to a host; none if it is a new one, or has another address now.
+    fn way(&self, Host { name, address, .. }: &Host) -> Option<String> {
+        let (_, rest) = self.0.split_once(&format!("\nHost tetra-{name}\n{ADDRESS}{address}\n"))?;
+        Some(rest.split_once("    HostKeyAlias ")?.0.to_owned())
+    }
+}
+
 /// The file that is included: a block for each host.
 ///
 /// # Errors
 ///
 /// Fails if the store cannot be read.
-pub fn render(store: &Store, org: Option<&OrgName>, variables: &BTreeMap<String, String>) -> Result<String, TkmError> {
+fn render(
+    store: &Store,
+    org: Option<&OrgName>,
+    variables: &BTreeMap<String, String>,
+    known: &KnownWays,
+) -> Result<String, TkmError> {
     let (state, pins, hosts) = (store.state()?, store.known_hosts(), store.hosts()?);
     let mut text = "# Made by tetra from its hosts; `tkm config` makes it anew.\n".to_owned();
-    let ways = many::each(&hosts, |host, _| way(host, variables), |_, _| {});
-    for (Host { name, env, .. }, way) in hosts.into_iter().zip(ways) {
-        text += &format!("\nHost tetra-{name}\n{way}    HostKeyAlias {name}\n");
+    let ways = many::each(&hosts, |host, _| known.way(host).unwrap_or_else(|| way(host, variables)), |_, _| {});
+    for (Host { name, address, env, .. }, way) in hosts.into_iter().zip(ways) {
+        text += &format!("\nHost tetra-{name}\n{ADDRESS}{address}\n{way}    HostKeyAlias {name}\n");
         let id = KeyId { org: org.cloned(), env, purpose: Purpose::Deploy };
         // That which the host accepts: another program has no other way in while it is replaced.
         if let Some(key) =
@@ -79,7 +104,17 @@ fn way(host: &Host, variables: &BTreeMap<String, String>) -> String {
 ///
 /// Fails if it cannot be written.
 pub fn write(store: &Store, org: Option<&OrgName>, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
-    let text = render(store, org, variables)?;
+    let text = render(store, org, variables, &KnownWays::of(store))?;
+    Ok(file::write(&store.ssh_config(), text.as_bytes(), Access::Private)?)
+}
+
+/// The same with every way looked up anew, as `~/.ssh/config` says it now.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_anew(store: &Store, org: Option<&OrgName>, variables: &BTreeMap<String, String>) -> Result<(), TkmError> {
+    let text = render(store, org, variables, &KnownWays::default())?;
     Ok(file::write(&store.ssh_config(), text.as_bytes(), Access::Private)?)
 }
 

@@ -52,7 +52,7 @@ impl Command for Config {
                 return Err(Fault::new(FaultKind::Refused, text).with_advice(advice));
             }
             let _lock = store.lock()?;
-            client_config::write(&store, cx.selection.org.as_ref(), cx.host.variables())?;
+            client_config::write_anew(&store, cx.selection.org.as_ref(), cx.host.variables())?;
             if let Some(new) = &change {
                 client_config::write_user_config(&path, new)?;
             }

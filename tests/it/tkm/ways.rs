@@ -58,7 +58,15 @@ fn a_host_behind_another_is_reached_through_it() {
     let mut session = world.program(PROGRAM);
     session.args(["-c", "tkm ssh inner -- exit 7"]).env("PATH", path_with(dir.path()));
     assert_eq!(session.output().expect("it runs").status.code(), Some(7));
-    // So do other programs, by the name of `tkm config`.
+    // So do other programs, by the name of `tkm config`. What the configuration says is looked up once, and anew by that command.
+    let file = tkm_dir(&world).join("ssh_config");
+    let text = fs::read_to_string(&file).expect("there");
+    let jump = text.lines().find(|line| line.contains("ProxyCommand")).expect("a jump").to_owned();
+    fs::write(&file, text.replace(&jump, "    ProxyCommand false")).expect("ours");
+    world.run("tkm generate dev admin").done();
+    assert!(!fs::read_to_string(&file).expect("there").contains(&jump));
+    world.run("tkm config").done();
+    assert!(fs::read_to_string(&file).expect("there").contains(&jump));
     let mut other = Command::new("ssh");
     other.arg("-F").arg(tkm_dir(&world).join("ssh_config")).args(["-o", "BatchMode=yes", "tetra-inner", "exit 7"]);
     let done = other.env("PATH", path_with(dir.path())).output().expect("ssh is there");
