@@ -146,11 +146,15 @@ impl AuditEntry {
                 || Some(word) == id.as_ref()
                 || !group.is_empty() && word == group
         };
+        // Without its port a name is that of others too, so that only the start counts that made it.
+        let created = process.meta.run.created_ms;
+        let made = self.at.0 <= created && created <= self.ends_at().0;
+        let is_started = |word: &str| word == name || made && (word == short || word == group);
         match self.words().as_slice() {
             [verb, operands @ ..] if verb == "start" => match self.chosen_name() {
-                Some(chosen) => chosen == name,
+                Some(chosen) => is_started(&chosen),
                 // A service; what is behind a program is its own.
-                None => matches!(operands, [target] if target == name),
+                None => matches!(operands, [target] if is_started(target)),
             },
             [verb, rest @ ..] => TARGETED_COMMANDS.contains(&verb.as_str()) && rest.iter().any(names),
             [] => false,

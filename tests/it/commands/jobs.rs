@@ -191,6 +191,29 @@ fn a_process_that_is_asked_to_end_by_kill_was_not_killed_after_its_time() {
 }
 
 #[test]
+fn the_start_that_made_it_is_in_its_history_and_that_of_its_like_is_not() {
+    let sandbox = Sandbox::new();
+    let [one, other] = crate::ports::free_ports(2).collect::<Vec<_>>()[..] else { panic!("two ports") };
+    for port in [one, other] {
+        sandbox.ok(&["tsm", "start", "--no-wait", "--name", "api", "--port", &port.to_string(), "--", "sleep", "600"]);
+    }
+    sandbox.ok(&["tsm", "start", "--name", "many", "--instances", "2", "--", "sleep", "600"]);
+    let (first, second) = (format!("api-{one}"), format!("api-{other}"));
+    sandbox.ok(&["tsm", "restart", "--no-wait", &first, &second, "many"]);
+    let starts = |name: &str| {
+        let said = sandbox.json_with_schema(&["tsm", "why", name], "tsm-why");
+        let all = said["timeline"].as_array().expect("a timeline").clone();
+        let what = all.iter().filter_map(|event| event["what"].as_str());
+        what.filter(|what| what.contains("tsm start")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (name, port) in [(&first, one), (&second, other)] {
+        let found = starts(name);
+        assert!(found.len() == 1 && found[0].contains(&format!("--port {port}")), "{name}: {found:?}");
+    }
+    assert_eq!(starts("many-2").len(), 1);
+}
+
+#[test]
 fn the_command_that_ended_it_is_named_and_no_other() {
     let sandbox = Sandbox::new();
     fs::write(sandbox.path("app.js"), "1").expect("a file");
