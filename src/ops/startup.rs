@@ -71,12 +71,19 @@ pub fn starts_by_itself(context: &OpContext, name: &str) -> bool {
 }
 
 impl PreparedStartup {
-    /// Gives processes that lost their supervisor a new one, starts the services, and adds a line to the startup log.
+    /// Gives processes that lost their supervisor a new one, starts the services, and adds a line to the startup log. A service that
+    /// was cut off together with its supervisor is started at once: a new supervisor would wait as long as the old one had to.
     ///
     /// # Errors
     ///
     /// Fails if the startup log cannot be written. What could not be started is an outcome.
     pub fn run(mut self, context: &OpContext, on_progress: &mut OnProgress) -> Result<StartupResult, Fault> {
+        let starts = |job: &StartJob| matches!(job.task, Task::Start(_));
+        let files =
+            self.jobs.iter().filter(|job| starts(job)).filter_map(|job| collect::file_of(&job.name, context.paths));
+        let files: Vec<PathBuf> = files.collect();
+        let is_started = |it: &Process| !it.live.alive && files.iter().any(|file| collect::comes_from(it, file));
+        self.processes.retain(|it| !it.live.needs_supervisor() || !is_started(it));
         context.with_control(|control| control.reconcile(&mut self.processes));
         let begun = context.host.now();
         let outcomes = start_all(context, self.jobs, WaitFor::Ready, on_progress);

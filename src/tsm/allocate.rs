@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::{InvalidName, ProcessName};
+use crate::supervise::meta::ProcessState;
 
 use super::conflict::Conflict;
 use super::plan::StartPlan;
@@ -197,7 +198,8 @@ fn check(name: &ProcessName, others: &dyn ExistingProcesses) -> Result<(), Alloc
             let why = process.unknown.clone().unwrap_or_default();
             Err(AllocationError::Unknown { name: name.clone(), why })
         }
-        Some(process) if process.live.state == crate::supervise::meta::ProcessState::Waiting => {
+        // Without a supervisor it waits in vain.
+        Some(process) if process.live.supervised && process.live.state == ProcessState::Waiting => {
             Err(AllocationError::Waiting { name: name.clone() })
         }
         Some(process) if process.is_scheduled() => Err(AllocationError::Scheduled { name: name.clone() }),

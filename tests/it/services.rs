@@ -2,9 +2,11 @@
 
 use std::fs;
 
+use tetra::supervise::meta::{Meta, ProcessState, RunState};
 use tetra::tsm::definition::Definition;
 
 use crate::ports::free_port;
+use crate::sandbox::Sandbox;
 use crate::waiting::eventually;
 use crate::world::World;
 
@@ -217,6 +219,29 @@ fn a_startup_calls_started_what_a_start_calls_started() {
     assert!(said.stderr.contains("startup incomplete: 1 started (1 not ready), 1 failed"), "{}", said.stderr);
     assert!(said.stderr.contains(&format!("started but not listening on {port}")), "{}", said.stderr);
     assert!(!said.stderr.contains("already in use"), "nothing listens there: {}", said.stderr);
+}
+
+#[test]
+fn a_startup_starts_what_was_cut_off_together_with_its_supervisor() {
+    let sandbox = Sandbox::of_tsm();
+    sandbox.ok(&["save", "web", "sleep", "1000"]);
+    sandbox.ok(&["enable", "web"]);
+    sandbox.ok(&["startup"]);
+    let running = sandbox.read("web");
+    sandbox.kill_all_but_strays("web");
+    // As where the child was killed first: the supervisor had noted it, and was killed before it started the child again.
+    let next_start_ms = running.run_state.started_ms + 3_600_000;
+    let run_state = RunState { next_start_ms, ..running.run_state.clone() };
+    let waiting = Meta { pid: 0, state: ProcessState::Waiting, run_state, ..running.clone() };
+    tetra::supervise::meta::write(&sandbox.dir("web"), &waiting).expect("a record");
+    let said = sandbox.ok(&["startup"]);
+    assert!(said.contains("started"), "{said}");
+    let started = sandbox.until_state("web", ProcessState::Online);
+    assert!(started.pid != running.pid && started.tsm_id == running.tsm_id);
+    assert_eq!(sandbox.supervisors("web").len(), 2, "guard and worker");
+    sandbox.kill_all_but_strays("web");
+    let said = sandbox.ok(&["startup"]);
+    assert!(said.contains("started") && sandbox.read("web").state == ProcessState::Online, "{said}");
 }
 
 /// A number alone is refused in an option, a key, a saved service and an import: one means seconds by it, another milliseconds.
