@@ -36,6 +36,16 @@ pub enum InvalidDuration {
 }
 
 impl HumanDuration {
+    /// A pause between two looks, as watch(1) takes it: a number alone is seconds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is invalid.
+    pub fn of_pause(given: &str) -> Result<Self, InvalidDuration> {
+        let is_number = !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        if is_number { format!("{given}s").parse() } else { given.parse() }
+    }
+
     /// The span, if it is within the limits of an option.
     ///
     /// # Errors
@@ -119,6 +129,9 @@ mod tests {
 
     #[test]
     fn reads_spans_as_people_write_them() {
+        for (given, millis) in [("2", 2000), ("0.5", 500), ("20ms", 20)] {
+            assert_eq!(HumanDuration::of_pause(given).map(|span| span.0.as_millis()), Ok(millis), "{given}");
+        }
         for (given, millis) in
             [("0", 0), ("10s", 10_000), ("500ms", 500), ("1.5s", 1500), ("1h30m", 5_400_000), ("2d", 172_800_000)]
         {

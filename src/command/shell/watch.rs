@@ -16,8 +16,8 @@ use crate::report::{self, FollowUp, Report, Until};
 /// A single argument is run as a line, so that `watch 'tsm list | head'` works. Without a terminal the outputs follow each other.
 #[derive(Debug, clap::Args)]
 pub struct Watch {
-    /// The pause between two runs
-    #[arg(short = 'n', long, value_name = "SPAN", default_value = "2s")]
+    /// The pause between two runs; a number alone is seconds
+    #[arg(short = 'n', long, value_name = "SPAN", default_value = "2s", value_parser = HumanDuration::of_pause)]
     pub every: HumanDuration,
     /// The number of runs
     #[arg(short = 'c', long, value_name = "N", if_not_given = "unlimited")]

@@ -30,8 +30,8 @@ pub struct Monitor {
     /// Id, name, the beginning or a part of a name, pid or port
     #[arg(if_not_given = "all")]
     targets: Vec<ProcessTarget>,
-    /// The pause between two looks, at least 100ms
-    #[arg(short = 'n', long, value_name = "SPAN", default_value = "1s")]
+    /// The pause between two looks, at least 100ms; a number alone is seconds
+    #[arg(short = 'n', long, value_name = "SPAN", default_value = "1s", value_parser = HumanDuration::of_pause)]
     every: HumanDuration,
     /// Print one snapshot, and return
     #[arg(long)]
