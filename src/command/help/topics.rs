@@ -77,7 +77,7 @@ fn context() -> String {
 
 fn prompt() -> String {
     "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
-     Tab                  completes, or shows what could stand here; Tab again goes through it\n\
+     Tab                  completes, or shows what could stand here; Tab again goes through it, Esc closes it\n\
      Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
      Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word, or else its letters in order\n\
      Alt-R                looks in all lines, those of this organization, those of this environment\n\
@@ -85,7 +85,7 @@ fn prompt() -> String {
      Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
      F1                   the help of the command, the option or the value that the cursor is on; the line stays\n\
      Ctrl-C               drops the line, or ends the command; the session goes on\n\
-     Ctrl-D               leaves, on an empty line\n\
+     Ctrl-D               closes a menu; leaves, on an empty line\n\
      Ctrl-Z               takes the last change of the line back\n\n\
      What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
      Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept,\n\
