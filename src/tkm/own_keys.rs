@@ -18,7 +18,7 @@ use super::ssh::Connection;
 use crate::sys::capture::Capture;
 use crate::sys::child::ChildExit;
 use crate::sys::file::{self, Access, FileError};
-use crate::sys::{passwd, process};
+use crate::sys::{passwd, process, signal};
 
 /// The most keys that are tried on a host. Fewer failures than that shut no one out of a server as OpenSSH is set up.
 const MAX_TRIED: usize = 3;
@@ -97,7 +97,7 @@ fn keys_of(connection: &Connection) -> Result<Option<Vec<OwnKey>>, TkmError> {
     let files: Option<Vec<PathBuf>> =
         config.files.iter().filter(|file| *file != "none").map(|file| expand(file, route, variables)).collect();
     let (Some(files), false) = (files, config.is_more_than_keys) else { return Ok(None) };
-    let Some(held) = held(config.socket(variables), variables) else { return Ok(None) };
+    let Some(held) = held(config.socket(variables), variables)? else { return Ok(None) };
     let origin = if config.has_no_files() { Origin::Found } else { Origin::Named };
     let mut keys: Vec<OwnKey> = files.iter().filter_map(|file| of_file(file, origin, &held, variables)).collect();
     let is_new = |key: &&PublicKey| keys.iter().all(|own| own.public.as_ref().map(PublicKey::body) != Some(key.body()));
@@ -148,8 +148,8 @@ fn of_agent(connection: &Connection, key: &PublicKey) -> Result<OwnKey, TkmError
 
 /// The keys that the agent holds; none at all if it holds certificates, which are not offered as keys are. An agent that is locked or
 /// gone holds nothing.
-fn held(socket: Option<&str>, variables: &BTreeMap<String, String>) -> Option<Vec<PublicKey>> {
-    let Some(socket) = socket else { return Some(Vec::new()) };
+fn held(socket: Option<&str>, variables: &BTreeMap<String, String>) -> Result<Option<Vec<PublicKey>>, TkmError> {
+    let Some(socket) = socket else { return Ok(Some(Vec::new())) };
     let mut variables = variables.clone();
     variables.insert("SSH_AUTH_SOCK".to_owned(), socket.to_owned());
     let arguments = ["-L".to_owned()];
@@ -161,10 +161,16 @@ fn held(socket: Option<&str>, variables: &BTreeMap<String, String>) -> Option<Ve
         limit: PATIENCE,
         max_output: 1 << 20,
     };
-    let said = capture.run().map(|found| found.stdout).unwrap_or_default();
-    let text = String::from_utf8_lossy(&said);
+    let Ok(found) = capture.run() else { return Ok(Some(Vec::new())) };
+    if found.exit == ChildExit::Killed && !signal::interrupted() {
+        // ssh would wait for it too, and the host would be said not to answer.
+        let why = format!("your agent at `{socket}` gave no answer within {} s", PATIENCE.as_secs());
+        return Err(TkmError::Program { program: "ssh-add", why });
+    }
+    let text = String::from_utf8_lossy(&found.stdout);
     let is_certificate = |line: &str| line.split(' ').next().is_some_and(|word| word.contains("-cert-"));
-    (!text.lines().any(is_certificate)).then(|| text.lines().filter_map(|line| PublicKey::parse(line).ok()).collect())
+    let keys = || text.lines().filter_map(|line| PublicKey::parse(line).ok()).collect();
+    Ok((!text.lines().any(is_certificate)).then(keys))
 }
 
 /// The path that ssh makes of an `IdentityFile`; none for one with what only ssh knows.

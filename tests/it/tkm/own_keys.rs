@@ -1,6 +1,7 @@
 //! The operator's own keys without `--identity`: which are offered to a host, each in a connection of its own.
 
 use std::fs;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -156,4 +157,24 @@ fn a_file_with_a_passphrase_is_no_key_without_its_agent() {
     let since = lines_of_log(&server);
     world.run("tkm bootstrap dev").done();
     assert_eq!(attempts(&server, since).1, 0, "what is named comes first");
+}
+
+#[test]
+fn an_agent_that_does_not_answer_is_named_and_the_host_is_not() {
+    if !has_servers("an_agent_that_does_not_answer_is_named_and_the_host_is_not") {
+        return;
+    }
+    let server = strict();
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("agent");
+    let _silent = UnixListener::bind(&socket).expect("a socket");
+    let mut world = world_with(dir.path(), &format!("Host *\n  IdentityAgent {}\n", socket.display()));
+    let (port, fingerprint) = (server.port(), server.fingerprint());
+    world.run(&format!("tkm host add dev root@127.0.0.1:{port} --fingerprint {fingerprint}")).done();
+    let since = lines_of_log(&server);
+    let said = world.run("tkm bootstrap dev").failed(1);
+    assert!(said.contains("your agent at") && said.contains("gave no answer"), "{said}");
+    assert_eq!(attempts(&server, since), (0, 0));
+    // A key in a file needs none.
+    world.run(&super::bootstrap(&server)).done();
 }
