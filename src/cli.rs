@@ -22,7 +22,8 @@ use crate::sys::host::Host;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::{pipe_to, privileges, signal, terminal};
-use crate::ui::console::{Streams, Terminal, TerminalSize};
+use crate::ui::console::Terminal;
+use crate::ui::streams::{Streams, TerminalSize};
 use crate::ui::style::Styler;
 
 /// Names of links to the program that are also the first word.

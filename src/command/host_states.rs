@@ -26,10 +26,10 @@ impl<'a> HostStates<'a> {
     pub(super) fn show(&mut self, index: usize, update: Update) {
         let now = self.clock.now();
         match update {
-            Update::Said(text) => self.targets[index].is_now(text, now),
+            Update::Said(text) => self.targets[index].is_now(&text, now),
             Update::Still(how_long) => self.targets[index].is_still(how_long, now),
         }
-        self.console.progress(&self.targets, index);
+        self.console.progress(&self.targets, Some(index));
     }
 
     /// The result follows.

@@ -144,6 +144,28 @@ pub struct Answer {
     pub deploy: Option<(String, State)>,
     /// What is said.
     pub said: Said,
+    /// What [`Said::Progress`] is; nothing for other answers. An older deployer takes each for a state.
+    #[serde(default, skip_serializing_if = "ProgressKind::is_state")]
+    pub progress: ProgressKind,
+}
+
+/// What is said before an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProgressKind {
+    /// What is being done.
+    #[default]
+    State,
+    /// Something to be known beside.
+    Note,
+    /// A sign of life.
+    Beat,
+}
+
+impl ProgressKind {
+    fn is_state(&self) -> bool {
+        *self == Self::State
+    }
 }
 
 /// What a host says.

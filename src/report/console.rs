@@ -38,10 +38,15 @@ pub trait Console {
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer>;
 
     /// Shows where each of several targets is, after one of them moved on: a row for each in place on a terminal, else a line for
-    /// what changed; with `--json` an object on a line of stderr.
-    fn progress(&mut self, _targets: &[TargetState], _changed: usize) {}
+    /// what changed; with `--json` an object on a line of stderr. Where nothing changed only rows are shown, that were taken away.
+    fn progress(&mut self, _targets: &[TargetState], _changed: Option<usize>) {}
 
-    /// Takes the rows of [`progress`](Self::progress) away: the result follows.
+    /// Shows what is waited for, in the same place on a terminal, else as a note.
+    fn waiting(&mut self, text: &str) {
+        self.note(text);
+    }
+
+    /// Takes the rows of [`progress`](Self::progress) and [`waiting`](Self::waiting) away: the result follows.
     fn end_progress(&mut self) {}
 
     /// The width for text, in columns.

@@ -21,18 +21,27 @@ pub fn each<T: Sync, R: Send>(
     work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
     mut on_text: impl FnMut(usize, &str),
 ) -> Vec<R> {
-    each_shown(all, work, |index, update| {
-        if let Update::Said(text) = update {
-            on_text(index, text);
+    each_saying(all, |one, say| work(one, &|text| say(text.to_owned())), |index, text: String| on_text(index, &text))
+}
+
+/// As [`each`], where more than a text is said.
+pub fn each_saying<T: Sync, R: Send, S: Send>(
+    all: &[T],
+    work: impl Fn(&T, &dyn Fn(S)) -> R + Sync,
+    mut on_said: impl FnMut(usize, S),
+) -> Vec<R> {
+    run(all, work, |index, update| {
+        if let Update::Said(said) = update {
+            on_said(index, said);
         }
     })
 }
 
 /// What there is to show of one of many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Update<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update<S = String> {
     /// The work says so.
-    Said(&'a str),
+    Said(S),
     /// The work has said nothing else for so long, and nothing was said of the others meanwhile.
     Still(Duration),
 }
@@ -41,11 +50,19 @@ pub enum Update<'a> {
 pub fn each_shown<T: Sync, R: Send>(
     all: &[T],
     work: impl Fn(&T, &dyn Fn(&str)) -> R + Sync,
-    mut on_update: impl FnMut(usize, Update),
+    on_update: impl FnMut(usize, Update),
+) -> Vec<R> {
+    run(all, |one, say| work(one, &|text| say(text.to_owned())), on_update)
+}
+
+fn run<T: Sync, R: Send, S: Send>(
+    all: &[T],
+    work: impl Fn(&T, &dyn Fn(S)) -> R + Sync,
+    mut on_update: impl FnMut(usize, Update<S>),
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(all.len()));
-    let (sender, receiver) = mpsc::sync_channel::<(usize, String)>(QUEUE);
+    let (sender, receiver) = mpsc::sync_channel::<(usize, S)>(QUEUE);
     let (next, results, work) = (&next, &results, &work);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(all.len()) {
@@ -54,9 +71,9 @@ pub fn each_shown<T: Sync, R: Send>(
                 while let index = next.fetch_add(1, Ordering::Relaxed)
                     && let Some(one) = all.get(index)
                 {
-                    let say = |text: &str| {
+                    let say = |said: S| {
                         // It can be received until the last of these threads ends.
-                        let _ = sender.send((index, text.to_owned()));
+                        let _ = sender.send((index, said));
                     };
                     let result = work(one, &say);
                     lock(results).push((index, result));
@@ -67,9 +84,9 @@ pub fn each_shown<T: Sync, R: Send>(
         let mut since: Vec<Option<Instant>> = vec![None; all.len()];
         loop {
             match receiver.recv_timeout(BEAT) {
-                Ok((index, text)) => {
+                Ok((index, said)) => {
                     since[index] = Some(Instant::now());
-                    on_update(index, Update::Said(&text));
+                    on_update(index, Update::Said(said));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let done: Vec<usize> = lock(results).iter().map(|(index, _)| *index).collect();

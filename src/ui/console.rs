@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use jiff::tz::TimeZone;
@@ -12,6 +12,7 @@ use super::fault;
 use super::frame;
 use super::progress::{self, ProgressRows, ProgressScreen};
 use super::render::{self, Chunk, OutputTarget};
+use super::streams::{Pager, Streams};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::Fault;
@@ -27,60 +28,8 @@ const DEFAULT_WIDTH: usize = 100;
 /// The most bytes of rows that wait to be written.
 const MAX_PENDING: usize = 64 * 1024;
 
-/// Opens the source of answers.
-pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
-
-/// Shows a text with a pager, and waits for its end.
-pub type Pager = fn(&str, &[u8]) -> io::Result<()>;
-
-/// How the size of the terminal is found.
-#[derive(Clone, Copy)]
-pub struct TerminalSize {
-    /// Its width, in columns; none if unknown.
-    pub width: fn() -> Option<usize>,
-    /// Its height, in rows.
-    pub height: fn() -> Option<usize>,
-}
-
 /// The pager as long as none is named. Whatever fits on the screen it only prints; without `less`, all.
 const DEFAULT_PAGER: &str = "if command -v less >/dev/null; then exec less -FRSX; else exec cat; fi";
-
-/// The streams of the program.
-///
-/// Built once at the start from the standard streams ([`Streams::standard`]), or from memory in a test.
-#[derive(Clone)]
-pub struct Streams {
-    /// Data.
-    pub output: Rc<RefCell<dyn Write>>,
-    /// Faults, notes and questions.
-    pub stderr: Rc<RefCell<dyn Write>>,
-    /// None if standard input is not a terminal.
-    pub answer_source: Option<AnswerSource>,
-    /// Whether `output` is a terminal.
-    pub output_is_terminal: bool,
-    /// Whether `stderr` is a terminal.
-    pub stderr_is_terminal: bool,
-    /// The current size of the terminal.
-    pub size: TerminalSize,
-    /// Shows a text with the pager of a command line; none where nothing is paged.
-    pub pager: Option<Pager>,
-}
-
-impl Streams {
-    /// The standard streams; questions can be answered if standard input is a terminal.
-    #[must_use]
-    pub fn standard(size: TerminalSize, answers: AnswerSource, pager: Pager) -> Self {
-        Self {
-            pager: Some(pager),
-            output: Rc::new(RefCell::new(io::stdout())),
-            stderr: Rc::new(RefCell::new(io::stderr())),
-            answer_source: io::stdin().is_terminal().then_some(answers),
-            output_is_terminal: io::stdout().is_terminal(),
-            stderr_is_terminal: io::stderr().is_terminal(),
-            size,
-        }
-    }
-}
 
 /// The console of the process.
 #[derive(Clone)]
@@ -156,6 +105,13 @@ impl Terminal {
             _ if self.streams.output_is_terminal => OutputTarget::Terminal,
             _ => OutputTarget::NotTerminal,
         }
+    }
+
+    /// Where rows can be drawn again in place; none where they cannot.
+    fn progress_screen(&self) -> Option<ProgressScreen> {
+        let height = (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT);
+        let is_screen = self.streams.stderr_is_terminal && !self.is_dumb();
+        is_screen.then(|| ProgressScreen { width: self.terminal_width().unwrap_or(DEFAULT_WIDTH), height })
     }
 
     fn is_dumb(&self) -> bool {
@@ -289,16 +245,17 @@ impl Terminal {
 impl Console for Terminal {
     fn show(&mut self, mut report: Report) -> io::Result<()> {
         let mut faults = std::mem::take(&mut report.faults);
-        if self.json {
-            self.show_json(&mut report, &mut faults)?;
+        // What became of it is said also where the reader of the output is gone.
+        let shown = if self.json {
+            self.show_json(&mut report, &mut faults)
         } else {
-            self.show_text(report.blocks, &mut faults)?;
-        }
+            self.show_text(std::mem::take(&mut report.blocks), &mut faults)
+        };
         report.sentence.iter().for_each(|sentence| self.write_note(sentence));
         for fault in &faults {
             self.error(fault);
         }
-        Ok(())
+        shown
     }
 
     fn error(&mut self, fault: &Fault) {
@@ -314,14 +271,24 @@ impl Console for Terminal {
         self.write_note(text);
     }
 
-    fn progress(&mut self, targets: &[TargetState], changed: usize) {
-        let is_screen = self.streams.stderr_is_terminal && !self.is_dumb();
-        let height = (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT);
-        let screen =
-            is_screen.then(|| ProgressScreen { width: self.terminal_width().unwrap_or(DEFAULT_WIDTH), height });
-        let text =
-            if self.json { progress::json(targets, changed) } else { self.progress.show(targets, changed, screen) };
-        self.write_stderr(if self.quiet { "" } else { &text });
+    fn progress(&mut self, targets: &[TargetState], changed: Option<usize>) {
+        if self.quiet {
+            return;
+        }
+        let screen = self.progress_screen();
+        let changed = changed.and_then(|index| targets.get(index));
+        let text = if self.json { progress::json(changed) } else { self.progress.show(targets, changed, screen) };
+        self.write_stderr(&text);
+    }
+
+    fn waiting(&mut self, text: &str) {
+        match self.progress_screen().filter(|_| !self.json && !self.quiet) {
+            Some(screen) => {
+                let text = self.progress.show_line(text, screen);
+                self.write_stderr(&text);
+            }
+            None => self.write_note(text),
+        }
     }
 
     fn end_progress(&mut self) {
@@ -338,7 +305,11 @@ impl Console for Terminal {
         let Ok(mut answers) = answers() else { return Some(UserAnswer::NotInteractive) };
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
-        let given = read_answer(&mut answers, is_open)?;
+        let Some(given) = read_answer(&mut answers, is_open) else {
+            // What follows begins on a line of its own.
+            self.write_stderr("\n");
+            return None;
+        };
         self.write_stderr(if given.ends_with('\n') { "" } else { "\n" });
         let given = given.trim();
         let yes = match &question.expected {
@@ -400,13 +371,13 @@ impl Console for Terminal {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{ErrorKind, Read};
     use std::time::Duration;
-
-    use std::io::ErrorKind;
 
     use super::*;
     use crate::base::fault::FaultKind;
     use crate::report::{Cell, Fields, Message, Table};
+    use crate::ui::streams::{AnswerSource, TerminalSize};
 
     /// Streams into memory, and their content.
     struct Recorder {

@@ -11,6 +11,7 @@ mod frame;
 mod progress;
 pub mod render;
 pub mod sanitize;
+pub mod streams;
 pub mod style;
 pub mod table;
 pub mod text;

@@ -23,7 +23,8 @@ use tetra::shell::source::{ScriptOrigin, ScriptText};
 use tetra::sys::host::{CommandOutput, Host, Invocation};
 use tetra::sys::os_host::OsHost;
 use tetra::sys::paths::Paths;
-use tetra::ui::console::{Streams, Terminal, TerminalSize};
+use tetra::ui::console::Terminal;
+use tetra::ui::streams::{Streams, TerminalSize};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tetra");

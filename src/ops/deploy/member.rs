@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::give_up;
 use super::halt::{Halt, Will};
+use super::opened::Opened;
+use super::saying::Say;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
@@ -76,9 +79,6 @@ impl Reach<'_> {
     }
 }
 
-/// Says what is being done.
-pub type Say<'a> = &'a dyn Fn(&str);
-
 /// A host of a rollout.
 pub struct Member {
     /// The host.
@@ -112,7 +112,7 @@ impl Member {
         let connection = Connection::open(reach.store, host, reach.variables)?;
         let session = reach.session(&connection, login)?;
         let mut opened = Opened { host: host.name.to_string(), session };
-        let facts = opened.open(reach)?;
+        let facts = opened.open(&reach.look())?;
         Ok(Self {
             host: host.clone(),
             login: login.clone(),
@@ -134,7 +134,7 @@ impl Member {
         let connection = Connection { store, host: &self.host, route: self.route.clone(), variables, sharing: None };
         let session = reach.session(&connection, &self.login)?;
         let mut opened = Opened { host: self.host.name.to_string(), session };
-        let facts = opened.open(reach)?;
+        let facts = opened.open(&reach.look())?;
         Ok((opened, facts))
     }
 
@@ -153,7 +153,7 @@ impl Member {
         self.session = Some(opened.session);
         if let Some((_, state)) = answer.deploy {
             if state != self.state {
-                say(state.word());
+                say.state(state.word());
             }
             self.state = state;
         }
@@ -169,7 +169,7 @@ impl Member {
     ///
     /// As [`ask`](Self::ask).
     pub(super) fn look(&mut self, reach: &Reach) -> Result<(), Fault> {
-        match self.ask(&reach.look(), &[], &|_| {})? {
+        match self.ask(&reach.look(), &[], Say::to_none())? {
             Said::Facts(facts) => self.facts = *facts,
             _ => return Err(self.unexpected()),
         }
@@ -207,7 +207,7 @@ impl Member {
         self.decides = Some(Instant::now() + Duration::from_secs(seconds));
         self.ask(&Ask::Arm { seconds }, &[], say)?;
         self.check(reach.halt)?;
-        say("switching");
+        say.state("switching");
         self.ask(&Ask::Switch, &[], say)?;
         self.wait_until_healthy(reach.halt, patience, say)?;
         self.ask(&Ask::Prove, &[], say).map(drop)
@@ -225,7 +225,7 @@ impl Member {
             match found {
                 Health::Well => {
                     if since.is_none() && !patience.min_healthy_time.is_zero() {
-                        say(&format!("healthy; has to stay so for {}", HumanDuration(patience.min_healthy_time)));
+                        say.state(&format!("healthy; has to stay so for {}", HumanDuration(patience.min_healthy_time)));
                     }
                     let since = *since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience.min_healthy_time {
@@ -234,7 +234,7 @@ impl Member {
                 }
                 Health::NotYet(reason) => {
                     if since.is_some() || why != reason {
-                        say(&format!("not healthy yet: {reason}"));
+                        say.state(&format!("not healthy yet: {reason}"));
                     }
                     (since, why) = (None, reason);
                 }
@@ -289,7 +289,7 @@ impl Member {
             return Err(failure.into_fault(self.host.name.as_str()));
         }
         self.state = State::Committed;
-        say(self.state.word());
+        say.state(self.state.word());
         Ok(())
     }
 
@@ -313,7 +313,14 @@ impl Member {
             _ => self.search(reach, &give_up, say),
         };
         match record {
-            Some(record) => self.state = record.state,
+            Some(record) => {
+                self.state = record.state;
+                if record.is_stuck() {
+                    let stuck = give_up::outcome(&record);
+                    let why = format!("{}: {}", self.host.name, stuck.error);
+                    self.fault = Some(Fault { advice: stuck.advice, ..Fault::new(stuck.kind, why) });
+                }
+            }
             None => {
                 let (name, why) = (&self.host.name, why.to_string());
                 let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
@@ -336,7 +343,7 @@ impl Member {
     /// Looks for a host that was lost, and has it put back what its agent left; what it did by itself meanwhile stays so.
     fn search(&mut self, reach: &Reach, give_up: &Ask, say: Say) -> Option<Record> {
         for pause in SEARCHES {
-            say("lost; looking for it again");
+            say.state("lost; looking for it again");
             reach.halt.pause(pause, reach.halt.will());
             if reach.halt.will() == Will::Leave {
                 return None;
@@ -344,7 +351,7 @@ impl Member {
             let Ok((mut found, _)) = self.again(reach) else { continue };
             let Ok(Answer { said: Said::History(records), .. }) = found.ask(give_up, &[], say) else { continue };
             if let Some(record) = records.into_iter().next() {
-                say(record.state.word());
+                say.state(record.state.word());
                 return Some(record);
             }
         }
@@ -369,31 +376,4 @@ impl Member {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A session with the name of its host.
-struct Opened {
-    host: String,
-    session: AgentSession,
-}
-
-impl Opened {
-    fn open(&mut self, reach: &Reach) -> Result<Facts, Fault> {
-        match self.ask(&reach.look(), &[], &|_| {})?.said {
-            Said::Facts(facts) => Ok(*facts),
-            Said::Failed(failure) => Err(failure.into_fault(&self.host)),
-            _ => Err(Fault::new(FaultKind::Failed, format!("{}: it did not say how it is", self.host))),
-        }
-    }
-
-    fn ask(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Answer, Fault> {
-        let on_text = |answer: &Answer| match &answer.said {
-            Said::Progress(text) => {
-                say(text);
-                true
-            }
-            _ => false,
-        };
-        Ok(self.session.ask(ask, bytes, on_text)?)
-    }
 }

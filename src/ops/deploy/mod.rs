@@ -15,8 +15,10 @@
 //! give_up          the old release is put back, by what finds that a deploy did not end
 //! watcher          a process that does it when the time is up, or the deployer is gone
 //! member           the operator's side: one host through its steps
+//! opened           the session with it
 //! rollout          the operator's side: all hosts through theirs
 //! halt             what the operator wants of it meanwhile
+//! saying           what is said of a host meanwhile
 //! watched          it is at work, and is shown meanwhile
 //! glance           what is at work on this machine, for its prompts
 //! verdict          what that came to, in a sentence
@@ -32,10 +34,12 @@ pub mod halt;
 pub mod health;
 pub mod host;
 pub mod member;
+mod opened;
 pub mod place;
 mod preflight;
 pub mod program_dir;
 pub mod rollout;
+pub mod saying;
 mod sending;
 pub mod serve;
 mod service_drift;

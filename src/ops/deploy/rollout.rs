@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::halt::Will;
-use super::member::{Member, Patience, Reach, Say};
+use super::member::{Member, Patience, Reach};
+use super::saying::{Say, Saying};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::rollout::OnFailure;
 use crate::base::time::HumanDuration;
@@ -63,28 +64,32 @@ pub struct Fleet {
     members: Vec<Mutex<Member>>,
 }
 
-/// What is said last of a host that was reached, that answered, or with which neither worked.
-pub const LAST_WORDS: [&str; 3] = [CONNECTED, ANSWERED, FAILED];
+/// What is said last of a host that has its key now, was reached, answered, or with which that did not work.
+pub const LAST_WORDS: [&str; 4] = [HAS_KEY, CONNECTED, ANSWERED, FAILED];
+
+/// What is said of a host on which the key of its environment was installed.
+pub const HAS_KEY: &str = "has the key";
 
 const CONNECTED: &str = "connected";
 const ANSWERED: &str = "answered";
 const FAILED: &str = "failed";
 
-/// Takes what is said about the host with an index.
-pub type OnText<'a> = &'a mut dyn FnMut(usize, &str);
+/// Takes what is said of the host with an index.
+pub type OnSaying<'a> = &'a mut dyn FnMut(usize, Saying);
 
 impl Fleet {
     /// Reaches all hosts at the same time, in the order in which they are locked; also what those that were not reached failed
     /// with.
-    pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, on_text: OnText) -> (Self, Vec<Fault>) {
-        let open = |(host, login): &(Host, Login), say: Say| {
-            say("connecting");
+    pub fn open(reach: &Reach, targets: Vec<(Host, Login)>, on_saying: OnSaying) -> (Self, Vec<Fault>) {
+        let open = |(host, login): &(Host, Login), hear: &dyn Fn(Saying)| {
+            let say = Say::to(hear);
+            say.state("connecting");
             let opened = Member::open(reach, host, login);
-            say(if opened.is_ok() { CONNECTED } else { FAILED });
+            say.state(if opened.is_ok() { CONNECTED } else { FAILED });
             opened
         };
         let (mut members, mut faults) = (Vec::new(), Vec::new());
-        for result in many::each(&targets, open, on_text) {
+        for result in many::each_saying(&targets, open, on_saying) {
             match result {
                 Ok(member) => members.push(Mutex::new(member)),
                 Err(fault) => faults.push(fault),
@@ -114,22 +119,22 @@ impl Fleet {
     /// # Errors
     ///
     /// Fails with exit code 10 if that is not so at a moment, and if a host is lost.
-    pub fn wait_until_free(&self, reach: &Reach, until: Instant, on_text: OnText) -> Result<(), Fault> {
+    pub fn wait_until_free(&self, reach: &Reach, until: Instant, on_saying: OnSaying) -> Result<(), Fault> {
         let all: Vec<usize> = (0..self.members.len()).collect();
         let mut said = vec![String::new(); all.len()];
         loop {
-            let look = |index: &usize, _: Say| {
+            let look = |index: &usize, _: &dyn Fn(Saying)| {
                 let mut member = lock(&self.members[*index]);
                 member.look(reach)?;
                 Ok(member.busy())
             };
             let busy: Vec<Option<String>> =
-                many::each(&all, look, |_, _| {}).into_iter().collect::<Result<_, Fault>>()?;
+                many::each_saying(&all, look, |_, _| {}).into_iter().collect::<Result<_, Fault>>()?;
             reach.halt.check()?;
             for (index, what) in busy.iter().enumerate() {
                 let text = what.as_ref().map_or_else(|| CONNECTED.to_owned(), |what| format!("waiting: {what}"));
                 if said[index] != text {
-                    on_text(index, &text);
+                    on_saying(index, Saying::State(text.clone()));
                     said[index] = text;
                 }
             }
@@ -143,8 +148,8 @@ impl Fleet {
     }
 
     /// Brings a release to all hosts. What came of it is in the members.
-    pub fn deploy(&self, reach: &Reach, order: &Order, on_text: OnText) {
-        let mut work = Work { fleet: self, reach, order, on_text };
+    pub fn deploy(&self, reach: &Reach, order: &Order, on_saying: OnSaying) {
+        let mut work = Work { fleet: self, reach, order, on_saying };
         if let Err(fault) = work.run() {
             work.give_up(&fault, |_| true);
         }
@@ -156,17 +161,18 @@ impl Fleet {
 pub type Answered = Result<(Facts, Said), Fault>;
 
 /// Asks all hosts the same at the same time; in their order what each said, with how it is.
-pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, on_text: OnText) -> Vec<Answered> {
-    let one = |(host, login): &(Host, Login), say: Say| {
-        say("connecting");
+pub fn ask_each(reach: &Reach, targets: &[(Host, Login)], ask: &Ask, on_saying: OnSaying) -> Vec<Answered> {
+    let one = |(host, login): &(Host, Login), hear: &dyn Fn(Saying)| {
+        let say = Say::to(hear);
+        say.state("connecting");
         let answered = Member::open(reach, host, login).and_then(|mut member| {
             let said = member.ask(ask, &[], say)?;
             Ok((member.facts, said))
         });
-        say(if answered.is_ok() { ANSWERED } else { FAILED });
+        say.state(if answered.is_ok() { ANSWERED } else { FAILED });
         answered
     };
-    many::each(targets, one, on_text)
+    many::each_saying(targets, one, on_saying)
 }
 
 /// What is deployed, by whom, and how.
@@ -184,7 +190,7 @@ struct Work<'a, 'h> {
     fleet: &'a Fleet,
     reach: &'a Reach<'a>,
     order: &'a Order<'a>,
-    on_text: OnText<'h>,
+    on_saying: OnSaying<'h>,
 }
 
 impl Work<'_, '_> {
@@ -214,20 +220,17 @@ impl Work<'_, '_> {
     /// One host after the other, in the order of their names: of two deployers, the one who has the first host gets the others.
     fn lock_all(&mut self) -> Result<Vec<Vec<MissingBlob>>, Fault> {
         let Order { holder, payload, .. } = self.order;
-        let mut missing = Vec::new();
-        for (index, member) in self.fleet.members.iter().enumerate() {
+        let missing = Mutex::new(Vec::new());
+        for index in 0..self.fleet.members.len() {
             self.reach.halt.check()?;
-            let said = Mutex::new(Vec::new());
-            let begun = lock(member).begin(holder, &payload.manifest, &|text| {
-                said.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
+            let failed = self.on_each(&[index], |_, member, say| {
+                let blobs = member.begin(holder, &payload.manifest, say)?;
+                missing.lock().unwrap_or_else(PoisonError::into_inner).push(blobs);
+                Ok(())
             });
-            said.into_inner().unwrap_or_default().iter().for_each(|text| (self.on_text)(index, text));
-            match begun {
-                Ok(blobs) => missing.push(blobs),
-                Err(fault) => return Err(fail(&mut lock(member), fault)),
-            }
+            failed.into_iter().next().map_or(Ok(()), Err)?;
         }
-        Ok(missing)
+        Ok(missing.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn stage_all(&mut self, missing: &[Vec<MissingBlob>]) -> Result<(), Fault> {
@@ -254,7 +257,7 @@ impl Work<'_, '_> {
     fn commit(&mut self) -> Result<(), Fault> {
         let reach = self.reach;
         self.or_put_back(|member, say| {
-            say("reaching it again");
+            say.state("reaching it again");
             member.reach_again(reach)
         })?;
         reach.halt.check()?;
@@ -315,13 +318,13 @@ impl Work<'_, '_> {
         work: impl Fn(usize, &mut Member, Say) -> Result<(), Fault> + Sync,
     ) -> Vec<Fault> {
         let members = &self.fleet.members;
-        let one = |index: &usize, say: Say| {
+        let one = |index: &usize, hear: &dyn Fn(Saying)| {
             let mut member = lock(&members[*index]);
-            let result = work(*index, &mut member, say);
+            let result = work(*index, &mut member, Say::to(hear));
             result.err().map(|fault| fail(&mut member, fault))
         };
-        let on_text = &mut self.on_text;
-        many::each(indexes, one, |at, text| on_text(indexes[at], text)).into_iter().flatten().collect()
+        let on_saying = &mut self.on_saying;
+        many::each_saying(indexes, one, |at, saying| on_saying(indexes[at], saying)).into_iter().flatten().collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! What goes over the connection to a host: contents that it does not have, and what goes with the release.
 
 use super::halt::Halt;
-use super::member::{Member, Reach, Say};
+use super::member::{Member, Reach};
+use super::saying::Say;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
@@ -47,7 +48,7 @@ impl Member {
             match self.ask(&put, &bytes, say) {
                 // The host has removed all of it.
                 Err(fault) if fault.kind == FaultKind::Preflight && !was_damaged => {
-                    say("sending again what arrived damaged");
+                    say.state("sending again what arrived damaged");
                     (offset, was_damaged) = (0, true);
                     continue;
                 }
@@ -57,7 +58,7 @@ impl Member {
             if offset >= missing.size {
                 return Ok(());
             }
-            say(&format!("{} {} %", State::Staging, offset.saturating_mul(100) / missing.size.max(1)));
+            say.state(&format!("{} {} %", State::Staging, offset.saturating_mul(100) / missing.size.max(1)));
             self.check(halt)?;
         }
     }

@@ -3,16 +3,17 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::rollout::OnText;
+use super::rollout::OnSaying;
+use super::saying::Saying;
 
-/// How many texts may wait to be shown.
+/// How much may wait to be shown.
 const QUEUE: usize = 64;
 
 /// What comes from work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// A text about the host with an index.
-    Text(usize, String),
+    /// It was said of the host with an index.
+    Said(usize, Saying),
     /// Nothing new.
     Quiet,
     /// It has ended.
@@ -20,14 +21,14 @@ pub enum News {
 }
 
 /// What comes from work, one after the other.
-pub struct NewsFeed(Receiver<(usize, String)>);
+pub struct NewsFeed(Receiver<(usize, Saying)>);
 
 impl NewsFeed {
     /// Waits for what comes next, at most so long.
     #[must_use]
     pub fn next(&self, limit: Duration) -> News {
         match self.0.recv_timeout(limit) {
-            Ok((index, text)) => News::Text(index, text),
+            Ok((index, saying)) => News::Said(index, saying),
             Err(RecvTimeoutError::Timeout) => News::Quiet,
             Err(RecvTimeoutError::Disconnected) => News::Over,
         }
@@ -35,12 +36,12 @@ impl NewsFeed {
 }
 
 /// Does work in a thread of its own, while `watch` takes what comes from it in this one. What `watch` leaves is dropped.
-pub fn watched<R: Send>(work: impl FnOnce(OnText) -> R + Send, watch: impl FnOnce(&NewsFeed)) -> R {
+pub fn watched<R: Send>(work: impl FnOnce(OnSaying) -> R + Send, watch: impl FnOnce(&NewsFeed)) -> R {
     let (sender, receiver) = mpsc::sync_channel(QUEUE);
     std::thread::scope(|scope| {
         let worker = scope.spawn(move || {
-            work(&mut |index, text| {
-                let _ = sender.send((index, text.to_owned()));
+            work(&mut |index, saying| {
+                let _ = sender.send((index, saying));
             })
         });
         let feed = NewsFeed(receiver);
@@ -60,18 +61,19 @@ mod tests {
         let watch = |feed: &NewsFeed| {
             loop {
                 match feed.next(Duration::from_secs(60)) {
-                    News::Text(index, text) => seen.push((index, text)),
+                    News::Said(index, saying) => seen.push((index, saying)),
                     News::Quiet => {}
                     News::Over => break,
                 }
             }
         };
-        let work = |on_text: OnText| {
-            (0..200).for_each(|index| on_text(index, "x"));
+        let said = || Saying::State("x".to_owned());
+        let work = |on_saying: OnSaying| {
+            (0..200).for_each(|index| on_saying(index, said()));
             7
         };
         assert_eq!(watched(work, watch), 7);
-        assert_eq!(seen, (0..200).map(|index| (index, "x".to_owned())).collect::<Vec<_>>());
-        assert_eq!(watched(|on_text: OnText| (0..200).for_each(|index| on_text(index, "x")), |_| {}), ());
+        assert_eq!(seen, (0..200).map(|index| (index, said())).collect::<Vec<_>>());
+        assert_eq!(watched(|on_saying: OnSaying| (0..200).for_each(|index| on_saying(index, said())), |_| {}), ());
     }
 }

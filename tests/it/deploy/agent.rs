@@ -13,7 +13,7 @@ use tetra::deploy::carried::{Carried, Form};
 use tetra::deploy::machine::State;
 use tetra::deploy::record::{Holder, Record};
 use tetra::deploy::release::{ContentHash, Document, EntryPath, Manifest, Payload, Sources};
-use tetra::deploy::wire::{Answer, Ask, Said};
+use tetra::deploy::wire::{Answer, Ask, ProgressKind, Said};
 use tetra::supervise::meta;
 use tetra::sys::dialogue::{Cutter, Dialogue};
 use tetra::sys::host::Host;
@@ -88,6 +88,11 @@ impl Site {
 
     /// The release with this `MODE` of its service.
     fn payload(&mut self, mode: &str) -> Payload {
+        self.payload_of(mode, "bash -c 'test $MODE != sick && exec sleep 1000'")
+    }
+
+    /// The same with another command.
+    fn payload_of(&mut self, mode: &str, command: &str) -> Payload {
         mode.clone_into(&mut self.mode);
         let environments = self.world.home().join("tetra/org/acme/environments");
         let local = environments.join("local.toml");
@@ -95,7 +100,7 @@ impl Site {
         let whole = whole.split("[overrides.dev]").next().expect("a part").to_owned();
         let (from, to) = (whole.find("[services").expect("there"), whole.find("[resources]").expect("there"));
         let service = format!(
-            "[services.web]\ncommand = \"bash -c 'test $MODE != sick && exec sleep 1000'\"\n[services.web.export]\nMODE = '{mode}'\n\n"
+            "[services.web]\ncommand = \"{command}\"\nkill_timeout = '10m'\n[services.web.export]\nMODE = '{mode}'\n\n"
         );
         let user = OsHost::new().user().to_owned();
         let own = format!("[overrides.dev]\n\"deployment.user\" = \"{user}\"\n");
@@ -255,6 +260,31 @@ fn failure(said: &Said) -> (&str, &str) {
         Said::Failed(failure) => (&failure.kind, &failure.message),
         other => panic!("it was done: {other:?}"),
     }
+}
+
+/// The deployer would take it for lost otherwise.
+#[test]
+fn a_host_on_which_a_service_is_long_in_stopping_says_that_it_is_at_work() {
+    let mut site = Site::new();
+    let go = site.home().join("go");
+    let deaf = format!(
+        "bash -c 'trap \\\"until test -e {}; do sleep 0.02; done; exit\\\" TERM; while :; do sleep 0.02; done'",
+        go.display()
+    );
+    let first = site.payload_of("one", &deaf);
+    let mut agent = site.until(&first, "tx-1", State::Healthy);
+    assert!(matches!(site.commit("tx-1"), Said::Done));
+    assert!(matches!(agent.ask(&Ask::Settle), Said::Done));
+    drop(agent);
+    let second = site.payload("two");
+    let mut agent = site.until(&second, "tx-2", State::Armed);
+    agent.0.feed().write(&[frame(NONCE, &Ask::Switch).as_bytes()]).expect("it reads");
+    let mut next = || serde_json::from_slice::<Answer>(&agent.read()).expect("an answer");
+    while next().progress != ProgressKind::Beat {}
+    fs::write(&go, "").expect("ours");
+    let done = std::iter::repeat_with(next).find(|answer| !matches!(answer.said, Said::Progress(_))).expect("endless");
+    assert!(matches!(done.said, Said::Done), "{done:?}");
+    assert_eq!(site.mode().as_deref(), Some("two"));
 }
 
 #[test]

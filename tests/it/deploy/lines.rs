@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Site, secrecy};
-use crate::sandbox::assert_fits;
+use crate::sandbox::{assert_fits, kill_hard};
 
 /// What was said with `--json`: every line is one of three shapes. The last one.
 #[track_caller]
@@ -64,4 +64,26 @@ fn every_line_of_a_deploy_with_json_is_an_object_and_the_last_says_what_became_o
     assert!(last.contains("web-2"), "{last}");
     let last = site.says("--skip-unreachable", 0, "a host that is passed over");
     assert!(last.starts_with("dev: 1 host runs 20") && last.contains("; 1 host passed over"), "{last}");
+}
+
+/// Here that a deploy was found whose deployer, agent and watcher were killed.
+#[test]
+fn what_a_host_has_to_say_beside_is_a_note_and_not_where_it_is() {
+    let Some(mut site) = Site::new("what_a_host_has_to_say_beside_is_a_note_and_not_where_it_is", 1) else { return };
+    site.deploy("").done();
+    site.mode("two");
+    let deployer = site.begin();
+    site.hosts[0].reaches("APPLIED");
+    site.hosts[0].kill(&[b"deploy-watch"]);
+    site.hosts[0].kill(&[b"agent"]);
+    kill_hard(deployer.0.id());
+    let done = site.world.run("org deploy @dev --json --min-healthy-time 0s");
+    assert_eq!(done.code, 0, "{done:?}");
+    fits(&done.stderr, "after one that was killed");
+    let lines: Vec<Value> = done.stderr.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of = |key: &str| -> Vec<&str> { lines.iter().filter_map(|line| line[key].as_str()).collect() };
+    // A step is in the journal before it is in the record.
+    let says = |text: &&str| text.contains(" was left ") && text.ends_with(", and is now REVERTED");
+    assert!(of("note").iter().any(|text| says(text) && text.starts_with("web-1: ")), "{done:?}");
+    assert!(!of("state").iter().any(says), "{done:?}");
 }

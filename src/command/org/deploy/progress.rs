@@ -6,7 +6,8 @@ use crate::base::plural::pluralize;
 use crate::command::Cx;
 use crate::deploy::machine::State;
 use crate::ops::deploy::halt::{Halt, Stopped, Will};
-use crate::ops::deploy::rollout::{Fleet, LAST_WORDS, OnText};
+use crate::ops::deploy::rollout::{Fleet, LAST_WORDS, OnSaying};
+use crate::ops::deploy::saying::Saying;
 use crate::ops::deploy::watched::{News, NewsFeed, watched};
 use crate::report::{Console, Question, TargetState, UserAnswer};
 use crate::sys::host::Host;
@@ -44,7 +45,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Does what changes nothing on a host: Ctrl-C ends it at once.
-    pub(super) fn look<R: Send>(mut self, work: impl FnOnce(OnText) -> R + Send) -> R {
+    pub(super) fn look<R: Send>(mut self, work: impl FnOnce(OnSaying) -> R + Send) -> R {
         watched(work, |feed| {
             while self.take(feed) {
                 if signal::interrupted() {
@@ -56,7 +57,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Does what changes hosts: Ctrl-C ends it before the first is armed, and asks from then on.
-    pub(super) fn deploy<R: Send>(mut self, work: impl FnOnce(OnText) -> R + Send) -> R {
+    pub(super) fn deploy<R: Send>(mut self, work: impl FnOnce(OnSaying) -> R + Send) -> R {
         let _guard = signal::ignore_sigint();
         watched(work, |feed| {
             while self.take(feed) {
@@ -88,17 +89,21 @@ impl<'a> Progress<'a> {
         let text =
             format!("not committed on {hosts} yet; Ctrl-C again ends at once: revert now (y) or keep waiting (n)?");
         let (console, targets, since, clock) = (&mut *self.console, &mut self.targets, &mut self.since, self.clock);
+        let mut notes = Vec::new();
         let mut is_open = || loop {
             match feed.next(Duration::ZERO) {
-                News::Text(index, text) => {
+                News::Said(index, Saying::State(text)) => {
                     since[index] = Instant::now();
                     targets[index].is_now(&text, clock.now());
                 }
+                News::Said(index, Saying::Note(text)) => notes.push(of_host(&targets[index], &text)),
                 News::Quiet => return true,
                 News::Over => return false,
             }
         };
-        match console.ask_while(&Question { text, expected: None }, &mut is_open) {
+        let answer = console.ask_while(&Question { text, expected: None }, &mut is_open);
+        notes.iter().for_each(|note| console.note(note));
+        match answer {
             Some(UserAnswer::Yes) => self.revert(""),
             // Ctrl-C is looked at next; it finds that this was the second one.
             Some(_) if signal::interrupted() => {
@@ -125,7 +130,7 @@ impl<'a> Progress<'a> {
     }
 
     fn show(&mut self, index: usize) {
-        self.console.progress(&self.targets, index);
+        self.console.progress(&self.targets, Some(index));
         self.shown = Instant::now();
     }
 
@@ -137,15 +142,20 @@ impl<'a> Progress<'a> {
     fn say(&mut self, text: &str) {
         self.console.end_progress();
         self.console.note(text);
+        self.console.progress(&self.targets, None);
     }
 
     /// Shows what comes next; false once there is nothing more.
     fn take(&mut self, feed: &NewsFeed) -> bool {
         match feed.next(PULSE) {
-            News::Text(index, text) => {
+            News::Said(index, Saying::State(text)) => {
                 self.since[index] = Instant::now();
                 self.targets[index].is_now(&text, self.clock.now());
                 self.show(index);
+                true
+            }
+            News::Said(index, Saying::Note(text)) => {
+                self.say(&of_host(&self.targets[index], &text));
                 true
             }
             News::Quiet => {
@@ -157,6 +167,11 @@ impl<'a> Progress<'a> {
             News::Over => false,
         }
     }
+}
+
+/// What a host has to say beside where it is.
+fn of_host(target: &TargetState, text: &str) -> String {
+    format!("{}: {text}", target.name)
 }
 
 /// How often Ctrl-C was pressed since this was asked. The command ends with what became of the hosts, and not for that.
