@@ -144,6 +144,17 @@ pub struct ShellLine<'a> {
     pub variables: &'a BTreeMap<String, String>,
     /// How long it may take.
     pub limit: Duration,
+    /// How long it may write nothing before [`ChildNews::Silent`].
+    pub silence: Duration,
+}
+
+/// What there is of a command line while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildNews<'a> {
+    /// It wrote a line.
+    Line(&'a str),
+    /// It runs for so long, and has written no line for a while.
+    Silent(Duration),
 }
 
 /// Runs a command line to its end, or until Ctrl-C is pressed, and hands on each line of both its streams. It has a process group
@@ -152,8 +163,9 @@ pub struct ShellLine<'a> {
 /// # Errors
 ///
 /// Fails if `sh` cannot be started.
-pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<ChildExit> {
-    let until = Instant::now() + line.limit;
+pub fn run_lines(line: ShellLine, on_news: &mut dyn FnMut(ChildNews)) -> io::Result<ChildExit> {
+    let begun = Instant::now();
+    let until = begun + line.limit;
     let (output, input) = io::pipe()?;
     fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut command = Command::new("sh");
@@ -161,7 +173,7 @@ pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<C
     let mut child = command.stdin(Stdio::null()).stderr(input.try_clone()?).stdout(input).spawn()?;
     let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
     let handle = PidFd::open(child.id());
-    let mut lines = Lines { output, rest: Vec::new(), on_line };
+    let mut lines = Lines { output, rest: Vec::new(), heard: begun, on_news };
     let mut is_open = true;
     let in_time = loop {
         let pause = if is_open { Duration::ZERO } else { POLL_INTERVAL };
@@ -173,6 +185,9 @@ pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<C
         }
         if is_open && signal::wait_readable_within(lines.output.as_fd(), POLL_INTERVAL_MS.into()) == Waited::Readable {
             is_open = lines.read() != Some(0);
+        }
+        if lines.heard.elapsed() >= line.silence {
+            lines.hand_on(ChildNews::Silent(begun.elapsed()));
         }
     };
     // Not yet collected, so the number of its group is still its own.
@@ -186,7 +201,9 @@ pub fn run_lines(line: ShellLine, on_line: &mut dyn FnMut(&str)) -> io::Result<C
 struct Lines<'a> {
     output: PipeReader,
     rest: Vec<u8>,
-    on_line: &'a mut dyn FnMut(&str),
+    /// When there was something to hand on.
+    heard: Instant,
+    on_news: &'a mut dyn FnMut(ChildNews),
 }
 
 impl Lines<'_> {
@@ -200,7 +217,7 @@ impl Lines<'_> {
         self.rest.extend_from_slice(&bytes[..count]);
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
-            (self.on_line)(String::from_utf8_lossy(&line).trim_end());
+            self.hand_on(ChildNews::Line(String::from_utf8_lossy(&line).trim_end()));
         }
         if self.rest.len() >= MAX_LINE {
             self.hand_on_rest();
@@ -222,8 +239,13 @@ impl Lines<'_> {
     fn hand_on_rest(&mut self) {
         let rest = std::mem::take(&mut self.rest);
         if !rest.is_empty() {
-            (self.on_line)(String::from_utf8_lossy(&rest).trim_end());
+            self.hand_on(ChildNews::Line(String::from_utf8_lossy(&rest).trim_end()));
         }
+    }
+
+    fn hand_on(&mut self, news: ChildNews) {
+        (self.on_news)(news);
+        self.heard = Instant::now();
     }
 }
 
@@ -264,9 +286,38 @@ mod tests {
     fn lines(text: &str, limit: Duration) -> (ChildExit, Vec<String>) {
         let mut seen = Vec::new();
         let variables = std::env::vars().collect();
-        let line = ShellLine { text, cwd: Path::new("/"), variables: &variables, limit };
-        let ended = run_lines(line, &mut |text| seen.push(text.to_owned())).expect("sh is there");
+        let line = ShellLine { text, cwd: Path::new("/"), variables: &variables, limit, silence: limit };
+        let mut keep = |news: ChildNews| match news {
+            ChildNews::Line(text) => seen.push(text.to_owned()),
+            ChildNews::Silent(_) => {}
+        };
+        let ended = run_lines(line, &mut keep).expect("sh is there");
         (ended, seen)
+    }
+
+    #[test]
+    fn while_nothing_is_written_there_is_a_sign_of_life() {
+        let go = tempfile::tempdir().expect("a directory");
+        let variables = std::env::vars().collect();
+        let text = "echo a; until test -e go; do sleep 0.01; done; echo b";
+        let (limit, silence) = (Duration::from_secs(60), Duration::from_millis(10));
+        let mut seen = Vec::new();
+        let mut last = Duration::ZERO;
+        let line = ShellLine { text, cwd: go.path(), variables: &variables, limit, silence };
+        let ended = run_lines(line, &mut |news| match news {
+            ChildNews::Line(text) => seen.push(text.to_owned()),
+            ChildNews::Silent(how_long) => {
+                assert!(how_long > last, "{how_long:?} after {last:?}");
+                last = how_long;
+                seen.push("silent".to_owned());
+                if seen.ends_with(&["silent".to_owned(), "silent".to_owned()]) {
+                    std::fs::write(go.path().join("go"), "").expect("ours");
+                }
+            }
+        });
+        assert_eq!(ended.expect("sh is there"), ChildExit::Code(0));
+        seen.dedup();
+        assert!(seen.ends_with(&["a".to_owned(), "silent".to_owned(), "b".to_owned()]), "{seen:?}");
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod plans;
 mod prompts;
 mod reach;
 mod rows;
+mod screen;
 mod secrecy;
 mod units;
 mod uploads;

@@ -1,10 +1,11 @@
 //! `tkm bootstrap`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::context::{actor, environments_of, find, key_of, not_initialized};
 use super::line_limits::LineLimits;
-use crate::base::environment::EnvRef;
+use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::argument::UserName;
 use crate::command::shell::version::VERSION;
@@ -12,6 +13,7 @@ use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tkm::access::{self, Installation};
 use crate::tkm::agent::install::Installed;
+use crate::tkm::audit::Actor;
 use crate::tkm::bootstrap::{self, Bootstrapped};
 use crate::tkm::client_config;
 use crate::tkm::host::{Address, HostName};
@@ -21,25 +23,42 @@ use crate::tkm::line::is_bound;
 use crate::tkm::login::Login;
 use crate::tkm::own_keys;
 use crate::tkm::ssh::Connection;
+use crate::tkm::state::KeyId;
 
-/// Lets the key of its environment in on a host.
-///
-/// # Errors
-///
-/// Fails without a key or a way in; the file of keys there is then as it was.
-pub(in crate::command) fn install(
-    cx: &Cx,
-    connection: &Connection,
-    by: &Login,
-    user: Option<&NewUser>,
-) -> Result<Bootstrapped, Fault> {
-    let (store, id) = (connection.store, key_of(cx, &connection.host.env));
-    let _lock = LastingConnections::lock(store, cx.host.variables())?;
-    let by = &own_keys::settle(connection, by)?;
-    let wanted = bootstrap::Bootstrap { by, id: &id, program: cx.host.program(), version: VERSION, user };
-    let done = bootstrap::run(connection, actor(cx), &wanted)?;
-    client_config::write(store, cx.selection.org.as_ref(), cx.host.variables())?;
-    Ok(done)
+/// Lets the key of an environment in on hosts, whatever thread that is done in.
+pub(in crate::command) struct KeyInstaller<'a> {
+    id: KeyId,
+    actor: Actor<'a>,
+    program: &'a Path,
+    variables: &'a BTreeMap<String, String>,
+}
+
+impl<'a> KeyInstaller<'a> {
+    /// Of the chosen organization.
+    pub(in crate::command) fn of(cx: &Cx<'a>, env: &EnvName) -> Self {
+        let host = cx.host;
+        Self { id: key_of(cx, env), actor: actor(cx), program: host.program(), variables: host.variables() }
+    }
+
+    /// Lets it in on a host of the environment.
+    ///
+    /// # Errors
+    ///
+    /// Fails without a key or a way in; the file of keys there is then as it was.
+    pub(in crate::command) fn install(
+        &self,
+        connection: &Connection,
+        by: &Login,
+        user: Option<&NewUser>,
+    ) -> Result<Bootstrapped, Fault> {
+        let Self { id, actor, program, variables } = self;
+        let _lock = LastingConnections::lock(connection.store, variables)?;
+        let by = &own_keys::settle(connection, by)?;
+        let wanted = bootstrap::Bootstrap { by, id, program, version: VERSION, user };
+        let done = bootstrap::run(connection, *actor, &wanted)?;
+        client_config::write(connection.store, id.org.as_ref(), variables)?;
+        Ok(done)
+    }
 }
 
 /// Install the key of its environment on a host
@@ -111,7 +130,7 @@ impl Command for Bootstrap {
         let connection = Connection::open(&store, &host, variables)?.shared();
         let sudo = if self.sudo { Sudo::Agent } else { Sudo::Nothing };
         let user = self.create_user.map(|name| NewUser { name, sudo });
-        let done = install(cx, &connection, &by, user.as_ref())?;
+        let done = KeyInstaller::of(cx, &host.env).install(&connection, &by, user.as_ref())?;
         let user = &connection.route.user;
         let text = match done.installation {
             Installation::Added => {

@@ -36,5 +36,5 @@ pub mod status;
 pub(crate) mod target;
 pub mod test;
 
-pub(super) use bootstrap::install;
+pub(super) use bootstrap::KeyInstaller;
 pub(super) use context::{find_store, key_of};

@@ -26,8 +26,8 @@ pub struct Verdict {
     pub sentence: String,
 }
 
-/// What a host may have said already.
-const UNCHANGED: &str = "nothing was changed";
+/// How the sentence ends where no host was changed; a host may have said it already.
+pub const UNCHANGED: &str = "nothing was changed";
 
 /// What hosts came to that were to have the release `rid` of an environment.
 #[must_use]

@@ -1,8 +1,10 @@
 //! The files of an application: gathered, carried, entered, and left out.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 
 use super::{Host, Site};
 use crate::sandbox::kill_hard;
@@ -123,6 +125,22 @@ fn a_build_command_runs_first_and_its_failure_changes_nothing() {
     let done = site.deploy("");
     assert!(done.code == 0 && done.stderr.contains("made it"), "{done:?}");
     assert_eq!(fs::read_to_string(site.hosts[0].org().join("current/app/data")).ok().as_deref(), Some("built\n"));
+}
+
+#[test]
+fn a_build_command_that_says_nothing_is_said_to_go_on() {
+    let Some(site) = Site::new("a_build_command_that_says_nothing_is_said_to_go_on", 1) else { return };
+    let go = site.world.work().join("go");
+    let build = format!("until test -e {}; do sleep 0.02; done; mkdir -p out && echo made > out/data", go.display());
+    site.services(&format!("[services.web]\ncommand = 'sleep 1000'\n[release]\nfrom = 'out'\nbuild = \"{build}\"\n"));
+    let mut deployer = site.start("--min-healthy-time 0s", Stdio::piped());
+    let mut lines = BufReader::new(deployer.0.stderr.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let still = lines.find(|line| line.starts_with("still running `until test")).expect("a sign of life");
+    assert!(still.ends_with(" s)"), "{still}");
+    fs::write(&go, "").expect("ours");
+    let last = lines.last().expect("a sentence");
+    assert!(last.starts_with("dev: 1 host runs "), "{last}");
+    assert_eq!(deployer.0.wait().expect("ours").code(), Some(0));
 }
 
 #[test]

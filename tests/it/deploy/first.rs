@@ -47,6 +47,9 @@ fn a_first_session_ends_with_a_service_that_calls_tetra_on_a_fresh_host() {
     let done = world.run("org deploy @dev --min-healthy-time 1s");
     assert_eq!(done.code, 0, "{done:?}");
     assert!(done.stderr.contains("dev: 1 host runs"), "{done:?}");
+    let at = |text: &str| done.stderr.find(text).unwrap_or_else(|| panic!("{text}: {done:?}"));
+    assert!(at("web-1: installing the key of dev\n") < at("web-1: installed the key of dev\n"), "{done:?}");
+    assert!(at("web-1: installed the key of dev\n") < at("web-1: connected\n"), "{done:?}");
     assert!(keys().contains(">>> tetra acme/dev >>>") && host.journal().last().is_some_and(|it| it == "COMMITTED"));
     let link = fs::read_link(host.tetra().join("bin/tetra")).expect("it is there by its name");
     assert!(link.to_str().is_some_and(|name| name.starts_with("tetra-")), "{link:?}");

@@ -28,7 +28,7 @@ fn typed_with(site: &Site, min_healthy_time: &str) -> Terminal {
 }
 
 /// Nothing on the host takes a step while this is there.
-fn hold(host: &Host) -> File {
+pub(super) fn hold(host: &Host) -> File {
     let path = host.org().join("deploy/act");
     let held = File::options().write(true).open(path).expect("a deploy was there");
     held.lock().expect("locked");

@@ -13,10 +13,13 @@ use crate::ops::service_keys;
 use crate::org::error::OrgError;
 use crate::org::release::{self, DeclaredApplication};
 use crate::org::store::{OrgStore, local_env};
-use crate::sys::child::{self, ChildExit, ShellLine};
+use crate::sys::child::{self, ChildExit, ChildNews, ShellLine};
 
 /// The longest that a build may take.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
+
+/// How long one may write nothing before it is said that it goes on.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Whether the build command is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +69,20 @@ pub(super) fn made(
 
 fn run(cx: &mut Cx, command: &str, base: &PathBuf) -> Result<(), Fault> {
     cx.console.note(&format!("running `{command}` in {}", base.display()));
-    let line = ShellLine { text: command, cwd: base, variables: cx.host.variables(), limit: BUILD_LIMIT };
+    let line =
+        ShellLine { text: command, cwd: base, variables: cx.host.variables(), limit: BUILD_LIMIT, silence: SILENCE };
     let console = &mut *cx.console;
-    let why = match child::run_lines(line, &mut |text| console.note(text)) {
+    let ended = child::run_lines(line, &mut |news| match news {
+        ChildNews::Line(text) => {
+            console.end_progress();
+            console.note(text);
+        }
+        ChildNews::Silent(how_long) => {
+            console.waiting(&format!("still running `{command}` ({} s)", how_long.as_secs()));
+        }
+    });
+    console.end_progress();
+    let why = match ended {
         Ok(ChildExit::Code(0)) => return Ok(()),
         Ok(ChildExit::Code(code)) => format!("ended with {code}"),
         Ok(ChildExit::Killed) => format!("was ended, by Ctrl-C or after {}", HumanDuration(BUILD_LIMIT)),

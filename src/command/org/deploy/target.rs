@@ -9,13 +9,15 @@ use crate::base::name::ServiceName;
 use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::command::shell::version::VERSION;
-use crate::command::tkm::{find_store, install, key_of};
+use crate::command::tkm::{KeyInstaller, find_store, key_of};
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::record::Holder;
 use crate::deploy::wire::Ask;
 use crate::ops::deploy::halt::Halt;
 use crate::ops::deploy::member::Reach;
-use crate::ops::deploy::rollout::{self, Answered, Fleet};
+use crate::ops::deploy::rollout::{self, Answered, Fleet, HAS_KEY};
+use crate::ops::deploy::saying::Saying;
+use crate::ops::deploy::verdict::UNCHANGED;
 use crate::sys::{kernel, process};
 use crate::tkm::access;
 use crate::tkm::agent::install::Program;
@@ -101,19 +103,37 @@ impl DeployTarget {
     ///
     /// Fails with the first that does not let the operator in, or cannot run the agent.
     pub(super) fn bootstrap(&mut self, cx: &mut Cx, hosts: Vec<Host>) -> Result<Fleet, Fault> {
-        let mut admitted = Vec::new();
-        for host in hosts {
-            let connection = Connection::open(&self.store, &host, &self.variables)?.shared();
-            install(cx, &connection, &Login::Operator, None)?;
-            cx.console.note(&format!("installed the key of {} on {}", host.env, host.name));
-            // What is bound on the host is written down with it.
+        let (installer, env) = (KeyInstaller::of(cx, &self.env.env), &self.env.env);
+        let names = || hosts.iter().map(|host| host.name.to_string());
+        let installed = Progress::new(cx, &self.halt, names()).look(|on_saying| {
+            hosts.iter().enumerate().try_for_each(|(index, host)| -> Result<(), Fault> {
+                on_saying(index, Saying::State(format!("installing the key of {env}")));
+                let connection = Connection::open(&self.store, host, &self.variables)?.shared();
+                installer.install(&connection, &Login::Operator, None)?;
+                on_saying(index, Saying::Note(format!("installed the key of {env}")));
+                on_saying(index, Saying::State(HAS_KEY.to_owned()));
+                self.halt.check()
+            })
+        });
+        self.unless_interrupted("nothing was deployed")?;
+        installed?;
+        // What is bound on a host is written down with it.
+        let login = |host: &Host| {
             let host = self.store.host(&host.name)?;
             let login = login_to(cx, &self.store, &host)?.ok_or_else(|| no_key(&host))?;
-            admitted.push((host, login));
-        }
-        let (fleet, faults) = Fleet::open(&self.reach(), admitted.clone(), &mut |_, _| {});
+            Ok((host, login))
+        };
+        let admitted = hosts.iter().map(login).collect::<Result<Vec<_>, Fault>>()?;
+        let progress = Progress::new(cx, &self.halt, names());
+        let (fleet, faults) = progress.look(|on_saying| Fleet::open(&self.reach(), admitted.clone(), on_saying));
+        self.unless_interrupted("nothing was deployed")?;
         self.hosts.extend(admitted);
         faults.into_iter().next().map_or(Ok(fleet), Err)
+    }
+
+    /// Fails if the operator wants no more of it.
+    fn unless_interrupted(&self, outcome: &str) -> Result<(), Fault> {
+        self.halt.check().map_err(|_| Fault::new(FaultKind::Interrupted, format!("interrupted; {outcome}")))
     }
 
     /// What hosts are reached with.
@@ -129,10 +149,8 @@ impl DeployTarget {
     /// Fails with the fault of a host whose key is another one: that is never passed over.
     pub(super) fn open(&self, cx: &mut Cx) -> Result<(Fleet, Vec<Fault>), Fault> {
         let progress = Progress::new(cx, &self.halt, self.names());
-        let (fleet, mut faults) = progress.look(|on_text| Fleet::open(&self.reach(), self.hosts.clone(), on_text));
-        if self.halt.check().is_err() {
-            return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
-        }
+        let (fleet, mut faults) = progress.look(|on_saying| Fleet::open(&self.reach(), self.hosts.clone(), on_saying));
+        self.unless_interrupted(UNCHANGED)?;
         match faults.iter().position(|fault| fault.kind != FaultKind::Unreachable) {
             Some(at) => Err(faults.swap_remove(at)),
             None => Ok((fleet, faults)),
@@ -142,7 +160,7 @@ impl DeployTarget {
     /// Asks all of them the same at the same time; for each what it said, with how it is.
     pub(super) fn ask(&self, cx: &mut Cx, ask: &Ask) -> Vec<(Host, Answered)> {
         let progress = Progress::new(cx, &self.halt, self.names());
-        let said = progress.look(|on_text| rollout::ask_each(&self.reach(), &self.hosts, ask, on_text));
+        let said = progress.look(|on_saying| rollout::ask_each(&self.reach(), &self.hosts, ask, on_saying));
         self.hosts.iter().map(|(host, _)| host.clone()).zip(said).collect()
     }
 
