@@ -14,6 +14,7 @@ pub mod rollback;
 mod stage;
 pub mod status;
 mod target;
+mod unchanged;
 pub mod unfreeze;
 
 pub(in crate::command) use options::DeployOptions;

@@ -114,9 +114,8 @@ pub(super) fn take(place: &Place, taken: &mut Vec<CarriedFile>, arrived: Arrived
     let text = match form {
         Form::Plain => Zeroizing::new(bytes.to_vec()),
         Form::Sealed => open(place, &secrets::sealed_path(&path), &bytes).map_err(|fault| {
-            refused(format!("`{name}` is sealed: {fault}")).with_advice(
-                "add a key of the host to [secrets.recipients] of manifest.toml, then `secrets rekey`; nothing was changed",
-            )
+            refused(format!("`{name}` is sealed: {fault}"))
+                .with_advice("add a key of the host to [secrets.recipients] of manifest.toml, then `secrets rekey`")
         })?,
     };
     taken.retain(|it| it.what != what);
@@ -187,8 +186,9 @@ pub(super) fn check(place: &Place, taken: &[CarriedFile], plan: &ApplyPlan) -> R
             || format!("no service reads `{path}`"),
             |(name, read)| format!("{name} reads `{}` there, and not the `{path}` that is deployed", read.display()),
         );
-        return Err(Fault::new(FaultKind::Preflight, why)
-            .with_advice("remove the one on the host, or name it from the root; nothing was changed"));
+        return Err(
+            Fault::new(FaultKind::Preflight, why).with_advice("remove the one on the host, or name it from the root")
+        );
     }
     Ok(())
 }

@@ -30,12 +30,12 @@ pub(super) fn check_host(place: &Place, manifest: &Manifest) -> Result<(), Fault
     let needed = 2 * manifest.size() + ROOM;
     if found.free < needed {
         let why = format!("`{}` has {} MiB left, and {} MiB are needed", dir.display(), found.free >> 20, needed >> 20);
-        return Err(refused(why).with_advice("free disk space; nothing was changed"));
+        return Err(refused(why).with_advice("free disk space there"));
     }
     let files = 2 * manifest.entries().len() as u64 + FILES;
     if found.inodes != 0 && found.inodes_free < files {
         let why = format!("`{}` can have {} more files, and {files} are needed", dir.display(), found.inodes_free);
-        return Err(refused(why).with_advice("remove files; nothing was changed"));
+        return Err(refused(why).with_advice("remove files there"));
     }
     let current = place.releases().current()?;
     let of_current = current.as_ref().map(|rid| place.releases().manifest(rid)).transpose()?;
@@ -98,7 +98,7 @@ fn check_only(place: &Place, plan: &ApplyPlan, only: &str) -> Result<(), Fault> 
     other.map_or(Ok(()), |other| {
         let why = format!("not only {only} would change: {other}");
         Err(Fault::new(FaultKind::Preflight, why)
-            .with_advice(format!("`org deploy @{}` deploys all of it; nothing was changed", plan.env.env)))
+            .with_advice(format!("`org deploy @{}` deploys all of it", plan.env.env)))
     })
 }
 
@@ -111,8 +111,7 @@ fn check_env_files(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
             |_| "copy it there".to_owned(),
             |name| format!("write `{}` in TETRA_DIR of this machine, or copy it there", name.display()),
         );
-        Err(Fault::new(FaultKind::Preflight, why)
-            .with_advice(format!("{advice}, for its owner only; nothing was changed")))
+        Err(Fault::new(FaultKind::Preflight, why).with_advice(format!("{advice}, for its owner only")))
     })
 }
 
@@ -124,8 +123,9 @@ fn check_ports(place: &Place, plan: &ApplyPlan) -> Result<(), Fault> {
         let Some(found) = conflict::listening(port, &processes) else { continue };
         if !matches!(found.holder, conflict::PortHolder::Process { managed: Some(_), .. }) {
             let why = format!("{} needs port {port}: {}", service.name, found.line());
-            return Err(Fault::new(FaultKind::Preflight, why)
-                .with_advice(format!("on the host: `{}`; nothing was changed", found.suggestion())));
+            return Err(
+                Fault::new(FaultKind::Preflight, why).with_advice(format!("on the host: `{}`", found.suggestion()))
+            );
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::options::{ChosenRollout, DeployOptions};
 use super::plan_file::{PlanFile, Planned, WrittenPlan};
 use super::progress::Progress;
 use super::target::DeployTarget;
-use super::{carried, drift};
+use super::{carried, drift, unchanged};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
@@ -20,7 +20,7 @@ use crate::deploy::record::Record;
 use crate::deploy::release::{Payload, ReleaseId};
 use crate::ops::deploy::member::Member;
 use crate::ops::deploy::rollout::{Fleet, Order, Rollout};
-use crate::ops::deploy::verdict::{HostEnd, Verdict, verdict};
+use crate::ops::deploy::verdict::{HostEnd, UNCHANGED, Verdict, verdict};
 use crate::ops::environments;
 use crate::org::operations::PlannedEnv;
 use crate::org::store::OrgStore;
@@ -58,6 +58,8 @@ pub(super) struct DeployStage {
     /// How careful to be.
     tier: Tier,
     promotion: Option<PlannedPromotion>,
+    /// The promotion was written.
+    is_promoted: bool,
     payload: Payload,
     fleet: Fleet,
     rollout: Rollout,
@@ -111,6 +113,7 @@ impl DeployStage {
             target,
             tier,
             promotion,
+            is_promoted: false,
             payload,
             fleet,
             rollout,
@@ -123,6 +126,10 @@ impl DeployStage {
             written,
             skipped,
         };
+        if !state.options.plan && state.wait.is_none() {
+            let mut wanted = state.fleet.members().filter(|member| state.is_wanted(member));
+            wanted.try_for_each(|member| unchanged::refuse_frozen(&state.target.env.env, &member))?;
+        }
         let (is_plan, effect) = (state.options.plan, state.options.effect());
         // Where nothing would be done there is nothing to ask about.
         let effect = if state.differs() || state.promotion.is_some() { effect } else { Effect::Read };
@@ -290,11 +297,12 @@ impl DeployStage {
     fn wait_until_free(&self, cx: &mut Cx, until: Instant) -> Result<(), Fault> {
         let Self { fleet, target, .. } = self;
         let progress = Progress::of(cx, &target.halt, fleet);
-        let waited = progress.look(|on_text| fleet.wait_until_free(&target.reach(), until, on_text));
+        let waited = progress.look(|on_saying| fleet.wait_until_free(&target.reach(), until, on_saying));
         if self.target.halt.check().is_err() {
-            return Err(Fault::new(FaultKind::Interrupted, "interrupted; nothing was changed"));
+            let fault = Fault::new(FaultKind::Interrupted, format!("interrupted; {UNCHANGED}"));
+            return Err(unchanged::fault_with_promoted(fault, self.promoted()));
         }
-        waited?;
+        waited.map_err(|fault| unchanged::fault_with_promoted(fault, self.promoted()))?;
         self.given.as_ref().map_or(Ok(()), |plan| plan.check(&self.target, &self.payload, &self.fleet))
     }
 
@@ -302,6 +310,7 @@ impl DeployStage {
         if let Some(promotion) = self.promotion.take() {
             let org = organization(cx)?;
             promote::carry_out(cx, &OrgStore::open(cx.paths, &org)?, promotion)?;
+            self.is_promoted = true;
         }
         let wanted: Vec<String> =
             self.fleet.members().filter(|it| self.is_wanted(it)).map(|it| it.host.name.to_string()).collect();
@@ -312,7 +321,7 @@ impl DeployStage {
         // For other prompts of this machine: the deploy itself needs it not.
         let announced = Announced::begin(&cx.paths.org(&organization(cx)?), &target.env.env, &holder).ok().flatten();
         let progress = Progress::of(cx, &target.halt, fleet);
-        progress.deploy(|on_text| fleet.deploy(&target.reach(), &order, on_text));
+        progress.deploy(|on_saying| fleet.deploy(&target.reach(), &order, on_saying));
         let (report, sentence) = self.outcome();
         announced.into_iter().for_each(|announced| announced.end(&sentence));
         Ok(report)
@@ -323,6 +332,11 @@ const COLUMNS: [(&str, &str); 5] =
     [("host", "HOST"), ("state", "STATE"), ("release", "RELEASE"), ("changes", "CHANGES"), ("why", "WHY")];
 
 impl DeployStage {
+    /// The environment, if it was promoted for this deploy.
+    pub(super) fn promoted(&self) -> Option<&EnvName> {
+        self.is_promoted.then_some(&self.target.env.env)
+    }
+
     /// What became of all hosts, and that in a sentence.
     fn outcome(&self) -> (Report, String) {
         let (env, rid) = (self.target.env.env.as_str(), self.payload.manifest.rid());
@@ -348,11 +362,12 @@ impl DeployStage {
             });
         }
         let verdict = verdict(env, rid.as_str(), &ends);
+        let sentence = unchanged::with_promoted(&verdict.sentence, self.promoted());
         let sentence = match self.skipped.len() {
-            0 => verdict.sentence.clone(),
+            0 => sentence,
             skipped => {
                 let hosts = pluralize(skipped, "host");
-                format!("{}; {hosts} passed over: `org deploy @{env}` brings the release there", verdict.sentence)
+                format!("{sentence}; {hosts} passed over: `org deploy @{env}` brings the release there")
             }
         };
         let report = Report::of(table);
