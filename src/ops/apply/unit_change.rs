@@ -132,14 +132,26 @@ pub(super) fn plan(request: &ApplyRequest, notes: &mut Vec<String>) -> Result<Op
         Ok(wanted) if wanted.text == installed.text => Ok(None),
         Ok(wanted) => {
             wanted.check(request.host, notes)?;
+            let drop_ins = installed.drop_ins();
             let InstalledUnit { file: path, manager, text: old, .. } = installed;
-            Ok(Some(UnitChange { path, manager, old, new: wanted.text }))
+            let change = UnitChange { path, manager, old, new: wanted.text };
+            notes.extend(drop_ins.iter().filter_map(|file| set_too(file, &change)));
+            Ok(Some(change))
         }
         Err(why) => {
             notes.push(format!("{} was left as it is: {why}", installed.name));
             Ok(None)
         }
     }
+}
+
+/// What a drop-in says of what changes: it is the machine's own and stays, so the unit alone does not decide that any more.
+fn set_too(drop_in: &Path, change: &UnitChange) -> Option<String> {
+    let text = disk::read_to_string(drop_in).ok()?;
+    let is_set = |name: &String| unit::values(&text, name).next().is_some() || unit::variable(&text, name).is_some();
+    let names: Vec<String> = change.directives().into_iter().filter(is_set).collect();
+    let names = Some(names.join(", ")).filter(|names| !names.is_empty())?;
+    Some(format!("{}: `{}` sets {names} too, and stays as it is", change.name(), drop_in.display()))
 }
 
 /// The unit that `daemon install` wrote for the environment.

@@ -23,9 +23,18 @@ fn the_unit_of_a_host_is_that_of_the_release_once_it_is_committed() {
         fs::write(site.local(), whole.replace("'one'", &format!("'{mode}'")) + &more).expect("ours");
     };
 
+    // A drop-in is the host's own: it stays, and is named where it decides what the release changes.
+    let drop_ins = unit.with_extension("service.d");
+    fs::create_dir(&drop_ins).expect("ours");
+    let (memory, other) = (drop_ins.join("memory.conf"), drop_ins.join("nice.conf"));
+    fs::write(&memory, "[Service]\nMemoryMax=64M\n").expect("ours");
+    fs::write(&other, "[Service]\nNice=5\n").expect("ours");
     limit(&site, "two", 777);
     let said = site.deploy("").done();
     assert!(said.contains("tetra-dev.service: changed (MemoryMax)"), "{said}");
+    assert!(said.contains("memory.conf` sets MemoryMax too, and stays as it is"), "{said}");
+    assert!(!said.contains("nice.conf"), "{said}");
+    assert_eq!(fs::read_to_string(&memory).expect("there"), "[Service]\nMemoryMax=64M\n");
     assert!(said.contains("`tsm daemon restart @dev` on the host makes all of it count"), "{said}");
     let written = text();
     assert!(written.contains("MemoryMax=777M"), "{written}");
