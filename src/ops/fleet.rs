@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::tkm::access;
+use crate::tkm::agent::command::Stream;
 use crate::tkm::agent::protocol::AgentOutput;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
@@ -84,7 +85,7 @@ impl Fleet {
         many::each_shown(&self.hosts, work, on_update)
     }
 
-    /// The words of ssh that run a line on a host, for output that comes over time.
+    /// The words of ssh that run a program on a host, for output that comes over time.
     ///
     /// # Errors
     ///
@@ -92,11 +93,11 @@ impl Fleet {
     pub fn session(
         &self,
         host: &Host,
-        line: String,
+        stream: &Stream,
         variables: &BTreeMap<String, String>,
     ) -> Result<Vec<String>, TkmError> {
         let login = self.login(host)?;
-        Ok(Connection::open(&self.store, host, variables)?.session_words(&login, &[line]))
+        Ok(Connection::open(&self.store, host, variables)?.session_words(&login, std::slice::from_ref(&stream.line)))
     }
 
     fn login(&self, host: &Host) -> Result<Login, TkmError> {

@@ -2,7 +2,7 @@
 
 use serde_json::Deserializer;
 
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::report::{Value, read};
 use crate::tkm::agent::protocol::AgentOutput;
 use crate::tkm::error::TkmError;
@@ -35,10 +35,24 @@ impl HostAnswer {
                     Ok(records) => answer.records = records,
                     Err(error) => answer.fail(Fault::from(error)),
                 }
+                answer.explain();
             }
             Err(fault) => answer.fail(fault),
         }
         answer
+    }
+
+    /// A failure of which the host has said nothing that is understood here, as an older program may, is one all the same.
+    fn explain(&mut self) {
+        if self.code == 0 || !self.records.is_empty() || !self.faults.is_empty() {
+            return;
+        }
+        let kind = FaultKind::ALL.iter().find(|row| row.1 == self.code).map_or(FaultKind::Failed, |row| row.0);
+        let why = match std::mem::take(&mut self.notes) {
+            said if said.is_empty() => format!("it ended with {} and said nothing", self.code),
+            said => said.join("; "),
+        };
+        self.faults.push(Fault::new(kind, why));
     }
 
     fn fail(&mut self, fault: Fault) {
@@ -76,6 +90,24 @@ pub(super) fn record(value: Value) -> AnswerRecord {
 mod tests {
     use super::*;
     use crate::report::json;
+    use crate::tkm::agent::protocol::AgentBlob;
+
+    #[test]
+    fn a_failure_without_words_that_are_understood_is_a_row() {
+        let of = |code: u8, output: &str, errors: &str| {
+            let blob = |text: &str| AgentBlob(text.as_bytes().to_vec());
+            let answer =
+                HostAnswer::of("a".to_owned(), Ok(AgentOutput { code, output: blob(output), errors: blob(errors) }));
+            let faults = answer.faults.iter().map(|fault| (fault.kind, fault.to_string())).collect::<Vec<_>>();
+            (faults, answer.notes.len())
+        };
+        let older = "error: unexpected argument '--x'\n\nusage: tsm list\n";
+        let said = "error: unexpected argument '--x'; usage: tsm list".to_owned();
+        assert_eq!(of(2, "", older), (vec![(FaultKind::Usage, said)], 0));
+        assert_eq!(of(141, "", ""), (vec![(FaultKind::Failed, "it ended with 141 and said nothing".to_owned())], 0));
+        assert_eq!(of(3, "[{\"a\": 1}]", "a note\n"), (Vec::new(), 1));
+        assert_eq!(of(0, "", "a note\n"), (Vec::new(), 1));
+    }
 
     #[test]
     fn notes_are_read_from_objects_and_from_lines() {

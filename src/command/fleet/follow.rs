@@ -11,7 +11,7 @@ use crate::ops::fleet::Fleet;
 use crate::report::{Arrival, Report, RowStream, Rows, Value};
 use crate::sys::line_stream::LineStream;
 use crate::sys::signal;
-use crate::tkm::agent::command;
+use crate::tkm::agent::command::Stream;
 
 /// So long a line is kept for an earlier one of another host to come before it.
 const HOLD: Duration = Duration::from_millis(300);
@@ -31,12 +31,14 @@ pub(super) fn follow(fleet: &Fleet, words: &[String], variables: &BTreeMap<Strin
     let (mut ready, mut lost_any) = (VecDeque::new(), false);
     for (host, problem) in fleet.hosts().iter().zip(problems(fleet, words, variables)) {
         let name = host.name.to_string();
-        let session = || fleet.session(host, command::stream(words), variables).map_err(|error| error.to_string());
+        let stream = Stream::of(words);
+        let session = || fleet.session(host, &stream, variables).map_err(|error| error.to_string());
         match problem.map_or_else(session, Err) {
             Ok(words) => {
                 let lines = LineStream::start("ssh", &words)
                     .map_err(|error| Fault::new(FaultKind::Failed, format!("ssh: {error}")))?;
                 let sender = sender.clone();
+                let lines = lines.skip_while(move |line| *line != stream.begin).skip(1);
                 std::thread::spawn(move || pass_on(&name, lines, &sender));
             }
             Err(why) => {
@@ -62,7 +64,7 @@ fn problems(fleet: &Fleet, words: &[String], variables: &BTreeMap<String, String
     hosts.zip(answers).map(problem).collect()
 }
 
-fn pass_on(host: &str, lines: LineStream, to: &SyncSender<Arrived>) {
+fn pass_on(host: &str, lines: impl Iterator<Item = String>, to: &SyncSender<Arrived>) {
     let arrived = |line| Arrived { host: host.to_owned(), line };
     for line in lines {
         if to.send(arrived(Some(line))).is_err() {

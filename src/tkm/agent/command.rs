@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use crate::tkm::ssh;
+
 /// Looks for the program where a login shell may not: most give a command without a terminal a short PATH.
 const FIND: &str = r#"
 t=$(command -v tetra 2>/dev/null)
@@ -23,11 +25,24 @@ pub(super) fn script(words: &[String], mark: &str) -> String {
     )
 }
 
-/// The line for ssh that runs the program with some words and gives its output as it comes.
-#[must_use]
-pub fn stream(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("exec sh -c {}", quoted(&format!("{FIND}exec \"$t\" {} </dev/null", words.join(" "))))
+/// A program on a host whose output is read as it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stream {
+    /// The line for ssh that runs it.
+    pub line: String,
+    /// What it prints begins behind this line: a login may say something of its own before.
+    pub begin: String,
+}
+
+impl Stream {
+    /// Of the program with some words.
+    #[must_use]
+    pub fn of(words: &[String]) -> Self {
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let begin = format!("begin-{}", ssh::mark());
+        let script = format!("{FIND}printf '\\n%s\\n' '{begin}'\nexec \"$t\" {} </dev/null", words.join(" "));
+        Self { line: format!("exec sh -c {}", quoted(&script)), begin }
+    }
 }
 
 /// What it printed on standard output and on standard error; none if there was no program.
@@ -65,8 +80,10 @@ mod tests {
         let (output, errors) = split(&done.stdout, "m").expect("it was found");
         assert_eq!(String::from_utf8_lossy(&output), "<a b><it's><$(id)><*><>");
         assert_eq!((String::from_utf8_lossy(&errors).as_ref(), done.status.code()), ("problem", Some(5)));
-        let streamed = run(home.path(), &stream(&words));
-        assert_eq!(String::from_utf8_lossy(&streamed.stdout), "<a b><it's><$(id)><*><>");
+        let Stream { line, begin } = Stream::of(&words);
+        let streamed = run(home.path(), &format!("printf welcome\n{line}"));
+        let expected = format!("welcome\n{begin}\n<a b><it's><$(id)><*><>");
+        assert_eq!(String::from_utf8_lossy(&streamed.stdout), expected);
         let absent = run(std::path::Path::new("/nonexistent"), &script(&words, "m"));
         assert_eq!((split(&absent.stdout, "m"), absent.status.code()), (None, Some(127)));
     }

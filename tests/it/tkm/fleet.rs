@@ -4,11 +4,15 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 
 use serde_json::Value;
+use tetra::command::Effect;
+use tetra::command::fleet::is_possible;
+use tetra::command::registry::COMMANDS;
 
 use super::agent::bound_world;
 use super::has_servers;
 use super::many::{move_host, start, world_of};
 use crate::sshd::Server;
+use crate::waiting::eventually;
 use crate::world::World;
 
 /// A server whose data are in a directory of its own: tetra tells apart by that whose processes it sees, and servers see those of
@@ -126,6 +130,70 @@ fn one_command_asks_all_hosts_and_a_silent_one_is_a_row() {
     assert!(world.run("tsm list --on @dev").output.contains("three"), "in the table too");
 }
 
+/// One says something at every login, one is down, and one has a program that knows none of it.
+#[test]
+fn every_command_that_only_looks_answers_for_every_host() {
+    if !has_servers("every_command_that_only_looks_answers_for_every_host") {
+        return;
+    }
+    let [noisy, mut down, other] = ["noisy", "down", "other"].map(|name| server("every", name));
+    let mut world = world_of(&[("noisy", &noisy), ("down", &down), ("other", &other)]);
+    let there = Processes { server: &noisy, data: data("every", "noisy") };
+    there.start("", "web");
+    std::fs::write(noisy.root().join(".bashrc"), "echo '{\"noise\": 1}'; printf welcome; echo oh >&2\n").expect("ours");
+    let old = "#!/bin/sh\necho \"error: unexpected argument '$1'\" >&2\necho 'usage: tetra' >&2\nexit 2\n";
+    std::fs::remove_file(other.root().join("bin/tetra")).expect("ours");
+    crate::program::script(&other.root().join("bin/tetra"), old);
+    down.stop();
+    let mut tried = 0;
+    for spec in COMMANDS.iter().filter(|spec| is_possible(spec, spec.effect) && spec.effect == Effect::Read) {
+        // What goes on and on has a test of its own, and a host of an example is another one.
+        let Some(line) = spec.examples.iter().find(|line| !line.contains(" -f") && !line.contains("--on")) else {
+            continue;
+        };
+        let found = world.run(&format!("--on @dev --json {line}"));
+        if found.stderr.contains("does not run on other hosts") {
+            continue;
+        }
+        tried += 1;
+        let all = rows(&found.output);
+        let of = |host: &str| -> Vec<&Value> { all.iter().filter(|row| row["host"] == host).collect() };
+        assert_eq!(of("noisy").len() + of("down").len() + of("other").len(), all.len(), "{line}: {found:?}");
+        let (lost, old) = (of("down"), of("other"));
+        assert!(lost.len() == 1 && lost[0]["kind"] == "unreachable", "{line}: {found:?}");
+        assert!(old.len() == 1 && old[0]["kind"] == "usage", "{line}: {found:?}");
+        assert_eq!(old[0]["error"], "error: unexpected argument '--json'; usage: tetra", "{line}");
+        assert!(of("noisy").iter().all(|row| row.get("noise").is_none()), "{line}: {found:?}");
+        assert!(of("noisy").iter().all(|row| row["kind"] != "usage"), "{line}: {found:?}");
+        assert!(found.code >= 11 && !found.output.contains("welcome"), "{line}: {found:?}");
+    }
+    assert!(tried > 30, "{tried} commands");
+
+    // Lines that go on begin behind what the login said, and end on the host with those who follow.
+    let mut follow = start(&world, "tsm logs web -f --on @dev --json");
+    let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let mut first = rows(&lines.by_ref().take(3).collect::<Vec<_>>().join("\n"));
+    first.sort_by_key(|row| row["host"].to_string());
+    let hosts: Vec<_> = first.iter().map(|row| row["host"].as_str().unwrap_or_default()).collect();
+    assert_eq!(hosts, ["down", "noisy", "other"], "{first:?}");
+    assert_eq!(first[1]["line"], "web began", "{first:?}");
+    assert!(first[2]["error"].as_str().is_some_and(|why| why.contains("unexpected argument")), "{first:?}");
+    let followers = || -> Vec<u32> {
+        let is_one = |pid: &u32| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let has = |wanted: &[u8]| words.split(|byte| *byte == 0).any(|word| word == wanted);
+            has(b"logs") && has(b"-f")
+        };
+        noisy.processes().into_iter().filter(is_one).collect()
+    };
+    eventually("it is followed there", || followers().len() == 1);
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(follow.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    assert_eq!(lines.next(), None, "it ends");
+    follow.wait().expect("it ends");
+    eventually("no one follows there any more", || followers().is_empty());
+}
+
 #[test]
 fn logs_of_several_hosts_are_one_in_the_order_of_time() {
     if !has_servers("logs_of_several_hosts_are_one_in_the_order_of_time") {
@@ -223,10 +291,14 @@ fn what_changes_hosts_of_prod_is_asked_here_before_one_is_reached() {
     let mut server = Server::start("web");
     let (port, fingerprint) = (server.port(), server.fingerprint());
     world.run(&format!("tkm host add web root@127.0.0.1:{port} --env prod --fingerprint {fingerprint} --yes")).done();
+    world.run(&format!("tkm host add other root@127.0.0.1:{port} --env dev --fingerprint {fingerprint} --yes")).done();
     // A command that reached for it would say that it is down.
     server.stop();
     let line = "tsm stop web --on @prod";
-    assert!(world.run(line).failed(4).contains("--yes"));
+    // The strictest environment of all hosts counts, and no option makes it laxer.
+    for line in [line, "tsm stop web --host other,web", "--env dev tsm stop web --host other,web"] {
+        assert!(world.run(line).failed(4).contains("--yes"), "{line}");
+    }
     world.answers(&["n"]);
     let said = world.run(line).failed(4);
     assert!(said.contains("`tsm stop` on web") && said.contains("prod: continue? "), "{said}");
