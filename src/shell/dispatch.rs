@@ -117,7 +117,10 @@ fn show_report(
     if !(report.blocks.is_empty() && report.faults.is_empty() && !matches!(follow_up, FollowUp::Nothing)) {
         match console.show(report) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return LineOutcome::BROKEN_PIPE,
+            // What was done was done.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                return LineOutcome { code, ..LineOutcome::BROKEN_PIPE };
+            }
             Err(source) => return at.report_fault(console, RedirectError::Write { source }.into(), None),
         }
     }

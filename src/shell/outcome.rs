@@ -17,15 +17,17 @@ pub enum Then {
     /// Go on with the next line.
     #[default]
     Continue,
-    /// End: `exit`, or the reader of the output is gone.
+    /// End: `exit`.
     Exit,
+    /// End: the reader of the output is gone.
+    ReaderGone,
     /// Start the prompt. The program does that, after the line: a prompt is never inside of another line.
     StartPrompt,
 }
 
 impl LineOutcome {
     /// The reader of the output is gone: not a failure, but nothing further is run.
-    pub(super) const BROKEN_PIPE: Self = Self { code: 0, then: Then::Exit };
+    pub(super) const BROKEN_PIPE: Self = Self { code: 0, then: Then::ReaderGone };
 
     /// The outcome of a fault.
     #[must_use]
@@ -42,11 +44,11 @@ impl LineOutcome {
     /// True if the session ends.
     #[must_use]
     pub fn exits(self) -> bool {
-        self.then == Then::Exit
+        matches!(self.then, Then::Exit | Then::ReaderGone)
     }
 
     /// Redirected output whose reader ended early does not end the session.
     pub(super) fn ignoring_broken_pipe(self) -> Self {
-        if self == Self::BROKEN_PIPE { Self::default() } else { self }
+        if self.then == Then::ReaderGone { Self::with_code(self.code) } else { self }
     }
 }
