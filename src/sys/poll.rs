@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -17,6 +18,23 @@ pub fn wait_any(fds: &[BorrowedFd], limit: Duration) -> Vec<bool> {
         Ok(_) => polled.iter().map(|fd| fd.any().unwrap_or(false)).collect(),
         Err(_) => vec![false; fds.len()],
     }
+}
+
+/// The standard output where its reader can go away: a pipe, or a socket. For [`wait_any`] it is readable once that is so.
+#[must_use]
+pub fn stdout_with_reader() -> Option<BorrowedFd<'static>> {
+    static STDOUT: LazyLock<io::Stdout> = LazyLock::new(io::stdout);
+    let kind = nix::sys::stat::fstat(STDOUT.as_fd()).ok()?.st_mode & libc::S_IFMT;
+    [libc::S_IFIFO, libc::S_IFSOCK].contains(&kind).then(|| STDOUT.as_fd())
+}
+
+/// The reader of the standard output is gone: what is written is read by no one.
+#[must_use]
+pub fn stdout_reader_is_gone() -> bool {
+    let Some(stdout) = stdout_with_reader() else { return false };
+    let mut polled = [PollFd::new(stdout, PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].revents().is_some_and(|found| found.intersects(gone))
 }
 
 /// The standard input, until a moment.

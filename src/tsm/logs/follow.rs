@@ -35,7 +35,7 @@ pub struct Follower {
 /// What ends a [`Follower`] before its processes are deleted.
 #[derive(Debug)]
 pub enum FollowEnd {
-    /// Ctrl-C, or a signal that asks this program to end.
+    /// Ctrl-C, a signal that asks this program to end, or no reader of the standard output any more.
     Signal,
     /// The other end of this pipe was closed or written to.
     Closed(PipeReader),
@@ -44,14 +44,14 @@ pub enum FollowEnd {
 impl FollowEnd {
     fn is_reached(&self) -> bool {
         match self {
-            Self::Signal => signal::interrupted(),
+            Self::Signal => signal::interrupted() || poll::stdout_reader_is_gone(),
             Self::Closed(pipe) => poll::wait_any(&[pipe.as_fd()], Duration::ZERO) == [true],
         }
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         match self {
-            Self::Signal => signal::stop_fds(),
+            Self::Signal => signal::stop_fds().into_iter().chain(poll::stdout_with_reader()).collect(),
             Self::Closed(pipe) => vec![pipe.as_fd()],
         }
     }
