@@ -1,13 +1,17 @@
 //! What goes wrong in a deploy: each with its exit code, and with what each host has afterwards.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use super::{Site, ended};
-use crate::sandbox::kill_hard;
+use nix::sys::signal::Signal;
+
+use super::{Host, Site, ended};
+use crate::ports::free_port;
+use crate::sandbox::{self, kill_hard};
 use crate::waiting::eventually;
 use crate::world::PROGRAM;
 
@@ -37,8 +41,10 @@ fn a_host_that_is_down_or_another_stops_it_before_anything_is_done() {
     let before = site.hosts[0].current();
     site.hosts[1].server.restart();
     site.hosts[1].server.rekey();
+    let connections = site.hosts[1].link.connections();
     let said = site.deploy("--skip-unreachable").failed(12);
-    assert!(said.contains("web-2") && said.contains("SHA256:"), "{said}");
+    assert!(said.contains("web-2") && said.contains(" is pinned, SHA256:") && said.contains(" was offered"), "{said}");
+    assert_eq!(site.hosts[1].link.connections() - connections, 1, "it is not tried again");
     assert_eq!((site.hosts[0].current(), site.hosts[1].current()), (before, None));
     // What is wrong on this machine is found before a host is asked.
     let local = site.world.home().join("tetra/org/acme/environments/local.toml");
@@ -49,7 +55,10 @@ fn a_host_that_is_down_or_another_stops_it_before_anything_is_done() {
     fs::write(&local, text).expect("ours");
     let dev = site.world.home().join("tetra/org/acme/environments/dev.toml");
     fs::write(&dev, fs::read_to_string(&dev).expect("there").replace("'one'", "'other'")).expect("ours");
-    site.deploy("").failed(21);
+    let connections = site.hosts[0].link.connections();
+    let said = site.deploy("").failed(21);
+    assert!(said.contains("services.web.export.MODE"), "{said}");
+    assert_eq!(site.hosts[0].link.connections(), connections, "no host is asked");
 }
 
 #[test]
@@ -78,8 +87,18 @@ fn a_reader_that_goes_away_does_not_end_it() {
     program.args(["-y", "-c", "org deploy @dev --min-healthy-time 0s"]).stdin(Stdio::null());
     let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it is there");
     drop((child.stdout.take(), child.stderr.take()));
-    child.wait().expect("ours");
-    site.hosts[0].reaches("COMMITTED");
+    assert_eq!(child.wait().expect("ours").code(), Some(0));
+    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("COMMITTED"));
+    site.hosts[0].runs("one");
+
+    // The code is that of what became of the hosts.
+    site.mode("sick");
+    let mut child = program.spawn().expect("it is there");
+    drop(child.stdout.take());
+    let (code, said) = ended(&mut child);
+    assert_eq!(code, 14, "{said}");
+    assert!(said.contains("error: dev: web-1 was reverted to "), "{said}");
+    assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"));
     site.hosts[0].runs("one");
 }
 
@@ -104,7 +123,8 @@ fn a_port_of_a_stranger_is_found_before_anything_is_switched() {
     site.services(&format!("[services.web]\ncommand = 'sleep 1000'\nport = {port}\n"));
     let said = site.deploy("").failed(13);
     assert!(said.contains(&format!("web needs port {port}: port {port} is in use by PID")), "{said}");
-    assert!(said.contains("nothing was changed"), "{said}");
+    assert!(said.contains("; nothing was changed on a host, and dev was promoted\n"), "{said}");
+    assert!(site.deploy("").failed(13).contains("; nothing was changed\n"), "it was promoted before");
     assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("ABORTED"));
     assert_eq!(site.hosts[0].current(), None);
     let releases = fs::read_dir(site.hosts[0].org().join("releases")).expect("it was staged");
@@ -136,6 +156,15 @@ fn one_sick_host_of_three_is_reverted_alone_or_with_the_others() {
     site.deploy("--max-parallel 3").done();
     for host in &site.hosts {
         host.runs("two");
+    }
+}
+
+impl Host {
+    /// The release that was current before the one that is.
+    fn before(&self) -> Option<String> {
+        let current = self.current();
+        let all = fs::read_dir(self.org().join("releases")).ok()?.flatten();
+        all.filter_map(|it| it.file_name().into_string().ok()).find(|name| Some(name) != current.as_ref())
     }
 }
 
@@ -197,6 +226,27 @@ fn what_cannot_be_put_back_is_said_and_can_be_tried_again() {
     site.hosts[0].runs("three");
 }
 
+#[test]
+fn a_deploy_after_which_the_old_release_cannot_be_put_back_says_so_and_what_to_do() {
+    let test = "a_deploy_after_which_the_old_release_cannot_be_put_back_says_so_and_what_to_do";
+    let Some(mut site) = Site::new(test, 1) else { return };
+    site.deploy("").done();
+    site.mode("two");
+    let mut deployer = site.start("--min-healthy-time 600s", Stdio::piped());
+    let host = &site.hosts[0];
+    host.reaches("APPLIED");
+    let release = host.org().join("releases").join(host.before().expect("one"));
+    fs::set_permissions(&release, fs::Permissions::from_mode(0o755)).expect("ours");
+    fs::rename(&release, host.org().join("away")).expect("ours");
+    sandbox::signal(deployer.0.id(), Signal::SIGINT);
+    let (code, said) = ended(&mut deployer.0);
+    assert_eq!(code, 15, "{said}");
+    assert!(said.contains("dev: web-1 could not be reverted: ") && said.contains("does not exist"), "{said}");
+    assert!(said.contains("on the host: `tsm org apply @dev`") && said.contains("`org deploy recover @dev`"), "{said}");
+    assert_eq!(host.journal().last().map(String::as_str), Some("REVERT_FAILED"));
+    assert!(site.deploy("").failed(4).contains("frozen by tetra"));
+}
+
 /// Where the old release is lost for good an operator may say that deploys begin again.
 #[test]
 fn what_cannot_be_put_back_at_all_is_let_be_by_an_operator() {
@@ -219,8 +269,15 @@ fn a_frozen_host_is_not_deployed_to_and_a_release_can_be_deployed_again() {
     let first = site.hosts[0].current();
     site.world.run("org deploy freeze 'the database moves' @dev").done();
     site.mode("two");
+    let generated = site.world.home().join("tetra/org/acme/environments/dev.toml");
+    let before = fs::read_to_string(&generated).expect("promoted");
     let said = site.deploy("").failed(4);
-    assert!(said.contains("frozen by operator@") && said.contains("the database moves"), "{said}");
+    assert!(
+        said.contains("frozen by operator@") && said.contains("the database moves; nothing was changed\n"),
+        "{said}"
+    );
+    assert!(said.contains("`org deploy unfreeze @dev` lets deploys begin again"), "{said}");
+    assert_eq!(fs::read_to_string(&generated).expect("there"), before, "it is not promoted either");
     let status = site.world.run("org deploy status @dev");
     assert!(status.stderr.contains("web-1: `org deploy unfreeze @dev` lets deploys begin again"), "{status:?}");
     site.hosts[0].runs("one");
@@ -245,6 +302,64 @@ fn a_release_that_was_changed_on_a_host_is_shown() {
     assert!(plan.contains("environments/dev.toml has other permissions than in the release"), "{plan}");
     site.hosts[0].runs("one");
     eventually("no lock is left", || site.world.run("org deploy status @dev").code == 0);
+}
+
+/// Listens on the port and answers by its `MODE`.
+const TOY: &str = "
+import http.server, os, sys, time
+mode, port, began = os.environ['MODE'], int(os.environ['PORT']), time.time()
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        lives = mode != 'fails' and (mode != 'flaps' or time.time() - began < 2)
+        self.send_response(200 if lives else 500)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+if mode == 'deaf':
+    time.sleep(1000)
+if mode == 'slow':
+    time.sleep(3)
+http.server.HTTPServer(('127.0.0.1', port), Answer).serve_forever()
+";
+
+/// The status of the answer of what listens on a port.
+fn status_of(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").expect("written");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn what_is_not_well_in_time_or_does_not_stay_so_is_put_back() {
+    let Some(mut site) = Site::new("what_is_not_well_in_time_or_does_not_stay_so_is_put_back", 1) else { return };
+    let toy = site.world.work().join("toy.py");
+    fs::write(&toy, TOY).expect("ours");
+    let port = free_port();
+    let service = |mode: &str| {
+        format!(
+            "[services.web]\ncommand = 'python3 {}'\nport = {port}\nhealth = 'http://127.0.0.1:{port}/health'\n\
+             health_interval = '300ms'\nhealth_threshold = 1\n[services.web.export]\nMODE = '{mode}'\n",
+            toy.display()
+        )
+    };
+    site.services(&service("well"));
+    site.deploy("").done();
+    let old = site.hosts[0].current();
+    let name = format!("web-{port}");
+    for mode in ["fails", "deaf", "flaps"] {
+        site.services(&service(mode));
+        let said = site.world.run("org deploy @dev --healthy-deadline 5s --min-healthy-time 5s").failed(14);
+        assert!(said.contains("web-1 was reverted to"), "{mode}: {said}");
+        assert_eq!(site.hosts[0].journal().last().map(String::as_str), Some("REVERTED"), "{mode}");
+        assert_eq!(site.hosts[0].current(), old, "{mode}");
+        assert_eq!(site.hosts[0].variable(&name, "MODE").expect("it runs").1, "well", "{mode}");
+        assert_eq!(status_of(port), "200", "{mode}: the old version serves");
+    }
+    site.services(&service("slow"));
+    site.world.run("org deploy @dev --healthy-deadline 30s --min-healthy-time 1s").done();
+    assert_eq!(site.hosts[0].variable(&name, "MODE").expect("it runs").1, "slow");
 }
 
 /// A restart that ends between its stop and its start leaves a process stopped, as an operator does.
