@@ -226,6 +226,9 @@ fn a_stopped_process_of_that_name_is_started_again_with_its_id() {
     bench.processes.clear();
     bench.process(3, "my-api-sleep", ProcessState::Waiting);
     let given = bench.with("sleep 9", |request| request.name = Some("my-api-sleep".to_owned())).expect("a plan");
+    let cut_off = allocate(&given, &bench.processes, &|_| None).expect("without a supervisor it waits in vain");
+    assert_eq!((cut_off.id, cut_off.existing.is_some()), (3, true));
+    bench.processes[0].live.supervised = true;
     assert!(matches!(allocate(&given, &bench.processes, &|_| None), Err(AllocationError::Waiting { .. })));
 }
 
