@@ -68,7 +68,7 @@ fn a_definition_that_was_edited_there_is_named_and_put_back() {
     assert!(stale.contains("web-1: files of its release, env files, secrets or services changed"), "{stale}");
     site.hosts[0].line("tsm restart web");
     site.hosts[0].runs("by-hand");
-    let status = site.world.run("org deploy status @dev");
+    let status = site.world.run("tkm deploy status @dev");
     assert!(status.stderr.contains(EDITED), "{status:?}");
     assert!(site.world.run("org deploy status @dev --json").done().contains("\"drift\": 1"));
     let done = site.deploy("");

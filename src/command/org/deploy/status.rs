@@ -33,6 +33,7 @@ pub struct DeployStatus {
 
 impl Command for DeployStatus {
     const NAME: &'static str = "org deploy status";
+    const ALIASES: &'static [&'static str] = &["tkm deploy status"];
     const EFFECT: Effect = Effect::Read;
     const EXAMPLES: &'static [&'static str] = &["org deploy status @dev", "org deploy status @dev --json"];
 
