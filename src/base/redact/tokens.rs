@@ -234,7 +234,9 @@ fn by_prefix(text: &str, at: usize) -> Option<(&'static str, usize)> {
             // So much is data of another kind. Words that are joined are no token.
             let body = &body[..end];
             let joined = body.contains(['_', '-']) && !body.bytes().any(|byte| byte.is_ascii_digit());
-            (*least..=MAX_TOKEN_LENGTH).contains(&end) && whole && !joined
+            // A digest may begin as a key does.
+            let is_digest = is_hex(begin) && is_hex(body);
+            (*least..=MAX_TOKEN_LENGTH).contains(&end) && whole && !joined && !is_digest
         })
     };
     let (begin, of, _, kind) = TOKEN_FORMATS.iter().filter(|form| rest.starts_with(form.0)).find(fits)?;
@@ -243,6 +245,11 @@ fn by_prefix(text: &str, at: usize) -> Option<(&'static str, usize)> {
     // The end of a sentence is no part of it.
     let length = body[..length].trim_end_matches(['.', '=', '-']).len().max(1);
     Some((kind, at + begin.len() + length))
+}
+
+/// Digits and small letters up to `f`, as digests are written.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Tokens whose form has a part in its middle, or at its end.
@@ -305,5 +312,17 @@ fn by_format(text: &str, at: usize) -> Option<(&'static str, usize)> {
             (token.len() >= 26).then(|| ("a webhook secret", end(token)))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_that_begins_as_a_key_does_is_no_key() {
+        let of = |rest: &str| tokens(&format!("# body-sha256=4b1d{rest}")).len();
+        assert_eq!(of(&"0123456789abcdef".repeat(4)[..60]), 0);
+        assert_eq!(of("Kq3vXz81LmPw07RtYbNc5HdJ2sGfQa9uEoTi4W"), 1);
     }
 }
