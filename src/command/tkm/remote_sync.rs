@@ -30,6 +30,7 @@ pub struct RemoteSync {
 
 impl Command for RemoteSync {
     const NAME: &'static str = "tkm remote sync";
+    const ALIASES: &'static [&'static str] = &["tkm deploy keys"];
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["tkm remote sync --dry-run", "tkm remote sync dev"];
 

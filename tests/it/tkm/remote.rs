@@ -63,7 +63,7 @@ fn a_key_that_is_let_in_and_not_noted_is_noted() {
     let identity = format!("--identity {}", server.identity().display());
     let found = world.run(&format!("tkm remote audit {identity}"));
     assert!(found.code == 3 && found.output.contains("unrecorded"), "{found:?}");
-    assert!(world.run(&format!("tkm remote sync {identity}")).done().contains("mended"));
+    assert!(world.run(&format!("tkm deploy keys {identity}")).done().contains("mended"));
     assert!(world.run("tkm host show dev").done().contains("SHA256:"));
     world.run("tkm remote audit").done();
 }
