@@ -1,5 +1,6 @@
 //! Starting all enabled services, each as soon as what it depends on is ready.
 
+use std::cell::LazyCell;
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -78,12 +79,12 @@ impl PreparedStartup {
     ///
     /// Fails if the startup log cannot be written. What could not be started is an outcome.
     pub fn run(mut self, context: &OpContext, on_progress: &mut OnProgress) -> Result<StartupResult, Fault> {
-        let starts = |job: &StartJob| matches!(job.task, Task::Start(_));
+        let started = self.jobs.iter().filter(|job| matches!(job.task, Task::Start(_)));
+        // Looked up only where a process has lost its supervisor.
         let files =
-            self.jobs.iter().filter(|job| starts(job)).filter_map(|job| collect::file_of(&job.name, context.paths));
-        let files: Vec<PathBuf> = files.collect();
-        let is_started = |it: &Process| !it.live.alive && files.iter().any(|file| collect::comes_from(it, file));
-        self.processes.retain(|it| !it.live.needs_supervisor() || !is_started(it));
+            LazyCell::new(|| started.filter_map(|job| collect::file_of(&job.name, context.paths)).collect::<Vec<_>>());
+        let is_cut_off = |it: &Process| it.live.needs_supervisor() && !it.live.alive;
+        self.processes.retain(|it| !is_cut_off(it) || !files.iter().any(|file| collect::comes_from(it, file)));
         context.with_control(|control| control.reconcile(&mut self.processes));
         let begun = context.host.now();
         let outcomes = start_all(context, self.jobs, WaitFor::Ready, on_progress);
