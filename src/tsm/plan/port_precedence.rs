@@ -33,19 +33,12 @@ impl PlanDraft {
         let guess = assigned.or_else(|| port::guess(&self.line.words, &self.shape));
         let guess =
             guess.map(|(port, form)| PortChoice { spec: PortSpec::Exact(port), source: PortSource::Command(form) });
-        let named = guess.is_some();
-        let mut rungs = vec![
-            ("--port", flag),
-            ("--env PORT=N", pair),
-            ("export PORT", export),
-            ("env file", file),
-            ("TSM_PORT", definition),
-            ("command", guess),
-        ];
         // What a file says for all of its processes is not for one whose command says something else.
-        if named {
-            rungs[3..].rotate_left(1);
-        }
+        let is_named = guess.is_some();
+        let (file, definition, guess) = (("env file", file), ("TSM_PORT", definition), ("command", guess));
+        let lower = if is_named { [definition, guess, file] } else { [file, definition, guess] };
+        let upper = [("--port", flag), ("--env PORT=N", pair), ("export PORT", export)];
+        let rungs: Vec<_> = upper.into_iter().chain(lower).collect();
         let ladder =
             rungs.iter().map(|(rung, choice)| (*rung, choice.as_ref().map(|it| it.spec.to_string()))).collect();
         let claim = rungs.iter().find_map(|(_, choice)| choice.clone().filter(|choice| choice.source.is_claim()));
