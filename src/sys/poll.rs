@@ -28,7 +28,7 @@ pub fn stdout_with_reader() -> Option<BorrowedFd<'static>> {
     [libc::S_IFIFO, libc::S_IFSOCK].contains(&kind).then(|| STDOUT.as_fd())
 }
 
-/// The reader of the standard output is gone: what is written is read by no one.
+/// The reader of the standard output is gone: what is written is not read any more.
 #[must_use]
 pub fn stdout_reader_is_gone() -> bool {
     let Some(stdout) = stdout_with_reader() else { return false };

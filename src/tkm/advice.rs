@@ -59,7 +59,7 @@ impl TkmError {
         })
     }
 
-    /// What holds or makes a key, and what it is to be told.
+    /// About what holds or makes a key.
     fn advice_about_agents(&self) -> Option<String> {
         Some(match self {
             Self::AgentDidNotSign { key, .. } if key.ends_with(".pub") || !Path::new(key).is_absolute() => format!(

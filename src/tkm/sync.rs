@@ -81,7 +81,7 @@ fn read(connection: &Connection, state: &StoreState, given: &Login) -> Result<(L
         }
     }
     match refused {
-        // All that an agent holds would be offered next: a server shuts out who fails so often.
+        // Keys of the operator would be tried next: a server shuts out who fails so often.
         Some(error) if *given == Login::Operator => Err(error),
         _ => {
             let by = own_keys::settle(connection, given)?;

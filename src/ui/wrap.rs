@@ -84,7 +84,7 @@ mod tests {
             "Words that are shown to\npeople.\n\n  tsm stop  Stop\n            processes\n            and all\n"
         );
         assert_eq!(wrap("0123456789", 4), "0123\n4567\n89\n");
-        // What was wrapped in the text at another width is one sentence, what is no sentence stays a line.
+        // What was wrapped in the text at another width is one sentence; a row remains a line.
         assert_eq!(wrap("one two three\nfour five.\nsix", 9), "one two\nthree\nfour\nfive.\nsix\n");
         assert_eq!(wrap("a  one two\n   three.\nb  four\n", 9), "a  one\n   two\n   three.\nb  four\n");
         assert_eq!(wrap("one two three\n\nfour\n  five", 8), "one two\nthree\n\nfour\n  five\n");

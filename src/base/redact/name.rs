@@ -69,7 +69,7 @@ fn is_counted(words: &[String]) -> bool {
     has(words, &["tokens"]) && has(words, &COUNTED)
 }
 
-/// Whoever knows it is taken for the one whose session it is.
+/// It admits to a session without a password.
 const SESSION_ID: [&str; 2] = ["session", "id"];
 
 fn has(words: &[String], list: &[&str]) -> bool {

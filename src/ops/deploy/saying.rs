@@ -9,7 +9,7 @@ pub enum Saying {
     Note(String),
 }
 
-/// Says it, to whoever shows it.
+/// Hands it on to what shows it.
 #[derive(Clone, Copy)]
 pub struct Say<'a>(&'a dyn Fn(Saying));
 
@@ -20,7 +20,7 @@ impl<'a> Say<'a> {
         Self(hear)
     }
 
-    /// To no one.
+    /// It is not shown.
     #[must_use]
     pub fn to_none() -> Self {
         Self(&|_| {})

@@ -102,7 +102,7 @@ fn kind(progress: &Progress) -> ProgressKind {
     }
 }
 
-/// Ctrl-C, of which an operator at the host would be told, is that of the deployer here.
+/// Without the hint about Ctrl-C for an operator at the host: here it is that of the deployer.
 fn text(progress: &Progress) -> String {
     match progress {
         Progress::Waiting { expected } => format!("waiting for it to {expected}"),
