@@ -10,8 +10,7 @@ use serde_saphyr::Spanned;
 
 /// The value of a text, or what is wrong with it.
 pub(super) fn read(text: &str) -> Result<Value, String> {
-    let (value, strict): (Value, Value) = (parse(text, false)?, parse(text, true)?);
-    Ok(merged(value, &strict, &parse(text, true)?, text))
+    Ok(merged(parse(text, false)?, &parse(text, true)?, text))
 }
 
 fn parse<'a, T: Deserialize<'a>>(text: &'a str, strict: bool) -> Result<T, String> {
@@ -25,33 +24,29 @@ fn message(error: &serde_saphyr::Error) -> String {
 }
 
 /// `True` is a boolean to all of them; the other words are only to those of YAML 1.1.
-fn merged(value: Value, strict: &Value, place: &Spanned<Place>, text: &str) -> Value {
-    match (value, strict, &place.value) {
-        (Value::Bool(_), Value::String(word), _)
-            if !["true", "false"].iter().any(|it| word.eq_ignore_ascii_case(it)) =>
-        {
+fn merged(value: Value, place: &Spanned<Place>, text: &str) -> Value {
+    match (value, &place.value) {
+        (Value::Bool(_), Place::Word(word)) if !["true", "false"].iter().any(|it| word.eq_ignore_ascii_case(it)) => {
             Value::String(word.clone())
         }
-        (Value::Array(items), Value::Array(strict), Place::List(places)) => {
-            let each = |((item, strict), place)| merged(item, strict, place, text);
-            Value::Array(items.into_iter().zip(strict).zip(places).map(each).collect())
+        (Value::Array(items), Place::List(places)) => {
+            Value::Array(items.into_iter().zip(places).map(|(item, place)| merged(item, place, text)).collect())
         }
-        (Value::Object(fields), Value::Object(strict), Place::Table(places)) => {
+        (Value::Object(fields), Place::Table(places)) => {
             let each = |(key, value): (String, Value)| {
-                let place = places.iter().rfind(|(name, _)| *name == key);
-                let value = match (strict.get(&key), place) {
-                    (Some(strict), Some((_, place))) => merged(value, strict, place, text),
-                    _ => value,
+                let value = match places.iter().rfind(|(name, _)| *name == key) {
+                    Some((_, place)) => merged(value, place, text),
+                    None => value,
                 };
                 (key, value)
             };
             Value::Object(fields.into_iter().map(each).collect::<Map<_, _>>())
         }
-        (Value::Number(number), ..) if number.is_f64() => {
+        (Value::Number(number), _) if number.is_f64() => {
             let written = written(place, text).filter(|written| written.parse::<f64>().ok() == number.as_f64());
             written.map_or(Value::Number(number), |written| Value::String(written.to_owned()))
         }
-        (value, ..) => value,
+        (value, _) => value,
     }
 }
 
@@ -65,6 +60,8 @@ fn written<'t>(place: &Spanned<Place>, text: &'t str) -> Option<&'t str> {
 /// What a value is made of, each with its place in the text.
 enum Place {
     Scalar,
+    /// A word, which may be a boolean to YAML 1.1.
+    Word(String),
     List(Vec<Spanned<Place>>),
     Table(Vec<(String, Spanned<Place>)>),
 }
@@ -100,8 +97,8 @@ impl<'de> Visitor<'de> for PlaceVisitor {
         Ok(Place::Scalar)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Place, E> {
-        Ok(Place::Scalar)
+    fn visit_str<E>(self, word: &str) -> Result<Place, E> {
+        Ok(Place::Word(word.to_owned()))
     }
 
     fn visit_unit<E>(self) -> Result<Place, E> {
