@@ -98,13 +98,23 @@ impl DeployDir {
         Ok(held)
     }
 
-    /// Takes the room that putting a release back needs.
+    /// Takes the room that putting a release back needs. It is written in place: what one that is killed had of it goes with
+    /// [`end_reserve`](Self::end_reserve).
     ///
     /// # Errors
     ///
-    /// Fails if there is not as much.
+    /// Fails if there is not as much; then none of it is taken.
     pub fn reserve(&self) -> Result<(), FileError> {
-        file::write(&self.reserve_path(), &vec![0; RESERVE], Access::Private)
+        let path = self.reserve_path();
+        let opened = disk::own_file().create(0o600).truncate().open(&path);
+        let written = opened.and_then(|mut file| {
+            file.write_all(&vec![0; RESERVE])?;
+            file.sync_data()
+        });
+        written.map_err(|error| {
+            self.end_reserve();
+            FileError::io("write", &path)(error)
+        })
     }
 
     /// Gives that room back. Where it was not taken, nothing is done.
@@ -340,6 +350,8 @@ impl DeployDir {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::deploy::machine::State;
     use crate::deploy::record::Before;
@@ -407,6 +419,21 @@ mod tests {
         fs::write(&half, "{").expect("ours");
         files.sweep();
         assert!(!half.exists() && files.read("open").is_ok());
+    }
+
+    #[test]
+    fn room_is_taken_in_place() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = DeployDir::of(dir.path());
+        files.create().expect("made");
+        fs::write(files.reserve_path(), "what one that was killed had of it").expect("ours");
+        let inode = |path| fs::metadata(path).expect("there").ino();
+        let before = inode(files.reserve_path());
+        files.reserve().expect("there is room");
+        assert_eq!(inode(files.reserve_path()), before);
+        assert_eq!(fs::metadata(files.reserve_path()).expect("there").len(), RESERVE as u64);
+        files.end_reserve();
+        assert!(!files.has_reserve());
     }
 
     /// A look at who holds a lock takes it for a moment.
