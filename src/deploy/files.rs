@@ -109,7 +109,8 @@ impl DeployDir {
         let opened = disk::own_file().create(0o600).truncate().open(&path);
         let written = opened.and_then(|mut file| {
             file.write_all(&vec![0; RESERVE])?;
-            file.sync_data()
+            // Only then are its blocks taken on every file system.
+            file.sync_all()
         });
         written.map_err(|error| {
             self.end_reserve();

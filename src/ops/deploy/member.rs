@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::give_up;
 use super::halt::{Halt, Will};
 use super::opened::Opened;
 use super::saying::Say;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
-use crate::base::time::{HumanDuration, Timestamp};
+use crate::base::time::HumanDuration;
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
-use crate::deploy::record::{Holder, Record};
+use crate::deploy::record::Holder;
 use crate::deploy::release::{Manifest, MissingBlob, ReleaseId};
-use crate::deploy::wire::{Answer, Ask, Facts, Health, Said};
-use crate::org::history;
+use crate::deploy::wire::{Ask, Facts, Health, Said};
 use crate::tkm::agent::install::Program;
 use crate::tkm::agent::session::{AgentSession, Opening, Unbound};
 use crate::tkm::host::Host;
@@ -27,10 +25,6 @@ use crate::tkm::store::Store;
 
 /// How often a host is asked how it is.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// How often a host that was lost is looked for again, and how long is waited before each time: by then its watcher has seen that
-/// the deployer is gone.
-const SEARCHES: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(3), Duration::from_secs(5)];
 
 /// How long what was deployed is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +85,9 @@ pub struct Member {
     /// How it was when it was looked at.
     pub facts: Facts,
     /// When it said so.
-    seen: Instant,
+    pub(super) seen: Instant,
     /// When it puts the old release back by itself at the latest.
-    decides: Option<Instant>,
+    pub(super) decides: Option<Instant>,
     /// Where the deploy is on it.
     pub state: State,
     /// What applying the release would do, in lines.
@@ -129,7 +123,7 @@ impl Member {
     }
 
     /// Another session with the same host, on a connection of its own.
-    fn again(&self, reach: &Reach) -> Result<(Opened, Facts), Fault> {
+    pub(super) fn again(&self, reach: &Reach) -> Result<(Opened, Facts), Fault> {
         let Reach { store, variables, .. } = *reach;
         let connection = Connection { store, host: &self.host, route: self.route.clone(), variables, sharing: None };
         let session = reach.session(&connection, &self.login)?;
@@ -190,7 +184,12 @@ impl Member {
     pub fn begin(&mut self, holder: &Holder, manifest: &Manifest, say: Say) -> Result<Vec<MissingBlob>, Fault> {
         let planned = self.facts.current.clone();
         let ask = Ask::Begin { holder: holder.clone(), manifest: manifest.clone(), planned };
-        match self.ask(&ask, &[], say)? {
+        let said = self.ask(&ask, &[], say);
+        if self.session.is_none() {
+            // It may have begun: what came of that has to be found out.
+            self.state = State::Locked;
+        }
+        match said? {
             Said::Missing(missing) => Ok(missing),
             _ => Err(self.unexpected()),
         }
@@ -299,65 +298,6 @@ impl Member {
         self.state = State::Committed;
     }
 
-    /// Has the host put back what was begun, and finds out what came of it; also where the connection was lost, and where it was
-    /// committed and that is not final.
-    pub fn give_up(&mut self, reach: &Reach, txid: &str, why: &Fault, say: Say) {
-        let was_committed = self.state == State::Committed;
-        if self.state == State::New || (self.state.has_ended() && !was_committed) {
-            return;
-        }
-        let give_up = Ask::GiveUp { txid: txid.to_owned(), why: why.to_string() };
-        let ask = if was_committed { Ask::Undo { why: why.to_string() } } else { give_up.clone() };
-        let record = match self.ask(&ask, &[], say) {
-            Ok(Said::History(records)) => records.into_iter().next(),
-            _ => self.search(reach, &give_up, say),
-        };
-        match record {
-            Some(record) => {
-                self.state = record.state;
-                if record.is_stuck() {
-                    let stuck = give_up::outcome(&record);
-                    let why = format!("{}: {}", self.host.name, stuck.error);
-                    self.fault = Some(Fault { advice: stuck.advice, ..Fault::new(stuck.kind, why) });
-                }
-            }
-            None => {
-                let (name, why) = (&self.host.name, why.to_string());
-                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
-                let why = format!("{name}: {why}; lost after {}", self.state);
-                self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(format!(
-                    "the host puts the old release back by itself{}, unless it was committed; `tsm org deploy status` asks it",
-                    self.decides_by(),
-                )));
-                self.state = if was_committed { State::Reverting } else { self.state };
-            }
-        }
-    }
-
-    /// `, by 2026-11-20T10:42:10Z of its clock at the latest`
-    fn decides_by(&self) -> String {
-        let at = |decides: Instant| Timestamp(self.facts.now_ms.saturating_add(millis(decides - self.seen)));
-        self.decides.map_or_else(String::new, |it| format!(", by {} of its clock at the latest", history::at(at(it))))
-    }
-
-    /// Looks for a host that was lost, and has it put back what its agent left; what it did by itself meanwhile stays so.
-    fn search(&mut self, reach: &Reach, give_up: &Ask, say: Say) -> Option<Record> {
-        for pause in SEARCHES {
-            say.state("lost; looking for it again");
-            reach.halt.pause(pause, reach.halt.will());
-            if reach.halt.will() == Will::Leave {
-                return None;
-            }
-            let Ok((mut found, _)) = self.again(reach) else { continue };
-            let Ok(Answer { said: Said::History(records), .. }) = found.ask(give_up, &[], say) else { continue };
-            if let Some(record) = records.into_iter().next() {
-                say.state(record.state.word());
-                return Some(record);
-            }
-        }
-        None
-    }
-
     /// The release that it has.
     #[must_use]
     pub fn release<'a>(&'a self, new: &'a ReleaseId) -> Option<&'a ReleaseId> {
@@ -372,8 +312,4 @@ impl Member {
             self.fault = Some(Fault::new(FaultKind::Interrupted, format!("{}: interrupted", self.host.name)));
         }
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

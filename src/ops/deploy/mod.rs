@@ -33,6 +33,7 @@ pub mod glance;
 pub mod halt;
 pub mod health;
 pub mod host;
+mod lost;
 pub mod member;
 mod opened;
 pub mod place;

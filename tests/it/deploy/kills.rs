@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use tetra::deploy::files::DeployDir;
 
-use super::interrupts::Stopped;
+use super::interrupts::{Stopped, hold};
 use super::secrecy::write_private;
-use super::{Host, Site, WAY};
+use super::{Host, Site, WAY, ended};
 use crate::fault_injection::can_break;
 use crate::sandbox::{self, ChildGuard};
 use crate::waiting::eventually;
@@ -110,6 +110,28 @@ fn what_is_killed_in_each_state_leaves_nothing_after_recover_or_the_next_deploy(
         }
         drop(stopped);
         site.comes_to_order(state, &format!("b-{}", state.to_lowercase()));
+    }
+}
+
+/// The deployer does not know yet that the host began.
+#[test]
+fn a_host_that_is_lost_before_it_says_that_it_began_is_asked_what_came_of_it() {
+    let test = "a_host_that_is_lost_before_it_says_that_it_began_is_asked_what_came_of_it";
+    let Some(mut site) = Site::new(test, 2) else { return };
+    site.deploy("--max-parallel 2").done();
+    site.mode("two");
+    let (lost, held) = (&site.hosts[1], hold(&site.hosts[1]));
+    let mut deployer = site.start("--max-parallel 2", Stdio::piped());
+    lost.reaches("PREFLIGHT");
+    lost.kill(&[b"agent"]);
+    drop(held);
+    let (code, said) = ended(&mut deployer.0);
+    assert_eq!(code, 13, "{said}");
+    assert!(said.contains("error: dev: web-2: lost the connection to `web-2`"), "{said}");
+    assert!(said.contains("web-2: ABORTED") && said.contains("; nothing was changed"), "{said}");
+    for host in &site.hosts {
+        assert!(host.records().iter().all(|record| record.state.has_ended()), "{said}");
+        host.runs("one");
     }
 }
 
