@@ -7,6 +7,7 @@
 //!
 //! `watch_loop` asks a list of watchers: the health check, the memory limit, the schedule, the files, the notify socket.
 
+pub mod close_look;
 pub mod cron;
 mod cron_timer;
 mod file_watch;

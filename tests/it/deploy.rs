@@ -24,6 +24,7 @@ mod disks;
 mod drift;
 mod faults;
 mod first;
+mod health;
 mod interrupts;
 mod keys;
 mod kills;

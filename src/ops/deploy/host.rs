@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::carried::Arrived;
 use super::give_up::{self, GivenUp, When, give_up};
-use super::health::{self, Lives};
+use super::health::{self, Watched};
 use super::place::Place;
-use super::{carried, commit, frozen, preflight, service_drift, watcher};
+use super::{carried, commit, frozen, preflight, recover, service_drift, watcher};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
@@ -22,7 +22,7 @@ use crate::deploy::wire::{Ask, Facts, MAX_ARMED, Said};
 use crate::ops::apply::Starts;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
-use crate::tsm::progress::{OnProgress, Progress};
+use crate::tsm::progress::OnProgress;
 
 /// What a session may do, and where.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ struct Deploy {
     state: State,
     manifest: Manifest,
     carried: Vec<CarriedFile>,
-    lives: Lives,
+    watched: Watched,
 }
 
 /// A deploy as its deployer begins it.
@@ -119,8 +119,11 @@ impl<'a> HostSession<'a> {
             Ask::StageOnly { service } => self.stage(&place, Some(&service)),
             Ask::Arm { seconds } => self.arm(&place, seconds),
             Ask::Switch => self.switch(&place, on_progress),
-            Ask::Health => Ok(Said::Health(health::look(&place, &self.expect(State::Applied)?.lives)?)),
-            Ask::Prove => self.step(&place, Event::Prove),
+            Ask::Health => Ok(Said::Health(self.watched()?.look(&place)?)),
+            Ask::Prove => {
+                self.watched()?.prove(&place)?;
+                self.step(&place, Event::Prove)
+            }
             Ask::Commit { txid } => commit::commit(&place, checked(&txid)?).map(|()| Said::Done),
             Ask::Settle => self.with_record(|txid| commit::settle(&place, txid, on_progress)).map(|_| Said::Done),
             Ask::Undo { why } => {
@@ -133,7 +136,7 @@ impl<'a> HostSession<'a> {
                 self.note(&record);
                 Ok(Said::History(vec![record]))
             }
-            Ask::Recover => recover(&place, on_progress),
+            Ask::Recover => recover::recover(&place, on_progress),
             Ask::History => Ok(Said::History(place.files().records()?)),
             Ask::Journal { txid } => Ok(Said::Journal(place.files().journal(&txid)?)),
             Ask::Release { rid } => release(&place, rid),
@@ -194,7 +197,7 @@ impl<'a> HostSession<'a> {
         let now = place.host.now();
         let lock = files.hold(&Holder { since_ms: now.0, ..holder.clone() })?;
         let found = place.releases().current()?;
-        put_back_unended(place, &holder.txid, on_progress)?;
+        recover::put_back_unended(place, &holder.txid, on_progress)?;
         commit::settle_last(place);
         files.sweep();
         if found != planned {
@@ -220,7 +223,8 @@ impl<'a> HostSession<'a> {
         files.advance(&mut record, Event::Advance(State::Locked), None, now)?;
         files.advance(&mut record, Event::Advance(State::Preflight), None, now)?;
         let (txid, state) = (record.txid.clone(), record.state);
-        self.deploy = Some(Deploy { _lock: lock, txid, state, manifest, carried: Vec::new(), lives: Lives::default() });
+        self.deploy =
+            Some(Deploy { _lock: lock, txid, state, manifest, carried: Vec::new(), watched: Watched::default() });
         let checked = self.expect(State::Preflight).and_then(|deploy| preflight::check_host(place, &deploy.manifest));
         self.or_give_up(place, checked)?;
         self.step(place, Event::Advance(State::Staging))?;
@@ -261,6 +265,7 @@ impl<'a> HostSession<'a> {
         }
         let (rid, txid) = (deploy.manifest.rid().clone(), deploy.txid.clone());
         let files = place.files();
+        let before = health::lives(&place.processes()?);
         let act = files.act()?;
         self.step_alone(place, Event::Advance(State::Switched))?;
         let put = self.expect(State::Switched).and_then(|deploy| carried::put(place, &deploy.carried));
@@ -272,7 +277,7 @@ impl<'a> HostSession<'a> {
         self.or_give_up(place, applied)?;
         let lives = health::lives(&place.processes()?);
         if let Some(deploy) = &mut self.deploy {
-            deploy.lives = lives;
+            deploy.watched = Watched::new(&before, lives);
         }
         Ok(Said::Done)
     }
@@ -284,6 +289,13 @@ impl<'a> HostSession<'a> {
             return Ok(found);
         }
         Err(Fault::new(FaultKind::Stale, format!("the deploy is {}, not {state}", found.state)))
+    }
+
+    /// What was applied.
+    fn watched(&mut self) -> Result<&mut Watched, Fault> {
+        self.expect(State::Applied)?;
+        let nothing = || Fault::usage("no deploy was begun in this session");
+        self.deploy.as_mut().map(|deploy| &mut deploy.watched).ok_or_else(nothing)
     }
 
     fn step(&mut self, place: &Place, event: Event) -> Result<Said, Fault> {
@@ -347,37 +359,6 @@ fn stale(planned: Option<&ReleaseId>, found: Option<&ReleaseId>) -> Fault {
     let name = |rid: Option<&ReleaseId>| rid.map_or("no release", ReleaseId::as_str).to_owned();
     let message = format!("the plan was made for {}, and {} is current", name(planned), name(found));
     Fault::new(FaultKind::Stale, message).with_advice("plan it again")
-}
-
-/// Deploys that did not end, whose deployers are gone: the caller holds the lock of deploys.
-fn put_back_unended(place: &Place, but: &str, on_progress: &mut OnProgress) -> Result<Vec<Record>, Fault> {
-    let unended = place.files().unended()?;
-    let mut ended = Vec::new();
-    for record in unended.iter().filter(|record| record.txid != but) {
-        // It may be of another environment of the organization, which then ran here.
-        let env = record.env.parse().map_err(|error| Fault::usage(format!("{error}")))?;
-        let place = Place { env, ..place.clone() };
-        let given = GivenUp { txid: &record.txid, why: "the deployer is gone", when: When::Live };
-        let done = give_up(&place, given, on_progress)?;
-        let note = format!("{} was left {}, and is now {}", done.txid, record.state, done.state);
-        on_progress(Progress::Note { service: None, text: note });
-        ended.push(done);
-    }
-    Ok(ended)
-}
-
-fn recover(place: &Place, on_progress: &mut OnProgress) -> Result<Said, Fault> {
-    place.create()?;
-    let by = Holder { by: "recover".to_owned(), pid: 0, txid: "recover".to_owned(), since_ms: place.host.now().0 };
-    let _lock = place.files().hold(&by)?;
-    let mut ended = put_back_unended(place, "", on_progress)?;
-    commit::settle_last(place);
-    place.files().sweep();
-    if let Some(last) = place.files().records()?.into_iter().next().filter(|it| it.state == State::RevertFailed) {
-        let _act = place.files().act()?;
-        ended.push(give_up::again(place, last, on_progress)?);
-    }
-    Ok(Said::History(ended))
 }
 
 fn release(place: &Place, rid: Option<ReleaseId>) -> Result<Said, Fault> {

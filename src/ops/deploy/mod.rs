@@ -13,6 +13,7 @@
 //! health           how what runs is, and whether it is what was deployed
 //! frozen           whether a deploy may begin at all
 //! give_up          the old release is put back, by what finds that a deploy did not end
+//! recover          the same by the next deployer
 //! watcher          a process that does it when the time is up, or the deployer is gone
 //! member           the operator's side: one host through its steps
 //! opened           the session with it
@@ -39,6 +40,7 @@ mod opened;
 pub mod place;
 mod preflight;
 pub mod program_dir;
+mod recover;
 pub mod rollout;
 pub mod saying;
 mod sending;

@@ -57,6 +57,10 @@ pub struct HealthState {
     /// What the last of them found.
     #[serde(rename = "why")]
     pub reason: String,
+    /// What the first look of this life found that did not find it well after one that did; empty if there was none.
+    pub lapse: String,
+    /// It is looked at every second at present: [`close_look`](super::close_look).
+    pub closely: bool,
     /// It said that it is ready.
     pub notified: bool,
     /// What it says about itself.
@@ -92,6 +96,9 @@ impl HealthState {
                 self.reason.clear();
             }
             Err(why) => {
+                if self.lapse.is_empty() && self.status == HealthStatus::Healthy {
+                    self.lapse.clone_from(&why);
+                }
                 self.failures = self.failures.saturating_add(1);
                 self.reason = why;
                 if self.failures >= threshold {
@@ -141,11 +148,13 @@ mod tests {
         assert_eq!((health.status, health.failures), (HealthStatus::Starting, 1), "grace");
         health.record_probe(Ok(()), 2);
         assert_eq!((health.status, health.failures), (HealthStatus::Healthy, 0));
+        assert_eq!(health.lapse, "", "one before it was well is none");
         health.record_probe(no(), 2);
         assert_eq!((health.status, health.reason.as_str()), (HealthStatus::Healthy, "no"), "one is not yet two");
         health.record_probe(no(), 2);
         assert_eq!(health.status, HealthStatus::Unhealthy);
         health.record_probe(Ok(()), 2);
         assert_eq!((health.status, health.reason.as_str()), (HealthStatus::Healthy, ""));
+        assert_eq!(health.lapse, "no", "that there was one stays known");
     }
 }

@@ -1,11 +1,13 @@
 //! Health: a check at intervals, and what the process reports about itself.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::supervise::meta::Meta;
 use crate::supervise::monitor_spec::MonitorSpec;
 use crate::sys::child;
 
+use super::close_look;
 use super::health::{HealthState, HealthStatus};
 use super::probe::{HealthCheck, ProbeTarget};
 use super::watcher::{Now, RestartReason, Watcher};
@@ -20,6 +22,8 @@ const CLEANUP_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct HealthProbe {
     /// None if the process only reports by itself.
     check: Option<HealthCheck>,
+    /// The process directory.
+    dir: PathBuf,
     next: Instant,
     /// What the process had reported at the last check: another report is looked at at once.
     reported: (bool, String),
@@ -27,9 +31,15 @@ pub(super) struct HealthProbe {
 
 impl HealthProbe {
     /// None if health is not checked.
-    pub(super) fn new(spec: &MonitorSpec, now: Now) -> Option<Self> {
+    pub(super) fn new(spec: &MonitorSpec, dir: &Path, now: Now) -> Option<Self> {
         let check: Option<HealthCheck> = spec.health.parse().ok();
-        (check.is_some() || spec.notify).then(|| Self { check, next: now.at, reported: Default::default() })
+        let next = now.at;
+        (check.is_some() || spec.notify).then(|| Self {
+            check,
+            dir: dir.to_owned(),
+            next,
+            reported: Default::default(),
+        })
     }
 
     /// Runs the check; what is wrong, if something is.
@@ -56,6 +66,10 @@ impl Watcher for HealthProbe {
 
     fn check(&mut self, meta: &Meta, health: &mut HealthState, now: Now) -> Option<RestartReason> {
         let reported = (health.notified, health.status_text.clone());
+        health.closely = close_look::is_asked(&self.dir, now.wall);
+        if health.closely {
+            self.next = self.next.min(now.at + close_look::INTERVAL);
+        }
         if now.at < self.next && reported == self.reported {
             return None;
         }
@@ -78,7 +92,12 @@ impl Watcher for HealthProbe {
         }
         let interval = Duration::from_millis(spec.health_interval_ms);
         let starting = health.status == HealthStatus::Starting;
-        self.next = now.at + if starting { interval.min(STARTUP_CHECK_INTERVAL) } else { interval };
+        self.next = now.at
+            + match health.closely {
+                _ if starting => interval.min(STARTUP_CHECK_INTERVAL),
+                true => interval.min(close_look::INTERVAL),
+                false => interval,
+            };
         let restart = spec.health_restart && health.status == HealthStatus::Unhealthy;
         restart.then(|| RestartReason::Unhealthy(health.reason.clone()))
     }

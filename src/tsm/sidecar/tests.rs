@@ -4,8 +4,10 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::close_look;
 use super::cron_timer::CronTimer;
 use super::health::{HealthState, HealthStatus};
+use super::health_probe::HealthProbe;
 use super::memory_limit::MemoryLimit;
 use super::watch_loop::Sidecar;
 use super::watcher::{Now, RestartReason, Watcher};
@@ -114,6 +116,38 @@ fn what_a_process_reports_decides_at_once() {
     client.send_to(b"STATUS=warm\nREADY=1\nOTHER=x", dir.path().join(super::SOCKET)).expect("sent");
     assert_eq!(sidecar.check(&meta, begin), None, "at the same time: the report is what matters");
     assert_eq!((sidecar.health().status, sidecar.health().status_text.as_str()), (HealthStatus::Healthy, "warm"));
+}
+
+#[test]
+fn a_closer_look_is_every_second_and_ends_by_itself() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut meta = meta();
+    meta.run.monitor.health = "exec:test ! -e sick".to_owned();
+    let monitor = &mut meta.run.monitor;
+    (monitor.health_threshold, monitor.health_timeout_ms, monitor.health_interval_ms) = (3, 60_000, 3_600_000);
+    meta.cwd = dir.path().to_owned();
+    let begin = now();
+    let mut probe = HealthProbe::new(&meta.run.monitor, dir.path(), begin).expect("a check");
+    let mut health = HealthState::default();
+    let mut check = |millis: u64| {
+        let at = begin.after(Duration::from_millis(millis));
+        assert_eq!(probe.check(&meta, &mut health, at), None);
+        (health.closely, health.failures, health.lapse.clone(), probe.due(at).expect("an interval"))
+    };
+    let (closely, failures, lapse, due) = check(0);
+    assert_eq!((closely, failures, lapse.as_str()), (false, 0, ""));
+    assert!(due >= Duration::from_secs(3600), "{due:?}");
+    close_look::ask(dir.path(), begin.wall).expect("written");
+    let (closely, failures, _, due) = check(10);
+    assert_eq!((closely, failures, due), (true, 0, close_look::INTERVAL), "at most so long from now");
+    std::fs::write(dir.path().join("sick"), "").expect("written");
+    let (closely, failures, lapse, due) = check(1010);
+    assert_eq!((closely, failures, lapse.as_str()), (true, 1, "exit 1"));
+    assert!(due < Duration::from_secs(3600), "{due:?}");
+    std::fs::remove_file(dir.path().join("sick")).expect("there");
+    let (closely, failures, lapse, due) = check(60_000);
+    assert_eq!((closely, failures, lapse.as_str()), (false, 0, "exit 1"));
+    assert!(due >= Duration::from_secs(3600), "{due:?}");
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl<'a> Sidecar<'a> {
             NotifySocket::new(dir, meta).map_err(|error| format!("failed to create the notify socket: {error}"))?;
         let mut watchers: Vec<Box<dyn Watcher>> = Vec::new();
         watchers.extend(socket.map(|it| Box::new(it) as Box<dyn Watcher>));
-        watchers.extend(HealthProbe::new(spec, now).map(|it| Box::new(it) as Box<dyn Watcher>));
+        watchers.extend(HealthProbe::new(spec, dir, now).map(|it| Box::new(it) as Box<dyn Watcher>));
         watchers.extend(MemoryLimit::new(spec.max_memory, now).map(|it| Box::new(it) as Box<dyn Watcher>));
         watchers.extend(CronTimer::new(spec, now).map(|it| Box::new(it) as Box<dyn Watcher>));
         let health = health::read(dir).unwrap_or_default();

@@ -305,12 +305,15 @@ fn a_release_that_was_changed_on_a_host_is_shown() {
 }
 
 /// Listens on the port and answers by its `MODE`.
-const TOY: &str = "
+pub(super) const TOY: &str = "
 import http.server, os, sys, time
 mode, port, began = os.environ['MODE'], int(os.environ['PORT']), time.time()
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        lives = mode != 'fails' and (mode != 'flaps' or time.time() - began < 2)
+        age = time.time() - began
+        if mode == 'stuck' and age > 3:
+            time.sleep(1000)
+        lives = mode != 'fails' and (mode != 'flaps' or age < 2) and (mode != 'late' or age < 4)
         self.send_response(200 if lives else 500)
         self.end_headers()
     def log_message(self, *_):
@@ -323,7 +326,7 @@ http.server.HTTPServer(('127.0.0.1', port), Answer).serve_forever()
 ";
 
 /// The status of the answer of what listens on a port.
-fn status_of(port: u16) -> String {
+pub(super) fn status_of(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
     stream.write_all(b"GET /health HTTP/1.0\r\n\r\n").expect("written");
     let mut answer = String::new();
