@@ -56,13 +56,7 @@ fn of_an_upload_that_is_cut_at_half_little_more_than_the_other_half_is_sent_agai
 }
 
 /// ssh lets nothing damaged through, so the damage is done where it arrives, while the way to the host hangs.
-#[test]
-fn what_arrives_damaged_is_sent_once_more() {
-    let Some(mut site) = Site::new("what_arrives_damaged_is_sent_once_more", 1) else { return };
-    site.deploy("").done();
-    site.large_application();
-    site.hosts[0].link.hang_after(SIZE / 2);
-    let mut deployer = site.start("--min-healthy-time 0s", Stdio::piped());
+fn damage(site: &Site) {
     let mut part = None;
     eventually("a part arrives, and no more comes", || {
         let all = fs::read_dir(site.hosts[0].org().join("deploy/blobs")).into_iter().flatten().flatten();
@@ -75,6 +69,16 @@ fn what_arrives_damaged_is_sent_once_more() {
     let file = fs::File::options().read(true).write(true).open(part).expect("ours");
     std::os::unix::fs::FileExt::read_exact_at(&file, &mut bytes, 1000).expect("long enough");
     std::os::unix::fs::FileExt::write_all_at(&file, &[bytes[0] ^ 1], 1000).expect("written");
+}
+
+#[test]
+fn what_arrives_damaged_is_sent_once_more() {
+    let Some(mut site) = Site::new("what_arrives_damaged_is_sent_once_more", 1) else { return };
+    site.deploy("").done();
+    site.large_application();
+    site.hosts[0].link.hang_after(SIZE / 2);
+    let mut deployer = site.start("--min-healthy-time 0s", Stdio::piped());
+    damage(&site);
     site.hosts[0].link.mend();
     let (code, said) = ended(&mut deployer.0);
     assert!(code == 0 && said.contains("sending again what arrived damaged"), "{said}");
@@ -83,4 +87,31 @@ fn what_arrives_damaged_is_sent_once_more() {
         fs::read(release).expect("there"),
         fs::read(site.world.home().join("tetra/dist/data.bin")).expect("ours")
     );
+}
+
+#[test]
+fn what_arrives_damaged_twice_ends_the_deploy_and_changes_nothing() {
+    let Some(mut site) = Site::new("what_arrives_damaged_twice_ends_the_deploy_and_changes_nothing", 1) else { return };
+    site.deploy("").done();
+    let old = site.hosts[0].current();
+    site.large_application();
+    site.hosts[0].link.hang_after(SIZE / 2);
+    let mut deployer = site.start("--min-healthy-time 0s", Stdio::piped());
+    damage(&site);
+    // The other half arrives, and of what is sent again about as much as the first time.
+    site.hosts[0].link.mend();
+    site.hosts[0].link.hang_after(SIZE);
+    damage(&site);
+    site.hosts[0].link.mend();
+    let (code, said) = ended(&mut deployer.0);
+    assert_eq!(code, 13, "{said}");
+    assert_eq!(said.matches("sending again what arrived damaged").count(), 1, "{said}");
+    assert!(said.contains("arrived damaged, and was removed; nothing was changed"), "{said}");
+    let host = &site.hosts[0];
+    assert_eq!((host.journal().last().map(String::as_str), host.current()), (Some("ABORTED"), old));
+    host.runs("one");
+    let left = fs::read_dir(host.org().join("releases")).expect("there").flatten().count();
+    assert_eq!(left, 1, "no release is left of it");
+    site.deploy("").done();
+    assert!(site.hosts[0].org().join("current/app/data.bin").is_file());
 }
