@@ -152,9 +152,21 @@ impl Member {
             self.state = state;
         }
         match answer.said {
-            Said::Failed(failure) => Err(failure.into_fault(self.host.name.as_str())),
+            Said::Failed(failure) => {
+                let fault = failure.into_fault(self.host.name.as_str());
+                Err(if ask.leads_to_switch() { self.of_version(fault) } else { fault })
+            }
             said => Ok(said),
         }
+    }
+
+    /// An agent of an earlier version takes what it does not know for a mistake of the one who asks.
+    fn of_version(&self, fault: Fault) -> Fault {
+        if fault.kind != FaultKind::Usage {
+            return fault;
+        }
+        let advice = format!("`tkm bootstrap {}` puts this version of tetra there", self.host.name);
+        Fault { kind: FaultKind::Preflight, advice: fault.advice.clone().or(Some(advice)), ..fault }
     }
 
     /// Looks at it again.

@@ -4,6 +4,7 @@ use super::saying::Say;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::wire::{Answer, Ask, Facts, ProgressKind, Said};
 use crate::tkm::agent::session::AgentSession;
+use crate::tkm::error::TkmError;
 
 /// A session with the name of its host.
 pub(super) struct Opened {
@@ -16,9 +17,9 @@ impl Opened {
     ///
     /// # Errors
     ///
-    /// Fails if the host is lost, or what it failed with.
+    /// Fails if the host is lost, what it failed with, or if its agent is of a version that is not known.
     pub(super) fn open(&mut self, look: &Ask) -> Result<Facts, Fault> {
-        match self.ask(look, &[], Say::to_none())?.said {
+        match self.asked(look, &[], Say::to_none())?.said {
             Said::Facts(facts) => Ok(*facts),
             Said::Failed(failure) => Err(failure.into_fault(&self.host)),
             _ => Err(Fault::new(FaultKind::Failed, format!("{}: it did not say how it is", self.host))),
@@ -31,6 +32,14 @@ impl Opened {
     ///
     /// Fails if the host is lost.
     pub(super) fn ask(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Answer, Fault> {
+        Ok(self.asked(ask, bytes, say).map_err(|error| match error {
+            // What it did is not known.
+            TkmError::Agent { name, why } => TkmError::Lost { name, why },
+            other => other,
+        })?)
+    }
+
+    fn asked(&mut self, ask: &Ask, bytes: &[u8], say: Say) -> Result<Answer, TkmError> {
         let on_text = |answer: &Answer| {
             let Said::Progress(text) = &answer.said else { return false };
             match answer.progress {
@@ -40,6 +49,6 @@ impl Opened {
             }
             true
         };
-        Ok(self.session.ask(ask, bytes, on_text)?)
+        self.session.ask(ask, bytes, on_text)
     }
 }

@@ -127,7 +127,7 @@ impl AgentSession {
     ///
     /// # Errors
     ///
-    /// Fails if the connection was lost.
+    /// Fails if the connection was lost, or the agent is of a version that answers something else.
     pub fn ask<A: DeserializeOwned>(
         &mut self,
         ask: &impl Serialize,
@@ -138,7 +138,7 @@ impl AgentSession {
         self.dialogue.feed().write(&[frame.as_bytes(), bytes]).map_err(|error| self.lost(error.to_string()))?;
         loop {
             let json = self.read_json().map_err(|error| self.lost(error.to_string()))?;
-            let answer = serde_json::from_slice(&json).map_err(|error| self.lost(error.to_string()))?;
+            let answer = serde_json::from_slice(&json).map_err(|error| self.unknown(&error))?;
             if !on_text(&answer) {
                 return Ok(answer);
             }
@@ -156,6 +156,11 @@ impl AgentSession {
             _ => "it answered something else than was asked".to_owned(),
         };
         Err(TkmError::Agent { name: self.host.clone(), why })
+    }
+
+    fn unknown(&self, error: &serde_json::Error) -> TkmError {
+        let why = format!("its answer is not one that this version knows: {error}");
+        TkmError::Agent { name: self.host.clone(), why }
     }
 
     fn lost(&self, why: String) -> TkmError {

@@ -77,10 +77,12 @@ fn an_agent_of_another_version_is_refused_before_anything_is_changed() {
     .expect("ours");
     let hello = r#"say '{"hello":{"version":"0.0.1","env":"acme/prod"}}'"#;
     let unknown = r#"say '{"error":{"kind":"malformed","message":"the request is not one that this version knows"}}'"#;
+    let news = r#"say '{"hello":{"version":"9.0.0","env":"acme/prod"}}'; read -r _ _ _ _; read -r _; say '{"deploy":null,"said":{"news":{}}}'"#;
     let later = r#"nonce=-; say '{"error":{"kind":"version","message":"no"}}'; exit 1"#;
     for (version, session, why) in [
         ("1", hello, "its agent, tetra 0.0.1, takes no env files and secrets; nothing was changed"),
         ("1", unknown, "the request is not one that this version knows"),
+        ("1", news, "its answer is not one that this version knows"),
         ("2", later, "the frame has the version 2, and this program knows 1"),
     ] {
         let script = OTHER_AGENT.replace("VERSION", version).replace("SESSION", session);
@@ -96,6 +98,68 @@ fn an_agent_of_another_version_is_refused_before_anything_is_changed() {
     site.world.run(&format!("tkm bootstrap web-1 --yes --identity {}", identity.display())).done();
     site.deploy("--yes").done();
     site.hosts[0].runs("one");
+}
+
+/// Passes all on to the real agent but a word that it did not know yet.
+const EARLIER_AGENT: &str = r#"#!/usr/bin/python3
+import os, subprocess, sys, threading
+agent = subprocess.Popen(['/root/bin/tetra', 'agent', 'acme/prod'], stdin=subprocess.PIPE)
+while part := os.read(0, 1 << 16):
+    agent.stdin.write(part.replace(b'stage-only', b'stage-0nly'))
+    agent.stdin.flush()
+agent.stdin.close()
+sys.exit(agent.wait())
+"#;
+
+/// What an earlier build does not know is found out before anything is switched; what it knows, it does.
+#[test]
+fn a_bound_agent_of_an_earlier_build_deploys_what_it_knows() {
+    let Some(mut site) = Site::of("a_bound_agent_of_an_earlier_build_deploys_what_it_knows", "prod", 1) else { return };
+    let file = site.hosts[0].server.authorized_keys();
+    let whole = fs::read_to_string(&file).expect("there");
+    let (before, after) = whole.split_once("command=\"").expect("it is bound");
+    let (own, after) = after.split_once('"').expect("it ends");
+    fs::write(&file, format!("{before}command=\"/root/earlier-agent\"{after}")).expect("ours");
+    crate::program::script(&site.hosts[0].server.root().join("earlier-agent"), EARLIER_AGENT);
+    site.deploy("--yes").done();
+    let old = site.hosts[0].current();
+    site.mode("two");
+    let said = site.world.run("tkm deploy service prod web --min-healthy-time 0s --yes").failed(13);
+    assert!(said.contains("the request is not one that this version knows"), "{said}");
+    assert!(said.contains("nothing was changed") && said.contains("tkm bootstrap web-1"), "{said}");
+    assert_eq!((site.hosts[0].journal().last().map(String::as_str), site.hosts[0].current()), (Some("ABORTED"), old));
+    site.hosts[0].runs("one");
+    fs::write(&file, format!("{before}command=\"{own}\"{after}")).expect("ours");
+    site.world.run("tkm deploy service prod web --min-healthy-time 0s --yes").done();
+    site.hosts[0].runs("two");
+}
+
+/// Programs are told apart by their content: neither that of an earlier build nor a file that only has the name is called.
+#[test]
+fn the_program_of_an_earlier_build_is_replaced_where_a_key_is_not_bound() {
+    let test = "the_program_of_an_earlier_build_is_replaced_where_a_key_is_not_bound";
+    let Some(mut site) = Site::new(test, 1) else { return };
+    let dir = site.hosts[0].server.root().join(".local/lib/tetra");
+    let names = || -> Vec<String> {
+        let all = fs::read_dir(&dir).expect("there").flatten().map(|it| it.file_name().into_string().expect("text"));
+        all.collect()
+    };
+    let own = names().pop().expect("it was put there");
+    let digest = |name: &str| tetra::sys::digest::sha256(&fs::read(dir.join(name)).expect("there"));
+    let whole = digest(&own);
+    // It is a second name of the program that is tested.
+    fs::remove_file(dir.join(&own)).expect("ours");
+    for name in [own.as_str(), "tetra-0123456789abcdef"] {
+        crate::program::script(&dir.join(name), "#!/bin/sh\necho called >/root/called\nexit 1\n");
+    }
+    site.deploy("").done();
+    site.hosts[0].runs("one");
+    assert_eq!(digest(&own), whole);
+    assert!(!site.hosts[0].server.root().join("called").exists(), "it was not called");
+    assert!(names().contains(&"tetra-0123456789abcdef".to_owned()), "keys may be bound to it");
+    site.mode("two");
+    site.deploy("").done();
+    site.hosts[0].runs("two");
 }
 
 /// The agent of a bound key is not below the home of the user; services find it by its name all the same.
