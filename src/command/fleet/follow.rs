@@ -9,8 +9,7 @@ use super::merge::{log_row, time};
 use crate::base::fault::{Fault, FaultKind};
 use crate::ops::fleet::Fleet;
 use crate::report::{Arrival, Report, RowStream, Rows, Value};
-use crate::sys::line_stream::LineStream;
-use crate::sys::signal;
+use crate::sys::line_stream::{self, LineStream};
 use crate::tkm::agent::command::Stream;
 
 /// So long a line is kept for an earlier one of another host to come before it.
@@ -94,7 +93,7 @@ impl Merged {
     fn keep(&mut self, Arrived { host, line }: Arrived) {
         let Some(line) = line else {
             // What the operator ended is not lost.
-            if signal::interrupted() {
+            if line_stream::is_enough() {
                 return;
             }
             self.lost = true;

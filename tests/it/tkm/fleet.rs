@@ -220,6 +220,13 @@ fn logs_of_several_hosts_are_one_in_the_order_of_time() {
     assert_eq!(lines.next(), None, "it ends");
     follow.wait().expect("it ends");
 
+    // It also ends with its reader, while none of them says anything.
+    let mut follow = start(&world, "tsm logs web -f --on @dev");
+    let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines();
+    assert!(lines.by_ref().take(2).all(|line| line.is_ok()));
+    drop(lines);
+    eventually("it ends", || follow.try_wait().expect("ours").is_some());
+
     on_one.start("", "api");
     let mut follow = start(&world, "tsm logs api -f --on @dev --json");
     let mut lines = BufReader::new(follow.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
