@@ -19,7 +19,7 @@ use super::hint::LineHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::history_queue::OpenHistory;
 use super::idle::LastKey;
-use super::menu::{self, HalfScreenMenu, MenuKind};
+use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -142,12 +142,19 @@ fn bind(bindings: &mut Keybindings) {
     let complete = vec![ReedlineEvent::Menu(COMPLETIONS.to_owned()), ReedlineEvent::MenuNext];
     bindings.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
     bindings.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::PageDown, ask_menu(MenuRequest::PageDown, None));
+    bindings.add_binding(KeyModifiers::NONE, KeyCode::PageUp, ask_menu(MenuRequest::PageUp, None));
     bindings.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('o'), host_command(EDIT_EXTERNALLY));
     bindings.add_binding(KeyModifiers::NONE, KeyCode::F(1), host_command(HELP));
     // A menu is closed before a session is left.
     let leave = ReedlineEvent::UntilFound(vec![menu::CLOSE, ReedlineEvent::CtrlD]);
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('d'), leave);
+}
+
+/// Asks a menu for something if there is one; then comes what else the key does.
+fn ask_menu(request: MenuRequest, then: Option<ReedlineEvent>) -> ReedlineEvent {
+    ReedlineEvent::Multiple(request.events().into_iter().chain(then).collect())
 }
 
 /// Leaves the editor for a moment. A menu would go on with candidates for a line that may be another one then.
@@ -205,7 +212,7 @@ impl Chords {
         match *modifiers {
             KeyModifiers::CONTROL if !self.is_in_vi_command() => {
                 let search = ReedlineEvent::Menu(name(self.scope).to_owned());
-                Some(ReedlineEvent::Multiple(vec![menu::LEAVE_FOR_SEARCH, search]))
+                Some(ask_menu(MenuRequest::LeaveForSearch, Some(search)))
             }
             KeyModifiers::ALT => {
                 self.scope = (self.scope + 1) % HistoryScope::ALL.len();
@@ -252,9 +259,7 @@ impl EditMode for Chords {
                     ReedlineEvent::Multiple(vec![ReedlineEvent::Edit(edits)])
                 }
                 // It is more than the word that there were candidates for.
-                pasted @ ReedlineEvent::Edit(_) if is_paste => {
-                    ReedlineEvent::Multiple(vec![menu::LEAVE_FOR_SEARCH, pasted])
-                }
+                pasted @ ReedlineEvent::Edit(_) if is_paste => ask_menu(MenuRequest::LeaveForSearch, Some(pasted)),
                 other => other,
             },
             Err(()) => ReedlineEvent::None,

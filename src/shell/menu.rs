@@ -24,14 +24,44 @@ const MIN_DESCRIPTION: usize = 8;
 /// What marks the chosen candidate where colors do not.
 const CHOSEN: &str = "> ";
 
-/// Closes a menu of candidates; a search in the history goes on to its next line. Not handled without a menu.
+/// Closes a menu. Not handled without one, unlike [`ReedlineEvent::Esc`].
 ///
 /// The editor decides at once about all keys that arrive together, so only a menu itself knows whether it is open when it is their turn,
-/// and only events without a key of their own can be given this meaning.
-pub(super) const LEAVE_FOR_SEARCH: ReedlineEvent = ReedlineEvent::MenuPageNext;
-
-/// Closes a menu. Not handled without one, unlike [`ReedlineEvent::Esc`].
+/// and only events without a key of their own can be given another meaning. There are two, so the other one begins [`MenuRequest`]s.
 pub(super) const CLOSE: ReedlineEvent = ReedlineEvent::MenuPagePrevious;
+
+/// What a menu is asked for where the editor has no event. Not handled without a menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MenuRequest {
+    /// A menu of candidates is closed; a search in the history goes on to its next line.
+    LeaveForSearch,
+    /// As many rows on as are shown.
+    PageDown,
+    /// As many rows back as are shown.
+    PageUp,
+}
+
+impl MenuRequest {
+    /// The events that say so to a menu: one that begins all requests, and one that has another meaning after it.
+    pub(super) fn events(self) -> [ReedlineEvent; 2] {
+        let event = match self {
+            Self::LeaveForSearch => ReedlineEvent::MenuPageNext,
+            Self::PageDown => ReedlineEvent::MenuDown,
+            Self::PageUp => ReedlineEvent::MenuUp,
+        };
+        [ReedlineEvent::MenuPageNext, event]
+    }
+
+    /// What the second one asks for.
+    fn of(event: &MenuEvent) -> Option<Self> {
+        match event {
+            MenuEvent::NextPage => Some(Self::LeaveForSearch),
+            MenuEvent::MoveDown => Some(Self::PageDown),
+            MenuEvent::MoveUp => Some(Self::PageUp),
+            _ => None,
+        }
+    }
+}
 
 /// What a menu lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +86,8 @@ pub(super) struct HalfScreenMenu {
     layout: Layout,
     /// Those since the last paint.
     events: Vec<MenuEvent>,
+    /// The next event is the second one of a [`MenuRequest`].
+    is_asked: bool,
     input: Option<String>,
 }
 
@@ -84,7 +116,7 @@ impl Layout {
         self.says_more = all > most && most > 1;
         self.rows = all.min(most - usize::from(self.says_more));
         let row = chosen / self.columns.max(1);
-        self.first = self.first.clamp((row + 1).saturating_sub(self.rows), row);
+        self.first = self.first.clamp((row + 1).saturating_sub(self.rows), row.min(all.saturating_sub(self.rows)));
     }
 }
 
@@ -102,6 +134,7 @@ impl HalfScreenMenu {
             chosen: 0,
             layout: Layout::default(),
             events: Vec::new(),
+            is_asked: false,
             input: None,
         }
     }
@@ -113,16 +146,25 @@ impl HalfScreenMenu {
         self.chosen = next.unwrap_or(if by < 0 { count.saturating_sub(1) } else { 0 });
     }
 
+    /// Goes so many rows on, or back, and no further than to the last candidate and the first.
+    fn turn_page(&mut self, rows: isize) {
+        let columns: isize = self.layout.columns.try_into().unwrap_or(1);
+        let last = self.get_values().len().saturating_sub(1);
+        self.chosen = self.chosen.saturating_add_signed(rows.saturating_mul(columns)).min(last);
+        self.layout.first = self.layout.first.saturating_add_signed(rows);
+    }
+
     fn apply(&mut self, event: MenuEvent, editor: &mut Editor, completer: &mut dyn Completer) {
         let columns = self.layout.columns.try_into().unwrap_or(1);
         match event {
             MenuEvent::Activate(updated) | MenuEvent::Edit(updated) => self.reload(updated, editor, completer),
             MenuEvent::Deactivate => {}
-            MenuEvent::NextElement | MenuEvent::MoveRight | MenuEvent::NextPage => self.go(1),
+            MenuEvent::NextElement | MenuEvent::MoveRight => self.go(1),
             MenuEvent::PreviousElement | MenuEvent::MoveLeft => self.go(-1),
             MenuEvent::MoveDown => self.go(columns),
             MenuEvent::MoveUp => self.go(-columns),
-            MenuEvent::PreviousPage => {}
+            MenuEvent::NextPage => self.turn_page(self.layout.rows.try_into().unwrap_or(1)),
+            MenuEvent::PreviousPage => self.turn_page(-self.layout.rows.try_into().unwrap_or(1)),
         }
     }
 
@@ -206,9 +248,18 @@ impl Menu for HalfScreenMenu {
     }
 
     fn menu_event(&mut self, event: MenuEvent) {
-        let event = match (event, self.kind) {
-            (MenuEvent::PreviousPage, _) | (MenuEvent::NextPage, MenuKind::Candidates) => MenuEvent::Deactivate,
-            (event, _) => event,
+        let request = if std::mem::take(&mut self.is_asked) { MenuRequest::of(&event) } else { None };
+        let event = match (request, event, self.kind) {
+            (Some(MenuRequest::LeaveForSearch), _, MenuKind::Candidates) => MenuEvent::Deactivate,
+            (Some(MenuRequest::LeaveForSearch), _, MenuKind::Search) => MenuEvent::NextElement,
+            (Some(MenuRequest::PageDown), ..) => MenuEvent::NextPage,
+            (Some(MenuRequest::PageUp), ..) => MenuEvent::PreviousPage,
+            (None, MenuEvent::NextPage, _) => {
+                self.is_asked = true;
+                return;
+            }
+            (None, MenuEvent::PreviousPage, _) => MenuEvent::Deactivate,
+            (None, event, _) => event,
         };
         self.handle_menu_event(&event);
         self.events.push(event);
@@ -316,6 +367,8 @@ mod tests {
         assert_eq!(place(4, 48, 24, 47, 0), (12, 0, false));
         assert_eq!(place(4, 49, 24, 48, 0), (11, 2, true));
         assert_eq!(place(1, 9, 3, 4, 0), (1, 4, false));
+        // No row is left empty at the end.
+        assert_eq!(place(1, 30, 24, 25, 22), (11, 19, true));
         assert_eq!(place(1, 0, 0, 0, 0), (1, 0, false));
     }
 }

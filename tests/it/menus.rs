@@ -9,6 +9,8 @@ const CTRL_X_E: &str = "\x18\x05";
 const DOWN: &str = "\x1b[B";
 const ESCAPE: &str = "\x1b";
 const F1: &str = "\x1bOP";
+const PAGE_DOWN: &str = "\x1b[6~";
+const PAGE_UP: &str = "\x1b[5~";
 
 /// The rows of the screen, without blanks at their ends.
 fn rows(screen: &vt100::Screen) -> Vec<String> {
@@ -318,6 +320,67 @@ fn up_in_a_menu_chooses_and_does_not_go_through_the_history() {
     terminal.wait_selected("apt");
     terminal.send("\r");
     terminal.wait("the chosen one", |screen| current_line(screen).contains("> tsm stop apt").then_some(()));
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
+fn pages_of_a_long_menu_are_turned_and_end_at_its_ends() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        for number in 10..40 {
+            stopped(&home, &format!("web{number}"), number);
+        }
+        // Without a menu there is nothing to turn.
+        terminal.send(&format!("{PAGE_DOWN}{PAGE_UP}tsm stop web\t"));
+        terminal.wait_selected("web10");
+        terminal.wait_for("… 19 more");
+        let shows = |terminal: &Terminal, first: &str, chosen: &str, last: &str| {
+            terminal.wait_selected(chosen);
+            terminal.wait(&format!("{first} to {last}"), |screen| {
+                let rows = rows(screen);
+                let shown: Vec<_> = rows.iter().filter(|row| row.starts_with("web")).collect();
+                let is_page = shown.len() == 11 && shown[0].starts_with(first) && shown[10].starts_with(last);
+                is_page.then_some(())
+            });
+        };
+        terminal.send(PAGE_DOWN);
+        shows(&terminal, "web21", "web21", "web31");
+        terminal.send(DOWN);
+        terminal.send(PAGE_DOWN);
+        shows(&terminal, "web29", "web33", "web39");
+        terminal.send(PAGE_DOWN);
+        shows(&terminal, "web29", "web39", "web39");
+        terminal.send(PAGE_UP);
+        shows(&terminal, "web18", "web28", "web28");
+        // All at once.
+        terminal.send(&format!("{PAGE_UP}{PAGE_UP}{PAGE_UP}{PAGE_DOWN}{DOWN}"));
+        shows(&terminal, "web21", "web22", "web31");
+        terminal.send("\r");
+        terminal.wait("the chosen one", |screen| current_line(screen).contains("> tsm stop web22").then_some(()));
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn pages_of_a_search_in_the_history_are_turned() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    for number in 10..30 {
+        run(&mut terminal, &format!("# line {number}"), "tetra>");
+    }
+    terminal.send(&format!("\x0cline{CTRL_R}"));
+    terminal.wait_selected("# line 29");
+    terminal.send(PAGE_DOWN);
+    terminal.wait_selected("# line 18");
+    terminal.send(CTRL_R);
+    terminal.wait_selected("# line 17");
+    terminal.send(PAGE_UP);
+    terminal.wait_selected("# line 28");
+    terminal.send("\r");
+    wait_below(&terminal, &["tetra> # line 28"]);
     drop_line(&mut terminal);
     leave(terminal);
 }

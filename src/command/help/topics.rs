@@ -78,6 +78,7 @@ fn context() -> String {
 fn prompt() -> String {
     "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
      Tab                  completes, or shows what fits here; Tab again goes through it, Esc closes it\n\
+     PageDown, PageUp     a page on or back in what is longer than half of the screen\n\
      Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
      Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word, or else its letters in order\n\
      Alt-R                looks in all lines, those of this organization, those of this environment\n\
