@@ -21,6 +21,7 @@ use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
+use super::undo::Changes;
 use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
 use crate::base::control;
 use crate::base::fault::{Fault, FaultKind};
@@ -243,13 +244,15 @@ impl LineReader {
             PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual) => EditKeys::ViCommand,
             _ => self.keys,
         };
-        let (line, position) =
-            (self.editor.current_buffer_contents().to_owned(), self.editor.current_insertion_point());
+        let position = self.editor.current_insertion_point();
+        let changes = Changes::of(&mut self.editor);
         // What waits to be written would go with it.
         let _ = self.editor.sync_history();
-        self.editor = self.new_editor(session, console, keys);
-        let edits = [EditCommand::InsertString(line), EditCommand::MoveToPosition { position, select: false }];
-        self.editor.run_edit_commands(&edits);
+        // In the normal mode of vi the cursor cannot be where an edit at the end is.
+        let mut editor = self.new_editor(session, console, self.keys);
+        changes.replay(&mut editor);
+        self.editor = editor.with_edit_mode(editor::edit_mode(keys, self.last_key.clone(), self.caret.clone()));
+        self.editor.run_edit_commands(&[EditCommand::MoveToPosition { position, select: false }]);
     }
 
     /// Offers the prompt without an editor on a terminal that does not report its cursor position.

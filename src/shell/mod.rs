@@ -43,4 +43,5 @@ pub mod stdin;
 mod terminal;
 mod tour;
 mod typed_line;
+mod undo;
 mod variables;

@@ -1,5 +1,7 @@
 //! Keys, pastes and other sizes while a menu is open: nothing is left behind, and nothing is lost.
 
+use vt100::Color;
+
 use crate::pty::{Terminal, TestHome, current_line};
 use crate::repl::{CTRL_C, PASTE, UP, leave, run, stopped};
 
@@ -383,4 +385,53 @@ fn pages_of_a_search_in_the_history_are_turned() {
     wait_below(&terminal, &["tetra> # line 28"]);
     drop_line(&mut terminal);
     leave(terminal);
+}
+
+/// Waits until the line of the cursor is this one, without what is shown in grey behind it.
+fn wait_typed(terminal: &Terminal, line: &str) {
+    terminal.wait(&format!("{line:?} alone"), |screen| {
+        let row = screen.cursor_position().0;
+        let cells = (0..screen.size().1.get()).filter_map(|column| screen.cell(row, column));
+        let typed: String = cells
+            .filter(|cell| cell.fgcolor() != Color::Idx(8))
+            .map(|cell| cell.contents())
+            .map(|text| if text.is_empty() { " " } else { text })
+            .collect();
+        (typed.trim_end() == line.trim_end()).then_some(())
+    });
+}
+
+#[test]
+fn help_that_is_looked_at_takes_no_change_from_undo() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        let (undo, redo, mark) = if vi { ("u", "\x12", "tetra<") } else { ("\x1a", "\x07", "tetra>") };
+        for key in ["tsm stop", " ", "api", "\x17", "web"] {
+            terminal.send(key);
+        }
+        wait_typed(&terminal, "tetra> tsm stop web");
+        for times in 1..3 {
+            terminal.send(F1);
+            terminal.wait_written("`tsm stop --help` shows the whole command", times);
+            wait_typed(&terminal, "tetra> tsm stop web");
+        }
+        if vi {
+            terminal.send(ESCAPE);
+            wait_typed(&terminal, "tetra< tsm stop web");
+        }
+        for line in ["tsm stop", "tsm stop api", "tsm stop", "tsm", ""] {
+            terminal.send(undo);
+            wait_typed(&terminal, &format!("{mark} {line}"));
+        }
+        terminal.send(F1);
+        terminal.wait_for("`help search WORD` finds commands");
+        wait_typed(&terminal, mark);
+        for line in ["tsm", "tsm stop", "tsm stop api", "tsm stop", "tsm stop web"] {
+            terminal.send(redo);
+            wait_typed(&terminal, &format!("{mark} {line}"));
+        }
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
 }
