@@ -18,6 +18,10 @@ use super::tour;
 const SELECTION_ENDS_NOTE: &str =
     "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
 
+/// Shown after a change of a setting on a command line, which ends with it.
+const SETTING_ENDS_NOTE: &str = "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all \
+     later ones, and `tetra --private` starts a prompt that keeps no line in the history";
+
 /// Carries out the follow-up of a command of a text from `origin`.
 ///
 /// # Errors
@@ -49,6 +53,9 @@ pub(super) fn carry_out(
         FollowUp::ClearScreen => console.clear(),
         FollowUp::PreviousDirectory => session.change_directory(None)?,
         FollowUp::Set { key, value } => {
+            if *origin == ScriptOrigin::Words {
+                console.note(SETTING_ENDS_NOTE);
+            }
             session.settings.values.insert(key, value);
         }
         FollowUp::Shorthand { kind, name, line: Some(line) } => {

@@ -106,3 +106,19 @@ fn an_exported_history_is_a_script_that_runs() {
     assert!(home.path("home/first").exists() && !home.path("home/third").exists());
     assert_eq!(std::fs::read_to_string(home.path("home/second")).expect("what the script wrote"), second);
 }
+
+#[test]
+fn a_private_session_keeps_no_line_until_it_is_ended() {
+    let home = TestHome::new();
+    let path = home.path("state/tetra/history.sqlite3");
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "history --private", "-/dev private>");
+    run(&mut terminal, "use @staging", "-/staging private>");
+    run(&mut terminal, "set private off", "-/staging>");
+    run(&mut terminal, "version", "-/staging>");
+    leave(terminal);
+    let stored = lines(&path);
+    assert!(!stored.iter().any(|(line, _)| line.contains("@staging")), "{stored:?}");
+    assert!(stored.iter().any(|(line, _)| line == "version"), "{stored:?}");
+}

@@ -4,14 +4,14 @@ use super::history_export;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::FilePath;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Message, Report, Table, Tone, Visibility};
+use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Visibility};
 use crate::sys::file::{self, Access};
 use crate::sys::history::{self, HistoryEntry, HistoryQuery, HistoryReader};
 
 /// Show the lines that were typed at the prompt
 ///
 /// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`. At the prompt `!12` puts line 12 back,
-/// and `!-1` the last one. `set private on` keeps lines out of the history. `--export` writes a script of the lines that succeeded,
+/// and `!-1` the last one. `--private` is `set private on`, and `tetra --private` is a session that begins so. `--export` writes a script of the lines that succeeded,
 /// each in the context it was typed in; lines whose secret was masked, and those that only the prompt knows, are left out and named.
 #[derive(Debug, clap::Args)]
 pub struct History {
@@ -36,6 +36,9 @@ pub struct History {
     /// Remove all lines, and overwrite them
     #[arg(long, conflicts_with_all = ["holding", "failed", "once"])]
     pub clear: bool,
+    /// Keep no line in the history from now on, until `set private off` or the end of the session
+    #[arg(long, conflicts_with_all = ["holding", "lines", "failed", "once", "export", "delete", "clear"])]
+    pub private: bool,
 }
 
 /// The most rows that are searched for failures.
@@ -53,6 +56,10 @@ impl Command for History {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.clear || self.delete.is_some() {
             return remove(cx, self.delete);
+        }
+        if self.private {
+            let (key, value) = ("private".to_owned(), "on".to_owned());
+            return Ok(Report::then(FollowUp::Set { key, value }));
         }
         let rows = if self.failed { MAX_LINES } else { self.lines };
         let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
