@@ -20,6 +20,7 @@ use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::history_queue::OpenHistory;
 use super::idle::LastKey;
 use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
+use super::notices::Notices;
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -64,6 +65,8 @@ pub struct EditorConfig {
     pub last_key: LastKey,
     /// Knows what is beside the cursor.
     pub caret: Caret,
+    /// What is shown above the line.
+    pub notices: Notices,
     /// Whether colors are used.
     pub colors: bool,
     /// Aborts the current line when set.
@@ -77,7 +80,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Builds an editor.
 #[must_use]
 pub fn build(parts: EditorConfig) -> Reedline {
-    let highlighter = CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone() };
+    let highlighter =
+        CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone(), notices: parts.notices };
     let mut editor = Reedline::create()
         .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone() }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))

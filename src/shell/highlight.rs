@@ -6,6 +6,7 @@ use nu_ansi_term::Style;
 use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
 use super::caret::Caret;
+use super::notices::Notices;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
 use super::{abbreviations, paint, panics};
@@ -45,11 +46,14 @@ pub struct CommandHighlighter {
     pub snapshot: SharedSnapshot,
     /// Gets to know what is beside the cursor.
     pub caret: Caret,
+    /// Are shown above the line when they can be.
+    pub notices: Notices,
 }
 
 impl Highlighter for CommandHighlighter {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
         self.caret.paint(line, cursor);
+        panics::catch_or((), || self.notices.paint(line, cursor, &self.snapshot));
         let mut text = StyledText::new();
         let mut done = 0;
         let theme = self.snapshot.lock().theme;
@@ -277,7 +281,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_lost(text in any::<String>(), cursor in 0_usize..64) {
-            let colours = CommandHighlighter { snapshot: SharedSnapshot::default(), caret: Caret::default() };
+            let colours = CommandHighlighter { snapshot: SharedSnapshot::default(), caret: Caret::default(), notices: Notices::default() };
             prop_assert_eq!(colours.highlight(&text, cursor).raw_string(), text);
         }
     }

@@ -125,6 +125,7 @@ impl LineReader {
             keys,
             last_key: self.last_key.clone(),
             caret: self.caret.clone(),
+            notices: self.pulse.notices.clone(),
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
         }))

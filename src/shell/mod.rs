@@ -23,6 +23,7 @@ mod marks;
 mod menu;
 pub mod monitor;
 pub mod nesting;
+mod notices;
 pub mod outcome;
 pub mod overview;
 mod paint;

@@ -1,11 +1,11 @@
 //! What reaches the prompt while a line is edited: the counts of the processes, and notices above the line.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reedline::{ExternalPrinter, Reedline};
 
+use super::notices::{MAX_NOTICES, Notices};
 use super::overview::SharedOverview;
 use super::session::Session;
 use super::{paint, terminal};
@@ -14,33 +14,29 @@ use crate::report::Tone;
 use crate::report::theme::{Role, Theme};
 use crate::sys::paths::Paths;
 
-/// More notices than this are not kept while a command runs: the last list says it all.
-const MAX_NOTICES: usize = 20;
-
 /// Feeds the editor with what happens to the processes.
 #[derive(Default)]
 pub struct Pulse {
-    target: Arc<Mutex<Option<Target>>>,
+    repaint: Arc<Mutex<Option<Repaint>>>,
+    /// Notices that the editor shows when it can.
+    pub(super) notices: Notices,
     is_talkative: Arc<AtomicBool>,
     theme: Arc<Mutex<Theme>>,
     feed: Option<(Paths, ProcessFeed)>,
 }
 
-/// Where news go: to the editor of this moment.
-struct Target {
-    /// Paints the prompt anew. (The editor does not export the type of its signal.)
-    repaint: Box<dyn Fn() + Send>,
-    printer: SyncSender<String>,
-}
+/// Has the editor of this moment paint its prompt anew. (It does not export the type of its signal.)
+type Repaint = Box<dyn Fn() + Send>;
 
 impl Pulse {
     /// An editor that gets the news from now on.
     pub fn attach(&self, mut editor: Reedline) -> Reedline {
         let printer = ExternalPrinter::new(MAX_NOTICES);
         let signal = editor.repaint_signal();
-        let repaint = Box::new(move || signal.request_repaint());
-        let target = Target { repaint, printer: printer.sender() };
-        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
+        *self.repaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(move || signal.request_repaint()));
+        let sender = printer.sender();
+        // It is dropped rather than waited with.
+        self.notices.show_with(Box::new(move |text| drop(sender.try_send(text))));
         editor.with_external_printer(printer)
     }
 
@@ -61,23 +57,22 @@ impl Pulse {
     }
 
     fn publisher(&self, overview: SharedOverview, colors: bool) -> impl FnMut(ProcessNews) + Send + 'static {
-        let (target, is_talkative) = (Arc::clone(&self.target), Arc::clone(&self.is_talkative));
+        let (repaint, notices) = (Arc::clone(&self.repaint), self.notices.clone());
+        let is_talkative = Arc::clone(&self.is_talkative);
         let theme = Arc::clone(&self.theme);
         move |news| {
             overview.set(news.overview);
-            let target = target.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(target) = &*target else { return };
             if is_talkative.load(Ordering::Acquire) {
                 let style =
                     paint::style(*theme.lock().unwrap_or_else(PoisonError::into_inner), Role::Output(Tone::Warn));
                 for notice in news.notices {
                     let text = format!("notice: {notice}");
-                    let text = if colors { style.paint(text).to_string() } else { text };
-                    // It is dropped rather than waited with.
-                    let _ = target.printer.try_send(text);
+                    notices.add(if colors { style.paint(text).to_string() } else { text });
                 }
             }
-            (target.repaint)();
+            if let Some(repaint) = &*repaint.lock().unwrap_or_else(PoisonError::into_inner) {
+                repaint();
+            }
         }
     }
 }

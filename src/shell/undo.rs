@@ -1,6 +1,6 @@
 //! What undo takes back, for an editor that goes on where another one was.
 //!
-//! The editor shows its undo stack to nobody, so it is walked through with undo and redo, and edits that lead to the same texts are made.
+//! The editor does not show its undo stack, so it is walked through with undo and redo, and edits that lead to the same texts are made.
 
 use reedline::{EditCommand, Reedline};
 

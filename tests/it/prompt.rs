@@ -67,6 +67,35 @@ fn a_crash_is_said_above_the_line_and_the_line_stays() {
 }
 
 #[test]
+fn a_notice_takes_no_row_from_what_is_above_a_line_of_several_rows() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    start(&mut terminal, "api");
+    run(&mut terminal, "!seq 3", "1↑ tetra>");
+    let whole = |screen: &vt100::Screen, line: &str| {
+        let shown = screen.rows(0, screen.size().1.get()).collect::<Vec<_>>().join("\n");
+        let (above, below) = shown.split_once("> !seq 3")?;
+        let is_whole = above.contains("started api") && below.starts_with("\n1\n2\n3\n");
+        let count = below.replace('\n', "").matches(line).count();
+        (is_whole && count == 1).then(|| below.to_owned())
+    };
+    // At the end of the line it is shown at once, at its beginning as soon as the line is shorter.
+    let line = format!("nothing {}", "y".repeat(300));
+    terminal.send(&format!("{line}\x01"));
+    terminal.wait("the cursor at the beginning", |screen| (current_line(screen).contains("nothing")).then_some(()));
+    kill_child(&home, "api");
+    terminal.wait("the line alone", |screen| whole(screen, &format!("1✗ tetra> {line}")));
+    assert!(!terminal.contents().contains("notice:"), "{}", terminal.contents());
+    terminal.send("\x05");
+    terminal.wait("the notice and the line", |screen| {
+        whole(screen, &format!("1✗ tetra> {line}"))?.contains("notice: api crashed (SIGKILL)").then_some(())
+    });
+    terminal.send(CTRL_C);
+    terminal.wait_line("1✗ tetra>");
+    leave(terminal);
+}
+
+#[test]
 fn notices_can_be_turned_off() {
     let home = TestHome::new();
     let mut terminal = session(&home);

@@ -1,0 +1,143 @@
+//! Notices that wait for a moment in which they can be shown above the line that is edited.
+//!
+//! The editor goes up from the cursor by as many rows as it thinks that the whole line takes: too far where the cursor is not at the end
+//! of a line of several rows, and what is there is lost. So notices are given to it only while a paint shows where it would go.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crossterm::terminal;
+
+use super::snapshot::SharedSnapshot;
+use crate::base::columns;
+
+/// More notices than this are not kept: the last list says it all.
+pub(super) const MAX_NOTICES: usize = 20;
+
+/// What the editor adds to the length of the first line in place of the prompt.
+const ASSUMED_PROMPT: usize = 3;
+
+/// What the editor shows before each further line.
+const FURTHER_LINE: &str = "... ";
+
+/// Shows a notice above the line.
+type Show = Box<dyn Fn(String) + Send>;
+
+/// Notices that were not shown yet, and the editor of this moment.
+#[derive(Clone, Default)]
+pub struct Notices(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    texts: Vec<String>,
+    show: Option<Show>,
+}
+
+impl Notices {
+    /// Adds one; it is dropped if too many wait.
+    pub(super) fn add(&self, text: String) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.texts.len() < MAX_NOTICES {
+            waiting.texts.push(text);
+        }
+    }
+
+    /// They are shown so from now on.
+    pub(super) fn show_with(&self, show: Show) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).show = Some(show);
+    }
+
+    /// The line was painted with its cursor at this byte: shows what waits if it comes to be above the line.
+    pub(super) fn paint(&self, line: &str, cursor: usize, snapshot: &SharedSnapshot) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { texts, show: Some(show) } = &mut *waiting else { return };
+        if texts.is_empty() {
+            return;
+        }
+        let prompt = snapshot.lock().prompt.as_ref().map(super::prompt::ContextPrompt::plain).unwrap_or_default();
+        let width = terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(1)));
+        let Some(missing) = rows_not_gone_up(&prompt, line, cursor, width) else { return };
+        for (number, text) in texts.drain(..).enumerate() {
+            let up = if number == 0 && missing > 0 { format!("\x1b[{missing}A\r\x1b[J") } else { String::new() };
+            show(up + &text);
+        }
+    }
+}
+
+/// How many rows above the place that the editor goes up to the prompt begins; none if the editor goes beyond it.
+fn rows_not_gone_up(prompt: &str, line: &str, cursor: usize, width: usize) -> Option<usize> {
+    let rows = line.lines().enumerate().map(|(number, part)| {
+        let assumed = if number == 0 { ASSUMED_PROMPT } else { 0 };
+        (part.len() + assumed) / width + 1
+    });
+    let goes_up = rows.sum::<usize>().saturating_sub(1);
+    row_of_cursor(prompt, &line[..cursor], width).checked_sub(goes_up)
+}
+
+/// The row that is reached behind a prompt and a text, as terminals wrap them.
+fn row_of_cursor(prompt: &str, text: &str, width: usize) -> usize {
+    let (mut row, mut column) = (0, 0);
+    let shown = format!("{prompt}{}", text.replace('\n', &format!("\n{FURTHER_LINE}")));
+    for c in shown.chars() {
+        if c == '\n' {
+            (row, column) = (row + 1, 0);
+            continue;
+        }
+        let taken = columns::width(c.encode_utf8(&mut [0; 4]));
+        if column + taken > width {
+            (row, column) = (row + 1, 0);
+        }
+        column += taken;
+    }
+    // A full row is followed by the next one at once.
+    row + usize::from(column >= width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(prompt: &str, line: &str, cursor: usize) -> Option<usize> {
+        rows_not_gone_up(prompt, line, cursor, 20)
+    }
+
+    #[test]
+    fn a_notice_waits_while_it_would_be_shown_above_the_prompt() {
+        let long = "y".repeat(50);
+        assert_eq!(missing("tetra> ", "", 0), Some(0));
+        assert_eq!(missing("tetra> ", "tsm list", 3), Some(0));
+        // The row is known, and the editor goes up by two.
+        assert_eq!(missing("tetra> ", &long, 50), Some(0));
+        assert_eq!(missing("tetra> ", &long, 33), Some(0));
+        assert_eq!(missing("tetra> ", &long, 32), None);
+        assert_eq!(missing("tetra> ", &long, 0), None);
+        assert_eq!(missing("tetra> ", "a\nb\nc", 5), Some(0));
+        assert_eq!(missing("tetra> ", "a\nb\nc", 3), None);
+        // It takes bytes for columns.
+        assert_eq!(missing("tetra> ", "日本語日本語", 18), None);
+        assert_eq!(missing("tetra> ", "日本", 6), Some(0));
+    }
+
+    #[test]
+    fn a_long_prompt_is_counted() {
+        assert_eq!(missing("acme/staging/api> ", "tsm list", 8), Some(1));
+        assert_eq!(missing("acme/staging/api> ", "tsm", 3), Some(1));
+        assert_eq!(missing("acme/staging/api> ", "ts", 2), Some(1));
+        assert_eq!(missing("acme/staging/api> ", "t", 1), Some(0));
+    }
+
+    #[test]
+    fn too_many_are_dropped() {
+        let notices = Notices::default();
+        for number in 0..MAX_NOTICES + 5 {
+            notices.add(number.to_string());
+        }
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&shown);
+        notices.show_with(Box::new(move |text| {
+            list.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        }));
+        notices.paint("", 0, &SharedSnapshot::default());
+        notices.paint("", 0, &SharedSnapshot::default());
+        assert_eq!(shown.lock().expect("the list").len(), MAX_NOTICES);
+    }
+}
