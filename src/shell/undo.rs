@@ -24,12 +24,15 @@ pub(super) struct Changes {
 impl Changes {
     /// Those of an editor whose line is not needed any more.
     pub(super) fn of(editor: &mut Reedline) -> Self {
+        let now = editor.current_buffer_contents().to_owned();
         let undone = walk(editor, &EditCommand::Redo).len();
         let last = editor.current_buffer_contents().to_owned();
         let mut texts = walk(editor, &EditCommand::Undo);
         texts.reverse();
         texts.push(last);
-        Self { texts, undone }
+        let is_there = texts.iter().rev().nth(undone) == Some(&now);
+        // An editor that was interrupted has forgotten its changes, and its line would be undone.
+        if is_there { Self { texts, undone } } else { Self { texts: vec![now], undone: 0 } }
     }
 
     /// Makes them in an editor with an empty line.
