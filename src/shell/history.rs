@@ -12,11 +12,13 @@ use reedline::{
 
 use super::history_queue::{HistoryQueue, OpenHistory};
 use super::panics;
+use super::session::Session;
 use super::snapshot::SharedSnapshot;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};
 use crate::command::Selection;
-use crate::sys::history::HistoryEntry;
+use crate::sys::history::{HistoryEntry, HistoryReader};
 use crate::sys::history_search::TypedSearch;
 
 /// The most lines that the search shows.
@@ -40,6 +42,16 @@ pub fn recalled(line: &str) -> Option<i64> {
     }
     let digits = number.strip_prefix('-').unwrap_or(number);
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok()).flatten()
+}
+
+/// The stored line of a number, as it can be shown.
+pub(super) fn stored_line(session: &Session, number: i64) -> std::result::Result<String, Fault> {
+    let entry = HistoryReader::open(&session.paths.history())?.entry(number)?;
+    let missing = || {
+        Fault::new(FaultKind::NotFound, format!("the history has no line {number}"))
+            .with_advice("`history` shows the numbers")
+    };
+    Ok(control::visible_input(&entry.ok_or_else(missing)?.line))
 }
 
 /// A history that skips lines with a leading blank and consecutive duplicates, and masks secrets.

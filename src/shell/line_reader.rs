@@ -24,7 +24,7 @@ use super::snapshot::SharedSnapshot;
 use super::undo::Changes;
 use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
 use crate::base::control;
-use crate::base::fault::{Fault, FaultKind};
+use crate::base::fault::Fault;
 use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
@@ -33,7 +33,7 @@ use crate::command::help;
 use crate::report::{Console, Report};
 use crate::sys::key_input::KeyInput;
 use crate::sys::sigcont::TerminalRestore;
-use crate::sys::{self, signal, tty};
+use crate::sys::{signal, tty};
 
 /// A prompt that takes longer to appear waits for a cursor report.
 const SLOW_PROMPT: Duration = Duration::from_millis(1500);
@@ -266,16 +266,9 @@ impl LineReader {
 
     /// Puts a line of the history on the prompt, where it can be seen before it is run.
     fn recall(&mut self, session: &Session, number: i64, console: &mut dyn Console) {
-        let found = sys::history::HistoryReader::open(&session.paths.history()).and_then(|it| it.entry(number));
-        match found {
-            Ok(Some(entry)) => {
-                self.editor.run_edit_commands(&[EditCommand::InsertString(control::visible_input(&entry.line))])
-            }
-            Ok(None) => {
-                let fault = Fault::new(FaultKind::NotFound, format!("the history has no line {number}"));
-                console.error(&fault.with_advice("`history` shows the numbers"));
-            }
-            Err(error) => console.error(&error.into()),
+        match history::stored_line(session, number) {
+            Ok(line) => self.editor.run_edit_commands(&[EditCommand::InsertString(line)]),
+            Err(fault) => console.error(&fault),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::prompt::ContextPrompt;
 use super::session::Session;
-use super::{abbreviations, idle, terminal, typed_line};
+use super::{abbreviations, history, idle, terminal, typed_line};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
 use crate::report::Console;
@@ -66,6 +66,10 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
                 console.note("the line was not run");
             }
             Ok(LineInput::Line(line)) => {
+                if let Some(number) = history::recalled(&line) {
+                    recall(session, number, console);
+                    continue;
+                }
                 let expanded = abbreviations::expand(&session.settings.abbreviations, &line);
                 if let Some(line) = &expanded {
                     console.note(&format!("runs `{}`", line.trim_end()));
@@ -87,6 +91,14 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
                 return fault.kind.code();
             }
         }
+    }
+}
+
+/// Shows a line of the history: it cannot be put on the prompt.
+fn recall(session: &Session, number: i64, console: &mut dyn Console) {
+    match history::stored_line(session, number) {
+        Ok(line) => console.note(&format!("line {number} is `{line}`; type it to run it")),
+        Err(fault) => console.error(&fault),
     }
 }
 

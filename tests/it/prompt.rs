@@ -275,3 +275,27 @@ fn use_and_select_alone_show_what_there_is() {
     terminal.wait_for("`@dev` and `@prod` are two environments");
     leave(terminal);
 }
+
+#[test]
+fn a_number_at_a_plain_prompt_shows_an_earlier_line_and_runs_nothing() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
+    let mut command = home.tetra();
+    command.arg("--plain");
+    let mut terminal = Terminal::start(command);
+    terminal.wait_line("tetra>");
+    for line in ["!1", "!-1", "!!"] {
+        terminal.send(&format!("{line}\r"));
+        terminal.wait(line, |screen| {
+            let text = screen.contents();
+            let (_, after) = text.split_once(&format!("> {line}\n"))?;
+            (after.contains("is `use @dev`; type it to run it") && current_line(screen).trim_end() == "tetra>")
+                .then_some(())
+        });
+    }
+    terminal.send("!77\r");
+    terminal.wait_for("the history has no line 77");
+    leave(terminal);
+}
