@@ -34,7 +34,8 @@ pub(super) fn show(session: &Session, console: &mut dyn Console) {
             step_report(step, at)
         }
         None => Report::of(Message::new("That was the tour.").tone(Tone::Good)).note(
-            "try what you like: it is all in the scratch directory, which is removed when you leave with `quit` or Ctrl-D",
+            "try what you like: it is all in the scratch directory, which is removed when you leave\n\
+             with `quit` or Ctrl-D",
         ),
     };
     // A terminal that takes no text is found by the prompt.

@@ -75,8 +75,8 @@ pub const STEPS: &[Step] = &[
                 tetra runs it in the background and keeps what it writes.",
         line: "tsm start sh clock.sh --name clock",
         command: "tsm start",
-        hint: "Without `--name` the process is called like its program. What follows the\n\
-               are arguments of the program.",
+        hint: "Without `--name` the process is called like its program. The words after\n\
+               the program are its arguments.",
         after: "`clock` runs, and would go on running if you left.",
         done: Done::Made(|world| world.process("clock").is_some_and(|it| it.is_running())),
         is_needed: true,
