@@ -7,8 +7,8 @@ mod arguments;
 use super::Effect;
 use crate::base::line;
 
-pub use arguments::list_advice;
-use arguments::{bounded, cores, filled, of_all};
+use arguments::{bounded, cores, filled, of_all, signal_last};
+pub use arguments::{list_advice, order_advice};
 
 /// A verb of another program.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct ForeignVerb {
 pub enum Counterpart {
     /// A line: `{}` is all its arguments, `{1}` the first one.
     Line(&'static str),
-    /// No single command; what to know instead.
+    /// No single command; what to know instead. `{}` is all arguments, or `NAME`.
     Text(&'static str),
 }
 
@@ -39,6 +39,7 @@ use Effect::{Destroy, Read, Write};
 
 const PM2: &str = "PM2";
 const SYSTEMD: &str = "systemd";
+const SUPERVISORD: &str = "supervisord";
 const UNIX: &str = "Unix";
 
 const fn verb(word: &'static str, of: &'static str, least: usize, effect: Effect, here: Counterpart) -> ForeignVerb {
@@ -78,7 +79,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("sendSignal", PM2, 0, Destroy, Line("tsm signal {2} {1}")),
     verb("dump", PM2, 0, Write, Line("tsm save {}")),
     verb("resurrect", PM2, 0, Write, Line("tsm startup")),
-    verb("reset", PM2, 0, Write, Line("tsm why {}")),
+    verb("reset", PM2, 0, Write, Text("no count is set back here; `tsm why {}` shows the restarts")),
     verb("update", PM2, 0, Write, Line("tsm upgrade")),
     verb("updatePM2", PM2, 0, Write, Line("tsm upgrade")),
     verb("ecosystem", PM2, 0, Write, Line("tsm import {}")),
@@ -107,7 +108,13 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("list-sockets", SYSTEMD, 0, Read, Line("tsm ports")),
     verb("list-dependencies", SYSTEMD, 0, Read, Line("tsm show {}")),
     verb("cat", SYSTEMD, 0, Read, Line("tsm show {}")),
-    verb("edit", SYSTEMD, 0, Write, Line("tsm show {}")),
+    verb(
+        "edit",
+        SYSTEMD,
+        0,
+        Write,
+        Text("`tsm show {}` names the file of a service, and `tsm up {}` applies its changes"),
+    ),
     verb("journal", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("journalctl", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("show-environment", SYSTEMD, 0, Read, Line("tsm env {}")),
@@ -135,6 +142,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("unmask", SYSTEMD, 0, Write, Text("nothing is masked here; `tsm services` shows what is started at boot")),
     verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
     verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
+    verb("remove", SUPERVISORD, 0, Destroy, Line("tsm delete {}")),
     verb("top", UNIX, 0, Read, Line("tsm monitor")),
     verb("htop", UNIX, 0, Read, Line("tsm monitor")),
     verb("tail", UNIX, 0, Read, Line("tsm logs {}")),
@@ -185,7 +193,7 @@ pub const AFTER_PROGRAM: &[ForeignVerb] = &[
 
 /// Programs whose verbs are typed with their name in front, and whose they are.
 const PROGRAMS: [(&str, &str); 4] =
-    [("pm2", PM2), ("systemctl", SYSTEMD), ("service", SYSTEMD), ("supervisorctl", "supervisord")];
+    [("pm2", PM2), ("systemctl", SYSTEMD), ("service", SYSTEMD), ("supervisorctl", SUPERVISORD)];
 
 /// The verb and its arguments in a line of another program, and whose it is; none if the line is of none.
 #[must_use]
@@ -270,6 +278,7 @@ pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
     option("start", "--unit", SYSTEMD, Yes, Line("--name {}")),
     option("logs", "-u", SYSTEMD, Yes, Line("{}")),
     option("logs", "--unit", SYSTEMD, Yes, Line("{}")),
+    option("logs", "-fu", SYSTEMD, Yes, Line("-f {}")),
     option("logs", "-g", SYSTEMD, Yes, Line("--grep {}")),
     option("logs", "-xe", SYSTEMD, No, Line("")),
     option("logs", "-xeu", SYSTEMD, Yes, Line("{}")),
@@ -304,7 +313,8 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
             let line = filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>());
             format!("`{line}` does what `{first}` does in {}", found.of)
         }
-        Text(text) => text.to_owned(),
+        Text(text) if rest.is_empty() => text.replace("{}", "NAME"),
+        Text(text) => text.replace("{}", &bounded(&line::join(rest))),
     })
 }
 
@@ -312,10 +322,12 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
 #[must_use]
 pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<String> {
     let command = name.strip_prefix("tsm ")?;
-    // Of `-xe` the parser names the first letter only.
-    let whole = |row: &&ForeignOption| row.option.starts_with(option) && words.iter().any(|word| word == row.option);
+    // Of `-xe` and `-fu` the parser names one letter only.
+    let letter = option.strip_prefix('-').filter(|letter| letter.len() == 1);
+    let is_part = |of: &str| of == option || letter.is_some_and(|letter| !of.starts_with("--") && of.contains(letter));
+    let whole = |row: &&ForeignOption| is_part(row.option) && words.iter().any(|word| word == row.option);
     let mut rows = FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
-    let row = rows.clone().find(|row| row.option == option).or_else(|| rows.find(whole))?;
+    let row = rows.clone().find(whole).or_else(|| rows.find(|row| row.option == option))?;
     let option = row.option;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let Text(text) = row.here {
@@ -350,7 +362,11 @@ pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
         }
     }
     let line = translated(command, &kept).unwrap_or_else(|| kept.iter().map(|&word| word.to_owned()).collect());
-    let line = if command == "logs" { of_all(&line) } else { line };
+    let line = match command {
+        "logs" => of_all(&line),
+        "signal" => signal_last(&line).unwrap_or(line),
+        _ => line,
+    };
     let line = line::join(&line);
     let mut said = format!("`{}` is that command here", bounded(format!("{name} {line}").trim_end()));
     for text in texts {

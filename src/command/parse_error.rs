@@ -73,7 +73,8 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
     };
     let of_another = word.as_deref().filter(|_| error.kind() == ErrorKind::UnknownArgument);
     let of_another = of_another.and_then(|option| foreign::option_advice(name, option, words));
-    let advice = of_another.unwrap_or_else(|| advice(entry, error));
+    let ordered = (error.kind() == ErrorKind::ValueValidation).then(|| foreign::order_advice(name, words)).flatten();
+    let advice = of_another.or(ordered).unwrap_or_else(|| advice(entry, error));
     ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice)), word }
 }
 

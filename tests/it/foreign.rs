@@ -136,6 +136,14 @@ fn arguments_are_carried_over() {
         ("systemctl --user status api", "tsm info api"),
         ("systemctl restart api", "tsm restart api"),
         ("pm2 sendSignal SIGUSR2 api", "tsm signal api SIGUSR2"),
+        ("signal HUP api", "tsm signal api HUP"),
+        ("signal 10 api", "tsm signal api 10"),
+        ("signal api HUP", "tsm signal api HUP"),
+        ("pm2 reset api", "tsm why api"),
+        ("pm2 reset", "tsm why NAME"),
+        ("remove api", "tsm delete api"),
+        ("supervisorctl remove api", "tsm delete api"),
+        ("journalctl -fu shop", "tsm logs -f shop"),
         ("journalctl -u shop -f", "tsm logs shop -f"),
         ("journalctl -xeu shop", "tsm logs shop"),
         ("journalctl -u shop --since 10m -g error --no-pager", "tsm logs shop --since 10m --grep error"),
@@ -194,4 +202,12 @@ fn a_word_that_looks_never_leads_to_a_command_that_changes_something() {
         }
     }
     assert!(!registry::COMMANDS.is_empty());
+}
+
+#[test]
+fn a_signal_in_front_of_its_process_is_put_behind_it() {
+    let refused = |line: &str| parse(&words(line), &mut Globals::default(), 100).err().expect("it is refused").fault;
+    let advice = "the signal comes after the process: `tsm signal api HUP`";
+    assert_eq!(refused("tsm signal HUP api").advice.as_deref(), Some(advice));
+    assert_eq!(refused("tsm signal api web").advice.as_deref(), Some("`tsm signal --help` shows how to write it"));
 }

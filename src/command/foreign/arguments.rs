@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::base::line;
+use crate::base::signal::Signal;
 use crate::command::tsm::logs::Logs;
 use crate::tsm::pm2;
 
@@ -40,6 +41,20 @@ pub(super) fn of_all(words: &[String]) -> Vec<String> {
     };
     let all = (!(0..words.len()).any(is_name)).then(|| "*".to_owned());
     words.iter().cloned().chain(all).collect()
+}
+
+/// The arguments of `tsm signal`, if they come as `kill` and PM2 take them: the signal first.
+pub(super) fn signal_last(words: &[String]) -> Option<Vec<String>> {
+    let [signal, target] = words else { return None };
+    let is_signal = |word: &str| word.parse::<Signal>().is_ok();
+    (is_signal(signal) && !is_signal(target)).then(|| vec![target.clone(), signal.clone()])
+}
+
+/// What to do about the arguments of a command that are not in its order; none if that is not what is wrong.
+#[must_use]
+pub fn order_advice(name: &str, words: &[String]) -> Option<String> {
+    let words = signal_last(words).filter(|_| name == "tsm signal")?;
+    Some(format!("the signal comes after the process: `{}`", bounded(&format!("{name} {}", line::join(&words)))))
 }
 
 /// How many processors there are: what `-i max` means.
