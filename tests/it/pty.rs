@@ -359,6 +359,11 @@ impl Terminal {
         nix::sys::signal::kill(self.pid(), signal).expect("a terminal for the test");
     }
 
+    /// True once the program has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a terminal for the test").is_some()
+    }
+
     /// Waits for the end of the program; its exit code.
     pub(crate) fn end(&mut self) -> u32 {
         let until = Instant::now() + PATIENCE;

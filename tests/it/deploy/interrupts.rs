@@ -246,6 +246,19 @@ fn min_healthy_time(state: &str) -> &'static str {
     if state == "HEALTHY" { "0s" } else { "600s" }
 }
 
+/// Waits until the first host is in a state. A deployer that ends before, for a host that a busy machine did not let it reach for
+/// example, says why.
+#[track_caller]
+fn reaches_by(site: &Site, state: &str, mut ended: impl FnMut() -> Option<String>) {
+    eventually(state, || {
+        let end = ended();
+        let journal = site.hosts[0].journal();
+        let is_there = journal.last().is_some_and(|last| last == state);
+        assert!(is_there || end.is_none(), "{state}: {journal:?}: {}", end.unwrap_or_default());
+        is_there
+    });
+}
+
 #[track_caller]
 fn ended_so(site: &Site, (state, code, end): Row, said: &str) {
     let old = site.hosts[0].current().expect("one");
@@ -269,7 +282,7 @@ fn ctrl_c_in_each_state_leaves_the_old_version_and_nothing_else() {
         let had = Had::of(&site);
         let stopped = Stopped::at(&site.hosts[0], state, &site.world.work().join("strace.log"));
         let mut terminal = typed_with(&site, min_healthy_time(state));
-        site.hosts[0].reaches(state);
+        reaches_by(&site, state, || terminal.has_ended().then(|| terminal.contents()));
         terminal.send(CTRL_C);
         let place = |state: &str| WAY.iter().position(|known| *known == state);
         if place(state) >= place("ARMED") {
@@ -298,9 +311,9 @@ fn ctrl_c_without_a_terminal_in_each_state_puts_the_old_release_back() {
         let file = File::create(&path).expect("ours");
         let options = format!("--min-healthy-time {}", min_healthy_time(state));
         let mut deployer = site.start(&options, Stdio::from(file));
-        site.hosts[0].reaches(state);
-        sandbox::signal(deployer.0.id(), Signal::SIGINT);
         let said = || fs::read_to_string(&path).expect("text");
+        reaches_by(&site, state, || deployer.0.try_wait().expect("ours").map(|_| said()));
+        sandbox::signal(deployer.0.id(), Signal::SIGINT);
         eventually("it is seen", || said().contains("interrupted"));
         stopped.go_on();
         let ended = deployer.0.wait().expect("ours").code();
