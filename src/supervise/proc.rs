@@ -90,6 +90,16 @@ pub(super) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
+/// The same; none if there is no such process. That a handle is not to be had, for lack of descriptors for example, is an error.
+pub(super) fn find_pidfd(pid: u32) -> io::Result<Option<OwnedFd>> {
+    match open_pidfd(pid) {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) || error.kind() == io::ErrorKind::InvalidInput => {
+            Ok(None)
+        }
+        found => found.map(Some),
+    }
+}
+
 /// True when the process behind the handle has ended, reaped or not.
 pub(super) fn has_ended(pidfd: impl AsFd) -> bool {
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];

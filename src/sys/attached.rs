@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
-use super::pidfd::PidFd;
+use super::pidfd::ChildHandle;
 use super::signal;
 
 /// How often it is asked whether a program is ready.
@@ -53,7 +53,7 @@ impl Attached {
     #[must_use]
     pub fn wait_until(&self, limit: Duration, is_ready: impl Fn() -> bool) -> Readiness {
         let until = Instant::now() + limit;
-        let Ok(handle) = PidFd::open(self.0.id()) else { return Readiness::Ended };
+        let handle = ChildHandle::of(&self.0);
         loop {
             if is_ready() {
                 return Readiness::Ready;
@@ -78,7 +78,7 @@ impl Attached {
         if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }
-        if !PidFd::open(self.0.id()).is_ok_and(|handle| handle.wait(GRACE)) {
+        if !ChildHandle::of(&self.0).wait(GRACE) {
             let _ = self.0.kill();
         }
         let _ = self.0.wait();
@@ -94,6 +94,7 @@ impl Drop for Attached {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::pidfd::PidFd;
 
     fn start(line: &str) -> Attached {
         let variables = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::child::{ChildExit, exit_code};
-use super::pidfd::PidFd;
+use super::pidfd::ChildHandle;
 use super::signal;
 
 /// How often a program is looked after.
@@ -63,9 +63,9 @@ impl Capture<'_> {
             scope.spawn(move || feed.map(|mut feed| feed.write_all(self.input)));
             let out = scope.spawn(move || keep(out, self.max_output));
             let err = scope.spawn(move || keep(err, self.max_output));
-            let handle = PidFd::open(child.id());
+            let handle = ChildHandle::of(&child);
             let in_time = loop {
-                if handle.as_ref().is_ok_and(|handle| handle.wait(POLL_INTERVAL)) {
+                if handle.wait(POLL_INTERVAL) {
                     break true;
                 }
                 if Instant::now() >= until || signal::interrupted() {

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::pidfd::{KillSignal, PidFd};
+use super::pidfd::{ChildHandle, KillSignal, PidFd};
 use super::process::{self, ProcessTable};
 use super::signal::{self, Waited};
 
@@ -116,10 +116,9 @@ pub fn run_with_timeout(
             // A program may end without reading everything; that is its affair.
             scope.spawn(move || feed.write_all(input));
         }
-        let handle = PidFd::open(child.id());
-        let has_ended = || handle.as_ref().is_ok_and(|handle| handle.wait(POLL_INTERVAL));
+        let handle = ChildHandle::of(&child);
         let in_time = loop {
-            if has_ended() {
+            if handle.wait(POLL_INTERVAL) {
                 break true;
             }
             if Instant::now() >= until || is_cancelled() {
@@ -172,12 +171,12 @@ pub fn run_lines(line: ShellLine, on_news: &mut dyn FnMut(ChildNews)) -> io::Res
     command.arg("-c").arg(line.text).current_dir(line.cwd).env_clear().envs(line.variables).process_group(0);
     let mut child = command.stdin(Stdio::null()).stderr(input.try_clone()?).stdout(input).spawn()?;
     let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(io::Error::other)?;
-    let handle = PidFd::open(child.id());
+    let handle = ChildHandle::of(&child);
     let mut lines = Lines { output, rest: Vec::new(), heard: begun, on_news };
     let mut is_open = true;
     let in_time = loop {
         let pause = if is_open { Duration::ZERO } else { POLL_INTERVAL };
-        if handle.as_ref().is_ok_and(|handle| handle.wait(pause)) {
+        if handle.wait(pause) {
             break true;
         }
         if Instant::now() >= until || signal::interrupted() {

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 
 /// A process that was alive when the handle was made.
 #[derive(Debug)]
@@ -85,6 +86,57 @@ impl PidFd {
     }
 }
 
+/// A child of this process that nothing else collects, to wait for its end. Also where no handle on it is to be had, for lack of
+/// descriptors for example: that it cannot be held does not mean that it has ended.
+#[derive(Debug)]
+pub struct ChildHandle {
+    pid: u32,
+    held: Option<PidFd>,
+}
+
+/// Between two looks at a child that is not held.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+impl ChildHandle {
+    /// For a child that was not collected yet.
+    #[must_use]
+    pub fn of(child: &Child) -> Self {
+        Self { pid: child.id(), held: PidFd::open(child.id()).ok() }
+    }
+
+    /// The handle, if one was to be had.
+    #[must_use]
+    pub fn held(&self) -> Option<&PidFd> {
+        self.held.as_ref()
+    }
+
+    /// Waits until it has ended, at most `limit`; true if it has. It is not collected.
+    #[must_use]
+    pub fn wait(&self, limit: Duration) -> bool {
+        if let Some(held) = &self.held {
+            return held.wait(limit);
+        }
+        let until = Instant::now() + limit;
+        loop {
+            if self.has_ended() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            super::dir_watch::sleep_interruptible(left.min(LOOK_INTERVAL));
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else { return true };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // An error says that it is no child any more.
+        !matches!(waitid(WaitId::Pid(pid), options), Ok(None) | Err(rustix::io::Errno::INTR))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +158,16 @@ mod tests {
         assert!(PidFd::open(0).is_err());
         assert!(PidFd::open(u32::MAX).is_err());
         assert!(PidFd::open(4_194_304).is_err(), "above the highest pid of Linux");
+    }
+
+    #[test]
+    fn a_child_that_cannot_be_held_is_waited_for_all_the_same() {
+        let mut child = Command::new("sleep").arg("600").spawn().expect("sleep is there");
+        let handle = ChildHandle { pid: child.id(), held: None };
+        assert!(!handle.wait(Duration::ZERO) && !handle.wait(Duration::from_millis(20)));
+        child.kill().expect("ours");
+        assert!(handle.wait(Duration::from_secs(60)));
+        assert!(!child.wait().expect("it was not collected").success());
+        assert!(handle.wait(Duration::ZERO));
     }
 }

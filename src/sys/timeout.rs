@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 
-use super::pidfd::PidFd;
+use super::pidfd::ChildHandle;
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn run(line: &str, setting: &CommandEnv, limit: Duration) -> io::Result<Time
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
     }
     let mut child = command.spawn()?;
-    let in_time = PidFd::open(child.id()).is_ok_and(|handle| handle.wait(deadline - Instant::now()));
+    let in_time = ChildHandle::of(&child).wait(deadline.saturating_duration_since(Instant::now()));
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // The leader was not waited for yet, so the number is still its. What it left behind goes with it.
         let _ = kill_process_group(group, Signal::KILL);
@@ -87,6 +87,7 @@ fn last_line(mut file: std::fs::File) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::pidfd::PidFd;
 
     fn sh(line: &str, limit: Duration) -> TimedRun {
         run(line, &CommandEnv { cwd: Path::new("/"), variables: &[(b"A".to_vec(), b"1".to_vec())], user: None }, limit)

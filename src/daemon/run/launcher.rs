@@ -10,7 +10,7 @@ use crate::base::name::ProcessName;
 use crate::supervise::client;
 use crate::sys::launch_socket::{LaunchConnection, LaunchListener};
 use crate::sys::paths::Paths;
-use crate::sys::pidfd::PidFd;
+use crate::sys::pidfd::ChildHandle;
 use crate::sys::process;
 use crate::tsm::launch::request::{LaunchAnswer, LaunchKind, LaunchRequest};
 use crate::tsm::sidecar;
@@ -23,6 +23,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long what was executed may take to leave us. It says itself what became of it.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two looks at what was executed where no handle on it is to be had.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The daemon's end of the socket, and what goes on there.
 #[derive(Debug)]
@@ -46,7 +49,7 @@ enum ExchangeState {
     /// The request was not read yet.
     Asked,
     /// It was executed, and has not left us.
-    Executed { child: Child, handle: PidFd },
+    Executed { child: Child, handle: ChildHandle },
 }
 
 impl Launcher {
@@ -64,9 +67,9 @@ impl Launcher {
     #[must_use]
     pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let listener = (self.open.len() < MAX_CONNECTIONS).then(|| self.listener.as_fd());
-        let open = self.open.iter().map(|exchange| match &exchange.state {
-            ExchangeState::Asked => exchange.connection.as_fd(),
-            ExchangeState::Executed { handle, .. } => handle.as_fd(),
+        let open = self.open.iter().filter_map(|exchange| match &exchange.state {
+            ExchangeState::Asked => Some(exchange.connection.as_fd()),
+            ExchangeState::Executed { handle, .. } => handle.held().map(AsFd::as_fd),
         });
         listener.into_iter().chain(open).collect()
     }
@@ -74,7 +77,14 @@ impl Launcher {
     /// When something is over that does not end by itself.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.open.iter().map(|exchange| exchange.until).min()
+        let due = self.open.iter().map(|exchange| match &exchange.state {
+            // Nothing tells when it ends.
+            ExchangeState::Executed { handle, .. } if handle.held().is_none() => {
+                exchange.until.min(Instant::now() + LOOK_INTERVAL)
+            }
+            _ => exchange.until,
+        });
+        due.min()
     }
 
     /// Goes on with what can go on. `refusal` says why nothing is launched any more. Returns what was launched.
@@ -105,7 +115,7 @@ impl Launcher {
             ExchangeState::Asked => match exchange.connection.receive() {
                 Ok((message, output)) if !message.is_empty() => {
                     let (child, request) = self.answer(&exchange.connection, &message, output, refusal)?;
-                    let handle = PidFd::open(child.id()).ok()?;
+                    let handle = ChildHandle::of(&child);
                     launched.push((request.launch, request.name));
                     let until = Instant::now() + LEAVE_TIMEOUT;
                     Some(LaunchExchange { state: ExchangeState::Executed { child, handle }, until, ..exchange })

@@ -30,6 +30,9 @@ const KILL_TIMEOUT: Duration = Duration::from_millis(500);
 /// A recorded back-off is never waited for longer than this, whatever the wall clock did.
 const MAX_BACKOFF_WAIT: Duration = Duration::from_secs(33);
 
+/// Between two tries to hold a process that lives.
+const HANDLE_RETRY_INTERVAL: Duration = Duration::from_millis(20);
+
 impl Worker {
     /// Does what the record and the machine's processes ask for.
     pub(super) fn recover_or_start(&mut self) {
@@ -216,7 +219,14 @@ fn final_status(pid: u32, start_ticks: u64, obituaries: &mut ExitReports) -> Exi
 
 /// Holds the process with this identity, if it lives: first the handle, then the comparison, so that no pid is mistaken.
 fn open_child(identity: ProcessIdentity) -> Option<Child> {
-    let pidfd = proc::open_pidfd(identity.pid).ok()?;
+    let pidfd = loop {
+        match proc::find_pidfd(identity.pid) {
+            Ok(found) => break found?,
+            // One that lives and cannot be held would be taken for dead, and started a second time.
+            Err(_) if proc::is_alive(&identity) => clock::sleep(HANDLE_RETRY_INTERVAL),
+            Err(_) => return None,
+        }
+    };
     if !proc::is_alive(&identity) {
         return None;
     }

@@ -134,8 +134,7 @@ impl Worker {
         let here = Path::new(".");
         let record = meta::read(here).ok().flatten().or_else(|| meta::restore_backup(here));
         let mut meta = record.ok_or(io::ErrorKind::InvalidData)?;
-        let guard_handle =
-            proc::open_pidfd(guard).ok().filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
+        let guard_handle = proc::find_pidfd(guard)?.filter(|_| nix::unistd::getppid().as_raw().unsigned_abs() == guard);
         meta.version = VERSION;
         meta.run_state.worker_pid = std::process::id();
         meta.run_state.starter_pid = 0;
