@@ -91,7 +91,9 @@ pub(super) fn plan(
                 let starts_stopped = request.starts == Starts::AlsoStopped && is_wanted && running < wanted;
                 let concerned: Vec<&Process> =
                     own.iter().copied().filter(|it| is_concerned(it) || starts_stopped && was_stopped(it)).collect();
-                service.run = of_service(&Definition { file, cwd, ..parsed }, &concerned, &start, request.incoming);
+                let definition = Definition { file, cwd, ..parsed };
+                service.run = of_service(&definition, &concerned, &start, request.incoming);
+                service.notes.extend(own.iter().filter_map(|it| keeps_waiting(it, &definition, &start)));
                 let is_new = own.is_empty() && (service.action == Action::Add || starts_all);
                 let is_more = running > 0 && service.action == Action::Change;
                 service.run.starts = is_wanted && (is_new || is_more) && running < wanted;
@@ -112,6 +114,16 @@ pub(super) fn plan(
 
 fn goes_on(process: &Process) -> String {
     format!("{0} still runs: `tsm delete {0}` stops and removes it", process.name)
+}
+
+/// What waits for its hour would be run at once if it were restarted.
+fn keeps_waiting(process: &Process, definition: &Definition, start: &StartContext) -> Option<String> {
+    let is_changed = process.is_scheduled()
+        && restart::changes_by(process, definition.clone(), start).is_ok_and(|changes| !changes.is_empty());
+    let name = &process.name;
+    is_changed.then(|| {
+        format!("waits for its hour as it was defined before: `tsm restart {name}` runs it now as it is defined, and from then on")
+    })
 }
 
 fn of_service(

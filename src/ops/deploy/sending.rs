@@ -48,7 +48,8 @@ impl Member {
             match self.ask(&put, &bytes, say) {
                 // The host has removed all of it.
                 Err(fault) if fault.kind == FaultKind::Preflight && !was_damaged => {
-                    say.state("sending again what arrived damaged");
+                    let (prefix, why) = (format!("{}: ", self.host.name), fault.to_string());
+                    say.state(&format!("sending again: {}", why.strip_prefix(&prefix).unwrap_or(&why)));
                     (offset, was_damaged) = (0, true);
                     continue;
                 }

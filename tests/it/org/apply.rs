@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use tetra::supervise::meta::{self, Meta};
+use tetra::supervise::meta::{self, Meta, ProcessState};
 use tetra::sys::host::Host;
 use tetra::sys::os_host::OsHost;
 
@@ -138,6 +138,26 @@ fn exactly_what_changed_is_restarted_in_order_and_twice_is_once() {
     let said = live.apply();
     assert!(said.stderr.contains("started late"), "the environment runs, so what is new is started: {}", said.stderr);
     assert_eq!(live.pids(&["api", "web"]), third);
+}
+
+/// A restart would run it at once.
+#[test]
+fn what_waits_for_its_hour_keeps_its_definition_and_is_named() {
+    let mut live = Live::with(PAIR);
+    let ran = live.world.work().join("ran");
+    let job = format!("command = \"sh -c 'echo one >> {}'\"\ncron = '0 0 29 2 *'\ntype = 'oneshot'\n", ran.display());
+    live.change("[services.api]\n", &format!("[services.night]\n{job}[services.api]\n"));
+    live.apply().done();
+    eventually("it waits", || live.record("night").state == ProcessState::Scheduled);
+    assert!(!live.apply().stderr.contains("night: waits"), "it is as defined");
+    live.change("echo one", "echo two");
+    let said = live.apply();
+    let named = "night: waits for its hour as it was defined before: `tsm restart night` runs it now";
+    assert!(said.stderr.contains(named), "{}", said.stderr);
+    assert_eq!(read(&ran), "one\n");
+    live.world.run("tsm restart night").done();
+    eventually("it ran as defined", || read(&ran) == "one\ntwo\n");
+    assert!(!live.apply().stderr.contains("night: waits"), "it is as defined");
 }
 
 #[test]
