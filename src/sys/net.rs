@@ -5,7 +5,7 @@
 mod sock_diag;
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -132,7 +132,7 @@ pub fn listener_in_tree(root: u32, inodes: &[u64]) -> Option<u32> {
         if holds_socket(pid, inodes) {
             return Some(pid);
         }
-        let below = children(pid).into_iter().filter(|child| !tree.contains(child)).collect::<Vec<_>>();
+        let below = process::children(pid).into_iter().filter(|child| !tree.contains(child)).collect::<Vec<_>>();
         tree.extend(below);
         at += 1;
     }
@@ -243,14 +243,6 @@ fn sockets_of(pid: u32) -> Vec<u64> {
 
 fn socket_inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
-    let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
 }
 
 #[cfg(test)]

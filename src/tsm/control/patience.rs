@@ -3,6 +3,7 @@
 //! On a machine under load a supervisor waits for a processor, and so does the command that waits for it. Wall time would say that
 //! the supervisor hangs.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::POLL_INTERVAL;
@@ -27,9 +28,9 @@ pub(super) struct StopPatience<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Activity {
     pids: [u32; 2],
-    /// How long both of them waited for a processor, in all.
+    /// How long both of them, and a worker that follows, waited for a processor, in all.
     run_delay: Duration,
-    /// One of them waits for a processor or the disk.
+    /// One of these waits for a processor or the disk.
     is_blocked: bool,
 }
 
@@ -37,13 +38,20 @@ impl Activity {
     fn of(process: &Process) -> Self {
         let life = meta::read(&process.dir).ok().flatten().map(|meta| meta.run_state).unwrap_or_default();
         let pids = [life.guard_pid, life.worker_pid];
+        let all = with_successor(pids);
         let is_blocked = |pid: u32| process::stat(pid).is_some_and(|stat| stat.is_blocked());
         Self {
             pids,
-            run_delay: pids.iter().filter_map(|pid| process::run_delay(*pid)).sum(),
-            is_blocked: pids.iter().any(|pid| is_blocked(*pid)),
+            run_delay: all.iter().filter_map(|pid| process::run_delay(*pid)).sum(),
+            is_blocked: all.iter().any(|pid| is_blocked(*pid)),
         }
     }
+}
+
+/// A guard and its worker, and what else the guard started: a worker that has not written its record yet may wait for the disk to
+/// take it.
+fn with_successor([guard, worker]: [u32; 2]) -> BTreeSet<u32> {
+    [guard, worker].into_iter().chain(process::children(guard)).collect()
 }
 
 impl<'a> StopPatience<'a> {
@@ -78,6 +86,14 @@ fn time_used(before: &Activity, now: &Activity, wait: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_that_is_in_no_record_yet_is_looked_at_too() {
+        let mut worker = std::process::Command::new("sleep").arg("600").spawn().expect("sleep is there");
+        let guard = process::own_pid();
+        assert!(with_successor([guard, 1]).is_superset(&[guard, 1, worker.id()].into()));
+        worker.kill().and_then(|()| worker.wait()).expect("ours");
+    }
 
     #[test]
     fn only_time_counts_in_which_the_supervisor_could_run() {
