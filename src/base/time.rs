@@ -17,6 +17,18 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// The point that is so much later; the last one there is if that is beyond it.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+}
+
+/// A span in milliseconds, as records have it; as many as fit for a longer one.
+#[must_use]
+pub fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A span as people write it: `500ms`, `10s`, `5m`, `2h`, `3d`, `1h30m`. A bare number is refused, since one means seconds by it and

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::time::{HumanDuration, Timestamp};
+use super::time::{HumanDuration, Timestamp, millis};
 
 /// A moment: a span back from now (`10m`), a time of day (`14:05`, `14:05:10`; the last one there was), a date with or
 /// without a time (`2026-11-20`, `2026-11-20 14:05`), or RFC 3339 (`2026-11-20T14:05:00Z`).
@@ -52,7 +52,7 @@ impl TimeSpec {
     #[must_use]
     pub fn resolve(&self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         match self {
-            Self::Ago(span) => Timestamp(now.0.saturating_sub(u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX))),
+            Self::Ago(span) => Timestamp(now.0.saturating_sub(millis(span.0))),
             Self::At(point) => *point,
             Self::Civil(civil) => to_timestamp(*civil, zone).unwrap_or_default(),
             Self::Clock(time) => {

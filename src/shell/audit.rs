@@ -8,7 +8,7 @@ use crate::base::control;
 use crate::base::fault::FaultKind;
 use crate::base::line;
 use crate::base::redact::redact;
-use crate::base::time::Timestamp;
+use crate::base::time::{self, Timestamp};
 use crate::command::Selection;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
@@ -49,7 +49,7 @@ pub fn record(paths: &Paths, deed: &AuditRecord) -> Result<(), FileError> {
         },
         "command": line::join(redact(deed.words)),
         "outcome": { "code": deed.outcome.0, "kind": deed.outcome.1.map(FaultKind::word) },
-        "ms": u64::try_from(deed.duration.as_millis()).unwrap_or(u64::MAX),
+        "ms": time::millis(deed.duration),
     });
     file::create_dir(&paths.logs())?;
     file::append(&paths.audit(), format!("{}\n", control::escape_json(&entry.to_string())).as_bytes(), Access::Private)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::base::time::millis;
+
 /// Milliseconds since 1970.
 pub(super) fn unix_ms() -> u64 {
     u64::try_from(unix_ns() / 1_000_000).unwrap_or(0)
@@ -11,7 +13,7 @@ pub(super) fn unix_ms() -> u64 {
 
 /// When the machine was booted, in milliseconds since 1970.
 pub(super) fn boot_unix_ms() -> u64 {
-    unix_ms().saturating_sub(u64::try_from(MonotonicTime::now().0.as_millis()).unwrap_or(u64::MAX))
+    unix_ms().saturating_sub(millis(MonotonicTime::now().0))
 }
 
 /// Nanoseconds since 1970.
@@ -22,7 +24,7 @@ pub(super) fn unix_ns() -> i64 {
 
 /// This moment as `/proc/PID/stat` counts: clock ticks since the boot.
 pub(super) fn ticks() -> u64 {
-    u64::try_from(MonotonicTime::now().0.as_millis()).unwrap_or(u64::MAX) / (1000 / TICKS_PER_SECOND)
+    millis(MonotonicTime::now().0) / (1000 / TICKS_PER_SECOND)
 }
 
 /// A moment that no change of the wall clock moves; time asleep counts.

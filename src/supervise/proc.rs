@@ -90,7 +90,7 @@ pub(super) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-/// The same; none if there is no such process. That a handle is not to be had, for lack of descriptors for example, is an error.
+/// The same; none if the process does not exist. That a handle is not to be had, for lack of descriptors for example, is an error.
 pub(super) fn find_pidfd(pid: u32) -> io::Result<Option<OwnedFd>> {
     match open_pidfd(pid) {
         Err(error) if error.raw_os_error() == Some(libc::ESRCH) || error.kind() == io::ErrorKind::InvalidInput => {

@@ -13,7 +13,7 @@ use super::child::{self, exit_code};
 use super::host::{CommandOutput, Host, Invocation};
 use super::interruption::Interruption;
 use super::{foreground, signal};
-use crate::base::time::Timestamp;
+use crate::base::time::{Timestamp, millis};
 
 /// The surroundings of this process. What costs a look is looked at when it is first asked for.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn resolves_to(path: &Path, dir: &Path) -> bool {
 #[must_use]
 pub fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Timestamp(millis(since))
 }
 
 impl Default for OsHost {

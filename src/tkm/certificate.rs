@@ -95,7 +95,7 @@ impl Signing<'_> {
             identity: self.identity.clone(),
             principal: self.principal.clone(),
             created: now.0,
-            expires: now.0.saturating_add(u64::try_from(self.period.as_millis()).unwrap_or(u64::MAX)),
+            expires: now.after(self.period).0,
             file,
             is_revoked: false,
         }
@@ -176,8 +176,7 @@ pub fn beside(public: &Path) -> PathBuf {
 /// Puts a certificate on the list. The one of the same key before has no file any more; those that ended long ago leave the list.
 pub fn enter(state: &mut StoreState, new: Certificate) {
     let now = new.created;
-    let is_kept =
-        |known: &Certificate| known.expires.saturating_add(u64::try_from(KEPT.as_millis()).unwrap_or(0)) > now;
+    let is_kept = |known: &Certificate| Timestamp(known.expires).after(KEPT).0 > now;
     state.certificates.retain(is_kept);
     for known in state.certificates.iter_mut().filter(|known| new.file.is_some() && known.file == new.file) {
         known.file = None;

@@ -11,8 +11,9 @@ use crate::sys::history::{self, HistoryEntry, HistoryQuery, HistoryReader};
 /// Show the lines that were typed at the prompt
 ///
 /// Oldest first. Lines with a leading blank are not stored, and secrets are stored as `***`. At the prompt `!12` puts line 12 back,
-/// and `!-1` the last one. `--private` is `set private on`, and `tetra --private` is a session that begins so. `--export` writes a script of the lines that succeeded,
-/// each in the context it was typed in; lines whose secret was masked, and those that only the prompt knows, are left out and named.
+/// and `!-1` the last one. `--private` is `set private on`, and `tetra --private` is a session that begins so. `--export` writes a
+/// script of the lines that succeeded, each in the context it was typed in; lines whose secret was masked, and those that only the
+/// prompt knows, are left out and named.
 #[derive(Debug, clap::Args)]
 pub struct History {
     /// Only lines that contain each of these texts

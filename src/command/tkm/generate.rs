@@ -6,6 +6,7 @@ use super::context::{actor, find, key_id, not_initialized};
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
+use crate::base::time::millis;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
@@ -115,7 +116,7 @@ impl Generate {
             return Err(TkmError::KeyExists { env: env.to_string(), fingerprint: key.fingerprint }.into());
         }
         let now = cx.host.now().0;
-        let expires = self.days.map(|days| now + u64::from(days) * u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX));
+        let expires = self.days.map(|days| now + u64::from(days) * millis(DAY));
         let algorithm = if self.fido { "ed25519-sk" } else { "ed25519" };
         let key = keygen::generate(store, cx.host, actor(cx), &NewKey { id: &id, passphrase, algorithm, expires })?;
         state.keys.push(key.clone());

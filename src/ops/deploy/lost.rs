@@ -6,6 +6,7 @@ use super::give_up;
 use super::halt::Will;
 use super::member::{Member, Reach};
 use super::saying::Say;
+use super::verdict::without_host;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::deploy::machine::State;
@@ -52,8 +53,7 @@ impl Member {
             }
             None => {
                 let (name, why) = (&self.host.name, why.to_string());
-                let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
-                let why = format!("{name}: {why}; lost after {}", self.state);
+                let why = format!("{name}: {}; lost after {}", without_host(name.as_str(), &why), self.state);
                 self.fault = Some(Fault::new(FaultKind::Unknown, why).with_advice(format!(
                     "the host puts the old release back by itself{}, unless it was committed; `tsm org deploy status` asks it",
                     self.decides_by(),
@@ -65,7 +65,7 @@ impl Member {
 
     /// `, by 2026-11-20T10:42:10Z of its clock at the latest`
     fn decides_by(&self) -> String {
-        let at = |decides: Instant| Timestamp(self.facts.now_ms.saturating_add(millis(decides - self.seen)));
+        let at = |decides: Instant| Timestamp(self.facts.now_ms).after(decides - self.seen);
         self.decides.map_or_else(String::new, |it| format!(", by {} of its clock at the latest", history::at(at(it))))
     }
 
@@ -92,8 +92,4 @@ impl Member {
         }
         None
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

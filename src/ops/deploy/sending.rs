@@ -3,6 +3,7 @@
 use super::halt::Halt;
 use super::member::{Member, Reach};
 use super::saying::Say;
+use super::verdict::without_host;
 use crate::base::fault::{Fault, FaultKind};
 use crate::deploy::carried::CarriedFile;
 use crate::deploy::machine::State;
@@ -48,8 +49,8 @@ impl Member {
             match self.ask(&put, &bytes, say) {
                 // The host has removed all of it.
                 Err(fault) if fault.kind == FaultKind::Preflight && !was_damaged => {
-                    let (prefix, why) = (format!("{}: ", self.host.name), fault.to_string());
-                    say.state(&format!("sending again: {}", why.strip_prefix(&prefix).unwrap_or(&why)));
+                    let why = fault.to_string();
+                    say.state(&format!("sending again: {}", without_host(self.host.name.as_str(), &why)));
                     (offset, was_damaged) = (0, true);
                     continue;
                 }

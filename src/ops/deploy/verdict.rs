@@ -78,7 +78,7 @@ pub fn verdict(env: &str, rid: &str, ends: &[HostEnd]) -> Verdict {
 /// What is said of a host that does not have the new release; of one that is as it was, only if others are not (`is_mixed`).
 fn part(end: &HostEnd, is_unknown: bool, is_mixed: bool) -> Option<String> {
     let release = end.release.as_deref().unwrap_or("no release");
-    let why = end.fault.as_ref().map(|(_, why)| why.strip_prefix(&format!("{}: ", end.host)).unwrap_or(why));
+    let why = end.fault.as_ref().map(|(_, why)| without_host(&end.host, why));
     let because = why.map_or_else(String::new, |why| format!(": {why}"));
     Some(match end.state {
         _ if is_unknown => format!("{} is unknown{because}", end.host),
@@ -88,6 +88,11 @@ fn part(end: &HostEnd, is_unknown: bool, is_mixed: bool) -> Option<String> {
         _ if why.is_none() => return is_mixed.then(|| format!("{} keeps {release}", end.host)),
         _ => format!("{}{because}", end.host),
     })
+}
+
+/// A cause without the name of its host, for where that is said already.
+pub(super) fn without_host<'a>(host: &str, why: &'a str) -> &'a str {
+    why.strip_prefix(host).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(why)
 }
 
 impl Verdict {

@@ -222,7 +222,7 @@ fn open_child(identity: ProcessIdentity) -> Option<Child> {
     let pidfd = loop {
         match proc::find_pidfd(identity.pid) {
             Ok(found) => break found?,
-            // One that lives and cannot be held would be taken for dead, and started a second time.
+            // One that lives and cannot be held would be taken for dead, and started a second time. That ends with the process.
             Err(_) if proc::is_alive(&identity) => clock::sleep(HANDLE_RETRY_INTERVAL),
             Err(_) => return None,
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::PROMOTION_DELAY;
 use super::Worker;
+use crate::base::time::millis;
 use crate::supervise::clock::{self, MonotonicTime};
 use crate::supervise::events::EventKind;
 use crate::supervise::exit_status::from_wait_status;
@@ -68,7 +69,7 @@ impl Worker {
 
     /// Writes down how a life ended.
     pub(super) fn record_exit(&mut self, how: ExitStatus, lived: Duration) {
-        let lived_ms = u64::try_from(lived.as_millis()).unwrap_or(u64::MAX);
+        let lived_ms = millis(lived);
         let ours = matches!(self.machine.phase, Phase::Killing(_) | Phase::CleaningUp(_));
         // A shell in between makes an exit code of the signal.
         let by_force = matches!(how, ExitStatus::Signal(9) | ExitStatus::Code(137));

@@ -7,7 +7,7 @@ use crate::base::environment::EnvFileName;
 use crate::base::redact;
 use crate::base::signal::Signal;
 use crate::base::size::Size;
-use crate::base::time::HumanDuration;
+use crate::base::time::{HumanDuration, millis};
 use crate::supervise::limits::RunAsUser;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::limits::{self, MaxMemoryRestart, MemoryMax, UserError};
@@ -43,7 +43,7 @@ impl OptionValue {
     pub fn amount(&self) -> Option<u64> {
         match self {
             Self::Number(number) | Self::Bytes(number) => Some(*number),
-            Self::Span(span) => Some(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+            Self::Span(span) => Some(millis(*span)),
             Self::Nothing | Self::Text(_) | Self::Flag(_) | Self::List(_) => None,
         }
     }
@@ -218,7 +218,7 @@ kinds! {
     TimeSpan(Duration as u64): NumberOrText, "a time span with a unit, such as 500ms, 10s or 5m",
     OptionArgument::One("SPAN", Completion::None),
         read |raw| Some(raw.parsed::<HumanDuration>()?.map(|span| span.0)), write |span| text(format!("{}ms", span.as_millis())),
-        record |span| Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)), value |ms| Some(Duration::from_millis(*ms)),
+        record |span| Ok(millis(*span)), value |ms| Some(Duration::from_millis(*ms)),
         show |ms| OptionValue::Span(Duration::from_millis(*ms));
 
     /// A size in bytes.

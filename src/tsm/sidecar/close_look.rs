@@ -27,7 +27,7 @@ pub const INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// Fails if the file cannot be written.
 pub fn ask(dir: &Path, now: Timestamp) -> io::Result<()> {
-    let until = now.0.saturating_add(millis(LEASE));
+    let until = now.after(LEASE).0;
     let fresh = dir.join(".close-look.new");
     disk::own_file().create(0o600).truncate().open(&fresh)?.write_all(until.to_string().as_bytes())?;
     // What is renamed into the directory wakes the sidecar.
@@ -38,9 +38,5 @@ pub fn ask(dir: &Path, now: Timestamp) -> io::Result<()> {
 pub(super) fn is_asked(dir: &Path, now: Timestamp) -> bool {
     let text = disk::read_own(dir.join(FILE)).unwrap_or_default();
     let until: Option<u64> = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
-    until.is_some_and(|until| (now.0..=now.0.saturating_add(millis(LEASE))).contains(&until))
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+    until.is_some_and(|until| (now.0..=now.after(LEASE).0).contains(&until))
 }

@@ -22,8 +22,7 @@ pub(super) struct Now {
 impl Now {
     /// The same after a while, by both clocks.
     pub(super) fn after(self, span: Duration) -> Self {
-        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        Self { at: self.at + span, wall: Timestamp(self.wall.0.saturating_add(millis)) }
+        Self { at: self.at + span, wall: self.wall.after(span) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::carried;
 use super::target::DeployTarget;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
-use crate::base::time::Timestamp;
+use crate::base::time::{Timestamp, millis};
 use crate::command::Cx;
 use crate::deploy::release::{ContentHash, Drift, Payload, ReleaseId};
 use crate::deploy::wire::{Facts, ServiceDrift};
@@ -245,8 +245,4 @@ fn host(target: &DeployTarget, member: &Member) -> PlannedHost {
     let carried = carried::found_digests(target, &member.facts);
     let (current, drift, services) = (current.clone(), drift.clone(), services.clone());
     PlannedHost { host: member.host.name.to_string(), current, drift, services, carried }
-}
-
-fn millis(time: std::time::Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
