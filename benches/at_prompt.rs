@@ -12,7 +12,9 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
-use rusqlite::Connection;
+use tetra::base::time::Timestamp;
+use tetra::sys::history::HistoryEntry;
+use tetra::sys::history_writer::{self, HistoryWriter};
 
 /// Runs of each line, unless said otherwise.
 const RUNS: usize = 50;
@@ -61,6 +63,7 @@ fn measure(runs: usize, lines: usize) -> io::Result<()> {
     row("menu of 1000, the next candidate", 2.0, &key)?;
     let old = Home::new()?;
     old.history()?;
+    row("a key, after 100000 lines", 1.0, &keys(&old, runs)?)?;
     let (opened, key) = searches(&old, runs)?;
     row("Ctrl-R in 100000 lines, opened", 10.0, &opened)?;
     row("Ctrl-R in 100000 lines, a key", 5.0, &key)?;
@@ -199,14 +202,12 @@ impl Home {
         Ok(())
     }
 
-    /// A history as a prompt leaves it: one line is typed, and others are put beside it.
+    /// A history as a prompt leaves it: one line is typed, and others are written as the prompt writes them.
     fn history(&self) -> io::Result<()> {
         let mut terminal = Terminal::start(self)?;
         terminal.line(0)?;
         drop(terminal);
-        let failed = io::Error::other;
-        let mut database = Connection::open(self.path("state/tetra/history.sqlite3")).map_err(failed)?;
-        let all = database.transaction().map_err(failed)?;
+        let mut writer = HistoryWriter::new(&self.path("state/tetra/history.sqlite3"));
         for number in 0..HISTORY {
             let line = match number % 4 {
                 0 => format!("tsm restart api-{number}"),
@@ -214,13 +215,17 @@ impl Home {
                 2 => "tsm list".to_owned(),
                 _ => format!("org promote @staging --note 'release {number}'"),
             };
-            all.execute(
-                "insert into history (command_line, start_timestamp, cwd, duration_ms, exit_status) values (?1, ?2, '-/-/-', 3, 0)",
-                (line, i64::try_from(number).unwrap_or_default()),
-            )
-            .map_err(failed)?;
+            let entry = HistoryEntry {
+                id: 0,
+                line,
+                started_at: u64::try_from(number).ok().map(Timestamp),
+                duration: Some(Duration::from_millis(3)),
+                exit_code: Some(0),
+                context: Some("-/-/-".to_owned()),
+            };
+            writer.write(&entry, history_writer::PATIENCE).map_err(io::Error::other)?;
         }
-        all.commit().map_err(failed)
+        Ok(())
     }
 }
 

@@ -143,7 +143,7 @@ pub fn prepare(path: &Path) -> Result<(), HistoryError> {
 pub fn prune(path: &Path, keep: u32) -> Result<(), HistoryError> {
     let failed = |source| HistoryError::Database { action: "shorten", path: path.to_owned(), source };
     let database = Connection::open(path).map_err(failed)?;
-    if !has_table(&database).map_err(failed)? {
+    if !has_table(&database, "history").map_err(failed)? {
         return Ok(());
     }
     let count = database.query_row("select count(*) from history", [], |row| row.get::<_, u32>(0)).map_err(failed)?;
@@ -179,7 +179,9 @@ impl HistoryReader {
             return Ok(Self { database: None, path });
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        match Connection::open_with_flags(&path, flags).and_then(|database| Ok((has_table(&database)?, database))) {
+        match Connection::open_with_flags(&path, flags)
+            .and_then(|database| Ok((has_table(&database, "history")?, database)))
+        {
             Ok((has_table, database)) => Ok(Self { database: has_table.then_some(database), path }),
             Err(source) => Err(HistoryError::Database { action: "read", path, source }),
         }
@@ -200,9 +202,7 @@ impl HistoryReader {
         } else {
             Some(number)
         };
-        let Some(id) = id else { return Ok(None) };
-        let wanted = HistoryQuery { limit: 1, ..HistoryQuery::default() };
-        Ok(select(database, &wanted, Some(id)).map_err(failed)?.pop())
+        id.map(|id| entry_of(database, id).map_err(failed)).transpose().map(Option::flatten)
     }
 
     /// The rows that are wanted, oldest first.
@@ -212,7 +212,7 @@ impl HistoryReader {
     /// Fails if the database does not answer.
     pub fn entries(&self, wanted: &HistoryQuery) -> Result<Vec<HistoryEntry>, HistoryError> {
         let Some(database) = &self.database else { return Ok(Vec::new()) };
-        select(database, wanted, None).map_err(|source| self.failed(source))
+        select(database, wanted).map_err(|source| self.failed(source))
     }
 
     pub(super) fn failed(&self, source: rusqlite::Error) -> HistoryError {
@@ -232,7 +232,7 @@ pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
     }
     let work = || {
         let database = Connection::open(path)?;
-        if !has_table(&database)? {
+        if !has_table(&database, "history")? {
             return Ok(0);
         }
         database.pragma_update(None, "secure_delete", "on")?;
@@ -247,9 +247,9 @@ pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
     work().map_err(failed)
 }
 
-fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusqlite::Result<Vec<HistoryEntry>> {
-    let ids = id.map_or(i64::MIN..=i64::MAX, |id| id..=id);
-    let rows = Rows { ids, containing: &wanted.containing, matching: Matching::Whole, under: None };
+fn select(database: &Connection, wanted: &HistoryQuery) -> rusqlite::Result<Vec<HistoryEntry>> {
+    let rows =
+        Rows { ids: i64::MIN..=i64::MAX, containing: &wanted.containing, matching: Matching::Whole, under: None };
     let (mut entries, mut seen) = (Vec::new(), HashSet::new());
     if wanted.limit > 0 {
         each_row(database, &rows, |row| {
@@ -264,6 +264,14 @@ fn select(database: &Connection, wanted: &HistoryQuery, id: Option<i64>) -> rusq
     Ok(entries)
 }
 
+/// What [`entry`] reads.
+const SELECT: &str = "select id, command_line, start_timestamp, duration_ms, exit_status, cwd from history";
+
+/// The entry of an id.
+pub(super) fn entry_of(database: &Connection, id: i64) -> rusqlite::Result<Option<HistoryEntry>> {
+    database.prepare_cached(&format!("{SELECT} where id = ?1"))?.query_row([id], entry).optional()
+}
+
 /// Gives the rows from the latest on until there is enough: grouping would read all rows before the first is known.
 pub(super) fn each_row(
     database: &Connection,
@@ -275,11 +283,7 @@ pub(super) fn each_row(
     if rows.under.is_some() {
         conditions.push(format!("cwd like ?{} escape '\\'", rows.containing.len() + 1));
     }
-    let query = format!(
-        "select id, command_line, start_timestamp, duration_ms, exit_status, cwd from history \
-         where {} order by id desc",
-        conditions.join(" and "),
-    );
+    let query = format!("{SELECT} where {} order by id desc", conditions.join(" and "));
     let pattern = |text: &String| match rows.matching {
         Matching::Whole => format!("%{}%", escaped(text)),
         Matching::Letters => {
@@ -310,9 +314,9 @@ pub(super) fn entry(row: &Row) -> rusqlite::Result<HistoryEntry> {
     })
 }
 
-fn has_table(database: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn has_table(database: &Connection, name: &str) -> rusqlite::Result<bool> {
     database
-        .query_row("select count(*) from sqlite_schema where name = 'history'", [], |row| row.get::<_, i64>(0))
+        .query_row("select count(*) from sqlite_schema where name = ?1", [name], |row| row.get::<_, i64>(0))
         .map(|n| n > 0)
 }
 

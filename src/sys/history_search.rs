@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use memchr::memchr2_iter;
 use rusqlite::Connection;
 
-use super::history::{HistoryEntry, HistoryError, HistoryReader, Matching, Rows, each_row, entry};
+use super::history::{HistoryEntry, HistoryError, HistoryReader, Matching, Rows, each_row, entry, entry_of};
+use super::history_text::{Span, Wanted};
 
 /// Finds lines that hold every word; if there are none, those that have the letters of each word in order. The latest is the
 /// first, and the same line is given once.
@@ -109,12 +110,12 @@ impl Found {
 
     fn narrowed(mut self, words: &[String], limit: usize) -> Option<Self> {
         if let Some(mut letters) = self.letters.take().filter(|letters| letters.len() < limit) {
-            letters.retain(|entry| has_letters(&entry.line, words));
-            let whole = letters.iter().filter(|entry| has_words(&entry.line, words)).cloned().collect();
+            letters.retain(|entry| has_letters(entry.line.as_bytes(), words));
+            let whole = letters.iter().filter(|entry| has_words(entry.line.as_bytes(), words)).cloned().collect();
             return Some(Self { whole, letters: Some(letters) });
         }
         let is_complete = self.whole.len() < limit;
-        self.whole.retain(|entry| has_words(&entry.line, words));
+        self.whole.retain(|entry| has_words(entry.line.as_bytes(), words));
         is_complete.then_some(self)
     }
 }
@@ -128,7 +129,8 @@ fn version(database: &Connection) -> rusqlite::Result<i64> {
 /// only those with the words. The database judges the lines, for to be given a row takes longer than to judge it.
 fn scan(database: &Connection, words: &[String], under: Option<&str>, limit: usize) -> rusqlite::Result<Found> {
     let letters = with_letters(database, words, under, limit)?;
-    let mut whole: Vec<HistoryEntry> = letters.iter().filter(|entry| has_words(&entry.line, words)).cloned().collect();
+    let mut whole: Vec<HistoryEntry> =
+        letters.iter().filter(|entry| has_words(entry.line.as_bytes(), words)).cloned().collect();
     if letters.len() >= limit && whole.len() < limit {
         let oldest = letters.last().map_or(i64::MAX, |entry| entry.id);
         let older = i64::MIN..=oldest.saturating_sub(1);
@@ -157,24 +159,47 @@ fn add_unique(
     limit: usize,
     entries: &mut Vec<HistoryEntry>,
 ) -> rusqlite::Result<()> {
-    let mut seen: HashSet<String> = entries.iter().map(|entry| entry.line.clone()).collect();
-    each_row(database, rows, |row| {
-        let line = row.get_ref(1)?.as_str()?;
-        if !seen.contains(line) {
-            seen.insert(line.to_owned());
-            entries.push(entry(row)?);
+    let mut seen: HashSet<Vec<u8>> = entries.iter().map(|entry| entry.line.clone().into_bytes()).collect();
+    let holds = match rows.matching {
+        Matching::Whole => has_words,
+        Matching::Letters => has_letters,
+    };
+    // Of one state of the history, whatever is written meanwhile.
+    let state = database.unchecked_transaction()?;
+    let wanted = Wanted::new(rows);
+    for span in wanted.spans(&state, &rows.ids)? {
+        match span {
+            Span::Text(block) => block.each_line(&state, &wanted, |id, line| {
+                let is_one = rows.containing.len() < 2 || holds(line, rows.containing);
+                if entries.len() < limit && is_one && !seen.contains(line) {
+                    seen.insert(line.to_vec());
+                    entries.extend(entry_of(&state, id)?);
+                }
+                Ok(())
+            })?,
+            Span::Rows(ids) => each_row(&state, &Rows { ids, ..rows.clone() }, |row| {
+                let line = row.get_ref(1)?.as_str()?;
+                if !seen.contains(line.as_bytes()) {
+                    seen.insert(line.as_bytes().to_vec());
+                    entries.push(entry(row)?);
+                }
+                Ok(if entries.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?,
         }
-        Ok(if entries.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })
+        if entries.len() >= limit {
+            break;
+        }
+    }
+    Ok(())
 }
 
-fn has_words(line: &str, words: &[String]) -> bool {
-    words.iter().all(|word| find(line.as_bytes(), word.as_bytes()).is_some())
+fn has_words(line: &[u8], words: &[String]) -> bool {
+    words.iter().all(|word| find(line, word.as_bytes()).is_some())
 }
 
-fn has_letters(line: &str, words: &[String]) -> bool {
+fn has_letters(line: &[u8], words: &[String]) -> bool {
     let in_order = |word: &String| {
-        let mut rest = line.as_bytes();
+        let mut rest = line;
         word.chars().all(|letter| match find(rest, letter.encode_utf8(&mut [0; 4]).as_bytes()) {
             Some(end) => {
                 rest = &rest[end..];
@@ -199,6 +224,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::history::{filled, remove};
+    use super::super::history_text::packed;
     use super::*;
 
     const LIMIT: usize = 4;
@@ -273,14 +299,17 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
-        /// Against the plain meaning of the words, for keys one after the other, and for a search that begins with each of them.
+        /// Against the plain meaning of the words, for keys one after the other, and for a search that begins with each of them, with some of the rows
+        /// packed.
         #[test]
         fn each_key_finds_what_a_fresh_search_finds(
             history in prop::collection::vec("[abBé%_\\\\ ]{1,6}", 0..24),
             typed in "[abBé%_\\\\ ]{1,6}",
+            blocks in 0_usize..9,
         ) {
             let directory = tempfile::tempdir().unwrap();
             let path = filled(directory.path(), &history.iter().map(String::as_str).collect::<Vec<_>>());
+            packed(&path, blocks);
             let mut search = TypedSearch::new(path.clone(), LIMIT);
             let fold = str::to_ascii_lowercase;
             for (end, _) in typed.char_indices().skip(1).chain([(typed.len(), ' ')]) {

@@ -6,9 +6,13 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, named_params};
 
 use super::history::{HistoryEntry, HistoryError};
+use super::history_text;
 
 /// The longest that a write waits for the lock of another process: it happens between Enter and the command.
 pub const PATIENCE: Duration = Duration::from_millis(10);
+
+/// So many new rows are between two looks for rows that can be packed for the search.
+const PACKED_EVERY: i64 = 16;
 
 /// Writes rows of the history.
 #[derive(Debug)]
@@ -64,6 +68,13 @@ impl HistoryWriter {
         // To its end: a statement that is left at its row is committed, but the log of the database is not written back then, and
         // grows by 70 kB with every line.
         rows.next()?;
+        drop(rows);
+        drop(statement);
+        if entry.id == 0 && id % PACKED_EVERY == 0 {
+            database.busy_timeout(Duration::ZERO)?;
+            // Without it a search reads the rows, and a later line tries again.
+            let _ = history_text::pack(database);
+        }
         Ok(id)
     }
 }

@@ -17,6 +17,7 @@ pub mod foreground;
 pub mod hash_chain;
 pub mod history;
 pub mod history_search;
+mod history_text;
 pub mod history_writer;
 pub mod host;
 pub mod install;

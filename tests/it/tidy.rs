@@ -54,7 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crossterm", &["shell/"]),
     ("serde_saphyr", &["tsm/import/yaml.rs", "tkm/inventory.rs"]),
     ("ratatui", &["shell/"]),
-    ("regex", &["tsm/", "config/", "command/", "serve/"]),
+    ("regex", &["tsm/", "config/", "command/", "serve/", "sys/history_text.rs"]),
     ("toml", &["command/settings_file.rs", "config/", "tsm/ports/", "tkm/"]),
     ("toml_edit", &["config/"]),
     ("sha2", &["env/", "sys/"]),
