@@ -25,12 +25,55 @@ pub struct LineHinter {
     snapshot: SharedSnapshot,
     /// What a key puts into the line; empty for a usage.
     hint: String,
+    /// What the next key may be answered from.
+    last: Option<Found>,
+}
+
+/// What the history has for the beginning of a line.
+struct Found {
+    start: String,
+    context: String,
+    /// The newest row of the history.
+    newest: HistoryItemId,
+    /// The whole line; empty if there is none.
+    line: String,
+}
+
+impl Found {
+    /// The latest line that begins with `start`, of the context if it has one.
+    fn read(start: &str, history: &dyn History, context: &str, newest: HistoryItemId) -> Self {
+        let oldest = newest.0 - MAX_LOOKBACK;
+        let find = |context| history.search(query(Some(start), context, oldest)).unwrap_or_default().pop();
+        // That of any context first: most keys end here, since there is none or it is of this context.
+        let any = find(None);
+        let is_here = any.as_ref().is_none_or(|item| item.cwd.as_deref() == Some(context));
+        let found = if is_here { any } else { find(Some(context)).or(any) };
+        let line = found.map(|item| item.command_line).unwrap_or_default();
+        Self { start: start.to_owned(), context: context.to_owned(), newest, line }
+    }
+
+    /// Whether it also is what there is for a line that goes on: what is the latest for its beginning is the latest for all of it, and
+    /// where nothing has the beginning nothing has more of it.
+    fn is_for(&self, start: &str, context: &str, newest: HistoryItemId) -> bool {
+        let goes_on = start.starts_with(&self.start) && (self.line.is_empty() || self.line.starts_with(start));
+        goes_on && self.context == context && self.newest == newest
+    }
 }
 
 impl LineHinter {
     /// A hinter with the snapshot of the session.
     pub fn new(snapshot: SharedSnapshot) -> Self {
-        Self { snapshot, hint: String::new() }
+        Self { snapshot, hint: String::new(), last: None }
+    }
+
+    fn history_hint(&mut self, line: &str, history: &dyn History, context: &str) -> String {
+        let newest = history.search(query(None, None, 0)).unwrap_or_default();
+        let Some(newest) = newest.first().and_then(|item| item.id) else { return String::new() };
+        let last = self.last.take().filter(|last| last.is_for(line, context, newest));
+        let found = self.last.insert(last.unwrap_or_else(|| Found::read(line, history, context, newest)));
+        let rest = found.line.get(line.len()..).unwrap_or_default();
+        // Pasted text may contain control characters.
+        if control::is_harmful(&rest.replace('\n', " ")) { String::new() } else { rest.to_owned() }
     }
 
     fn usage(&self, line: &str) -> String {
@@ -59,7 +102,7 @@ impl Hinter for LineHinter {
         if line.trim().is_empty() || pos < line.len() || !use_ansi_coloring {
             return String::new();
         }
-        self.hint = panics::catch_or(String::new(), || find_hint(line, history, cwd));
+        self.hint = panics::catch_or(String::new(), || self.history_hint(line, history, cwd));
         let usage =
             if self.hint.is_empty() { panics::catch_or(String::new(), || self.usage(line)) } else { String::new() };
         let shown = self.cut(line, if self.hint.is_empty() { &usage } else { &self.hint });
@@ -79,17 +122,6 @@ impl Hinter for LineHinter {
         let end = word.find(char::is_whitespace).unwrap_or(word.len());
         self.hint[..blanks + end].to_owned()
     }
-}
-
-fn find_hint(line: &str, history: &dyn History, context: &str) -> String {
-    let newest = history.search(query(None, None, 0)).unwrap_or_default();
-    let Some(newest) = newest.first().and_then(|item| item.id) else { return String::new() };
-    let oldest = newest.0 - MAX_LOOKBACK;
-    let find = |context| history.search(query(Some(line), context, oldest)).unwrap_or_default().pop();
-    let found = find(Some(context)).or_else(|| find(None));
-    let rest = found.and_then(|item| item.command_line.get(line.len()..).map(str::to_owned)).unwrap_or_default();
-    // Pasted text may contain control characters.
-    if control::is_harmful(&rest.replace('\n', " ")) { String::new() } else { rest }
 }
 
 /// The latest line that begins with `start`, of one context or any.
@@ -132,10 +164,44 @@ mod tests {
     }
 
     #[test]
+    fn each_key_shows_what_a_line_typed_at_once_shows() {
+        let mut history = SqliteBackedHistory::in_memory().expect("memory");
+        let mut save = |line: &str, context: &str| {
+            let mut item = HistoryItem::from_command_line(line);
+            item.cwd = Some(context.to_owned());
+            history.save(item).expect("saved");
+        };
+        for (line, context) in [("ab", "a/d"), ("abc", "b/d"), ("acd", "a/d"), ("b", "b/d"), ("aéx", "b/d")] {
+            save(line, context);
+        }
+        for typed in ["abcd", "acde", "aéxy", "bb", "x"] {
+            for context in ["a/d", "b/d", "c/d"] {
+                let mut by_key = LineHinter::new(SharedSnapshot::default());
+                for (end, letter) in typed.char_indices() {
+                    let line = &typed[..end + letter.len_utf8()];
+                    let mut at_once = LineHinter::new(SharedSnapshot::default());
+                    for ghost in [&mut by_key, &mut at_once] {
+                        ghost.handle(line, line.len(), &history, true, context);
+                    }
+                    assert_eq!(by_key.complete_hint(), at_once.complete_hint(), "{line} in {context}");
+                }
+            }
+        }
+        let mut ghost = LineHinter::new(SharedSnapshot::default());
+        ghost.handle("a", 1, &history, true, "a/d");
+        assert_eq!(ghost.complete_hint(), "cd");
+        history
+            .save(HistoryItem { cwd: Some("a/d".to_owned()), ..HistoryItem::from_command_line("az") })
+            .expect("saved");
+        ghost.handle("a", 1, &history, true, "a/d");
+        assert_eq!(ghost.complete_hint(), "z", "a line that was run since");
+    }
+
+    #[test]
     fn one_word_is_taken_at_a_time() {
-        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: "op api now".to_owned() };
+        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: "op api now".to_owned(), last: None };
         assert_eq!(ghost.next_hint_token(), "op");
-        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: " api now".to_owned() };
+        let ghost = LineHinter { snapshot: SharedSnapshot::default(), hint: " api now".to_owned(), last: None };
         assert_eq!(ghost.next_hint_token(), " api");
     }
 }
