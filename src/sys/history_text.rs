@@ -5,7 +5,6 @@
 //! of its rows, whichever program makes it, [`pack`] writes it again, and a reader takes the rows where there is no block. Another
 //! layout needs another name of the table.
 
-use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use memchr::{memchr, memchr_iter, memrchr};
@@ -88,32 +87,48 @@ fn blocks(database: &Connection, which: &str) -> rusqlite::Result<Vec<i64>> {
 struct BlockText {
     lines: Vec<u8>,
     contexts: Vec<u8>,
+    /// How many ids they have.
+    length: i64,
 }
 
-/// None if it is too much, or not text.
+impl BlockText {
+    fn push(&mut self, line: &[u8], context: &[u8]) {
+        for (text, part) in [(&mut self.lines, line), (&mut self.contexts, context)] {
+            text.extend_from_slice(part);
+            text.push(END);
+        }
+        self.length += 1;
+    }
+
+    /// Leaves ids without a line.
+    fn pad(&mut self, length: i64) {
+        while self.length < length {
+            self.push(b"", b"");
+        }
+    }
+}
+
+/// None if it is too much, or not text. Of equal lines only the latest is there, which a search gives.
 fn text_of(database: &Connection, block: i64) -> rusqlite::Result<Option<BlockText>> {
     let ids = ids_of(block);
-    let query = "select id, command_line, coalesce(cwd, '') from history where id between ?1 and ?2 order by id desc";
-    let mut statement = database.prepare(query)?;
+    let mut statement = database.prepare(
+        "select id, command_line, coalesce(cwd, '') from history as this where id between ?1 and ?2 and not exists ( \
+             select 1 from history as later where later.command_line = this.command_line and later.cwd is this.cwd \
+             and later.id between this.id + 1 and ?2 \
+         ) order by id",
+    )?;
     let mut rows = statement.query([ids.start(), ids.end()])?;
-    let (mut entries, mut seen, mut size) = (BTreeMap::new(), HashSet::new(), 0);
+    let mut text = BlockText::default();
     while let Some(row) = rows.next()? {
-        let entry = (row.get_ref(1)?.as_bytes()?.to_vec(), row.get_ref(2)?.as_bytes()?.to_vec());
-        size += entry.0.len() + entry.1.len();
-        if size > MAX_TEXT || [&entry.0, &entry.1].into_iter().any(|text| memchr(END, text).is_some()) {
+        let (line, context) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
+        let size = text.lines.len() + text.contexts.len() + line.len() + context.len();
+        if size > MAX_TEXT || [line, context].into_iter().any(|part| memchr(END, part).is_some()) {
             return Ok(None);
         }
-        // A search gives the latest of equal lines.
-        if seen.insert(entry.clone()) {
-            entries.insert(row.get::<_, i64>(0)?, entry);
-        }
+        text.pad(row.get::<_, i64>(0)? - ids.start());
+        text.push(line, context);
     }
-    let mut text = BlockText::default();
-    for id in ids {
-        let (line, context) = entries.remove(&id).unwrap_or_default();
-        text.lines.extend(line.iter().chain([&END]));
-        text.contexts.extend(context.iter().chain([&END]));
-    }
+    text.pad(BLOCK);
     Ok(Some(text))
 }
 
