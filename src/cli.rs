@@ -93,7 +93,13 @@ pub fn main() -> ExitCode {
     }
     let run = || {
         let outcome = dispatch(&mut session, &mut console, mode);
-        if outcome.then == Then::StartPrompt { repl::run(&mut session, &mut console) } else { outcome.code }
+        if outcome.then == Then::StartPrompt {
+            return repl::run(&mut session, &mut console);
+        }
+        if let Some(note) = session.unused_change {
+            console.note(note);
+        }
+        outcome.code
     };
     match panics::catch(run) {
         Ok(code) => ExitCode::from(code),

@@ -22,6 +22,9 @@ const SELECTION_ENDS_NOTE: &str =
 const SETTING_ENDS_NOTE: &str = "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all \
      later ones, and `tetra --private` starts a prompt that keeps no line in the history";
 
+/// Shown after a change of the directory on a command line.
+const DIRECTORY_ENDS_NOTE: &str = "the directory is changed for this session only, which ends here";
+
 /// Carries out the follow-up of a command of a text from `origin`.
 ///
 /// # Errors
@@ -37,25 +40,21 @@ pub(super) fn carry_out(
     match follow_up {
         FollowUp::Nothing => {}
         FollowUp::ChangeSelection(change) => {
-            let ends = *origin == ScriptOrigin::Words && !change.is_saved;
+            let ends = !change.is_saved;
             session.change_selection(change);
             if ends {
-                console.note(SELECTION_ENDS_NOTE);
+                note_end(session, console, origin, SELECTION_ENDS_NOTE);
             }
         }
         FollowUp::PreviousSelection => session.select_previous(),
         FollowUp::ChangeDirectory(to) => {
             session.change_directory(Some(to))?;
-            if *origin == ScriptOrigin::Words {
-                console.note("the directory is changed for this session only, which ends here");
-            }
+            note_end(session, console, origin, DIRECTORY_ENDS_NOTE);
         }
         FollowUp::ClearScreen => console.clear(),
         FollowUp::PreviousDirectory => session.change_directory(None)?,
         FollowUp::Set { key, value } => {
-            if *origin == ScriptOrigin::Words {
-                console.note(SETTING_ENDS_NOTE);
-            }
+            note_end(session, console, origin, SETTING_ENDS_NOTE);
             session.settings.values.insert(key, value);
         }
         FollowUp::Shorthand { kind, name, line: Some(line) } => {
@@ -83,6 +82,15 @@ pub(super) fn carry_out(
         FollowUp::Screen(screen) => return show_screen(session, console, screen, run),
     }
     Ok(LineOutcome::default())
+}
+
+/// Says that a change ends with this session: at once for a lone command, at the end of a line or a script if nothing came after it.
+fn note_end(session: &mut Session, console: &mut dyn Console, origin: &ScriptOrigin, note: &'static str) {
+    if *origin == ScriptOrigin::Words {
+        console.note(note);
+    } else if session.mode == SessionMode::Batch {
+        session.unused_change = Some(note);
+    }
 }
 
 fn start_prompt(session: &Session, console: &dyn Console) -> Result<LineOutcome, Fault> {

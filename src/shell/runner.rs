@@ -80,6 +80,7 @@ fn run_statement(
     console: &mut dyn Console,
     statement: &Statement,
 ) -> LineOutcome {
+    session.unused_change = None;
     if let Some(escape) = &statement.shell_escape {
         return run_shell_escape(at, session, console, &escape.text);
     }

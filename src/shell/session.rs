@@ -46,6 +46,8 @@ pub struct Session {
     pub(super) tour: Option<usize>,
     /// The names in the last list, for `$last`.
     pub(super) last_names: Vec<String>,
+    /// What is said at the end of a line or a script whose last statement changed the session.
+    pub unused_change: Option<&'static str>,
     /// The current depth of nested scripts, aliases and `watch` runs.
     pub(super) depth: usize,
 }
@@ -107,6 +109,7 @@ impl Session {
             previous_directory: None,
             tour: None,
             last_names: Vec::new(),
+            unused_change: None,
             depth: 0,
         }
     }

@@ -236,6 +236,35 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
+fn a_change_that_ends_with_a_line_or_a_script_is_said_if_nothing_uses_it() {
+    let world = World::new();
+    let setting = "the setting is changed for this session only";
+    for (line, note) in [
+        ("history --private", setting),
+        ("version; set edit-mode vi # at last", setting),
+        ("use @dev", "the selection ends with this session"),
+        ("cd /", "the directory is changed for this session only"),
+        ("set private on; version", ""),
+        ("use @dev; context", ""),
+        ("cd /; version", ""),
+        ("version", ""),
+    ] {
+        let script = world.file("changes.tetra", &format!("{line}\n\n")).display().to_string();
+        let ways = [tetra(&world, &["-c", line]), tetra(&world, &[&script]), fed(&world, &["-"], line)];
+        for output in ways {
+            let said = text(&output.stderr);
+            assert_eq!(
+                (said.lines().count(), said.starts_with(note)),
+                (usize::from(!note.is_empty()), true),
+                "{line}: {said}"
+            );
+        }
+    }
+    let quiet = tetra(&world, &["--quiet", "-c", "history --private"]);
+    says(&quiet, 0, "", "");
+}
+
+#[test]
 fn a_full_disk_is_a_failure() {
     let world = World::new();
     let output = sh(&world, "tetra version > /dev/full");

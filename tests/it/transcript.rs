@@ -138,6 +138,13 @@ fn is_step(line: &str) -> bool {
     line.starts_with("> ") || line.starts_with("$ ")
 }
 
+/// Without what is said of a change that nothing comes after: here the session goes on.
+fn without_end(said: &str) -> &str {
+    let at = said.trim_end().rfind('\n').map_or(0, |end| end + 1);
+    let ends = ["the selection ends with this session", "the setting is changed for this session only"];
+    if ends.iter().any(|end| said[at..].starts_with(end)) { &said[..at] } else { said }
+}
+
 /// A home directory with the program in it, and the session so far.
 pub(crate) struct SessionHome {
     dir: tempfile::TempDir,
@@ -191,7 +198,7 @@ impl SessionHome {
         let before: String = self.session.iter().map(|(line, _)| format!("{line}\n")).collect();
         let spoken: String = self.session.iter().map(|(_, said)| said.as_str()).collect();
         let (said, code) = self.spawn("tetra", &["-c", &format!("{before}{line}")]);
-        let said = said.strip_prefix(&spoken).unwrap_or(&said);
+        let said = without_end(said.strip_prefix(&spoken).unwrap_or(&said));
         let said = said.replace(&format!("at -c:{}:", self.session.len() + 1), "at -c:1:");
         let word = line.split_whitespace().next().unwrap_or_default();
         if code == 0 && (word.starts_with('@') || ["use", "select", "set", "alias", "unalias", "abbr"].contains(&word))
