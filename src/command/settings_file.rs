@@ -28,6 +28,35 @@ pub struct SettingsFile {
     pub lines: BTreeMap<String, usize>,
     /// Everything that is wrong; those keys count as not written.
     pub wrong: Option<Fault>,
+    /// It could not be parsed, so nothing of it counts.
+    is_unreadable: bool,
+}
+
+/// More keys than this are not named at the start of a prompt.
+const MAX_NAMED: usize = 5;
+
+impl SettingsFile {
+    /// What is wrong, on a line for each key with its place, and what to do about it; nothing if all is well.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let Some(wrong) = &self.wrong else { return Vec::new() };
+        let what = if self.is_unreadable { "the whole file is ignored" } else { "this key is ignored" };
+        let line = |found: &Diagnostic| {
+            let place = found.location().map(|place| format!("{place}: ")).unwrap_or_default();
+            let expected = found.labels.first().map(|label| label.text.as_str()).filter(|text| !text.is_empty());
+            let why = expected.map(|text| format!(": {text}")).unwrap_or_default();
+            let help = found.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            format!("warning: {place}{}{why}{help}; {what}", found.title)
+        };
+        let mut lines: Vec<String> = wrong.diagnostics.iter().take(MAX_NAMED).map(line).collect();
+        let more = wrong.diagnostics.len().saturating_sub(MAX_NAMED);
+        if more > 0 {
+            lines.push(format!("and {more} more: `config show` lists them; `config edit` opens the file"));
+        } else if let Some(last) = lines.last_mut() {
+            last.push_str("; `config edit` opens the file");
+        }
+        lines
+    }
 }
 
 /// Reads the file; none if it does not exist.
@@ -48,7 +77,7 @@ fn parse(path: &Path, text: &str) -> SettingsFile {
     let mut file = SettingsFile::default();
     let mut found = Vec::new();
     match Document::parse(&name, text) {
-        Err(diagnostics) => found = diagnostics,
+        Err(diagnostics) => (found, file.is_unreadable) = (diagnostics, true),
         Ok(document) => {
             let mut leaves = document.leaves.iter().peekable();
             while let Some(leaf) = leaves.next() {
@@ -75,9 +104,13 @@ fn parse(path: &Path, text: &str) -> SettingsFile {
         }
     }
     if !found.is_empty() {
-        let keys = if found.len() == 1 { "a key that is" } else { "keys that are" };
+        let what = match found.len() {
+            _ if file.is_unreadable => "is not TOML, and nothing of it is used",
+            1 => "has a key that is ignored",
+            _ => "has keys that are ignored",
+        };
         file.wrong = Some(
-            Fault::usage(format!("`{name}` has {keys} ignored"))
+            Fault::usage(format!("`{name}` {what}"))
                 .with_advice("`config show` lists the keys; `config edit` opens the file")
                 .with_diagnostics(found),
         );
@@ -211,6 +244,36 @@ mod tests {
             wrong.diagnostics.iter().filter_map(Diagnostic::location).map(|at| (at.line, at.column)).collect();
         assert_eq!(places, [(2, 2), (3, 16), (5, 1), (8, 1)], "{wrong:?}");
         assert_eq!(wrong.diagnostics[0].help.as_deref(), Some("did you mean `edit-mode`?"));
+    }
+
+    #[test]
+    fn a_prompt_begins_with_what_is_ignored_and_where() {
+        let warnings = |text: &str| {
+            let lines = read_text(text).warnings();
+            lines
+                .iter()
+                .map(|line| line.replacen(line.split_once("config.toml").map_or("", |it| it.0), "", 1))
+                .collect()
+        };
+        let said: Vec<String> = warnings("plain = true\n");
+        assert!(said.is_empty());
+        let said: Vec<String> = warnings("edit-mod = 'vi'\nhistory-size = 'x'\n");
+        assert_eq!(
+            said,
+            [
+                "config.toml:1:1: unknown key `edit-mod`: not a setting; did you mean `edit-mode`?; this key is ignored",
+                "config.toml:2:16: invalid value for `history-size`: expected a whole number of lines; this key is ignored; \
+                 `config edit` opens the file",
+            ]
+        );
+        let said: Vec<String> = warnings("edit-mode = \n");
+        assert!(said[0].contains("the whole file is ignored") && said.len() == 1, "{said:?}");
+        let many: String = (0..8).map(|number| format!("key{number} = 1\n")).collect();
+        let said: Vec<String> = warnings(&many);
+        assert_eq!(
+            (said.len(), said[5].as_str()),
+            (6, "and 3 more: `config show` lists them; `config edit` opens the file")
+        );
     }
 
     #[test]

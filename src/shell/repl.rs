@@ -90,9 +90,7 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
     let path = session.paths.config();
     match settings_file::read(&path) {
         Ok(Some(file)) => {
-            if let Some(fault) = &file.wrong {
-                warn(console, fault);
-            }
+            file.warnings().iter().for_each(|line| console.note(line));
             // Settings from the command line take precedence.
             let given = std::mem::replace(&mut session.settings, file.settings);
             session.settings.values.extend(given.values);

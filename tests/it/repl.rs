@@ -668,7 +668,8 @@ fn settings_that_make_no_sense_are_said_with_their_place() {
     home.write("config/tetra/config.toml", "plain = false\nedit-mode = \"ed\"\n");
     home.write("config/tetra/rc.tetra", "nothing\n");
     let terminal = session(&home);
-    terminal.wait_for("config.toml:2:1");
+    terminal
+        .wait_written("config.toml:2:13: invalid value for `edit-mode`: expected emacs or vi; this key is ignored", 1);
     terminal.wait_for("rc.tetra:1:1");
     terminal.wait_line("tetra>");
     leave(terminal);
