@@ -1,7 +1,8 @@
 //! The completion engine as a reedline `Completer`.
 
-use reedline::{Completer, CompletionResult, Partial, Span, Suggestion};
+use reedline::{Completer, CompletionResult, CompletionStatus, Partial, Span, Suggestion};
 
+use super::notices::NoticeWatch;
 use super::panics;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
@@ -9,10 +10,11 @@ use crate::base::control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
 
 /// Completes from the command table and a snapshot of the session.
-#[derive(Debug)]
 pub struct CommandCompleter {
     /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
+    /// Is asked while the editor waits.
+    pub watch: NoticeWatch,
 }
 
 impl Completer for CommandCompleter {
@@ -29,6 +31,12 @@ impl Completer for CommandCompleter {
             suggestions.push(Suggestion { display_override: Some(" ".to_owned()), description: None, ..only.clone() });
         }
         CompletionResult::fresh(suggestions).with_partial(Some(partial))
+    }
+
+    /// Nothing here takes long, but this is what the editor does at each turn of its loop.
+    fn poll_completion(&mut self) -> CompletionStatus {
+        panics::catch_or((), || self.watch.look());
+        CompletionStatus::Idle
     }
 }
 
@@ -108,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_nowhere_does_no_harm() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
         for (line, pos) in [("", 99), ("ä", 1), ("exit", 2)] {
             let _ = tab.complete(line, pos);
         }
@@ -117,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_short_form_is_completed_as_the_long_one() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
         let options = |tab: &mut CommandCompleter, line: &str| -> Vec<(String, usize, usize)> {
             let found = tab.complete(line, line.len());
             found.suggestions().iter().map(|it| (it.value.clone(), it.span.start, it.span.end)).collect()

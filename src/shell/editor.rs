@@ -20,7 +20,7 @@ use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::history_queue::OpenHistory;
 use super::idle::LastKey;
 use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
-use super::notices::Notices;
+use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
@@ -80,10 +80,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Builds an editor.
 #[must_use]
 pub fn build(parts: EditorConfig) -> Reedline {
+    let watch = NoticeWatch {
+        notices: parts.notices.clone(),
+        last_key: parts.last_key.clone(),
+        give_up: Arc::clone(&parts.give_up),
+    };
     let highlighter =
         CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone(), notices: parts.notices };
     let mut editor = Reedline::create()
-        .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone() }))
+        .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone(), watch }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))
         .with_quick_completions(true)
         .with_partial_completions(true)

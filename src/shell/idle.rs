@@ -28,7 +28,8 @@ impl LastKey {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn age(&self) -> Duration {
+    /// How long ago that was.
+    pub(super) fn age(&self) -> Duration {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }

@@ -177,7 +177,18 @@ impl LineReader {
             Err(fault) => return Ok(self.replace_editor(session, console, &fault)),
         };
         self.panics = 0;
-        Ok(match signal {
+        Ok(self.follow_signal(session, console, signal, is_idle))
+    }
+
+    /// What comes of the way in which the editor was left.
+    fn follow_signal(
+        &mut self,
+        session: &Session,
+        console: &mut dyn Console,
+        signal: Signal,
+        is_idle: bool,
+    ) -> ReadResult {
+        match signal {
             Signal::Success(line) if !line.trim().is_empty() => match history::recalled(&line) {
                 Some(number) => {
                     self.recall(session, number, console);
@@ -198,9 +209,13 @@ impl LineReader {
                 self.restart_below(session, console);
                 ReadResult::Idle
             }
-            // Dropped with Ctrl-C, or aborted because the session ends.
+            Signal::ExternalBreak(_) => {
+                self.show_overdue(session, console);
+                ReadResult::Nothing
+            }
+            // Dropped with Ctrl-C.
             _ => ReadResult::Nothing,
-        })
+        }
     }
 
     /// Updates the editor with the state of the session.
@@ -237,10 +252,23 @@ impl LineReader {
         ReadResult::Nothing
     }
 
-    /// Goes below a line that is still being edited. The editor would draw it again in the rows that it and its menu had, over what is
-    /// shown there, so another editor goes on with it.
+    /// Shows notices that the editor was left for, in place of its line, which goes on below.
+    fn show_overdue(&mut self, session: &Session, console: &mut dyn Console) {
+        if let Some(overdue) = self.pulse.notices.take_overdue() {
+            terminal::replace_line(overdue.row, &overdue.texts);
+            self.restart(session, console);
+        }
+    }
+
+    /// Goes below a line that is still being edited.
     fn restart_below(&mut self, session: &Session, console: &mut dyn Console) {
         terminal::leave_line();
+        self.restart(session, console);
+    }
+
+    /// Goes on with the line in another editor: this one would draw it again in the rows that it and its menu had, over what is shown
+    /// there.
+    fn restart(&mut self, session: &Session, console: &mut dyn Console) {
         let keys = match self.editor.prompt_edit_mode() {
             PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual) => EditKeys::ViCommand,
             _ => self.keys,

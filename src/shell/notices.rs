@@ -1,17 +1,24 @@
 //! Notices that wait for a moment in which they can be shown above the line that is edited.
 //!
 //! The editor goes up from the cursor by as many rows as it thinks that the whole line takes: too far where the cursor is not at the end
-//! of a line of several rows, and what is there is lost. So notices are given to it only while a paint shows where it would go.
+//! of a line of several rows, and what is there is lost. So notices are given to it only while a paint shows where it would go. Where
+//! that goes on, the editor is interrupted once nothing was typed for a while, and another one goes on below the notices.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crossterm::terminal;
 
+use super::idle::LastKey;
 use super::snapshot::SharedSnapshot;
 use crate::base::columns;
 
 /// More notices than this are not kept: the last list says it all.
 pub(super) const MAX_NOTICES: usize = 20;
+
+/// An editor is interrupted for them only after so long without a key.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What the editor adds to the length of the first line in place of the prompt.
 const ASSUMED_PROMPT: usize = 3;
@@ -30,6 +37,17 @@ pub struct Notices(Arc<Mutex<Waiting>>);
 struct Waiting {
     texts: Vec<String>,
     show: Option<Show>,
+    /// The row of the cursor in the line, where the last paint had no place for them.
+    row: Option<usize>,
+    is_overdue: bool,
+}
+
+/// Notices that did not get a place by themselves.
+pub(super) struct OverdueNotices {
+    /// In their order.
+    pub texts: Vec<String>,
+    /// How many rows above the cursor the prompt begins.
+    pub row: usize,
 }
 
 impl Notices {
@@ -49,16 +67,59 @@ impl Notices {
     /// The line was painted with its cursor at this byte: shows what waits if it comes to be above the line.
     pub(super) fn paint(&self, line: &str, cursor: usize, snapshot: &SharedSnapshot) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Waiting { texts, show: Some(show) } = &mut *waiting else { return };
+        let Waiting { texts, show: Some(show), row, .. } = &mut *waiting else { return };
         if texts.is_empty() {
             return;
         }
         let prompt = snapshot.lock().prompt.as_ref().map(super::prompt::ContextPrompt::plain).unwrap_or_default();
         let width = terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(1)));
-        let Some(missing) = rows_not_gone_up(&prompt, line, cursor, width) else { return };
+        let Some(missing) = rows_not_gone_up(&prompt, line, cursor, width) else {
+            *row = Some(row_of_cursor(&prompt, &line[..cursor], width));
+            return;
+        };
+        *row = None;
         for (number, text) in texts.drain(..).enumerate() {
             let up = if number == 0 && missing > 0 { format!("\x1b[{missing}A\r\x1b[J") } else { String::new() };
             show(up + &text);
+        }
+    }
+}
+
+impl Notices {
+    /// True if they got no place and `pause` is long enough; the editor is to be left for them then.
+    fn become_overdue(&self, pause: Duration) -> bool {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.is_overdue = waiting.row.is_some() && !waiting.texts.is_empty() && pause >= PAUSE;
+        waiting.is_overdue
+    }
+
+    /// Those that the editor was left for.
+    pub(super) fn take_overdue(&self) -> Option<OverdueNotices> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut waiting.is_overdue) {
+            return None;
+        }
+        let row = waiting.row.take()?;
+        Some(OverdueNotices { texts: std::mem::take(&mut waiting.texts), row })
+    }
+}
+
+/// Interrupts an editor for notices that got no place.
+#[derive(Clone, Default)]
+pub struct NoticeWatch {
+    /// The notices.
+    pub notices: Notices,
+    /// When a key was pressed.
+    pub last_key: LastKey,
+    /// Interrupts the editor.
+    pub give_up: Arc<AtomicBool>,
+}
+
+impl NoticeWatch {
+    /// Looked at by the editor whenever it has waited for keys.
+    pub(super) fn look(&self) {
+        if self.notices.become_overdue(self.last_key.age()) {
+            self.give_up.store(true, Ordering::Release);
         }
     }
 }
@@ -123,6 +184,28 @@ mod tests {
         assert_eq!(missing("acme/staging/api> ", "tsm", 3), Some(1));
         assert_eq!(missing("acme/staging/api> ", "ts", 2), Some(1));
         assert_eq!(missing("acme/staging/api> ", "t", 1), Some(0));
+    }
+
+    #[test]
+    fn an_editor_is_left_for_what_gets_no_place() {
+        let notices = Notices::default();
+        notices.show_with(Box::new(drop));
+        let long = "y".repeat(5000);
+        notices.paint(&long, 0, &SharedSnapshot::default());
+        assert!(!notices.become_overdue(PAUSE), "nothing waits");
+        notices.add("api crashed".to_owned());
+        assert!(!notices.become_overdue(PAUSE), "it was not painted yet");
+        notices.paint(&long, 0, &SharedSnapshot::default());
+        assert!(!notices.become_overdue(PAUSE / 2));
+        assert!(notices.take_overdue().is_none());
+        assert!(notices.become_overdue(PAUSE));
+        let overdue = notices.take_overdue().expect("it waits");
+        assert_eq!((overdue.row, overdue.texts), (0, vec!["api crashed".to_owned()]));
+        assert!(!notices.become_overdue(PAUSE) && notices.take_overdue().is_none());
+        notices.add("api crashed".to_owned());
+        notices.paint(&long, 0, &SharedSnapshot::default());
+        notices.paint("", 0, &SharedSnapshot::default());
+        assert!(!notices.become_overdue(PAUSE), "it was shown");
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub(super) fn leave_line() {
     let _ = output.write_all(b"\r\n\x1b[J").and_then(|()| output.flush());
 }
 
+/// Writes texts in place of a line that begins `row` rows above the cursor, and goes below them.
+pub(super) fn replace_line(row: usize, texts: &[String]) {
+    let up = if row > 0 { format!("\x1b[{row}A") } else { String::new() };
+    let mut output = io::stdout();
+    // The next output reports an error.
+    let _ = write!(output, "{up}\r\x1b[J{}\r\n", texts.join("\r\n")).and_then(|()| output.flush());
+}
+
 /// The error of a terminal that cannot be used.
 pub(super) fn unusable(error: io::Error) -> Fault {
     Fault::new(FaultKind::Failed, format!("failed to use the terminal: {error}"))

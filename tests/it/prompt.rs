@@ -96,6 +96,29 @@ fn a_notice_takes_no_row_from_what_is_above_a_line_of_several_rows() {
 }
 
 #[test]
+fn a_notice_is_shown_above_a_line_of_several_rows_that_is_left_alone_at_its_beginning() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    start(&mut terminal, "api");
+    run(&mut terminal, "!seq 3", "1↑ tetra>");
+    let line = format!("nothing {}", "y".repeat(300));
+    terminal.send(&format!("{line}\x01"));
+    terminal.wait("the cursor at the beginning", |screen| (current_line(screen).contains("nothing")).then_some(()));
+    kill_child(&home, "api");
+    terminal.wait("the notice above the whole line, with the cursor at its beginning", |screen| {
+        let shown = screen.rows(0, screen.size().1.get()).collect::<Vec<_>>().join("\n");
+        let (_, below) = shown.split_once("> !seq 3\n1\n2\n3\n")?;
+        let (notice, rest) = below.split_once('\n')?;
+        let is_whole = rest.replace('\n', "").trim_end() == format!("1✗ tetra> {line}");
+        let at_begin = current_line(screen).starts_with("1✗ tetra> nothing");
+        (notice.starts_with("notice: api crashed (SIGKILL)") && is_whole && at_begin).then_some(())
+    });
+    terminal.send("use @dev # \r");
+    terminal.wait_line("-/dev>");
+    leave(terminal);
+}
+
+#[test]
 fn notices_can_be_turned_off() {
     let home = TestHome::new();
     let mut terminal = session(&home);
