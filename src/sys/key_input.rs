@@ -39,6 +39,8 @@ static INPUT: OnceLock<KeyInput> = OnceLock::new();
 #[derive(Debug)]
 pub struct KeyInput {
     terminal: OwnedFd,
+    /// The standard input as it was: programs that are run get it, and theirs must wait.
+    stdin: OwnedFd,
     /// None where no terminals can be made: the parser gets the operator's.
     own: Option<OwnTerminal>,
 }
@@ -69,8 +71,9 @@ impl KeyInput {
             return Ok(input);
         }
         // Opened anew, so that its reads need not wait; a terminal of another user (`su`) cannot be opened, but is there.
-        let terminal = open(STDIN, TERMINAL, Mode::empty()).or_else(|_| io::stdin().as_fd().try_clone_to_owned())?;
-        Ok(INPUT.get_or_init(|| Self { terminal, own: OwnTerminal::open().ok() }))
+        let stdin = io::stdin().as_fd().try_clone_to_owned()?;
+        let terminal = open(STDIN, TERMINAL, Mode::empty()).or_else(|_| stdin.try_clone())?;
+        Ok(INPUT.get_or_init(|| Self { terminal, stdin, own: OwnTerminal::open().ok() }))
     }
 
     /// The operator's terminal, also while keys are read.
@@ -93,7 +96,7 @@ impl KeyInput {
     pub fn attach(&'static self, modes: TerminalModes) -> io::Result<AttachedKeys> {
         foreground::wait_for_terminal(self.terminal());
         modes.to_raw().set();
-        let mut attached = AttachedKeys { terminal: self.terminal(), modes, pump: None };
+        let mut attached = AttachedKeys { stdin: self.stdin.as_fd(), modes, pump: None };
         if let Some(own) = &self.own {
             let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
             let ended = stop.as_fd().try_clone_to_owned()?;
@@ -109,7 +112,7 @@ impl KeyInput {
 /// While it lives, the standard input gives keys.
 #[derive(Debug)]
 pub struct AttachedKeys {
-    terminal: BorrowedFd<'static>,
+    stdin: BorrowedFd<'static>,
     modes: TerminalModes,
     pump: Option<(EventFd, JoinHandle<()>)>,
 }
@@ -120,7 +123,7 @@ impl Drop for AttachedKeys {
             // A counter of 0 can always be raised, and the thread ends then.
             let _ = stop.write(1);
             let _ = thread.join();
-            let _ = nix::unistd::dup2_stdin(self.terminal);
+            let _ = nix::unistd::dup2_stdin(self.stdin);
         }
         self.modes.set();
     }

@@ -701,6 +701,20 @@ fn production_is_loud_and_asks_for_the_name_of_the_organization() {
 }
 
 #[test]
+fn a_program_waits_for_what_is_typed_for_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("!echo be''gun; read it; echo got-$it; cat\r");
+    terminal.wait_for("begun");
+    terminal.send("words\r");
+    terminal.wait_for("got-words");
+    terminal.send("more\r");
+    terminal.wait_for("more\nmore");
+    terminal.send(CTRL_D);
+    leave(terminal);
+}
+
+#[test]
 fn control_c_is_not_an_answer_to_a_question() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/prod.toml", "");
