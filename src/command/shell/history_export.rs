@@ -19,20 +19,25 @@ pub(super) struct ExportedScript {
 /// Commands that end a script or need a terminal.
 const ONLY_AT_PROMPT: [&str; 4] = ["exit", "tsm repl", "tsm monitor", "clear"];
 
+/// Options of `history` that are about the history of the prompt itself.
+const OF_THE_PROMPT: [&str; 4] = ["--delete", "--clear", "--private", "--export"];
+
+/// Nothing is selected.
+const NO_CONTEXT: &str = "-/-/-";
+
 /// The lines as a script that does the same, each in the context it was typed in.
 pub(super) fn script(rows: &[HistoryEntry]) -> ExportedScript {
     let mut script =
         ExportedScript { text: "# Lines of the prompt, by `history --export`.\n".to_owned(), ..Default::default() };
-    let mut context = String::from("-/-/-");
+    let mut place = Place::default();
     for row in rows {
-        match exported(row) {
+        let placed = |line| Ok((place.way_to(row.context.as_deref().unwrap_or(NO_CONTEXT))?, line));
+        match exported(row).and_then(|line| line.map(placed).transpose()) {
             Ok(None) => {}
-            Ok(Some(line)) => {
-                let wanted = row.context.clone().unwrap_or_else(|| "-/-/-".to_owned());
-                script.text.push_str(&change(&context, &wanted));
-                script.text.push_str(&format!("{line}\n"));
+            Ok(Some(((way, there), line))) => {
+                script.text.push_str(&format!("{way}{line}\n"));
                 script.count += 1;
-                context = wanted;
+                place = there;
             }
             Err(reason) => {
                 let line = row.line.replace('\n', "\n#   ");
@@ -47,25 +52,62 @@ pub(super) fn script(rows: &[HistoryEntry]) -> ExportedScript {
     script
 }
 
-/// The lines that change the context.
-fn change(before: &str, after: &str) -> String {
-    let parts = |context: &str| -> [String; 3] {
-        let mut parts = context.splitn(3, '/').map(str::to_owned);
-        std::array::from_fn(|_| parts.next().unwrap_or_else(|| "-".to_owned()))
-    };
-    let ([old_org, old_env, old_process], [org, env, process]) = (parts(before), parts(after));
-    let mut words = Vec::new();
-    if org != old_org && org != "-" {
-        words.push(org);
+/// Where a script is after a line, and where `use -` leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    context: [String; 3],
+    previous: [String; 3],
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { context: parts(NO_CONTEXT), previous: parts(NO_CONTEXT) }
     }
-    if (env != old_env || !words.is_empty()) && env != "-" {
-        words.push(format!("@{env}"));
+}
+
+impl Place {
+    /// The lines that lead to a context, and the place after them. Only `use -` takes an organization or environment back.
+    fn way_to(&self, context: &str) -> Result<(String, Self), &'static str> {
+        let wanted = parts(context);
+        if wanted == self.context {
+            return Ok((String::new(), self.clone()));
+        }
+        if wanted == self.previous {
+            return Ok(("use -\n".to_owned(), Self { context: wanted, previous: self.context.clone() }));
+        }
+        let ([old_org, old_env, _], [org, env, process]) = (&self.context, &wanted);
+        let (is_other_org, is_other_env) = (org != old_org, env != old_env);
+        if is_other_org && org == "-" || !is_other_org && is_other_env && env == "-" {
+            return Err("a script cannot return to its context");
+        }
+        let mut words = Vec::new();
+        if is_other_org {
+            words.push(org.clone());
+        }
+        if (is_other_org || is_other_env) && env != "-" {
+            words.push(format!("@{env}"));
+        }
+        let (mut way, mut place) = (String::new(), self.clone());
+        if !words.is_empty() {
+            way = format!("use {}\n", words.join(" "));
+            place = place.then([org.clone(), env.clone(), "-".to_owned()]);
+        }
+        if *process != place.context[2] {
+            way.push_str(&format!("select {process}\n"));
+            place = place.then(wanted);
+        }
+        Ok((way, place))
     }
-    let mut lines = if words.is_empty() { String::new() } else { format!("use {}\n", words.join(" ")) };
-    if process != old_process || (!words.is_empty() && process != "-") {
-        lines.push_str(&format!("select {process}\n"));
+
+    fn then(self, context: [String; 3]) -> Self {
+        Self { context, previous: self.context }
     }
-    lines
+}
+
+/// The organization, the environment and the process of a context.
+fn parts(context: &str) -> [String; 3] {
+    let mut parts = context.splitn(3, '/').map(str::to_owned);
+    std::array::from_fn(|_| parts.next().unwrap_or_else(|| "-".to_owned()))
 }
 
 /// A line as a script has it; none if the context of the next line says it, an error with the reason if a script cannot have it.
@@ -99,7 +141,9 @@ fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
                 _ if texts.first().is_some_and(|first| first.starts_with('@')) => "use",
                 _ => return Err("a script does not know the command"),
             };
-        if ONLY_AT_PROMPT.contains(&name) {
+        let changes_history =
+            || texts.iter().any(|word| OF_THE_PROMPT.contains(&word.split('=').next().unwrap_or_default()));
+        if ONLY_AT_PROMPT.contains(&name) || name == "history" && changes_history() {
             return Err("for the prompt only");
         }
         if matches!(name, "use" | "select") && parsed.statements.len() == 1 {
@@ -147,7 +191,7 @@ mod tests {
             "tsm list | wc -l",
             "select api",
             "tsm info",
-            "select -",
+            "use -",
             "tsm list",
         ];
         assert_eq!(run, expected);
@@ -157,5 +201,47 @@ mod tests {
         assert_eq!(ids, [7, 8, 9, 10, 11, 12, 13, 14]);
         assert!(made.left_out.contains(&("with a word that is known at the prompt only", vec![10, 13])), "{made:?}");
         assert!(made.text.contains("# left out, a secret is not in the history: tsm start x --token ***\n"));
+    }
+
+    #[test]
+    fn a_script_returns_to_where_nothing_was_selected() {
+        let made = script(&[
+            row(1, "use acme @dev", Some(0), "-/-/-"),
+            row(2, "version # in dev", Some(0), "acme/dev/-"),
+            row(3, "use -", Some(0), "acme/dev/-"),
+            row(4, "version # in none", Some(0), "-/-/-"),
+            row(5, "use -", Some(0), "-/-/-"),
+            row(6, "version # in dev again", Some(0), "acme/dev/-"),
+            row(7, "version # in staging", Some(0), "acme/staging/-"),
+            row(8, "version # in a new session", Some(0), "-/-/-"),
+            row(9, "version # in acme", Some(0), "acme/-/-"),
+            row(10, "version # in api", Some(0), "acme/staging/api"),
+            row(11, "version # back", Some(0), "acme/staging/-"),
+        ]);
+        let run: Vec<&str> = made.text.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "use acme @dev",
+            "version # in dev",
+            "use -",
+            "version # in none",
+            "use -",
+            "version # in dev again",
+            "use @staging",
+            "version # in staging",
+            "select api",
+            "version # in api",
+            "use -",
+            "version # back",
+        ];
+        assert_eq!(run, expected);
+        assert_eq!(made.left_out, [("a script cannot return to its context", vec![8, 9])]);
+    }
+
+    #[test]
+    fn a_script_leaves_the_history_as_it_is() {
+        let lines =
+            ["history --delete 1", "history --private", "history --clear", "history --export=x", "history -n 3"];
+        let rows: Vec<HistoryEntry> = lines.iter().zip(1..).map(|(line, id)| row(id, line, Some(0), "-/-/-")).collect();
+        assert_eq!(script(&rows).left_out, [("for the prompt only", vec![1, 2, 3, 4])]);
     }
 }
