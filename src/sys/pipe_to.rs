@@ -66,15 +66,22 @@ fn keep(mut stdout: ChildStdout) -> Vec<u8> {
     bytes
 }
 
+/// The exit codes of `sh` for a command that it could not run.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
 /// Shows a text with a program of the operator's, a pager, and waits for its end.
 ///
 /// # Errors
 ///
-/// Fails if `sh` cannot be started.
+/// Fails if `sh` cannot be started, or cannot run the pager.
 pub fn page(command: &str, text: &[u8]) -> io::Result<()> {
     let (pager, mut input) = PipedCommand::start(command, Path::new("."), PipedOutput::Inherited)?;
     // A pager may be left before its end.
     let _ = input.write_all(text);
     drop(input);
-    pager.wait().map(drop)
+    match pager.wait()?.0 {
+        code @ (NOT_EXECUTABLE | NOT_FOUND) => Err(io::Error::other(format!("exit code {code}"))),
+        _ => Ok(()),
+    }
 }

@@ -59,6 +59,22 @@ fn a_pager_that_does_not_exist_costs_nothing() {
 }
 
 #[test]
+fn what_a_pager_that_cannot_be_run_would_have_shown_is_printed() {
+    let home = TestHome::new();
+    let file = home.write("tmp/notes", "").display().to_string();
+    for pager in ["nosuchpager", &file] {
+        let mut command = home.tetra();
+        command.args(["help", "exit-codes"]);
+        command.env_remove("TETRA_PAGER");
+        command.env("PAGER", pager);
+        let mut terminal = Terminal::start(command);
+        assert_eq!(terminal.end(), 0);
+        let said = terminal.contents();
+        assert!(said.contains("143") && said.contains("failed to start the pager"), "{said}");
+    }
+}
+
+#[test]
 fn less_is_the_pager_where_it_is() {
     let home = TestHome::new();
     let less = home.path("tmp/less");
