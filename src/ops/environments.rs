@@ -7,7 +7,7 @@ use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::base::suggest::closest_match;
-use crate::config::document::Document;
+use crate::config::document::{Document, Leaf};
 use crate::config::path::KeyPath;
 use crate::org::read;
 use crate::sys::paths::Paths;
@@ -65,16 +65,29 @@ pub fn tier_in(env: &EnvName, file: Option<&Document>) -> Tier {
     env.tier().or_else(declared).unwrap_or(Tier::Prod)
 }
 
-/// True if the file of an environment has `readonly = true` in `[environment]`. Anything but a boolean counts as true: who wrote
+/// True if the file of an environment has `readonly = true` in `[environment]`, or the manifest of its organization in
+/// `[environments.NAME]`. Anything but a boolean counts as true: who wrote
 /// it wanted fewer changes, not more.
 #[must_use]
 pub fn is_readonly(paths: &Paths, EnvRef { org, env }: &EnvRef) -> bool {
-    let declared = || {
-        let org = org.as_ref()?;
-        let file = read::document(&paths.environment(org, env), &paths.org(org)).ok()??;
-        Some(file.leaf(&KeyPath::of(&["environment", "readonly"]))?.value.as_bool() != Some(false))
+    let Some(org) = org else { return false };
+    let tree = paths.org(org);
+    let in_own = |file: &Document| file.leaf(&KeyPath::of(&["environment", "readonly"])).is_some_and(may_be_true);
+    let in_manifest = |file: &Document| {
+        file.leaves.iter().any(|leaf| {
+            matches!(leaf.path.keys(), [table, name, key]
+                if table == "environments" && key == "readonly" && name.parse().is_ok_and(|name: EnvName| name == *env))
+                && may_be_true(leaf)
+        })
     };
-    declared().unwrap_or(false)
+    let holds = |path: &Path, says: &dyn Fn(&Document) -> bool| {
+        read::document(path, &tree).is_ok_and(|file| file.as_ref().is_some_and(says))
+    };
+    holds(&paths.environment(org, env), &in_own) || holds(&paths.manifest(org), &in_manifest)
+}
+
+fn may_be_true(leaf: &Leaf) -> bool {
+    leaf.value.as_bool() != Some(false)
 }
 
 #[cfg(test)]
@@ -128,6 +141,21 @@ mod tests {
             fs::write(paths.environment(&org, &env.env), format!("[environment]\nreadonly = {value}\n"))
                 .expect("written");
             assert_eq!(is_readonly(&paths, &env), is, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_environment_is_read_only_if_the_manifest_says_so() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let org: OrgName = "acme".parse().expect("a name");
+        file::create_dir(&paths.org(&org)).expect("made");
+        let env = |name: &str| EnvRef { org: Some(org.clone()), env: name.parse().expect("a name") };
+        for (value, is) in [("true", true), ("false", false), ("'yes'", true)] {
+            fs::write(paths.manifest(&org), format!("[environments.production]\nreadonly = {value}\n"))
+                .expect("written");
+            assert_eq!(is_readonly(&paths, &env("prod")), is, "{value}");
+            assert!(!is_readonly(&paths, &env("dev")), "{value}");
         }
     }
 }

@@ -54,6 +54,10 @@ pub enum Rollout {
 /// How many versions are kept if the manifest does not say.
 const RETENTION: usize = 50;
 
+/// What each strategy does.
+const STRATEGIES: &str =
+    "rolling: one service after the other, each when the one before is ready; recreate: all at once";
+
 impl Default for Manifest {
     fn default() -> Self {
         Self {
@@ -109,10 +113,7 @@ impl Manifest {
                 ["deployment", "strategy"] => match leaf.value.as_str() {
                     Some("rolling") => manifest.rollout = Rollout::Rolling,
                     Some("recreate") => manifest.rollout = Rollout::Recreate,
-                    _ => wrong(
-                        "`deployment.strategy` must be \"rolling\" or \"recreate\"".to_owned(),
-                        "rolling: one service after the other, each when the one before is ready; recreate: all at once",
-                    ),
+                    _ => wrong("`deployment.strategy` must be \"rolling\" or \"recreate\"".to_owned(), STRATEGIES),
                 },
                 ["rollout", ref keys @ ..] => {
                     if let Err(it) = rollout::set(&mut manifest.hosts, keys, &leaf.value) {
@@ -127,6 +128,9 @@ impl Manifest {
                     (Ok(env), Some(profile)) => manifest.profiles.push((env, profile.to_owned())),
                     _ => wrong(format!("`profiles.{env}` must be the name of a profile"), "write dev = \"user\""),
                 },
+                ["environments", env, "readonly"] if leaf.value.as_bool().is_none() => {
+                    wrong(format!("`environments.{env}.readonly` must be a boolean"), "write true");
+                }
                 ["variables", name] => match &leaf.value {
                     Value::String(text) => drop(manifest.variables.insert(name.to_owned(), text.clone())),
                     Value::Array(_) | Value::Table(_) => {
@@ -180,8 +184,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_found_all_at_once() {
-        let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[profiles]\ndev = 1\n[variables]\na = [1]\n";
-        assert_eq!(of(text), Err(5));
+        let text = "[deployment]\nhistory_retention = 1\nprod_requires_approval = 'yes'\n[promotion.prod]\nafter = 3\n[profiles]\ndev = 1\n[variables]\na = [1]\n[environments.prod]\nreadonly = 'yes'\n";
+        assert_eq!(of(text), Err(6));
     }
 
     #[test]
