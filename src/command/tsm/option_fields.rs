@@ -1,6 +1,6 @@
 //! The options of a process in reports: a field for each row of the table.
 
-use crate::report::{Cell, Fields, Value};
+use crate::report::{Cell, Field, Fields, Value, Visibility};
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::RunSpec;
 use crate::tsm::environment::EnvFile;
@@ -23,6 +23,21 @@ pub(super) fn planned(mut fields: Fields, run: Option<&RunSpec>) -> Fields {
         Some(run) => fields.with("looked_after", monitored(run)).with("limits", limits(run, None)),
         None => fields.with("looked_after", Value::Null).with("limits", Value::Null),
     }
+}
+
+/// Hides from people what there is nothing to say about.
+pub(super) fn without_blanks(mut fields: Fields) -> Fields {
+    for Field { cell, visibility, .. } in &mut fields.fields {
+        let blank = match &cell.value {
+            Value::Null => cell.text.is_none(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        };
+        if blank {
+            *visibility = Visibility::Never;
+        }
+    }
+    fields
 }
 
 /// Adds the options of a section to a report about a process.

@@ -4,10 +4,10 @@ use crate::base::fault::{Fault, UserFacingError};
 use crate::base::name::ServiceName;
 use crate::base::redact;
 use crate::command::argument::{EnvSource, ServiceWord};
-use crate::command::tsm::option_fields::{planned, planned_env_file};
+use crate::command::tsm::option_fields::{planned, planned_env_file, without_blanks};
 use crate::command::tsm::services::port;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Cell, Field, Fields, Report, Tone, Value, Visibility};
+use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::command_line::join;
 use crate::tsm::definition::Definition;
 use crate::tsm::environment::EnvFile;
@@ -130,19 +130,4 @@ fn unresolved(fields: Fields, port: Cell, error: &PlanError) -> Fields {
     let advice = error.advice().map(|advice| format!(" ({advice})")).unwrap_or_default();
     let problem = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     fields.with("problem", Cell::from(format!("{error}{problem}{advice}")).tone(Tone::Bad))
-}
-
-/// Hides from people what there is nothing to say about.
-fn without_blanks(mut fields: Fields) -> Fields {
-    for Field { cell, visibility, .. } in &mut fields.fields {
-        let blank = match &cell.value {
-            Value::Null => cell.text.is_none(),
-            Value::List(items) => items.is_empty(),
-            _ => false,
-        };
-        if blank {
-            *visibility = Visibility::Never;
-        }
-    }
-    fields
 }

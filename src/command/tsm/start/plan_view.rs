@@ -3,7 +3,7 @@
 use crate::base::redact;
 use crate::base::size::Size;
 use crate::base::time::HumanDuration;
-use crate::command::tsm::option_fields::{planned, planned_env_file};
+use crate::command::tsm::option_fields::{planned, planned_env_file, without_blanks};
 use crate::report::{Cell, Field, Fields, Report, Value, Visibility};
 use crate::tsm::allocate::Allocation;
 use crate::tsm::command_line::join;
@@ -60,7 +60,7 @@ fn fields(plan: &StartPlan, placement: &Allocation) -> Fields {
         .with("instances", plan.instances)
         .json_only("needs", Value::from(plan.settings.deps.clone()))
         .with("environment", Value::from(Some(plan.environment.clone()).filter(|it| !it.is_empty())));
-    planned(fields, Some(&plan.settings))
+    without_blanks(planned(fields, Some(&plan.settings)))
 }
 
 fn list(items: Vec<String>) -> Cell {
