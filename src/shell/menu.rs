@@ -265,13 +265,18 @@ impl Menu for HalfScreenMenu {
         self.events.push(event);
     }
 
+    /// A search that opens is shown, also with one line only: the next key may look elsewhere.
     fn can_quick_complete(&self) -> bool {
-        true
+        self.kind == MenuKind::Candidates || self.is_answered
     }
 
     fn can_partially_complete(&mut self, updated: bool, editor: &mut Editor, completer: &mut dyn Completer) -> bool {
-        if !updated {
+        // The editor takes what it did not ask a search that opens for as asked.
+        if !updated || !self.is_answered {
             self.update_values(editor, completer);
+        }
+        if self.kind == MenuKind::Search {
+            return false;
         }
         let has_changed = self.candidates.common_prefix(editor);
         if has_changed {

@@ -117,6 +117,29 @@ fn a_key_walks_through_the_places_where_the_history_is_searched() {
 }
 
 #[test]
+fn a_search_with_one_line_left_goes_on_in_the_next_place() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "help lines", "tetra>");
+    run(&mut terminal, "version", "tetra>");
+    terminal.send(CTRL_R);
+    searched(&terminal, "(history)> ");
+    terminal.send("lines");
+    terminal.wait("only that line", |screen| {
+        let rows = screen.contents();
+        let below = rows.split("(history)> ").nth(1)?.to_owned();
+        (below.contains("help lines") && !below.contains("version")).then_some(())
+    });
+    terminal.send(ALT_R);
+    searched(&terminal, "(history of this org)> ");
+    terminal.wait_line("(history of this org)> lines");
+    terminal.send("\r");
+    terminal.wait("the line", |screen| current_line(screen).contains("> help lines").then_some(()));
+    terminal.send(CTRL_C);
+    leave(terminal);
+}
+
+#[test]
 fn in_the_normal_mode_of_vi_control_r_does_again_what_u_undid() {
     let home = TestHome::new();
     home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
