@@ -62,6 +62,7 @@ impl Command for History {
             let (key, value) = ("private".to_owned(), "on".to_owned());
             return Ok(Report::then(FollowUp::Set { key, value }));
         }
+        let is_part = self.failed || self.lines == 0 || !self.holding.is_empty();
         let rows = if self.failed { MAX_LINES } else { self.lines };
         let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
         let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
@@ -81,8 +82,8 @@ impl Command for History {
             ("context", "CONTEXT"),
             ("line", "LINE"),
         ];
-        let mut table =
-            Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty("the history is empty");
+        let none = if is_part { "no lines to show" } else { "the history is empty" };
+        let mut table = Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty(none);
         for row in rows {
             let code = Cell::from(row.exit_code);
             let code = if row.exit_code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };
