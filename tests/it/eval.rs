@@ -286,3 +286,42 @@ fn prod_asks_for_the_name_of_the_organization() {
     world.run("tsm delete api-3000").done();
     assert!(!world.paths().processes().join("api-3000").exists());
 }
+
+#[test]
+fn the_question_before_an_end_names_the_words_that_mean_no_process() {
+    let mut world = World::with(&[("TETRA_ENV", "prod")]);
+    world.org("acme", &[("prod", "")]);
+    fs::create_dir_all(world.paths().processes().join("api-3000")).expect("a directory");
+    world.answers(&["n"]);
+    let said = world.run("tsm delete api-3000 px").failed(4);
+    let question = said.find("[type acme]").expect("the question");
+    assert!(said.find("process 'px' not found").is_some_and(|at| at < question), "{said}");
+}
+
+#[test]
+fn an_organization_and_its_environment_are_used_as_one_word() {
+    let mut world = World::new();
+    world.org("acme", &[("dev", ""), ("prod", "")]);
+    world.org("globex", &[("dev", "")]);
+    world.run("use acme@prod").done();
+    assert_eq!(org_and_env(&mut world, ""), pair("acme", "prod"));
+    world.run("use globex@dev").done();
+    assert_eq!(org_and_env(&mut world, ""), pair("globex", "dev"));
+    assert!(world.run("use acm@dev").failed(5).contains("did you mean `acme`"));
+    assert!(world.run("use acme@dev @prod").failed(2).contains("`ORG@ENV`"));
+    assert_eq!(org_and_env(&mut world, ""), pair("globex", "dev"));
+}
+
+#[test]
+fn save_behind_the_line_of_an_alias_is_refused_with_the_line_that_saves() {
+    let mut world = World::new();
+    for (line, advice) in [
+        ("alias zz tsm info api --save", "`alias --save zz tsm info api`"),
+        ("abbr zz=tsm list --save", "`abbr --save zz=tsm list`"),
+    ] {
+        let said = world.run(line).failed(2);
+        assert!(said.contains(advice), "{said}");
+    }
+    world.run("alias s='set color never --save'").done();
+    assert!(world.run("alias s").done().contains("--save"));
+}

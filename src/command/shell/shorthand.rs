@@ -23,12 +23,13 @@ pub(super) struct Definition {
 impl Definition {
     /// Defines it if a line is given, else shows what there is.
     pub(super) fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Some(AliasDefinition(given)) = self.name else { return list(self.kind, cx, None) };
+        let Some(AliasDefinition(given)) = self.name.clone() else { return list(self.kind, cx, None) };
         let (name, first) = match given.split_once('=') {
             Some((name, first)) => (name, Some(first.to_owned())),
             None => (given.as_str(), None),
         };
         let name: AliasName = name.parse()?;
+        self.refuse_trailing_save(&given)?;
         let rest = match &self.line[..] {
             [line] => line.0.clone(),
             words => line::join(words.iter().map(|word| &word.0)),
@@ -49,6 +50,21 @@ impl Definition {
             note_saved(self.kind, name.as_str(), cx);
         }
         Ok(Report::then(FollowUp::Shorthand { kind: self.kind, name: name.to_string(), line: Some(text) }))
+    }
+
+    /// Behind the words of the line `--save` would be one of them, which is seldom meant.
+    fn refuse_trailing_save(&self, given: &str) -> Result<(), Fault> {
+        let Some((CommandWord(last), line)) = self.line.split_last() else { return Ok(()) };
+        if last != "--save" || self.save || (line.is_empty() && !given.contains('=')) {
+            return Ok(());
+        }
+        let (command, words) = (self.kind.command(), line::join(line.iter().map(|word| &word.0)));
+        let kept = line::join([given]);
+        let name = given.split('=').next().unwrap_or_default();
+        Err(Fault::usage("`--save` behind the line is a part of it").with_advice(format!(
+            "`{}` keeps it; to have `--save` in the line quote the whole line: `{command} {name}='… --save'`",
+            format!("{command} --save {kept} {words}").trim_end()
+        )))
     }
 }
 

@@ -33,7 +33,12 @@ impl Command for Use {
         if self.what.is_empty() {
             return Ok(Report::of(list(cx)));
         }
-        if let [ContextWord(first), ContextWord(second)] = &self.what[..]
+        let words = parts(&self.what);
+        if words.len() > 2 {
+            return Err(Fault::usage("more than one organization and one environment")
+                .with_advice("give one organization, one environment (`@NAME`), or `ORG@ENV`"));
+        }
+        if let [first, second] = &words[..]
             && first.starts_with('@') == second.starts_with('@')
         {
             let kind = if first.starts_with('@') { "environments" } else { "organizations" };
@@ -41,7 +46,7 @@ impl Command for Use {
                 .with_advice("give one organization, one environment (`@NAME`), or one of each"));
         }
         let mut choice = SelectionChange::default();
-        for ContextWord(word) in &self.what {
+        for word in words {
             match word.strip_prefix('@') {
                 None => choice.org = Some(Some(org(cx.paths, word)?)),
                 Some(_) => {
@@ -54,6 +59,18 @@ impl Command for Use {
         }
         Ok(Report::then(FollowUp::ChangeSelection(choice)))
     }
+}
+
+/// The words, with `ORG@ENV` as `ORG` and `@ENV`.
+fn parts(words: &[ContextWord]) -> Vec<&str> {
+    let mut parts = Vec::new();
+    for ContextWord(word) in words {
+        match word.find('@') {
+            Some(at) if at > 0 => parts.extend([&word[..at], &word[at..]]),
+            _ => parts.push(word.as_str()),
+        }
+    }
+    parts
 }
 
 /// The organizations with their environments, and those that are always there.

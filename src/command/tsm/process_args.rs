@@ -145,9 +145,10 @@ impl Targets {
         self.processes.iter().flat_map(Process::environments).collect()
     }
 
-    /// The processes as a plan: these will be acted on.
+    /// The processes as a plan: these will be acted on, and for some words there are none.
     pub(super) fn plan(&self) -> Report {
-        plan(&self.processes)
+        let note = |report: Report, fault| report.note(format!("{fault}; only the processes listed here are meant"));
+        self.faults.iter().fold(plan(&self.processes), note)
     }
 }
 
