@@ -24,7 +24,9 @@ use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
 use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
 use crate::tsm::request::StartRequest;
+use crate::tsm::resolve::{Precision, resolve};
 use crate::tsm::schedule;
+use crate::tsm::service::Services;
 use crate::tsm::start::{Started, WaitFor};
 
 /// Start a service, a program, or a stopped process
@@ -178,12 +180,33 @@ impl Start {
 
 /// A start that was refused, with what starts all instances if their common name was given.
 fn of_group(fault: Fault, request: &StartRequest, cx: &Cx) -> Fault {
-    let [word] = &request.program[..] else { return fault };
+    let [word] = &request.program[..] else { return of_several(fault, &request.program, cx) };
     let all = cx.operation().processes().unwrap_or_default();
     match all.iter().filter(|it| group_of(it, &all) == *word).count() {
         0 | 1 => fault,
         _ => fault.with_advice(format!("`tsm up {word}` starts all of them; the name or id of one starts only that")),
     }
+}
+
+/// A start that was refused because more than one name was given: each has a line of its own.
+fn of_several(fault: Fault, words: &[String], cx: &Cx) -> Fault {
+    let processes = cx.operation().processes().unwrap_or_default();
+    let services = Services::open(cx.paths);
+    let is_known = |word: &str| {
+        resolve(&[word], &processes, Precision::Exact).missing.is_empty()
+            || word.parse().is_ok_and(|name| services.find(&name).is_ok())
+    };
+    let names_only = words.iter().all(|word| !word.starts_with('-') && !word.contains('/'));
+    let (known, unknown): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| is_known(word));
+    if fault.kind != FaultKind::NotFound || !names_only || known.first() != words.first().as_ref() {
+        return fault;
+    }
+    let lines: Vec<String> = known.iter().map(|word| format!("tsm start {word}")).collect();
+    let mut advice = format!("`{}`", lines.join("; "));
+    for word in unknown {
+        advice.push_str(&format!("; `{word}` is not a service or process"));
+    }
+    Fault::usage("`tsm start` starts one service or process at a time").with_advice(advice)
 }
 
 fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report {

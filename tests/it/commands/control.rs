@@ -289,3 +289,23 @@ fn interrupted_waiting_takes_nothing_back() {
     assert!(err.contains("still in effect"), "{err}");
     sandbox.until("slow", |meta| meta.state == ProcessState::Stopped);
 }
+
+#[test]
+fn a_start_of_several_names_is_refused_with_a_line_for_each() {
+    let sandbox = Sandbox::new();
+    for (id, name) in [(7, "api"), (8, "web")] {
+        sandbox.start_record(&sandbox.record(id, name, "exec sleep 600"));
+        sandbox.ok(&["tsm", "stop", name]);
+    }
+    for (words, advice) in [
+        (["api", "web"], "`tsm start api; tsm start web`"),
+        (["7", "8"], "`tsm start 7; tsm start 8`"),
+        (["api", "px"], "`tsm start api`; `px` is not a service or process"),
+    ] {
+        let said = sandbox.run(&["tsm", "start", words[0], words[1]]);
+        assert_eq!(said.code, 2, "{}", said.err);
+        assert!(said.err.contains("one service or process at a time") && said.err.contains(advice), "{}", said.err);
+    }
+    let said = sandbox.run(&["tsm", "start", "px", "api"]);
+    assert!(said.code == 5 && said.err.contains("'px' not found"), "{}", said.err);
+}
