@@ -181,7 +181,8 @@ impl PlanDraft {
         }
         let behind_dashes = request.arguments.as_ref().filter(|_| !request.program.is_empty()).map_or(0, Vec::len);
         let typed = line.words.len().saturating_sub(behind_dashes);
-        let notes = pm2::notes(&line.words[..typed], &shape, &cwd);
+        let own = request.own_words(name.as_deref());
+        let notes = pm2::notes(&line.words[..typed], &shape, &cwd, &own);
         Ok(Self {
             line,
             shape,

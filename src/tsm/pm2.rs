@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::{line, redact};
 use crate::disk;
 
 use super::detect::{CommandShape, ProcessType};
@@ -9,65 +10,138 @@ use super::detect::{CommandShape, ProcessType};
 /// An option of PM2 and what is written here instead.
 struct Pm2Option {
     words: &'static [&'static str],
-    instead: &'static str,
+    takes_value: bool,
+    here: Instead,
 }
+
+enum Instead {
+    /// An option of `tsm start`; it gets the value.
+    Option(&'static str),
+    /// Words that need no value of PM2.
+    Words(&'static [&'static str]),
+    /// No option; what to know.
+    Text(&'static str),
+}
+use Instead::{Option as Ours, Text, Words};
+
+const fn valued(words: &'static [&'static str], here: Instead) -> Pm2Option {
+    Pm2Option { words, takes_value: true, here }
+}
+
+const fn switch(words: &'static [&'static str], here: Instead) -> Pm2Option {
+    Pm2Option { words, takes_value: false, here }
+}
+
+const LOGS: Instead = Text("`tsm logs -t NAME` shows its output with times");
 
 /// Those that this program does not have by the same name.
 const PM2_OPTIONS: &[Pm2Option] = &[
-    Pm2Option { words: &["-i"], instead: "--instances COUNT before the script" },
-    Pm2Option { words: &["-n"], instead: "--name NAME before the script" },
-    Pm2Option { words: &["--max-memory-restart"], instead: "--max-memory SIZE" },
-    Pm2Option { words: &["--watch"], instead: "--watch ." },
-    Pm2Option { words: &["--cron-restart", "--cron-restart-pattern"], instead: "--cron 'M H D M W'" },
-    Pm2Option { words: &["--ignore-watch"], instead: "--ignore PATTERN" },
-    Pm2Option { words: &["--no-autorestart"], instead: "--restart never" },
-    Pm2Option { words: &["--stop-exit-codes"], instead: "--restart on-failure" },
-    Pm2Option { words: &["--wait-ready", "--listen-timeout"], instead: "--notify" },
-    Pm2Option { words: &["--uid"], instead: "--user NAME" },
-    Pm2Option {
-        words: &["--interpreter", "--interpreter-args", "--node-args"],
-        instead: "the interpreter and its options before the script",
-    },
-    Pm2Option {
-        words: &["--restart-delay", "--exp-backoff-restart-delay", "--min-uptime"],
-        instead: "no option of tsm: the delay between restarts grows up to 30 s until the process has run for 10 s",
-    },
-    Pm2Option {
-        words: &["--output", "--error", "--log", "--merge-logs", "--log-date-format", "--time", "--log-type"],
-        instead: "no option of tsm: `tsm logs -t` shows its output with times",
-    },
-    Pm2Option { words: &["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], instead: "no option of tsm" },
-    Pm2Option { words: &["--namespace"], instead: "TSM_STACK in a saved service" },
+    valued(&["-i"], Ours("--instances")),
+    valued(&["-n"], Ours("--name")),
+    valued(&["--max-memory-restart"], Ours("--max-memory")),
+    switch(&["--watch"], Words(&["--watch", "."])),
+    valued(&["--cron-restart", "--cron-restart-pattern"], Ours("--cron")),
+    valued(&["--ignore-watch"], Ours("--ignore")),
+    switch(&["--no-autorestart"], Words(&["--restart", "never"])),
+    valued(&["--stop-exit-codes"], Words(&["--restart", "on-failure"])),
+    switch(&["--wait-ready"], Words(&["--notify"])),
+    valued(&["--listen-timeout"], Words(&["--notify"])),
+    valued(&["--uid"], Ours("--user")),
+    valued(
+        &["--interpreter", "--interpreter-args", "--node-args"],
+        Text("write the interpreter and its options before the script"),
+    ),
+    valued(
+        &["--restart-delay", "--exp-backoff-restart-delay", "--min-uptime"],
+        Text("the delay between restarts grows up to 30 s until the process has run for 10 s"),
+    ),
+    valued(&["--output", "--error", "--log", "--log-date-format", "--log-type"], LOGS),
+    switch(&["--merge-logs", "--time"], LOGS),
+    switch(&["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], Text("tsm has no such option")),
+    valued(&["--namespace"], Ours("--stack")),
 ];
 
 /// No script that reads its options is longer.
 const MAX_SCRIPT_SIZE: u64 = 512 * 1024;
 
-/// A note for each word behind a script that is an option of PM2 and that the script does not know. It is the script's all the
-/// same.
+/// What was found behind a script.
+#[derive(Default)]
+struct Found {
+    /// The options of PM2 with a counterpart, each with its value.
+    given: Vec<String>,
+    /// What they are here.
+    ours: Vec<String>,
+    /// A note for each that has no counterpart.
+    notes: Vec<String>,
+    /// All other words.
+    others: Vec<String>,
+}
+
+/// Notes on the words behind a script that are options of PM2 and that the script does not know, with the line that has ours. They
+/// are the script's all the same. `own` are the words of the request that stand before the program.
 #[must_use]
-pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path) -> Vec<String> {
+pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path, own: &[String]) -> Vec<String> {
     let Some(script) = shape.script.and_then(|at| words.get(at)).filter(|_| shape.kind != ProcessType::Command) else {
         return Vec::new();
     };
     let path = cwd.join(script);
     let short = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= MAX_SCRIPT_SIZE);
     let text = if short { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
-    let behind = words.get(shape.arguments..).unwrap_or_default();
-    let mut notes = Vec::new();
-    for (at, word) in behind.iter().enumerate() {
-        let name = word.split('=').next().unwrap_or(word);
-        let next = behind.get(at + 1).map_or("", String::as_str);
-        let known = PM2_OPTIONS.iter().find(|option| option.words.contains(&name)).filter(|_| is_likely(name, next));
-        if let Some(option) = known.filter(|_| !text.contains(name.trim_start_matches('-')) || is_letter(name)) {
-            notes.push(format!(
-                "`{name}` is passed to {script}; what it means in PM2 is {} (put `--` before the \
-                 arguments of the script to pass them without this note)",
-                option.instead
-            ));
+    let (program, behind) = words.split_at(shape.arguments.min(words.len()));
+    let mut found = find(behind, script, &text);
+    if !found.given.is_empty() {
+        let line = [own, &found.ours, program, &found.others].concat();
+        let line = line::join(["tsm", "start"].into_iter().chain(redact::redact(line).iter().map(String::as_str)));
+        // Where options are left out it is no line to paste, and needs no quotes.
+        let line = line.replace("'…'", "…");
+        let note = format!(
+            "{} given to {script}, not to tsm, which does the same with `{line}` (put `--` before the arguments of the \
+             script to pass them without this note)",
+            match &found.given[..] {
+                [one] => format!("`{one}` is"),
+                several => format!("`{}` are", several.join("`, `")),
+            }
+        );
+        found.notes.insert(0, note);
+    }
+    found.notes
+}
+
+fn find(behind: &[String], script: &str, text: &str) -> Found {
+    let mut found = Found::default();
+    let mut rest = behind.iter().peekable();
+    while let Some(word) = rest.next() {
+        let (name, joined) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        let next = rest.peek().map_or("", |next| next.as_str());
+        let option = PM2_OPTIONS.iter().find(|option| option.words.contains(&name)).filter(|_| is_likely(name, next));
+        let unknown = |name: &str| !text.contains(name.trim_start_matches('-')) || is_letter(name);
+        let Some(option) = option.filter(|_| unknown(name)) else {
+            found.others.push(word.clone());
+            continue;
+        };
+        let separate = rest.next_if(|_| option.takes_value && joined.is_none());
+        let given = line::join([word].into_iter().chain(separate));
+        match option.here {
+            Ours(ours) => {
+                let value = joined.or(separate.map(String::as_str)).unwrap_or("VALUE");
+                let all = name == "-i" && matches!(value, "max" | "0" | "-1");
+                let value = if all { processors() } else { value.to_owned() };
+                found.ours.extend([ours.to_owned(), value]);
+                found.given.push(given);
+            }
+            Words(ours) => {
+                found.ours.extend(ours.iter().map(|&word| word.to_owned()));
+                found.given.push(given);
+            }
+            Text(text) => found.notes.push(format!("`{given}` is given to {script}, not to tsm: {text}")),
         }
     }
-    notes
+    found
+}
+
+/// What `-i max` means.
+fn processors() -> String {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
 }
 
 fn is_letter(name: &str) -> bool {
@@ -138,15 +212,18 @@ mod tests {
         std::fs::write(dir.path().join("app.js"), "if (args['node-args']) {}").expect("a script");
         let notes = |line: &str| {
             let words = shlex::split(line).expect("words");
-            notes(&words, &detect(&words), dir.path())
+            notes(&words, &detect(&words), dir.path(), &["--name".to_owned(), "a1".to_owned()])
         };
         for (line, ours) in [
             ("app.js -i max", "--instances"),
-            ("node app.js -i 4", "--instances"),
-            ("app.js --max-memory-restart 200M", "--max-memory"),
+            ("node app.js -i 4", "`tsm start --name a1 --instances 4 node app.js`"),
+            ("app.js --max-memory-restart 200M", "`tsm start --name a1 --max-memory 200M app.js`"),
             ("app.js --watch", "--watch ."),
-            ("app.js --max-memory-restart=200M", "--max-memory"),
-            ("app.js x --no-autorestart", "--restart never"),
+            ("app.js --max-memory-restart=200M", "--max-memory 200M app.js`"),
+            ("app.js --cron-restart '0 3 * * *' x", "--cron '0 3 * * *' app.js x`"),
+            ("app.js x --no-autorestart", "--restart never app.js x`"),
+            ("app.js --watch -i 2 --no-autorestart", "--watch . --instances 2 --restart never app.js`"),
+            ("app.js --restart-delay 100", "is given to app.js, not to tsm: the delay"),
             ("app.js -n api", "--name"),
         ] {
             let said = notes(line);

@@ -211,6 +211,33 @@ impl StartRequest {
         self.program.len() == 1 && self.arguments.as_ref().is_none_or(Vec::is_empty)
     }
 
+    /// The options that stand before the program; `…` for those that are not written out.
+    #[must_use]
+    pub fn own_words(&self, trailing_name: Option<&str>) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
+        self.env.iter().for_each(|env| add("--env", env.clone()));
+        if let Some(port) = self.port {
+            add("--port", port.to_string());
+        }
+        if let Some(name) = self.name.as_deref().or(trailing_name) {
+            add("--name", name.to_owned());
+        }
+        if let Some(instances) = self.instances {
+            add("--instances", instances.to_string());
+        }
+        if let Some(cwd) = &self.cwd {
+            add("--cwd", cwd.display().to_string());
+        }
+        if let Some(hook) = &self.pre_hook {
+            add("--pre-hook", hook.clone());
+        }
+        if self.options != ServiceOptions::default() {
+            words.push("…".to_owned());
+        }
+        words
+    }
+
     /// One word with spaces is a whole command line; otherwise every word is one.
     fn as_program(&self, context: &StartContext) -> Result<StartTarget, RequestError> {
         let first = match (self.program.as_slice(), self.arguments.as_deref().unwrap_or_default()) {

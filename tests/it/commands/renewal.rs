@@ -250,7 +250,7 @@ fn the_switch_of_another_program_behind_a_script_is_named_and_the_start_goes_on(
     for (name, words) in [("last", &["--watch"][..]), ("between", &["--watch", "--max-restarts", "3"])] {
         let said = sandbox.run(&[&["tsm", "start", "--name", name, "bash", "app.sh"][..], words].concat());
         assert_eq!(said.code, 0, "{}", said.err);
-        assert!(said.err.contains("`--watch` is passed to app.sh") && said.err.contains("--watch ."), "{}", said.err);
+        assert!(said.err.contains("`--watch` is given to app.sh") && said.err.contains("--watch ."), "{}", said.err);
         assert!(sandbox.read(name).command.ends_with("app.sh --watch"), "{}", sandbox.read(name).command);
     }
     let said = sandbox.run(&["tsm", "start", "--name", "ours", "bash", "app.sh", "--watch", "."]);
