@@ -43,14 +43,31 @@ impl Completer for CommandCompleter {
 impl CommandCompleter {
     fn candidates(&self, line: &str, pos: usize) -> Vec<Candidate> {
         let snapshot = self.snapshot.lock();
+        let known = CompletionContext::full(&**snapshot);
         let (text, before) = short_form::lengthen(line, pos);
-        let mut candidates = complete(&text, pos + before, &CompletionContext::full(&**snapshot));
-        candidates.retain(|candidate| candidate.span.start >= before);
-        for candidate in &mut candidates {
-            candidate.span = candidate.span.start - before..candidate.span.end - before;
+        let mut candidates = shifted(complete(&text, pos + before, &known), before);
+        if let Some(typed) = short_form::first_word(line, pos) {
+            let (text, before) = short_form::with_group(line);
+            let short = shifted(complete(&text, pos + before, &known), before);
+            let begun = |it: &Candidate| it.value.starts_with(typed);
+            let short: Vec<_> =
+                short.into_iter().filter(|it| begun(it) && short_form::is_short(&[&it.value])).collect();
+            if !short.is_empty() {
+                candidates.retain(begun);
+            }
+            candidates.extend(short);
         }
         candidates
     }
+}
+
+/// The candidates without so many bytes in front of the line.
+fn shifted(mut candidates: Vec<Candidate>, before: usize) -> Vec<Candidate> {
+    candidates.retain(|candidate| candidate.span.start >= before);
+    for candidate in &mut candidates {
+        candidate.span = candidate.span.start - before..candidate.span.end - before;
+    }
+    candidates
 }
 
 fn suggestion(candidate: Candidate) -> Suggestion {
@@ -134,5 +151,22 @@ mod tests {
         assert!(!long.is_empty());
         let shifted: Vec<_> = long.into_iter().map(|(value, start, end)| (value, start - 4, end - 4)).collect();
         assert_eq!(options(&mut tab, "logs --fo"), shifted);
+    }
+
+    #[test]
+    fn the_first_word_is_completed_to_a_short_form_too() {
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut values = |line: &str| -> Vec<String> {
+            tab.complete(line, line.len()).suggestions().iter().map(|it| it.value.clone()).collect()
+        };
+        for (typed, verb) in [("sto", "stop"), ("mon", "monitor"), ("lis", "list"), ("inf", "info"), ("del", "delete")]
+        {
+            assert_eq!(values(typed), [verb]);
+        }
+        assert!(values("in").iter().all(|value| value.starts_with("in")), "{:?}", values("in"));
+        assert!(values("log").contains(&"logs".to_owned()));
+        assert!(values("stat").contains(&"stats".to_owned()));
+        assert!(!values("").contains(&"stop".to_owned()), "what can be typed is not all shown at once");
+        assert_eq!(values("vers"), ["version"]);
     }
 }
