@@ -41,7 +41,18 @@ impl Completer for CommandCompleter {
 }
 
 impl CommandCompleter {
+    /// What comes after the cursor stays as it is; a blank that is there is not added.
     fn candidates(&self, line: &str, pos: usize) -> Vec<Candidate> {
+        let (line, rest) = line.split_at(line.floor_char_boundary(pos));
+        let mut candidates = self.candidates_at_end(line);
+        for candidate in candidates.iter_mut().filter(|_| rest.starts_with(' ')) {
+            candidate.continues = true;
+        }
+        candidates
+    }
+
+    fn candidates_at_end(&self, line: &str) -> Vec<Candidate> {
+        let pos = line.len();
         let snapshot = self.snapshot.lock();
         let known = CompletionContext::full(&**snapshot);
         let (text, before) = short_form::lengthen(line, pos);
@@ -151,6 +162,17 @@ mod tests {
         assert!(!long.is_empty());
         let shifted: Vec<_> = long.into_iter().map(|(value, start, end)| (value, start - 4, end - 4)).collect();
         assert_eq!(options(&mut tab, "logs --fo"), shifted);
+    }
+
+    #[test]
+    fn a_blank_behind_the_cursor_is_not_doubled() {
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        for (line, pos, appends) in [("tsm inf api", 7, false), ("tsm infx", 7, true), ("set edit-mode v x", 15, false)]
+        {
+            let found = tab.complete(line, pos);
+            assert_eq!(found.suggestions()[0].append_whitespace, appends, "{line}");
+            assert_eq!(found.suggestions()[0].span.end, pos, "{line}");
+        }
     }
 
     #[test]

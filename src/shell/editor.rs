@@ -114,7 +114,8 @@ pub fn build(parts: EditorConfig) -> Reedline {
 
 fn completion_menu(snapshot: SharedSnapshot) -> HalfScreenMenu {
     let menu = HalfScreenMenu::new(MenuKind::Candidates, snapshot);
-    menu.with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS)
+    let menu = menu.with_name(COMPLETIONS).with_marker("> ").with_word_chars(WORD_CHARACTERS);
+    menu.with_input_mode(InputMode::FullBuffer)
 }
 
 fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScreenMenu {

@@ -224,6 +224,16 @@ fn tab_completes_a_lone_answer_and_shows_several_with_descriptions() {
 }
 
 #[test]
+fn tab_in_the_middle_of_a_line_leaves_one_blank() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("tsm inf api\x1b[D\x1b[D\x1b[D\x1b[D\t");
+    terminal.wait("one blank", |screen| current_line(screen).ends_with("tsm info api").then_some(()));
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
 fn tab_knows_the_processes_there_are_at_that_moment() {
     let home = TestHome::new();
     stopped(&home, "my-api-8000", 0);
