@@ -234,6 +234,16 @@ fn tab_in_the_middle_of_a_line_leaves_one_blank() {
 }
 
 #[test]
+fn tab_leaves_the_quote_around_a_line_open() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("watch 'tsm inf\tap");
+    terminal.wait("an open quote", |screen| current_line(screen).contains("watch 'tsm info ap").then_some(()));
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
 fn tab_knows_the_processes_there_are_at_that_moment() {
     let home = TestHome::new();
     stopped(&home, "my-api-8000", 0);

@@ -272,6 +272,7 @@ fn nested_line(known: &CompletionContext<'_>, start: &str, line: &str, depth: us
         .map(|(candidate, span)| RawCandidate {
             value: format!("{start}{}{}", &line[..span.start], super::quoted(&candidate.value)),
             display: candidate.display.or(Some(candidate.value)),
+            is_nested: true,
             ..candidate
         })
         .collect()

@@ -78,7 +78,7 @@ pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec
     raw_candidates(text, cursor, known, engine::MAX_DEPTH)
         .into_iter()
         .map(|(proposal, span)| Candidate {
-            value: if proposal.is_placeholder { text[span.clone()].to_owned() } else { quoted(&proposal.value) },
+            value: inserted(&text[span.clone()], &proposal),
             display: proposal.display.unwrap_or(proposal.value),
             description: proposal.description.map(|about| sanitize(&about)),
             match_indices: proposal.match_indices,
@@ -120,6 +120,32 @@ fn quoted(value: &str) -> String {
     }
 }
 
+/// What replaces the typed text.
+fn inserted(typed: &str, proposal: &RawCandidate) -> String {
+    match proposal {
+        RawCandidate { is_placeholder: true, .. } => typed.to_owned(),
+        RawCandidate { is_nested: true, value, .. } => left_open(typed, value),
+        RawCandidate { value, .. } => quoted(value),
+    }
+}
+
+/// The value of a word in whose quotes a line is being typed: they stay open for the words that follow.
+fn left_open(typed: &str, value: &str) -> String {
+    let is_open = matches!(&line::tokens(typed)[..], [Token { kind: TokenKind::Word { open: Some(_), .. }, .. }]);
+    let opened = typed.find(['\'', '"']).filter(|_| is_open);
+    let Some((before, quote, rest)) = opened.and_then(|at| {
+        let before = &typed[..at];
+        Some((before, typed[at..].chars().next()?, value.strip_prefix(before)?))
+    }) else {
+        return quoted(value);
+    };
+    // What would need an escape is quoted as a whole.
+    if before.contains('\\') || rest.contains(['\'', '"', '\\', '$', '`']) {
+        return quoted(value);
+    }
+    format!("{before}{quote}{rest}")
+}
+
 /// A candidate before it is fitted into the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct RawCandidate {
@@ -130,11 +156,21 @@ struct RawCandidate {
     match_indices: Vec<usize>,
     continues: bool,
     is_placeholder: bool,
+    /// The value is a line inside of the word.
+    is_nested: bool,
 }
 
 impl RawCandidate {
     fn new(value: String, description: Option<String>, match_indices: Vec<usize>) -> Self {
-        Self { value, display: None, description, match_indices, continues: false, is_placeholder: false }
+        Self {
+            value,
+            display: None,
+            description,
+            match_indices,
+            continues: false,
+            is_placeholder: false,
+            is_nested: false,
+        }
     }
 }
 
@@ -558,9 +594,12 @@ mod tests {
             (found[0].value.clone(), found[0].display.clone(), found[0].span.clone())
         };
         let expected = |value: &str, display: &str, span| (value.to_owned(), display.to_owned(), span);
-        assert_eq!(only("watch 'tsm resta"), expected("'tsm restart'", "restart", 6..16));
-        assert_eq!(only("watch 'tsm restart w"), expected("'tsm restart web'", "web", 6..20));
-        assert_eq!(only("alias z='tsm resta"), expected("'z=tsm restart'", "restart", 6..18));
+        assert_eq!(only("watch 'tsm resta"), expected("'tsm restart", "restart", 6..16));
+        assert_eq!(only("watch 'tsm restart w"), expected("'tsm restart web", "web", 6..20));
+        assert_eq!(only("alias z='tsm resta"), expected("z='tsm restart", "restart", 6..18));
+        assert_eq!(only("alias z=\"tsm resta"), expected("z=\"tsm restart", "restart", 6..18));
+        assert_eq!(only("alias 'z=tsm resta"), expected("'z=tsm restart", "restart", 6..18));
+        assert_eq!(only("watch tsm\\ resta"), expected("'tsm restart'", "restart", 6..16));
         assert_eq!(only("alias z=vers"), expected("z=version", "version", 6..12));
     }
 

@@ -59,6 +59,7 @@ fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
         match_indices: Vec::new(),
         continues: true,
         is_placeholder: true,
+        is_nested: false,
     }
 }
 
