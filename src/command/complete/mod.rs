@@ -586,6 +586,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_refuses_is_not_offered() {
+        let known = CompletionContext::full(&Everything);
+        let source = Fake(["api", "web"].map(str::to_owned).to_vec());
+        let shown = |text: &str, source: &dyn CandidateSource| -> Vec<String> {
+            let found = complete(text, text.len(), &CompletionContext { source, ..known });
+            found.into_iter().map(|it| it.display).collect()
+        };
+        assert_eq!(shown("select ", &source), ["api", "web"]);
+        assert_eq!(shown("org init ", &Everything), ["<ORG>"]);
+        assert_eq!(shown("org init w", &Everything), ["<ORG>"]);
+        assert_eq!(shown("org use ", &Everything)[0], "web");
+    }
+
+    #[test]
     fn a_line_inside_of_a_word_is_completed() {
         let known = CompletionContext::full(&Everything);
         let only = |text: &str| {

@@ -49,7 +49,7 @@ pub(super) fn offered(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec
 }
 
 /// What an argument takes, in the place of a value: `<TIME, like 10m>`. It leaves the typed text as it is.
-fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
+pub(super) fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
     let name = arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
     let like = free::examples(arg).first().map(|(example, _)| format!(", like {example}")).unwrap_or_default();
     RawCandidate {
