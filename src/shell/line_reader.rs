@@ -1,6 +1,5 @@
 //! Reads one line from the operator: editor, type-ahead, external editor.
 
-use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::path::PathBuf;
@@ -21,11 +20,11 @@ use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
+use super::typeahead::Typeahead;
 use super::undo::Changes;
 use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
 use crate::base::control;
 use crate::base::fault::Fault;
-use crate::base::line::{LexError, lex};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
 use crate::command::complete::{CompletionContext, DiskSource};
@@ -353,36 +352,6 @@ impl LineReader {
             // A history that cannot be written is a warning of its own.
             let _ = self.editor.update_last_command_context(&fill);
         }
-    }
-}
-
-/// Lines that were typed while a command ran.
-///
-/// They are read while the terminal is in canonical mode: the editor would take their line ends for another key, and drop the
-/// rest.
-#[derive(Debug, Default)]
-struct Typeahead(VecDeque<String>);
-
-impl Typeahead {
-    /// Inserts the next one into the editor; true if it is a complete line.
-    fn next(&mut self, editor: &mut Reedline) -> bool {
-        self.0.extend(std::iter::from_fn(tty::typeahead));
-        let (mut text, mut is_ended) = (String::new(), false);
-        let is_open = |text: &str| matches!(lex(text), Err(LexError::Incomplete { .. }));
-        while let Some(line) = self.0.pop_front() {
-            text.push_str(control::visible_input(&line).trim_end_matches('\n'));
-            is_ended = line.ends_with('\n');
-            if !is_ended || !is_open(&text) {
-                break;
-            }
-            text.push('\n');
-        }
-        if text.trim().is_empty() {
-            return false;
-        }
-        let whole = is_ended && !is_open(&text);
-        editor.run_edit_commands(&[EditCommand::MoveToEnd { select: false }, EditCommand::InsertString(text)]);
-        whole
     }
 }
 
