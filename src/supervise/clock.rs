@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_getres, clock_gettime};
 
 use crate::base::time::millis;
 
@@ -20,6 +20,12 @@ pub(super) fn boot_unix_ms() -> u64 {
 pub(super) fn unix_ns() -> i64 {
     let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("the kernel has a realtime clock");
     now.tv_sec() * 1_000_000_000 + now.tv_nsec()
+}
+
+/// How far the times of files may be behind: a file system takes the time of the last tick of the kernel.
+#[must_use]
+pub fn file_clock_tick() -> Duration {
+    clock_getres(ClockId::CLOCK_REALTIME_COARSE).map_or(Duration::from_millis(10), Duration::from)
 }
 
 /// This moment as `/proc/PID/stat` counts: clock ticks since the boot.

@@ -65,7 +65,7 @@ use std::path::PathBuf;
 
 mod cgroup;
 pub mod client;
-mod clock;
+pub mod clock;
 pub(crate) mod environment;
 pub mod events;
 mod exit_record;

@@ -9,9 +9,11 @@ use super::log::Level;
 use super::record::DaemonRecord;
 use super::wanted::{self, Beginning};
 use crate::base::fault::Fault;
+use crate::base::time::millis;
 use crate::ops::startup::PreparedStartup;
 use crate::ops::{OpContext, reconcile, restart, startup};
 use crate::supervise::client;
+use crate::supervise::clock::file_clock_tick;
 use crate::supervise::limits::MemoryMethod;
 use crate::supervise::meta::ProcessState;
 use crate::supervise::proc;
@@ -209,11 +211,12 @@ pub fn reload(context: &OpContext, unstarted: &mut Unstarted, say: &mut Say) -> 
     start_enabled(context, Beginning::Recovered, unstarted, say)
 }
 
-/// True if a file with variables of the process was changed after its start.
+/// True if a file with variables of the process was changed after its start, or so shortly before that their times do not say it.
 fn reads_changed_file(process: &Process) -> bool {
     let meta = &process.meta;
+    let tick = millis(file_clock_tick());
     let files = meta.env_files().into_iter().map(|file| file.path).chain([meta.run.secrets_file.as_str()]);
-    let is_later = |changed: u64| changed > meta.run_state.started_ms;
+    let is_later = |changed: u64| changed.saturating_add(tick) >= meta.run_state.started_ms;
     files.filter(|path| !path.is_empty()).any(|path| last_change(Path::new(path)).is_some_and(is_later))
 }
 
