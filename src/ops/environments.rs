@@ -66,8 +66,7 @@ pub fn tier_in(env: &EnvName, file: Option<&Document>) -> Tier {
 }
 
 /// True if the file of an environment has `readonly = true` in `[environment]`, or the manifest of its organization in
-/// `[environments.NAME]`. Anything but a boolean counts as true: who wrote
-/// it wanted fewer changes, not more.
+/// `[environments.NAME]`. Anything but a boolean counts as true: who wrote it wanted fewer changes, not more.
 #[must_use]
 pub fn is_readonly(paths: &Paths, EnvRef { org, env }: &EnvRef) -> bool {
     let Some(org) = org else { return false };

@@ -2,7 +2,7 @@
 //! which takes a fifth of the time.
 //!
 //! A block holds the rows of [`BLOCK`] successive ids. The rows stay the truth: triggers drop a block with the first change of one
-//! of its rows, whichever program makes it, [`pack`] writes it again, and a reader takes the rows where there is no block. Another
+//! of its rows, whichever program makes it, [`pack`] writes it again, and a reader takes the rows where a block is missing. Another
 //! layout needs another name of the table.
 
 use std::ops::RangeInclusive;
@@ -22,7 +22,7 @@ const MAX_TEXT: usize = 1 << 20;
 /// Ends a line or a context; UTF-8 has no such byte.
 const END: u8 = 0xff;
 
-/// `lines` and `contexts` have an entry for every id, empty where there is no row or where a later one is the same. Both are null if
+/// `lines` and `contexts` have an entry for every id, empty where the row is missing or a later one is the same. Both are null if
 /// the rows have to be read.
 fn schema() -> String {
     format!(

@@ -92,7 +92,7 @@ pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path, own: &[String])
     if !found.given.is_empty() {
         let line = [own, &found.ours, program, &found.others].concat();
         let line = line::join(["tsm", "start"].into_iter().chain(redact::redact(line).iter().map(String::as_str)));
-        // Where options are left out it is no line to paste, and needs no quotes.
+        // A line in which options are left out cannot be pasted, and needs no quotes.
         let line = line.replace("'…'", "…");
         let note = format!(
             "{} given to {script}, not to tsm, which does the same with `{line}` (put `--` before the arguments of the \
@@ -124,7 +124,7 @@ fn find(behind: &[String], script: &str, text: &str) -> Found {
         match option.here {
             Ours(ours) => {
                 let value = joined.or(separate.map(String::as_str)).unwrap_or("VALUE");
-                let all = name == "-i" && matches!(value, "max" | "0" | "-1");
+                let all = name == "-i" && matches!(value, "max" | "0");
                 let value = if all { processors() } else { value.to_owned() };
                 found.ours.extend([ours.to_owned(), value]);
                 found.given.push(given);

@@ -198,7 +198,7 @@ fn of_several(fault: Fault, words: &[String], cx: &Cx) -> Fault {
     };
     let names_only = words.iter().all(|word| !word.starts_with('-') && !word.contains('/'));
     let (known, unknown): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| is_known(word));
-    if fault.kind != FaultKind::NotFound || !names_only || known.is_empty() || known.first() != words.first().as_ref() {
+    if fault.kind != FaultKind::NotFound || !names_only || words.is_empty() || known.first() != words.first().as_ref() {
         return fault;
     }
     let lines: Vec<String> = known.iter().map(|word| format!("tsm start {word}")).collect();
