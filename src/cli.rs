@@ -23,7 +23,7 @@ use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::sys::{pipe_to, privileges, signal, terminal};
 use crate::ui::console::Terminal;
-use crate::ui::streams::{Streams, TerminalSize};
+use crate::ui::streams::{AnswerSource, Streams, TerminalSize};
 use crate::ui::style::Styler;
 
 /// Names of links to the program that are also the first word.
@@ -52,7 +52,8 @@ pub fn main() -> ExitCode {
     signal::ignore_sigxfsz();
     let host = OsHost::new();
     let size = TerminalSize { width: terminal::width, height: terminal::height };
-    let streams = Streams::standard(size, terminal::open_input, pipe_to::page);
+    let answers = AnswerSource { exists: terminal::has_input, open: terminal::open_input };
+    let streams = Streams::standard(size, answers, pipe_to::page);
     let console = Terminal::new(streams, host.variables(), local_zone(&host));
     let mut globals = Globals::default();
     let called_as = std::env::args_os().next().map(PathBuf::from);

@@ -26,6 +26,12 @@ pub fn open_input() -> io::Result<Box<dyn Read>> {
     Ok(Box::new(TtyReader(terminal)))
 }
 
+/// True if something can be typed at a terminal of this program.
+#[must_use]
+pub fn has_input() -> bool {
+    File::open("/dev/tty").is_ok()
+}
+
 struct TtyReader(File);
 
 impl Read for TtyReader {

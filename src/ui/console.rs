@@ -297,12 +297,12 @@ impl Console for Terminal {
     }
 
     fn is_interactive(&self) -> bool {
-        self.streams.answer_source.is_some_and(|answers| answers().is_ok())
+        self.streams.answer_source.is_some_and(|answers| (answers.exists)())
     }
 
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
         let Some(answers) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
-        let Ok(mut answers) = answers() else { return Some(UserAnswer::NotInteractive) };
+        let Ok(mut answers) = (answers.open)() else { return Some(UserAnswer::NotInteractive) };
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
         let Some(given) = read_answer(&mut answers, is_open) else {
@@ -583,7 +583,8 @@ mod tests {
         fn said(text: &'static str) -> io::Result<Box<dyn Read>> {
             Ok(Box::new(text.as_bytes()))
         }
-        let answers: [(AnswerSource, Option<&str>, UserAnswer); 8] = [
+        type Open = fn() -> io::Result<Box<dyn Read>>;
+        let answers: [(Open, Option<&str>, UserAnswer); 8] = [
             (|| said("y\n"), None, UserAnswer::Yes),
             (|| said("YES \n"), None, UserAnswer::Yes),
             (|| said("\n"), None, UserAnswer::No),
@@ -593,9 +594,9 @@ mod tests {
             (|| said("Acme\n"), Some("acme"), UserAnswer::No),
             (|| Err(ErrorKind::NotFound.into()), None, UserAnswer::NotInteractive),
         ];
-        for (number, (answers, word, expected)) in answers.into_iter().enumerate() {
+        for (number, (open, word, expected)) in answers.into_iter().enumerate() {
             let mut recorder = Recorder::new(true);
-            recorder.streams.answer_source = Some(answers);
+            recorder.streams.answer_source = Some(AnswerSource { exists: || true, open });
             let ask = Question { text: "stop all of acme?".into(), expected: word.map(Into::into) };
             assert_eq!(recorder.terminal().ask(&ask), expected, "answer {number}");
         }

@@ -4,8 +4,14 @@ use std::cell::RefCell;
 use std::io::{self, IsTerminal, Read, Write};
 use std::rc::Rc;
 
-/// Opens the source of answers.
-pub type AnswerSource = fn() -> io::Result<Box<dyn Read>>;
+/// Where answers come from.
+#[derive(Clone, Copy)]
+pub struct AnswerSource {
+    /// Whether there is a terminal. Leaves what is typed there alone.
+    pub exists: fn() -> bool,
+    /// What is typed from now on.
+    pub open: fn() -> io::Result<Box<dyn Read>>,
+}
 
 /// Shows a text with a pager, and waits for its end.
 pub type Pager = fn(&str, &[u8]) -> io::Result<()>;

@@ -24,7 +24,7 @@ use tetra::sys::host::{CommandOutput, Host, Invocation};
 use tetra::sys::os_host::OsHost;
 use tetra::sys::paths::Paths;
 use tetra::ui::console::Terminal;
-use tetra::ui::streams::{Streams, TerminalSize};
+use tetra::ui::streams::{AnswerSource, Streams, TerminalSize};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_tetra");
@@ -151,7 +151,7 @@ impl World {
         let streams = Streams {
             output: self.output.clone(),
             stderr: self.stderr.clone(),
-            answer_source: there.then_some(|| Ok(Box::new(Answers))),
+            answer_source: there.then_some(AnswerSource { exists: || true, open: || Ok(Box::new(Answers)) }),
             output_is_terminal: false,
             stderr_is_terminal: false,
             size: TerminalSize { width: || Some(100), height: || None },
