@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use super::key_queue::KeyQueue;
+
 /// How long the bytes of one key may be apart.
 const KEY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,7 +59,7 @@ pub struct KeyFilter {
 
 impl KeyFilter {
     /// Takes what the terminal sent at once, and appends what is whole to `keys`. `more` says that the rest was left unread.
-    pub fn feed(&mut self, bytes: &[u8], more: bool, keys: &mut Vec<u8>) {
+    pub fn feed(&mut self, bytes: &[u8], more: bool, keys: &mut KeyQueue) {
         if self.paste == Paste::Overdue {
             self.paste = Paste::Outside;
             if !is_typed(bytes) {
@@ -73,7 +75,7 @@ impl KeyFilter {
         }
         // The Esc key sends nothing else.
         if self.paste == Paste::Outside && self.held == [ESC] && !more {
-            keys.append(&mut self.held);
+            keys.push(&std::mem::take(&mut self.held));
         }
     }
 
@@ -86,28 +88,34 @@ impl KeyFilter {
         }
     }
 
+    /// True in a paste, and where one may go on: what comes is told from keys by how much comes at once.
+    #[must_use]
+    pub fn is_in_paste(&self) -> bool {
+        self.paste != Paste::Outside
+    }
+
     /// Nothing came within [`Self::patience`].
-    pub fn give_up(&mut self, keys: &mut Vec<u8>) {
-        let mut held = std::mem::take(&mut self.held);
+    pub fn give_up(&mut self, keys: &mut KeyQueue) {
+        let held = std::mem::take(&mut self.held);
         if self.paste == Paste::Inside {
-            keys.extend(PASTE_END);
+            keys.push_text(PASTE_END);
             self.paste = Paste::Overdue;
         } else if let [ESC, letter @ (b'[' | b'O')] = held[..] {
             // Alt-[ and Alt-O send the begin of a sequence; this is their other form.
-            keys.extend(format!("\x1b[{letter};3u").into_bytes());
+            keys.push(format!("\x1b[{letter};3u").as_bytes());
         } else if matches!(held[..], [ESC, letter] if is_string(letter)) {
-            keys.append(&mut held);
+            keys.push(&held);
         }
     }
 
-    fn begin_paste(&mut self, keys: &mut Vec<u8>) {
-        keys.extend(PASTE_BEGIN);
+    fn begin_paste(&mut self, keys: &mut KeyQueue) {
+        keys.push_text(PASTE_BEGIN);
         self.paste = Paste::Inside;
     }
 
     /// The next byte of a paste: given on, with only as much kept as its end is long.
-    fn paste(&mut self, byte: u8, keys: &mut Vec<u8>) {
-        keys.push(byte);
+    fn paste(&mut self, byte: u8, keys: &mut KeyQueue) {
+        keys.push_text(&[byte]);
         if self.held.ends_with(PASTE_END) {
             self.held.clear();
             self.paste = Paste::Outside;
@@ -117,21 +125,21 @@ impl KeyFilter {
     }
 
     /// The next byte of a key.
-    fn key(&mut self, keys: &mut Vec<u8>) {
+    fn key(&mut self, keys: &mut KeyQueue) {
         match classify(&self.held) {
             Sequence::Partial if self.held.len() < max_len(&self.held) => {}
             Sequence::Whole if self.held == PASTE_BEGIN => {
                 self.held.clear();
                 self.begin_paste(keys);
             }
-            Sequence::Whole => keys.append(&mut self.held),
+            Sequence::Whole => keys.push(&std::mem::take(&mut self.held)),
             Sequence::Partial | Sequence::Unknown => self.held.clear(),
             found @ (Sequence::Broken | Sequence::Followed) => {
                 // An Esc that does not end a string begins something else.
                 let is_escaped = self.held.len() > 3 && self.held[self.held.len() - 2] == ESC;
                 let rest = self.held.split_off(self.held.len() - if is_escaped { 2 } else { 1 });
                 if found == Sequence::Followed {
-                    keys.append(&mut self.held);
+                    keys.push(&std::mem::take(&mut self.held));
                 }
                 self.held = rest;
                 // One byte is never broken, nor is Esc with another.
@@ -274,14 +282,14 @@ mod tests {
 
     /// What comes of chunks with a pause after each.
     fn keys(chunks: &[&str]) -> String {
-        let (mut filter, mut keys) = (KeyFilter::default(), Vec::new());
+        let (mut filter, mut keys) = (KeyFilter::default(), KeyQueue::default());
         for chunk in chunks {
             filter.feed(chunk.as_bytes(), false, &mut keys);
             if filter.patience().is_some() {
                 filter.give_up(&mut keys);
             }
         }
-        String::from_utf8(keys).expect("text")
+        String::from_utf8(keys.ready().to_vec()).expect("text")
     }
 
     #[test]
@@ -345,9 +353,9 @@ mod tests {
         assert_eq!(keys(&[&format!("\x1b]52;c;{}\x07list", "a".repeat(3000))]), "list");
         // Another key comes before the end.
         assert_eq!(keys(&["\x1b]11;rgb\x03\x1bP>|x\x1b[A\x1b]0;\rb"]), "\x03\x1b[A\rb");
-        let (mut filter, mut keys) = (KeyFilter::default(), Vec::new());
+        let (mut filter, mut keys) = (KeyFilter::default(), KeyQueue::default());
         filter.feed(b"\x9b5;9Ra\x9d11;x\x07b\x9d11;x\x9cc", false, &mut keys);
-        assert_eq!(keys, b"abc");
+        assert_eq!(keys.ready(), b"abc");
     }
 
     #[test]
@@ -367,11 +375,11 @@ mod tests {
 
     #[test]
     fn broken_text_is_dropped() {
-        let (mut filter, mut keys) = (KeyFilter::default(), Vec::new());
+        let (mut filter, mut keys) = (KeyFilter::default(), KeyQueue::default());
         filter.feed(b"\xe6\x97x\xff\x80y\xf0\x9f", false, &mut keys);
         filter.give_up(&mut keys);
         filter.feed(b"z", false, &mut keys);
-        assert_eq!(keys, b"xyz");
+        assert_eq!(keys.ready(), b"xyz");
     }
 
     #[test]
@@ -390,10 +398,10 @@ mod tests {
 
     #[test]
     fn a_chunk_may_end_within_a_key() {
-        let (mut filter, mut keys) = (KeyFilter::default(), Vec::new());
+        let (mut filter, mut keys) = (KeyFilter::default(), KeyQueue::default());
         for chunk in [&b"\x1b"[..], b"[", b"1;5", b"C"] {
             filter.feed(chunk, true, &mut keys);
         }
-        assert_eq!(keys, b"\x1b[1;5C");
+        assert_eq!(keys.ready(), b"\x1b[1;5C");
     }
 }

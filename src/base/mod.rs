@@ -10,6 +10,7 @@ pub mod glob;
 pub mod home;
 pub mod invalid_value;
 pub mod key_filter;
+pub mod key_queue;
 pub mod line;
 pub mod location;
 pub mod name;

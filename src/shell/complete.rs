@@ -2,7 +2,6 @@
 
 use reedline::{Completer, CompletionResult, CompletionStatus, Partial, Span, Suggestion};
 
-use super::notices::NoticeWatch;
 use super::panics;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
@@ -13,8 +12,8 @@ use crate::command::complete::{Candidate, CompletionContext, complete};
 pub struct CommandCompleter {
     /// The snapshot of the session.
     pub snapshot: SharedSnapshot,
-    /// Is asked while the editor waits.
-    pub watch: NoticeWatch,
+    /// Is called at each turn of the editor, before it waits for keys.
+    pub on_turn: Box<dyn FnMut() + Send>,
 }
 
 impl Completer for CommandCompleter {
@@ -35,7 +34,7 @@ impl Completer for CommandCompleter {
 
     /// Nothing here takes long, but this is what the editor does at each turn of its loop.
     fn poll_completion(&mut self) -> CompletionStatus {
-        panics::catch_or((), || self.watch.look());
+        panics::catch_or((), || (self.on_turn)());
         CompletionStatus::Idle
     }
 }
@@ -144,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_cursor_that_is_nowhere_does_no_harm() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), on_turn: Box::new(|| ()) };
         for (line, pos) in [("", 99), ("ä", 1), ("exit", 2)] {
             let _ = tab.complete(line, pos);
         }
@@ -153,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_short_form_is_completed_as_the_long_one() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), on_turn: Box::new(|| ()) };
         let options = |tab: &mut CommandCompleter, line: &str| -> Vec<(String, usize, usize)> {
             let found = tab.complete(line, line.len());
             found.suggestions().iter().map(|it| (it.value.clone(), it.span.start, it.span.end)).collect()
@@ -166,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_blank_behind_the_cursor_is_not_doubled() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), on_turn: Box::new(|| ()) };
         for (line, pos, appends) in [("tsm inf api", 7, false), ("tsm infx", 7, true), ("set edit-mode v x", 15, false)]
         {
             let found = tab.complete(line, pos);
@@ -177,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_first_word_is_completed_to_a_short_form_too() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), on_turn: Box::new(|| ()) };
         let mut values = |line: &str| -> Vec<String> {
             tab.complete(line, line.len()).suggestions().iter().map(|it| it.value.clone()).collect()
         };

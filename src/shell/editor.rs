@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crossterm::event::{Event, KeyEvent};
+use crossterm::event::{self, Event, KeyEvent};
 use reedline::{
     EditCommand, EditMode, Emacs, InputMode, KeyCode, KeyModifiers, Keybindings, MenuBuilder, PromptEditMode,
     PromptViMode, Reedline, ReedlineEvent, ReedlineMenu, ReedlineRawEvent, ValidationResult, Validator, Vi,
@@ -24,6 +24,7 @@ use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::base::line::{self, LexError};
+use crate::sys::key_input::KeyInput;
 use crate::sys::tty;
 
 /// The host command of the key that opens the external editor.
@@ -71,6 +72,8 @@ pub struct EditorConfig {
     pub colors: bool,
     /// Aborts the current line when set.
     pub give_up: Arc<AtomicBool>,
+    /// Where its keys come from.
+    pub input: &'static KeyInput,
 }
 
 /// How soon a change of the processes or the end of the session is seen while nothing is typed; keys are read at once. The editor has
@@ -85,10 +88,15 @@ pub fn build(parts: EditorConfig) -> Reedline {
         last_key: parts.last_key.clone(),
         give_up: Arc::clone(&parts.give_up),
     };
+    let input = parts.input;
+    let on_turn = Box::new(move || {
+        watch.look();
+        ask_for_line(input);
+    });
     let highlighter =
         CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone(), notices: parts.notices };
     let mut editor = Reedline::create()
-        .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone(), watch }))
+        .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone(), on_turn }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))
         .with_quick_completions(true)
         .with_partial_completions(true)
@@ -110,6 +118,13 @@ pub fn build(parts: EditorConfig) -> Reedline {
         }
     }
     editor
+}
+
+/// Lets the next line come once the editor has done what it does with the keys that it got: the last one ended no line.
+fn ask_for_line(input: &KeyInput) {
+    if input.is_held() && event::poll(Duration::ZERO).is_ok_and(|is_there| !is_there) {
+        input.release();
+    }
 }
 
 fn completion_menu(snapshot: SharedSnapshot) -> HalfScreenMenu {

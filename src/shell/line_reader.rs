@@ -1,4 +1,4 @@
-//! Reads one line from the operator: editor, type-ahead, external editor.
+//! Reads one line from the operator: editor, external editor.
 
 use std::io;
 use std::mem;
@@ -20,17 +20,16 @@ use super::prompt::ContextPrompt;
 use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
-use super::typeahead::Typeahead;
 use super::undo::Changes;
 use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
 use crate::base::control;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
 use crate::command::Selection;
 use crate::command::complete::{CompletionContext, DiskSource};
 use crate::command::help;
 use crate::report::{Console, Report};
-use crate::sys::key_input::KeyInput;
+use crate::sys::key_input::{KeyDelivery, KeyInput};
 use crate::sys::sigcont::TerminalRestore;
 use crate::sys::{signal, tty};
 
@@ -65,7 +64,6 @@ pub struct LineReader {
     snapshot: SharedSnapshot,
     give_up: Arc<AtomicBool>,
     modes: tty::TerminalModes,
-    typeahead: Typeahead,
     panics: u8,
     /// The terminal modes while a line is edited.
     need: &'static TerminalRestore,
@@ -99,7 +97,6 @@ impl LineReader {
             snapshot: SharedSnapshot::new(disk_source(session, Selection::default())),
             give_up,
             modes,
-            typeahead: Typeahead::default(),
             panics: 0,
             need: TerminalRestore::new(input.terminal(), modes.to_raw(), BRACKETED_PASTE_ON),
             last_was_quick: None,
@@ -127,6 +124,7 @@ impl LineReader {
             notices: self.pulse.notices.clone(),
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
+            input: self.input,
         }))
     }
 
@@ -146,7 +144,7 @@ impl LineReader {
         }
         self.refresh(session, shown);
         let needed = self.need.install().map_err(terminal::unusable)?;
-        let keys = self.input.attach(self.modes).map_err(terminal::unusable)?;
+        let keys = self.input.attach(self.modes, KeyDelivery::Lines).map_err(terminal::unusable)?;
         if let Some(quick) = self.last_was_quick {
             self.cursor_reports.resync(quick);
         }
@@ -223,7 +221,6 @@ impl LineReader {
         self.pulse.refresh(session);
         self.is_private.store(session.settings.is_on("private"), Ordering::Release);
         self.snapshot.replace(disk_source(session, selection.clone()), session.theme(), shown.clone());
-        let whole = self.typeahead.next(&mut self.editor);
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
         if self.keys != edit_keys(session) {
             self.keys = edit_keys(session);
@@ -233,8 +230,7 @@ impl LineReader {
             .with_semantic_markers(TerminalMarks::of(session).of_editor())
             .with_transient_prompt(shown.after_enter())
             .with_abbreviations(session.settings.abbreviations.clone().into_iter().collect())
-            .with_cwd(Some(context_key(selection)))
-            .with_immediately_accept(whole);
+            .with_cwd(Some(context_key(selection)));
     }
 
     /// Restores the terminal and replaces the editor after a panic in it.
@@ -336,9 +332,13 @@ impl LineReader {
         }
     }
 
-    /// Restores the terminal modes after a command, and stores its outcome if its line is in the history.
+    /// Restores the terminal modes after a command, forgets what was typed behind one that was interrupted, and stores its outcome if its line is in the history.
     pub fn update_history(&mut self, session: &Session, began: Timestamp, place: &Selection, outcome: LineOutcome) {
         self.modes.set();
+        if outcome.code == FaultKind::Interrupted.code() {
+            // As the terminal drops what was typed before Ctrl-C.
+            self.input.drop_behind();
+        }
         let took = session.host.now().since(began);
         let started = jiff::Timestamp::from_millisecond(i64::try_from(began.0).unwrap_or(i64::MAX)).ok();
         let fill = |mut item: HistoryItem| {

@@ -43,7 +43,6 @@ pub mod source;
 pub mod stdin;
 mod terminal;
 mod tour;
-mod typeahead;
 mod typed_line;
 mod undo;
 mod variables;

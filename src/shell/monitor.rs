@@ -25,7 +25,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::report::Console;
 use crate::report::screen::{Screen, ScreenSnapshot};
 use crate::report::theme::Theme;
-use crate::sys::key_input::{AttachedKeys, KeyInput};
+use crate::sys::key_input::{AttachedKeys, KeyDelivery, KeyInput};
 use crate::sys::sigcont::{self, TerminalRestore, TerminalRestoreGuard};
 use crate::sys::{poll, signal, tty};
 use draw::MonitorView;
@@ -270,7 +270,7 @@ impl AlternateScreen {
     fn enter(&mut self) -> io::Result<()> {
         self.needed = Some(self.need.install()?);
         self.input.drop_typed();
-        self.keys = Some(self.input.attach(self.modes)?);
+        self.keys = Some(self.input.attach(self.modes, KeyDelivery::Keys)?);
         terminal::enable_raw_mode()?;
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         // From here on there is something to restore.

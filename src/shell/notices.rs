@@ -106,7 +106,7 @@ impl Notices {
 
 /// Interrupts an editor for notices that got no place.
 #[derive(Clone, Default)]
-pub struct NoticeWatch {
+pub(super) struct NoticeWatch {
     /// The notices.
     pub notices: Notices,
     /// When a key was pressed.

@@ -2,11 +2,11 @@
 //!
 //! That parser (crossterm) reads the standard input and nothing else, and waits in a read for the end of a sequence. So while keys
 //! are wanted the standard input is another terminal, which belongs to this program: a thread reads the operator's and gives on
-//! whole keys ([`KeyFilter`]). A command that runs has the operator's terminal.
+//! whole keys ([`KeyFilter`]), to an editor line by line ([`KeyQueue`]). A command that runs has the operator's terminal.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,12 @@ use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetat
 use super::tty::TerminalModes;
 use super::{foreground, sigcont, signal, tty};
 use crate::base::key_filter::KeyFilter;
+use crate::base::key_queue::KeyQueue;
 
 /// The most that is read at once.
 const CHUNK: usize = 1024;
+
+const ESC: u8 = 0x1b;
 
 const STDIN: &str = "/proc/self/fd/0";
 
@@ -32,6 +35,10 @@ const TERMINAL: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY).union(OFlag::O_NONB
 
 /// How long keys may lie unread before the parser is woken: it forgets them if the terminal is resized at the same moment.
 const WAKE: Duration = Duration::from_millis(20);
+
+/// How long what is behind the end of a line is left in the terminal, for a program that the line may start. Then it is read: there
+/// may be a cursor report behind it, for which the editor waits.
+const SETTLE: Duration = Duration::from_millis(10);
 
 static INPUT: OnceLock<KeyInput> = OnceLock::new();
 
@@ -50,14 +57,26 @@ struct OwnTerminal {
     keyboard: PtyMaster,
     input: OwnedFd,
     flow: Mutex<Flow>,
+    /// Wakes the thread that gives on keys: there are more to give.
+    more: EventFd,
 }
 
 /// What is on its way.
 #[derive(Debug, Default)]
 struct Flow {
     filter: KeyFilter,
-    /// Whole keys that had no room yet.
-    keys: Vec<u8>,
+    keys: KeyQueue,
+    /// When what is behind the end of a line is read; none before the reader got that end.
+    settled_at: Option<Instant>,
+}
+
+/// How much of what is typed is given on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyDelivery {
+    /// Up to a key that may end a line, and then when the reader asks for more.
+    Lines,
+    /// All of it.
+    Keys,
 }
 
 impl KeyInput {
@@ -76,6 +95,12 @@ impl KeyInput {
         Ok(INPUT.get_or_init(|| Self { terminal, stdin, own: OwnTerminal::open().ok() }))
     }
 
+    /// The same, if keys were ever read.
+    #[must_use]
+    pub fn of_session() -> Option<&'static Self> {
+        INPUT.get()
+    }
+
     /// The operator's terminal, also while keys are read.
     #[must_use]
     pub fn terminal(&self) -> BorrowedFd<'_> {
@@ -84,20 +109,43 @@ impl KeyInput {
 
     /// Drops what was typed and not read yet.
     pub fn drop_typed(&self) {
+        self.drop_behind();
         let _ = foreground::unstopped(|| tcflush(self.terminal(), FlushArg::TCIFLUSH));
     }
 
-    /// From now on, once this program has it, the terminal is in the modes of an editor, and keys can be read from the standard input, until what is returned
-    /// is dropped; the terminal has `modes` then.
+    /// Drops what was read behind the end of the last line.
+    pub fn drop_behind(&self) {
+        if let Some(own) = &self.own {
+            own.flow().keys.drop_behind();
+        }
+    }
+
+    /// True if the reader got a key that may have ended its line, and nothing since.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.flow().keys.is_held())
+    }
+
+    /// Gives the reader the next line, if it has read all that it got: it goes on.
+    pub fn release(&self) {
+        let Some(own) = self.own.as_ref().filter(|own| !tty::wake_reader_of(own.input.as_fd())) else { return };
+        own.flow().release();
+        // A counter that is full wakes as well.
+        let _ = own.more.write(1);
+    }
+
+    /// From now on, once this program has it, the terminal is in the modes of an editor, and keys can be read from the standard
+    /// input, until what is returned is dropped; the terminal has `modes` then.
     ///
     /// # Errors
     ///
     /// Fails if the thread cannot be made.
-    pub fn attach(&'static self, modes: TerminalModes) -> io::Result<AttachedKeys> {
+    pub fn attach(&'static self, modes: TerminalModes, delivery: KeyDelivery) -> io::Result<AttachedKeys> {
         foreground::wait_for_terminal(self.terminal());
         modes.to_raw().set();
         let mut attached = AttachedKeys { stdin: self.stdin.as_fd(), modes, pump: None };
         if let Some(own) = &self.own {
+            own.flow().begin(delivery);
             let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
             let ended = stop.as_fd().try_clone_to_owned()?;
             let thread = std::thread::Builder::new().name("keys".to_owned());
@@ -139,32 +187,46 @@ impl OwnTerminal {
         let mut modes = tcgetattr(&input)?;
         cfmakeraw(&mut modes);
         tcsetattr(&input, SetArg::TCSANOW, &modes)?;
-        Ok(Self { keyboard, input, flow: Mutex::default() })
+        let more = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        Ok(Self { keyboard, input, flow: Mutex::default(), more })
+    }
+
+    fn flow(&self) -> MutexGuard<'_, Flow> {
+        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives on keys until `stop` can be read or the terminal is gone.
     fn pump(&self, terminal: BorrowedFd, stop: BorrowedFd) {
         // Also what would stop this program because it reads in the background.
         signal::block_in_this_thread();
-        let mut flow = self.flow.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = || poll(&mut [PollFd::new(stop, PollFlags::POLLIN)], timeout(foreground::LOOK_AGAIN)) == Ok(0);
         let (mut last, mut is_read) = (Instant::now(), false);
         while foreground::wait_for_foreground(terminal, pause) {
-            let next = match flow.keys[..] {
-                [] => PollFd::new(terminal, PollFlags::POLLIN),
-                _ => PollFd::new(self.keyboard.as_fd(), PollFlags::POLLOUT),
+            let turn = self.flow().turn(last.elapsed());
+            let next = match turn.wait {
+                WaitFor::Room => PollFd::new(self.keyboard.as_fd(), PollFlags::POLLOUT),
+                WaitFor::Typed => PollFd::new(terminal, PollFlags::POLLIN),
+                WaitFor::Reader => PollFd::new(terminal, PollFlags::empty()),
             };
-            let mut fds = vec![PollFd::new(stop, PollFlags::POLLIN), next];
+            let mut fds =
+                vec![PollFd::new(stop, PollFlags::POLLIN), PollFd::new(self.more.as_fd(), PollFlags::POLLIN), next];
             fds.extend(sigcont::background_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-            let patience = flow.filter.patience().map(|patience| patience.saturating_sub(last.elapsed()));
-            let limits = [patience, (!is_read).then_some(WAKE)];
-            match poll(&mut fds, limits.into_iter().flatten().min().map_or(PollTimeout::NONE, timeout)) {
-                Ok(_) if fds[0].any() == Some(true) => return,
+            let limits = [turn.limit, (!is_read).then_some(WAKE)];
+            let polled = poll(&mut fds, limits.into_iter().flatten().min().map_or(PollTimeout::NONE, timeout));
+            let is_set = |number: usize| fds.get(number).is_some_and(|fd| fd.any() == Some(true));
+            if is_set(0) {
+                return;
+            }
+            match polled {
                 // Nothing is read in the background.
-                Ok(_) if fds.get(2).is_some_and(|fd| fd.any() == Some(true)) => {}
-                Ok(ready) if ready > 0 && flow.keys.is_empty() => {
+                Ok(_) if is_set(3) => {}
+                Ok(_) if is_set(1) => {
+                    let _ = self.more.read();
+                }
+                Ok(ready) if ready > 0 && turn.wait != WaitFor::Room => {
                     last = Instant::now();
-                    match flow.read(terminal) {
+                    let read = self.flow().read(terminal);
+                    match read {
                         Ok(true) => {}
                         Ok(false) => return signal::mark_hangup(),
                         // It may pass.
@@ -173,21 +235,37 @@ impl OwnTerminal {
                     }
                 }
                 Ok(0) => {
-                    if flow.filter.patience().is_some_and(|patience| patience <= last.elapsed()) {
-                        flow.give_up();
-                    }
+                    self.flow().give_up_after(last.elapsed());
                     is_read = !tty::wake_reader_of(self.input.as_fd());
                 }
                 Ok(_) | Err(_) => {}
             }
-            if let Ok(count) = nix::unistd::write(&self.keyboard, &flow.keys)
+            let mut flow = self.flow();
+            if let Ok(count) = nix::unistd::write(&self.keyboard, flow.keys.ready())
                 && count > 0
             {
-                flow.keys.drain(..count);
+                flow.advance(count);
                 is_read = false;
             }
         }
     }
+}
+
+/// What the thread that gives on keys waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WaitFor {
+    /// Room for the keys that are ready.
+    Room,
+    /// Something that is typed.
+    Typed,
+    /// The reader, which goes on or ends.
+    Reader,
+}
+
+/// One turn of the thread that gives on keys.
+struct Turn {
+    wait: WaitFor,
+    limit: Option<Duration>,
 }
 
 /// Rounded up, so that it does not spin in the last millisecond.
@@ -196,23 +274,66 @@ fn timeout(limit: Duration) -> PollTimeout {
 }
 
 impl Flow {
-    /// Nothing came for long enough.
-    fn give_up(&mut self) {
-        self.filter.give_up(&mut self.keys);
+    /// Another reader begins. It may wait for a cursor report before it asks for keys, so all is read.
+    fn begin(&mut self, delivery: KeyDelivery) {
+        self.keys.begin(delivery == KeyDelivery::Lines);
+        self.settled_at = Some(Instant::now());
     }
 
-    /// Takes what was typed; false if the terminal is gone.
+    /// The reader goes on.
+    fn release(&mut self) {
+        self.keys.release();
+        self.settled_at = None;
+    }
+
+    /// What is waited for; the last byte was read so long ago.
+    fn turn(&self, since_last: Duration) -> Turn {
+        let patience = self.filter.patience().map(|patience| patience.saturating_sub(since_last));
+        if !self.keys.ready().is_empty() {
+            return Turn { wait: WaitFor::Room, limit: patience };
+        }
+        let settles = self.settled_at.map(|at| at.saturating_duration_since(Instant::now()));
+        match settles.filter(|left| self.keys.is_held() && !left.is_zero()) {
+            Some(left) => Turn { wait: WaitFor::Reader, limit: Some(left) },
+            None if self.keys.is_full() => Turn { wait: WaitFor::Reader, limit: None },
+            None => Turn { wait: WaitFor::Typed, limit: patience },
+        }
+    }
+
+    /// The reader got so many bytes.
+    fn advance(&mut self, count: usize) {
+        self.keys.advance(count);
+        if self.keys.is_held() {
+            self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
+        }
+    }
+
+    /// Nothing came for so long.
+    fn give_up_after(&mut self, pause: Duration) {
+        if self.filter.patience().is_some_and(|patience| patience <= pause) {
+            self.filter.give_up(&mut self.keys);
+        }
+    }
+
+    /// Takes what was typed; false if the terminal is gone. What is behind the end of a line is left there.
     fn read(&mut self, terminal: BorrowedFd) -> io::Result<bool> {
         let mut chunk = [0; CHUNK];
-        match nix::unistd::read(terminal, &mut chunk) {
-            Ok(0) => Ok(false),
-            Ok(count) => {
-                self.filter.feed(&chunk[..count], count == CHUNK, &mut self.keys);
-                Ok(true)
+        // One that is gone is noticed by reading.
+        let mut left = tty::unread(terminal).clamp(1, CHUNK);
+        while left > 0 && !self.keys.ends_line() {
+            let wanted = if self.filter.is_in_paste() || self.keys.is_held() { left } else { 1 };
+            match nix::unistd::read(terminal, &mut chunk[..wanted]) {
+                Ok(0) => return Ok(false),
+                Ok(count) => {
+                    left = left.saturating_sub(count);
+                    let is_more = chunk[count - 1] == ESC && tty::unread(terminal) > 0;
+                    self.filter.feed(&chunk[..count], is_more, &mut self.keys);
+                }
+                Err(Errno::EINTR | Errno::EAGAIN) => break,
+                Err(_) if tty::is_gone(terminal) => return Ok(false),
+                Err(error) => return Err(error.into()),
             }
-            Err(Errno::EINTR | Errno::EAGAIN) => Ok(true),
-            Err(_) if tty::is_gone(terminal) => Ok(false),
-            Err(error) => Err(error.into()),
         }
+        Ok(true)
     }
 }

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use nix::sys::termios::{FlushArg, tcflush};
 
 use super::foreground;
+use super::key_input::KeyInput;
 
 /// How long a read waits at most, in milliseconds.
 const PULSE: u8 = 100;
@@ -22,6 +23,9 @@ const PULSE: u8 = 100;
 pub fn open_input() -> io::Result<Box<dyn Read>> {
     let terminal = File::open("/dev/tty")?;
     foreground::wait_for_terminal(terminal.as_fd());
+    if let Some(keys) = KeyInput::of_session() {
+        keys.drop_behind();
+    }
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
     Ok(Box::new(TtyReader(terminal)))
 }

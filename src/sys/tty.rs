@@ -47,12 +47,14 @@ impl TerminalModes {
         }
     }
 
-    /// The modes of an editor, which gets every key as it is pressed.
+    /// The modes of an editor, which gets every key as it is pressed. Enter is a line feed as in other modes: what is not read yet may
+    /// be for a program that is run next.
     #[must_use]
     pub fn to_raw(&self) -> Self {
         let mut modes = self.0;
         // SAFETY: it changes the modes that it is given, and nothing else.
         unsafe { libc::cfmakeraw(&raw mut modes) };
+        modes.c_iflag |= libc::ICRNL;
         Self(modes)
     }
 
@@ -85,15 +87,20 @@ pub fn wake_reader() {
 
 /// The same for any terminal; false if there is nothing to read.
 pub fn wake_reader_of(terminal: BorrowedFd) -> bool {
-    let mut waiting: libc::c_int = 0;
-    // SAFETY: the request writes a number to the pointer it is given, which points to one.
-    let answer = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
-    if answer != 0 || waiting == 0 {
+    if unread(terminal) == 0 {
         return false;
     }
     // Any change of its modes, also to the same ones, makes a terminal tell again what it has.
     let _ = tcgetattr(terminal).and_then(|modes| tcsetattr(terminal, SetArg::TCSANOW, &modes));
     true
+}
+
+/// How many bytes can be read from a terminal without waiting.
+pub(super) fn unread(terminal: BorrowedFd) -> usize {
+    let mut waiting: libc::c_int = 0;
+    // SAFETY: the request writes a number to the pointer it is given, which points to one.
+    let answer = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::FIONREAD, &raw mut waiting) };
+    if answer == 0 { usize::try_from(waiting).unwrap_or(0) } else { 0 }
 }
 
 /// Runs something whose output must not be shown.
@@ -148,28 +155,6 @@ pub fn read_line() -> io::Result<LineInput> {
         }
     }
     Ok(LineInput::Line(String::from_utf8_lossy(&line).into_owned()))
-}
-
-/// What was typed before it was asked for: a line with its end, or what was typed in the moment in which the terminal began to
-/// give whole lines. The terminal has to be in that mode.
-#[must_use]
-pub fn typeahead() -> Option<String> {
-    let (input, mut line) = (io::stdin(), Vec::new());
-    let mut buffer = [0_u8; 1];
-    loop {
-        let mut fds = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut fds, PollTimeout::ZERO);
-        if fds[0].revents() != Some(PollFlags::POLLIN) || nix::unistd::read(&input, &mut buffer) != Ok(1) {
-            break;
-        }
-        // Enter, as it arrives where lines are not yet given whole.
-        let is_end = matches!(buffer, [b'\n' | b'\r']);
-        line.push(if is_end { b'\n' } else { buffer[0] });
-        if is_end {
-            break;
-        }
-    }
-    (!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned())
 }
 
 /// The terminal on the standard input is gone: there will be nothing to read any more.

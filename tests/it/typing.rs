@@ -262,3 +262,74 @@ fn a_joiner_that_is_typed_is_kept_at_letters_and_seen_elsewhere() {
     terminal.wait_line("tetra>");
     leave(terminal);
 }
+
+/// Lines that write their number.
+fn numbered(count: usize) -> String {
+    (0..count).fold(String::new(), |text, number| text + &format!("!echo {number} >>out\r"))
+}
+
+/// What those lines wrote.
+fn written(home: &TestHome) -> Vec<usize> {
+    let text = std::fs::read_to_string(home.path("home/out")).unwrap_or_default();
+    text.lines().map(|line| line.parse().expect("a number")).collect()
+}
+
+#[test]
+fn lines_that_come_faster_than_they_run_run_in_order() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send(&numbered(300));
+    eventually("all have run", || written(&home).len() >= 300);
+    assert!(written(&home).into_iter().eq(0..300), "{:?}", written(&home));
+    leave(terminal);
+}
+
+/// Waits for a line of output.
+fn wait_shown(terminal: &Terminal, line: &str) {
+    terminal.wait("a line of output", |screen| screen.contents().lines().any(|row| row == line).then_some(()));
+}
+
+#[test]
+fn control_c_drops_the_lines_behind_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    // While lines run one after the other, and while one command runs, for which the terminal makes a signal of it.
+    for (last, behind) in [("", 300), ("!echo now; exec sleep 60\r", 50)] {
+        terminal.send(&format!("{}{last}", numbered(20)));
+        match last {
+            "" => eventually("some have run", || !written(&home).is_empty()),
+            _ => wait_shown(&terminal, "now"),
+        }
+        terminal.send(&numbered(behind));
+        terminal.send(CTRL_C);
+        terminal.send("!echo aft''er\r");
+        wait_shown(&terminal, "after");
+        terminal.wait_line("tetra>");
+        assert!(written(&home).len() < 20 + behind, "{:?}", written(&home));
+        run(&mut terminal, "!rm out; clear", "tetra>");
+    }
+    leave(terminal);
+}
+
+#[test]
+fn a_program_gets_the_lines_that_are_pasted_behind_it() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("!read first; read second; echo got-$first-$second\rone\rtwo\r!echo aft''er\r");
+    wait_shown(&terminal, "got-one-two");
+    wait_shown(&terminal, "after");
+    leave(terminal);
+}
+
+#[test]
+fn a_command_that_could_ask_and_does_not_leaves_the_lines_behind_it() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    let mut terminal = session(&home);
+    for number in 0..10 {
+        terminal.send(&format!("!sleep 0.05\rtsm delete nothere\r!echo aft''er {number}\r"));
+        wait_shown(&terminal, &format!("after {number}"));
+        terminal.wait_line("tetra>");
+    }
+    leave(terminal);
+}
