@@ -1,6 +1,7 @@
 //! Help: the text of a command from its parser, of a group from the table.
 
 mod at_cursor;
+pub mod keys;
 mod keywords;
 mod purposes;
 mod search;
@@ -10,7 +11,7 @@ mod topics;
 pub use at_cursor::at_cursor;
 pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
-pub use topics::{TOPICS, Topic, topic};
+pub use topics::{TOPICS, Topic, list as list_of_topics, topic};
 
 use super::registry::{COMMANDS, GROUPS, SUBGROUPS, commands_of};
 use super::{CommandSpec, Effect};

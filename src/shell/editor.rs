@@ -311,6 +311,7 @@ impl Validator for LineValidator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::help::keys::{EMACS_KEYS, KEYS};
 
     #[test]
     fn a_line_goes_on_while_something_is_open() {
@@ -333,6 +334,53 @@ mod tests {
         assert_ne!(press('e'), host_command(EDIT_EXTERNALLY));
         press('x');
         assert_eq!(press('a'), Emacs::default().parse_event(raw('a')));
+    }
+
+    /// The key that the help calls so.
+    fn pressed(name: &str) -> ReedlineRawEvent {
+        let (modifiers, key) = match name.split_once('-') {
+            Some(("Ctrl", key)) => (KeyModifiers::CONTROL, key),
+            Some(("Alt", key)) => (KeyModifiers::ALT, key),
+            Some(("Shift", key)) => (KeyModifiers::SHIFT, key),
+            _ => (KeyModifiers::NONE, name),
+        };
+        let code = match key {
+            "Tab" if modifiers == KeyModifiers::SHIFT => KeyCode::BackTab,
+            "Tab" => KeyCode::Tab,
+            "PageDown" => KeyCode::PageDown,
+            "PageUp" => KeyCode::PageUp,
+            "Up" => KeyCode::Up,
+            "Down" => KeyCode::Down,
+            "Right" => KeyCode::Right,
+            "Enter" => KeyCode::Enter,
+            "Esc" => KeyCode::Esc,
+            "F1" => KeyCode::F(1),
+            letter => KeyCode::Char(letter.to_lowercase().chars().next().expect("a letter")),
+        };
+        ReedlineRawEvent::try_from(Event::Key(KeyEvent::new(code, modifiers))).expect("a press")
+    }
+
+    #[test]
+    fn every_key_of_the_help_does_something() {
+        let modes = [(EditKeys::Emacs, KEYS), (EditKeys::Emacs, EMACS_KEYS), (EditKeys::Vi, KEYS)];
+        for (mode, keys) in modes {
+            for name in keys.iter().flat_map(|row| row.keys) {
+                let mut editor = edit_mode(mode, LastKey::default(), Caret::default());
+                let does = name.split(' ').map(|key| editor.parse_event(pressed(key))).last().expect("a key");
+                assert_ne!(does, ReedlineEvent::None, "{name} with {mode:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_tetra_is_in_the_help() {
+        let mut bindings = Keybindings::new();
+        bind(&mut bindings);
+        let told: Vec<Event> = KEYS.iter().flat_map(|it| it.keys).map(|name| pressed(name).into()).collect();
+        for bound in bindings.get_keybindings().keys() {
+            let event = Event::Key(KeyEvent::new(bound.key_code, bound.modifier));
+            assert!(told.contains(&event), "{event:?}");
+        }
     }
 
     fn raw(letter: char) -> ReedlineRawEvent {

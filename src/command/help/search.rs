@@ -60,7 +60,7 @@ pub fn search(words: &[&str]) -> Vec<HelpMatch> {
     }
     for topic in TOPICS {
         let place = |place, text: &str| fit(text, &words).map(|fit| (fit, place));
-        let named = place(Place::Topic, &format!("{} {}", topic.name, topic.summary));
+        let named = place(Place::Topic, &format!("{} {} {}", topic.name, topic.aliases.join(" "), topic.summary));
         if let Some(rank) = named.or_else(|| place(Place::Text, &(topic.text)())) {
             found.push(HelpMatch { rank, name: format!("help {}", topic.name), text: topic.summary.to_owned() });
         }

@@ -1,6 +1,6 @@
 //! Texts about what is not one command. A line that begins with two blanks and a command is one that can be typed; a test reads them.
 
-use super::services;
+use super::{keys, services};
 use crate::base::fault::FaultKind;
 use crate::command::foreign::{AFTER_PROGRAM, Counterpart, FOREIGN_OPTIONS, VERBS};
 
@@ -9,37 +9,51 @@ use crate::command::foreign::{AFTER_PROGRAM, Counterpart, FOREIGN_OPTIONS, VERBS
 pub struct Topic {
     /// The word after `help`.
     pub name: &'static str,
+    /// Other words that lead to it.
+    pub aliases: &'static [&'static str],
     /// What it is about.
     pub summary: &'static str,
     /// Writes it.
     pub text: fn() -> String,
 }
 
+const fn about(name: &'static str, summary: &'static str, text: fn() -> String) -> Topic {
+    Topic { name, aliases: &[], summary, text }
+}
+
 /// All topics.
 pub const TOPICS: &[Topic] = &[
-    Topic { name: "exit-codes", summary: "what each exit code means", text: exit_codes },
-    Topic { name: "lines", summary: "quotes, pipes, redirection, several commands", text: lines },
-    Topic { name: "context", summary: "organization, environment and process of a command", text: context },
-    Topic { name: "guard", summary: "when a command asks before it acts", text: guard },
-    Topic { name: "prompt", summary: "keys and settings of the prompt", text: prompt },
-    Topic { name: "services", summary: "the format of services, with every key", text: services::topic },
+    about("exit-codes", "what each exit code means", exit_codes),
+    about("lines", "quotes, pipes, redirection, several commands", lines),
+    about("context", "organization, environment and process of a command", context),
+    about("guard", "when a command asks before it acts", guard),
+    about("prompt", "what the prompt shows and keeps, and its settings", prompt),
     Topic {
-        name: "environments",
-        summary: "dev, staging and prod of an organization, made of one file",
-        text: environments,
+        name: "keys",
+        aliases: &["key", "shortcuts", "bindings", "keybindings"],
+        summary: "the keys of the prompt",
+        text: keys::topic,
     },
-    Topic { name: "secrets", summary: "private values: where they are, who reads them", text: secrets },
-    Topic { name: "fleet", summary: "one command on many hosts", text: fleet },
-    Topic { name: "boot", summary: "start services when the machine starts", text: boot },
-    Topic { name: "logs", summary: "read, rotate, export and remove what processes say", text: logs },
-    Topic { name: "from-pm2", summary: "what the commands of PM2 are here", text: from_pm2 },
-    Topic { name: "from-systemd", summary: "what the commands of systemd are here", text: from_systemd },
+    Topic {
+        name: "plain",
+        aliases: &["screen", "screen-reader", "screenreader", "accessibility", "a11y"],
+        summary: "a prompt without an editor, for screen readers and poor terminals",
+        text: plain,
+    },
+    about("services", "the format of services, with every key", services::topic),
+    about("environments", "dev, staging and prod of an organization, made of one file", environments),
+    about("secrets", "private values: where they are, who reads them", secrets),
+    about("fleet", "one command on many hosts", fleet),
+    about("boot", "start services when the machine starts", boot),
+    about("logs", "read, rotate, export and remove what processes say", logs),
+    about("from-pm2", "what the commands of PM2 are here", from_pm2),
+    about("from-systemd", "what the commands of systemd are here", from_systemd),
 ];
 
-/// The topic of a name.
+/// The topic of a name, or of another name of it.
 #[must_use]
 pub fn topic(name: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.name == name)
+    TOPICS.iter().find(|topic| topic.name == name || topic.aliases.contains(&name))
 }
 
 fn exit_codes() -> String {
@@ -76,27 +90,48 @@ fn context() -> String {
 }
 
 fn prompt() -> String {
-    "The prompt shows organization, environment and process, and the exit code of the last line if it failed.\n\n\
-     Tab                  completes, or shows what fits here; Tab again goes through it, Esc closes it\n\
-     PageDown, PageUp     a page on or back in what is longer than half of the screen\n\
-     Right, Ctrl-F        takes the grey rest of an earlier line; Alt-F takes one word of it\n\
-     Up, Ctrl-R           earlier lines; Ctrl-R finds those that hold each word, or else its letters in order\n\
-     Alt-R                looks in all lines, those of this organization, those of this environment\n\
-     Alt-Enter            a further line; an open quote or a `\\` at the end goes on by itself\n\
-     Ctrl-O, Ctrl-X Ctrl-E  the line in $VISUAL or $EDITOR\n\
-     F1                   the help of the command, the option or the value that the cursor is on; the line stays\n\
-     Ctrl-C               drops the line, or ends the command; the session goes on\n\
-     Ctrl-D               closes a menu; leaves, on an empty line\n\
-     Ctrl-Z               takes the last change of the line back\n\n\
-     What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
+    "The prompt shows, from left to right, each only where there is something to show:\n\n\
+     [1]                the exit code of the last line, if it failed\n\
+     12s                how long that line ran, if it was long\n\
+     3↑ 1✗              how many processes run, and how many failed: of the chosen environment only, of all if none is chosen\n\
+     acme/dev/api       the organization, the environment and the process that were chosen; `-` for one that was not, `tetra`\n\
+     \x20                  if nothing was\n\
+     (online)           the state of that process\n\
+     deploying, frozen, read-only, private, asks nothing\n\
+     \x20                  what differs from the usual\n\n\
+     Production is written in capitals: `acme/PROD`. A process without an environment is counted only while none is chosen;\n\
+     `tsm list` shows those of all environments.\n\n\
+     `help keys` lists the keys. What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
      Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept,\n\
      and none after `set private on` or in a session of `tetra --private`.\n\
      What is longer than the screen is shown by $TETRA_PAGER, $PAGER or less; TETRA_PAGER=cat shows it at once.\n\
      `~/.config/tetra/config.toml` holds settings (`edit-mode = \"vi\"`; `set` lists them) and tables\n\
      `aliases` and `abbreviations`; an abbreviation is written out at a blank or Enter, Ctrl-Z gives it back.\n\
-     The lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `--plain`, TETRA_PLAIN=1 or TERM=dumb\n\
-     give a prompt without an editor, for screen readers and poor terminals.\n"
+     The lines of `rc.tetra` beside it are run at the start, unless `--norc` is given. `help plain` is about a prompt without an\n\
+     editor.\n"
         .to_owned()
+}
+
+fn plain() -> String {
+    "A prompt without an editor writes line after line and redraws nothing, so that a screen reader can follow it and a poor\n\
+     terminal can show it. Any of these gives one:\n\n\
+     tetra --plain              for this prompt\n\
+     TETRA_PLAIN=1              for every prompt of a shell that exports it\n\
+     plain = true               for every prompt, as a line of `~/.config/tetra/config.toml`\n\
+     TERM=dumb                  the terminal says so itself\n\n\
+     The commands are the same, and so are questions, aliases and abbreviations. Tab completes nothing, the prompt has no colour, and\n\
+     its lines are not kept in the history. `help search WORD` and `COMMAND --help` say what there is.\n\
+     Where the desktop says that a screen reader is on, the prompt names this once.\n"
+        .to_owned()
+}
+
+/// The list of all topics.
+#[must_use]
+pub fn list() -> String {
+    let width = TOPICS.iter().map(|it| it.name.len()).max().unwrap_or(0);
+    let row = |it: &Topic| format!("  help {:width$}  {}\n", it.name, it.summary);
+    let rows: String = TOPICS.iter().map(row).collect();
+    format!("Topics:\n\n{rows}\n`help` lists the commands, `help search WORD` finds a word in both.\n")
 }
 
 fn guard() -> String {

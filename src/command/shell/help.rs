@@ -11,7 +11,7 @@ use crate::report::{Prose, Report, Table};
 /// Show help for a command
 ///
 /// Without arguments it lists the commands by what one wants to do, `help all` every one. `help search WORD` finds commands, options,
-/// topics and settings by a word of their text. The end of `help` lists the topics.
+/// topics and settings by a word of their text. `help topics` lists the topics.
 #[derive(Debug, clap::Args)]
 pub struct Help {
     /// A command, a group or a topic
@@ -23,7 +23,8 @@ impl Command for Help {
     const NAME: &'static str = "help";
     const ALIASES: &'static [&'static str] = &["?"];
     const EFFECT: Effect = Effect::Read;
-    const EXAMPLES: &'static [&'static str] = &["help", "help use", "help services", "help search memory", "help all"];
+    const EXAMPLES: &'static [&'static str] =
+        &["help", "help use", "help services", "help topics", "help search memory", "help all"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         about(&self.words, cx)
@@ -61,6 +62,7 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
     }
     match words[..] {
         ["all"] => return Ok(Report::of(help::of_all(Listing::Whole))),
+        ["topics" | "topic"] => return Ok(Report::of(Prose(help::list_of_topics()))),
         ["search"] => return Err(Fault::usage("missing argument for `help search`: <WORD>")),
         ["search", ref wanted @ ..] => return Ok(found(wanted)),
         _ => {}
