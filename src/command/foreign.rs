@@ -2,13 +2,18 @@
 //!
 //! A row may only lead to a command that does no more to the world than its word means; a test holds every row to that.
 
+mod answer;
 mod arguments;
+mod verbs;
 
 use super::Effect;
 use crate::base::line;
 
-use arguments::{bounded, cores, filled, of_all, signal_last};
+pub use answer::answer;
+use arguments::{bounded, cores, filled, known_options, of_all, signal_last};
 pub use arguments::{list_advice, order_advice};
+pub use verbs::{AFTER_PROGRAM, VERBS};
+use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD};
 
 /// A verb of another program.
 #[derive(Debug, Clone, Copy)]
@@ -35,172 +40,15 @@ pub enum Counterpart {
 }
 
 use Counterpart::{Line, Text};
-use Effect::{Destroy, Read, Write};
-
-const PM2: &str = "PM2";
-const SYSTEMD: &str = "systemd";
-const SUPERVISORD: &str = "supervisord";
-const UNIX: &str = "Unix";
-
-const fn verb(word: &'static str, of: &'static str, least: usize, effect: Effect, here: Counterpart) -> ForeignVerb {
-    ForeignVerb { word, of, least, effect, here }
-}
-
-const TRY_RESTART: Counterpart =
-    Text("`tsm restart NAME` also starts a process that was stopped; `tsm list` shows which ones run");
-
-const STOPS: Counterpart = Text("`tsm stop NAME` stops a process and keeps what is known of it; `tsm list` shows them");
-
-/// All of them. Of rows with one word the first whose number of arguments fits counts.
-pub const VERBS: &[ForeignVerb] = &[
-    verb("ps", PM2, 0, Read, Line("tsm list")),
-    verb("l", PM2, 0, Read, Line("tsm list")),
-    verb("ls", PM2, 0, Read, Line("tsm list")),
-    verb("status", SYSTEMD, 1, Read, Line("tsm info {}")),
-    verb("status", PM2, 0, Read, Line("tsm list")),
-    verb("jlist", PM2, 0, Read, Line("tsm list --json")),
-    verb("prettylist", PM2, 0, Read, Line("tsm list --json")),
-    verb("describe", PM2, 0, Read, Line("tsm info {}")),
-    verb("desc", PM2, 0, Read, Line("tsm info {}")),
-    verb("pid", PM2, 1, Read, Line("tsm info {}")),
-    verb("id", PM2, 1, Read, Line("tsm info {}")),
-    verb("inspect", PM2, 0, Read, Line("tsm info {}")),
-    verb("monit", PM2, 0, Read, Line("tsm monitor")),
-    verb("dash", PM2, 0, Read, Line("tsm monitor")),
-    verb("report", PM2, 0, Read, Line("tsm doctor healthcheck")),
-    verb("ping", PM2, 0, Read, Text("nothing has to answer; `tsm list` shows what runs")),
-    verb("flush", PM2, 0, Destroy, Line("tsm logs clean {}")),
-    verb("reloadLogs", PM2, 0, Write, Line("tsm logs rotate {}")),
-    verb("logrotate", PM2, 0, Write, Line("tsm logs rotate {}")),
-    verb("gracefulReload", PM2, 0, Write, Line("tsm reload {}")),
-    verb("startOrRestart", PM2, 0, Write, Line("tsm up {}")),
-    verb("startOrReload", PM2, 0, Write, Line("tsm up {}")),
-    verb("startOrGracefulReload", PM2, 0, Write, Line("tsm up {}")),
-    verb("sendSignal", PM2, 0, Destroy, Line("tsm signal {2} {1}")),
-    verb("dump", PM2, 0, Write, Line("tsm save {}")),
-    verb("resurrect", PM2, 0, Write, Line("tsm startup")),
-    verb("reset", PM2, 0, Write, Text("no count is set back here; `tsm why {}` shows the restarts")),
-    verb("update", PM2, 0, Write, Line("tsm upgrade")),
-    verb("updatePM2", PM2, 0, Write, Line("tsm upgrade")),
-    verb("ecosystem", PM2, 0, Write, Line("tsm import {}")),
-    verb("unstartup", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
-    verb("cleardump", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
-    verb("deploy", PM2, 0, Write, Text("`org deploy @ENV` brings an environment to its hosts")),
-    verb("plus", PM2, 0, Read, ELSEWHERE),
-    verb("link", PM2, 0, Read, ELSEWHERE),
-    verb("web", PM2, 0, Read, ELSEWHERE),
-    verb("attach", PM2, 0, Read, Line("tsm logs -f {}")),
-    verb("trigger", PM2, 0, Write, Text("a process takes signals here: `tsm signal NAME USR1`")),
-    verb(
-        "install",
-        PM2,
-        0,
-        Write,
-        Text("there are no modules: logs are rotated by themselves, and `tsm stats` has what a process uses"),
-    ),
-    verb("is-active", SYSTEMD, 0, Read, Line("tsm info {}")),
-    verb("is-failed", SYSTEMD, 0, Read, Line("tsm why {}")),
-    verb("is-enabled", SYSTEMD, 0, Read, Line("tsm services")),
-    verb("is-system-running", SYSTEMD, 0, Read, Line("tsm doctor healthcheck")),
-    verb("list-units", SYSTEMD, 0, Read, Line("tsm list")),
-    verb("list-unit-files", SYSTEMD, 0, Read, Line("tsm services")),
-    verb("list-timers", SYSTEMD, 0, Read, Line("tsm list -v")),
-    verb("list-sockets", SYSTEMD, 0, Read, Line("tsm ports")),
-    verb("list-dependencies", SYSTEMD, 0, Read, Line("tsm show {}")),
-    verb("cat", SYSTEMD, 0, Read, Line("tsm show {}")),
-    verb(
-        "edit",
-        SYSTEMD,
-        0,
-        Write,
-        Text("`tsm show {}` names the file of a service, and `tsm up {}` applies its changes"),
-    ),
-    verb("journal", SYSTEMD, 0, Read, Line("tsm logs {}")),
-    verb("journalctl", SYSTEMD, 0, Read, Line("tsm logs {}")),
-    verb("show-environment", SYSTEMD, 0, Read, Line("tsm env {}")),
-    verb(
-        "daemon-reload",
-        SYSTEMD,
-        0,
-        Write,
-        Text("every command reads the files anew; `tsm up NAME` applies what has changed in a service"),
-    ),
-    verb(
-        "daemon-reexec",
-        SYSTEMD,
-        0,
-        Write,
-        Text("`tsm upgrade` gives running processes the supervisors of this version"),
-    ),
-    verb("reset-failed", SYSTEMD, 0, Write, Line("tsm cleanup --dry-run")),
-    verb("try-restart", SYSTEMD, 0, Write, TRY_RESTART),
-    verb("condrestart", SYSTEMD, 0, Write, TRY_RESTART),
-    verb("force-reload", SYSTEMD, 0, Write, Line("tsm reload {}")),
-    verb("reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
-    verb("try-reload-or-restart", SYSTEMD, 0, Write, TRY_RESTART),
-    verb("mask", SYSTEMD, 0, Write, Line("tsm disable {}")),
-    verb("unmask", SYSTEMD, 0, Write, Text("nothing is masked here; `tsm services` shows what is started at boot")),
-    verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
-    verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
-    verb("remove", SUPERVISORD, 0, Destroy, Line("tsm delete {}")),
-    verb("top", UNIX, 0, Read, Line("tsm monitor")),
-    verb("htop", UNIX, 0, Read, Line("tsm monitor")),
-    verb("tail", UNIX, 0, Read, Line("tsm logs {}")),
-    verb("run", UNIX, 0, Write, Line("tsm start {}")),
-    verb("nohup", UNIX, 0, Write, Line("tsm start {}")),
-    verb("shutdown", UNIX, 1, Destroy, Line("tsm stop {}")),
-    verb("shutdown", UNIX, 0, Destroy, STOPS),
-    verb("halt", UNIX, 1, Destroy, Line("tsm stop {}")),
-    verb("halt", UNIX, 0, Destroy, STOPS),
-    verb("killall", UNIX, 0, Destroy, Line("tsm stop {}")),
-    verb("pkill", UNIX, 0, Destroy, Line("tsm stop {}")),
-    verb("netstat", UNIX, 0, Read, Line("tsm ports")),
-    verb("ss", UNIX, 0, Read, Line("tsm ports")),
-    verb("lsof", UNIX, 0, Read, Line("tsm ports")),
-    verb("printenv", UNIX, 0, Read, Line("tsm env {}")),
-    verb("whoami", UNIX, 0, Read, Line("context")),
-    verb("man", UNIX, 0, Read, Line("help {}")),
-    verb("apropos", UNIX, 1, Read, Line("help search {}")),
-];
-
-/// Verbs that mean something else after the name of their program than those of this one do.
-pub const AFTER_PROGRAM: &[ForeignVerb] = &[
-    verb("show", PM2, 0, Read, Line("tsm info {}")),
-    verb("kill", PM2, 0, Destroy, Line("tsm stop all")),
-    verb(
-        "save",
-        PM2,
-        0,
-        Write,
-        Text("`tsm save NAME` keeps a process as a service, and `tsm enable NAME` starts it at boot"),
-    ),
-    verb(
-        "startup",
-        PM2,
-        0,
-        Write,
-        Text("`daemon install` makes a unit that starts at boot what `tsm enable NAME` has enabled"),
-    ),
-    verb("show", SYSTEMD, 0, Read, Line("tsm info {}")),
-    verb(
-        "kill",
-        SYSTEMD,
-        0,
-        Destroy,
-        Text("`tsm signal NAME TERM` sends a signal to a process, and keeps the process"),
-    ),
-];
-
-/// Programs whose verbs are typed with their name in front, and whose they are.
-const PROGRAMS: [(&str, &str); 4] =
-    [("pm2", PM2), ("systemctl", SYSTEMD), ("service", SYSTEMD), ("supervisorctl", SUPERVISORD)];
+use Effect::Read;
 
 /// The verb and its arguments in a line of another program, and whose it is; none if the line is of none.
 #[must_use]
 pub fn after_program<'a>(words: &[&'a str]) -> Option<(&'static str, Vec<&'a str>)> {
     let (first, rest) = words.split_first()?;
     let (program, of) = PROGRAMS.iter().find(|(program, _)| program == first)?;
-    let rest = rest.iter().skip_while(|word| word.starts_with('-'));
+    let is_part = |word: &str| *of == DOCKER && matches!(word, "compose" | "container");
+    let rest = rest.iter().skip_while(|word| word.starts_with('-') || is_part(word));
     let mut rest: Vec<&str> = rest.map(|word| word.strip_suffix(".service").unwrap_or(word)).collect();
     if *program == "service" && rest.len() > 1 {
         rest.swap(0, 1);
@@ -221,6 +69,33 @@ pub struct ForeignOption {
     pub takes_value: bool,
     /// What does it here: `{}` is its value.
     pub here: Counterpart,
+}
+
+impl ForeignOption {
+    /// What is typed before it in its own program.
+    #[must_use]
+    pub fn typed_after(&self) -> &'static str {
+        match (self.of, self.command) {
+            (SYSTEMD, "start") => "systemd-run",
+            (SYSTEMD, "logs") => "journalctl",
+            (SYSTEMD, "signal") => "kill",
+            (_, command) => command,
+        }
+    }
+
+    /// The whole command that does it here, or what to know instead.
+    #[must_use]
+    pub fn in_whole(&self) -> String {
+        let object = if self.command == "start" { "PROGRAM" } else { "NAME" };
+        let tsm = |line: &str| format!("tsm {} {line}", self.command);
+        match self.here {
+            Text(text) => text.replace("{}", "NAME"),
+            Line("") => format!("is not needed: `{}`", tsm(object)),
+            // A value that is not that of a long option is the process itself.
+            Line(line) if !line.starts_with("--") => tsm(&line.replace("{}", object)),
+            Line(line) => tsm(&format!("{} {object}", line.replace("{}", "VALUE"))),
+        }
+    }
 }
 
 const fn option(
@@ -302,7 +177,8 @@ pub fn program_verb_advice(of: &str, words: &[&str]) -> Option<String> {
 
 fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVerb>) -> Option<String> {
     let (first, rest) = words.split_first()?;
-    let found = rows.find(|verb| verb.word == *first && rest.len() >= verb.least)?;
+    let named = rest.iter().filter(|word| !word.starts_with('-')).count();
+    let found = rows.find(|verb| verb.word == *first && named >= verb.least)?;
     Some(match found.here {
         Line(template) => {
             // Its options are put into ours as well.
@@ -310,11 +186,15 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
             let words = command.and_then(|command| translated(command, rest));
             let words = words.unwrap_or_else(|| rest.iter().map(|&word| word.to_owned()).collect());
             let words = if template.starts_with("tsm logs ") && found.effect == Read { of_all(&words) } else { words };
+            let words = if found.of == DOCKER { known_options(template, words) } else { words };
             let line = filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>());
             format!("`{line}` does what `{first}` does in {}", found.of)
         }
-        Text(text) if rest.is_empty() => text.replace("{}", "NAME"),
-        Text(text) => text.replace("{}", &bounded(&line::join(rest))),
+        Text(text) if named == 0 => text.replace("{}", "NAME"),
+        Text(text) => {
+            let names = rest.iter().filter(|word| !word.starts_with('-'));
+            text.replace("{}", &bounded(&line::join(names)))
+        }
     })
 }
 

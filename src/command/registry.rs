@@ -270,7 +270,7 @@ pub fn commands_of(group: &str) -> impl Iterator<Item = &'static CommandSpec> {
 #[must_use]
 pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    if let Some(fault) = of_another_program(&words) {
+    if let Some(fault) = foreign::answer(&words) {
         return fault;
     }
     let (given, near) = match resolve(&words) {
@@ -294,42 +294,6 @@ pub fn unknown<S: AsRef<str>>(words: &[S]) -> Fault {
     match near {
         Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
         None => fault.with_advice("`help` lists the commands"),
-    }
-}
-
-/// The answer to a line of PM2, systemd or Unix, as it is or after `tsm`.
-fn of_another_program(words: &[&str]) -> Option<Fault> {
-    let plain = words.strip_prefix(&["tsm"]).unwrap_or(words);
-    let first = plain.first()?;
-    let advice = match foreign::after_program(plain) {
-        Some((of, rest)) => {
-            Some(foreign::list_advice(&rest).or_else(|| foreign::program_verb_advice(of, &rest)).unwrap_or_else(|| {
-                let ours: Vec<&str> = ["tsm"].iter().chain(&rest).copied().collect();
-                match resolve(&ours) {
-                    CommandMatch::Command(found, count) => foreign::same_verb_advice(found.name, &ours[count..]),
-                    _ => "`tsm` lists the commands for processes".to_owned(),
-                }
-            }))
-        }
-        None => foreign::list_advice(plain).or_else(|| foreign::verb_advice(plain)).or_else(|| without_group(words)),
-    };
-    let given = if plain.len() < words.len() { format!("tsm {first}") } else { (*first).to_owned() };
-    advice.map(|advice| Fault::usage(format!("unknown command `{given}`")).with_advice(advice))
-}
-
-/// The whole line for one that needs no group at the prompt.
-fn without_group(words: &[&str]) -> Option<String> {
-    let whole = [&["tsm"], words].concat();
-    let is_own = words.len() < 2 || !matches!(resolve(&words[..1]), CommandMatch::Nothing);
-    match resolve(&whole) {
-        // An option of another program would be advised with it.
-        CommandMatch::Command(found, _)
-            if found.effect == Effect::Destroy && words.iter().any(|it| it.starts_with('-')) =>
-        {
-            None
-        }
-        CommandMatch::Command(found, count) if !is_own => Some(foreign::same_verb_advice(found.name, &whole[count..])),
-        _ => None,
     }
 }
 

@@ -86,7 +86,7 @@ fn no_foreign_verb_leads_to_more_than_was_typed() {
 
 #[test]
 fn a_verb_after_its_program_leads_to_a_line_that_does_no_more() {
-    for (program, of) in [("pm2", "PM2"), ("systemctl", "systemd")] {
+    for (program, of) in [("pm2", "PM2"), ("systemctl", "systemd"), ("docker", "docker")] {
         for verb in AFTER_PROGRAM.iter().filter(|verb| verb.of == of) {
             let line = format!("{program} {} web", verb.word);
             let here = named(&advice(&line));
@@ -174,6 +174,30 @@ fn arguments_are_carried_over() {
         ("service shop restart", "tsm restart shop"),
         ("supervisorctl tail shop", "tsm logs shop"),
         ("nohup node app.js", "tsm start node app.js"),
+        ("cls", "clear"),
+        ("tsm cls", "clear"),
+        ("tsm clear", "clear"),
+        ("tsm version", "version"),
+        ("rm api", "tsm rm api"),
+        ("rm -rf api", "tsm rm api"),
+        ("rm", "tsm rm NAME"),
+        ("erase api", "tsm rm api"),
+        ("clean", "clear"),
+        ("purge api", "clear"),
+        ("tsm purge", "clear"),
+        ("prune", "clear"),
+        ("down", "tsm stop NAME"),
+        ("down -v", "tsm stop NAME"),
+        ("tsm down api", "tsm stop api"),
+        ("up", "tsm up"),
+        ("up -d", "tsm up"),
+        ("up -d api --build --update-env", "tsm up api --update-env"),
+        ("docker compose up -d api", "tsm up api"),
+        ("docker-compose down", "tsm stop NAME"),
+        ("docker ps -a", "tsm list"),
+        ("docker logs -f api", "tsm logs -f api"),
+        ("docker rm api", "tsm delete api"),
+        ("docker restart api", "tsm restart api"),
     ] {
         assert_eq!(named(&advice(line)), here, "{line}");
     }
@@ -185,7 +209,7 @@ fn arguments_are_carried_over() {
 
 #[test]
 fn a_word_that_looks_never_leads_to_a_command_that_changes_something() {
-    let looking = "clear cls ls dir ps top cat less more head tail grep find show view print get describe inspect check status \
+    let looking = "clear cls clean purge prune wipe empty reset ls dir ps top cat less more head tail grep find show view print get describe inspect check status \
                    info stats stat who whoami date uptime df du free lsof netstat history man apropos which type echo watch peek \
                    display look query trace dump-config list-units is-active cle lear claer del-log dele kil";
     for word in looking.split_whitespace().filter(|word| !matches!(*word, "del-log" | "dele" | "kil")) {
@@ -202,6 +226,26 @@ fn a_word_that_looks_never_leads_to_a_command_that_changes_something() {
         }
     }
     assert!(!registry::COMMANDS.is_empty());
+}
+
+/// What the help lists of another program are whole commands, or sentences.
+#[test]
+fn every_row_of_the_help_about_another_program_is_whole() {
+    for topic in ["from-pm2", "from-systemd"] {
+        let text = (tetra::command::help::topic(topic).expect("a topic").text)();
+        let rows: Vec<(&str, &str)> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.split_once("  ").unwrap_or_else(|| panic!("{line}")))
+            .collect();
+        for (typed, here) in &rows {
+            assert!(!typed.starts_with('-'), "{typed} is typed after a command");
+            let here = here.trim();
+            assert!(!here.starts_with('-'), "{typed}: {here}");
+            let same = rows.iter().filter(|(other, _)| other == typed).count();
+            assert!(same == 1, "`{typed}` has {same} rows in {topic}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::line;
 use crate::base::signal::Signal;
+use crate::command::registry::{self, CommandMatch};
 use crate::command::tsm::logs::Logs;
 use crate::tsm::pm2;
 
@@ -41,6 +42,24 @@ pub(super) fn of_all(words: &[String]) -> Vec<String> {
     };
     let all = (!(0..words.len()).any(is_name)).then(|| "*".to_owned());
     words.iter().cloned().chain(all).collect()
+}
+
+/// The words without the options that the command of `template` does not have: `up -d` is `tsm up`.
+pub(super) fn known_options(template: &str, words: Vec<String>) -> Vec<String> {
+    let name: Vec<&str> = template.split(' ').filter(|word| !word.starts_with('{')).collect();
+    let CommandMatch::Command(found, _) = registry::resolve(&name) else { return words };
+    let parser = found.full_parser();
+    let is_known = |word: &str| {
+        let plain = word.split('=').next().unwrap_or(word);
+        parser.get_arguments().any(|arg| {
+            let long = arg.get_long_and_visible_aliases().unwrap_or_default();
+            plain.strip_prefix("--").map_or_else(
+                || arg.get_short().is_some_and(|letter| plain.strip_prefix('-') == Some(&*letter.to_string())),
+                |plain| long.contains(&plain),
+            )
+        })
+    };
+    words.into_iter().filter(|word| !word.starts_with('-') || is_known(word)).collect()
 }
 
 /// The arguments of `tsm signal`, if they come as `kill` and PM2 take them: the signal first.

@@ -248,8 +248,7 @@ fn of_another(program: &str) -> String {
         .map(|verb| (verb.word.to_owned(), here(verb.here, "NAME")));
     let options = FOREIGN_OPTIONS.iter().filter(|it| it.of == program).map(|it| {
         let option = if it.takes_value { format!("{} VALUE", it.option) } else { it.option.to_owned() };
-        let ours = here(it.here, "VALUE");
-        (option, if ours.is_empty() { "is not needed".to_owned() } else { ours })
+        (format!("{} {option}", it.typed_after()), it.in_whole())
     });
     let rows: Vec<(String, String)> = verbs.chain(options).collect();
     let width = rows.iter().map(|(word, _)| word.len()).max().unwrap_or(0);
