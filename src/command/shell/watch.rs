@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use clap::Args;
+
 use crate::base::fault::Fault;
 use crate::base::line::{self, Statement};
 use crate::base::time::HumanDuration;
 use crate::command::argument::CommandWord;
+use crate::command::registry::{self, CommandMatch};
+use crate::command::short_form;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{self, FollowUp, Report, Until};
@@ -36,6 +40,10 @@ impl Command for Watch {
     const EXAMPLES: &'static [&'static str] = &["watch -n 10ms -c 2 version", "watch -n 10ms --until 0 version"];
 
     fn run(self, _cx: &mut Cx) -> Result<Report, Fault> {
+        let words: Vec<&str> = self.command.iter().map(|word| word.0.as_str()).collect();
+        if let Some(fault) = misplaced_options(&words) {
+            return Err(fault);
+        }
         let every = self.every.within("--every", Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60))?;
         let line = match &self.command[..] {
             [line] => line.0.clone(),
@@ -53,6 +61,39 @@ impl Command for Watch {
             watch: Some(report::Watch { until: self.until }),
         }))
     }
+}
+
+/// The error for options of `watch` behind the command, where they are those of the command; none if it has them.
+fn misplaced_options(words: &[&str]) -> Option<Fault> {
+    let own = Watch::augment_args(clap::Command::new(Watch::NAME)).mut_arg("command", |arg| arg.required(false));
+    let is_own = |words: &[&str]| {
+        let read = own.clone().no_binary_name(true).try_get_matches_from(words);
+        read.is_ok_and(|read| !read.contains_id("command"))
+    };
+    let at = (1..words.len()).find(|&at| words[at].starts_with('-') && is_own(&words[at..]))?;
+    let (command, options) = words.split_at(at);
+    let is_line = matches!(command, [line] if line.contains(char::is_whitespace));
+    if !is_line && !is_unknown_to(command, options) {
+        return None;
+    }
+    let options = line::join(options);
+    let command = line::join(command);
+    Some(
+        Fault::usage(format!("`{options}` comes after the command, where it is not an option of `watch`"))
+            .with_advice(format!("options of `watch` come first: `watch {options} {command}`")),
+    )
+}
+
+/// True if a command refuses these words, which it would not do without the options.
+fn is_unknown_to(command: &[&str], options: &[&str]) -> bool {
+    let grouped = [&[short_form::GROUP], command].concat();
+    let words = if short_form::is_short(command) { &grouped } else { command };
+    let CommandMatch::Command(entry, count) = registry::resolve(words) else { return false };
+    let is_read = |words: &[&str]| {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        entry.full_parser().no_binary_name(true).try_get_matches_from((entry.reorder_args)(words)).is_ok()
+    };
+    is_read(&words[count..]) && !is_read(&[&words[count..], options].concat())
 }
 
 /// The command of a statement that goes on until Ctrl-C.

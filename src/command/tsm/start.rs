@@ -2,6 +2,7 @@
 
 pub(in crate::command) mod args;
 pub(super) mod plan_view;
+mod watch_path;
 
 use super::option_fields::planned_env_file;
 use super::restart::done_text;
@@ -103,7 +104,8 @@ impl Command for Start {
             let stage = UpStage { up, environ: Environ::Operator }.stage();
             return Ok(if self.dry_run { stage.dry_run() } else { stage.ready() });
         }
-        let start = ops::start::prepare(&cx.operation(), &request).map_err(|fault| of_group(fault, &request, cx))?;
+        let start = ops::start::prepare(&cx.operation(), &request)
+            .map_err(|fault| watch_path::explain(of_group(fault, &request, cx), &request, cx))?;
         let environments = start.environments.clone();
         let wait_for = match (self.wait, self.no_wait) {
             (true, _) => WaitFor::Exit,
