@@ -17,8 +17,8 @@ use super::session::Consent;
 pub struct Called<'a> {
     /// Its name.
     pub name: &'a str,
-    /// The line that runs it with `--yes`, as it can be pasted where it came from; made only where it is shown.
-    pub confirmed: &'a dyn Fn() -> String,
+    /// How to run it where it cannot ask; made only where it is shown.
+    pub advice: &'a dyn Fn() -> String,
 }
 
 /// The answer that an effect needs.
@@ -159,10 +159,10 @@ fn does(effect: Effect, env: Option<&EnvRef>) -> String {
     }
 }
 
-fn not_interactive(Called { name, confirmed }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
+fn not_interactive(Called { name, advice }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
     let would = if effect == Effect::Destroy { "would stop or remove something in" } else { "would change" };
     Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}: confirmation needed, and stdin is not a terminal"))
-        .with_advice(format!("pass `--yes` to confirm: `{}`", confirmed()))
+        .with_advice(advice())
 }
 
 /// A report as text, shown before the question.
@@ -272,7 +272,8 @@ mod tests {
             verbose: 0,
         };
         let prepared = deed.prepared(&cx);
-        let called = Called { name: "tsm stop", confirmed: &|| "tsm stop --yes api".to_owned() };
+        let called =
+            Called { name: "tsm stop", advice: &|| "pass `--yes` to confirm: `tsm stop --yes api`".to_owned() };
         let admitted = if deed.0.is_guarded() { admit(called, deed.0, &session, &cx) } else { Ok(()) };
         let of_session = || Ok(session.to_vec());
         let done = admitted.and_then(|()| confirm(called, &prepared, of_session, Consent::None, &mut cx));

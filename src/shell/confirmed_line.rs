@@ -1,4 +1,4 @@
-//! The line that does the same with `--yes`, as it can be pasted where the command came from.
+//! What to do about a command that could not ask: the line that does the same with `--yes`, as it can be pasted where it came from.
 
 use crate::base::line;
 use crate::base::redact::redact;
@@ -8,10 +8,23 @@ use crate::command::registry::{self, CommandMatch};
 use super::session::Session;
 use super::source::ScriptOrigin;
 
+/// How to confirm a command that was refused because it could not ask. A `-y` at its end did not count: it is the program's.
+#[must_use]
+pub(super) fn advice(words: &[String], origin: &ScriptOrigin, session: &Session) -> String {
+    let is_yes = |word: &String| matches!(word.as_str(), "-y" | "--yes");
+    let given = words.last().filter(|word| is_yes(word) && !words.iter().any(|it| it == "--"));
+    let meant = given.map_or(words.len(), |_| words.len() - words.iter().rev().take_while(|word| is_yes(word)).count());
+    let line = confirmed_line(&words[..meant], origin, session);
+    let confirm = format!("pass `--yes` to confirm: `{line}`");
+    match given {
+        Some(given) => format!("`{given}` behind the program is an argument of the program; {confirm}"),
+        None => confirm,
+    }
+}
+
 /// The words of a command with `--yes` behind its name, for the place it came from: after a shell with the program before it, in
 /// scripts and at the prompt by themselves. Words with a secret are left out, as `…`.
-#[must_use]
-pub(super) fn confirmed_line(words: &[String], origin: &ScriptOrigin, session: &Session) -> String {
+fn confirmed_line(words: &[String], origin: &ScriptOrigin, session: &Session) -> String {
     let line = with_yes(words);
     match origin {
         // A link is the first word itself.

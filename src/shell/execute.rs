@@ -9,10 +9,9 @@ use crate::report::{Console, Report};
 use crate::sys::{net, privileges, process};
 
 use super::audit::{self, AuditRecord};
-use super::confirmed_line::confirmed_line;
 use super::session::Session;
 use super::source::ScriptOrigin;
-use super::{confirm, panics};
+use super::{confirm, confirmed_line, panics};
 
 /// A parsed command and the words it came from.
 pub struct Execution<'a> {
@@ -74,8 +73,8 @@ impl Execution<'_> {
             verbose: self.globals.verbose.max(session.globals.verbose),
         };
         let effect = ready.effect();
-        let confirmed = || confirmed_line(self.words, self.origin, session);
-        let called = confirm::Called { name: self.spec.name, confirmed: &confirmed };
+        let advice = || confirmed_line::advice(self.words, self.origin, session);
+        let called = confirm::Called { name: self.spec.name, advice: &advice };
         let mut guarded = None;
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, &cx)?;

@@ -225,6 +225,9 @@ fn the_advised_line_runs_as_pasted() {
         ("tetra -c '--env prod tsm delete a'", false, "tetra -c '--env prod tsm delete --yes a'"),
         ("tetra -c 'tsm delete a --env prod'", false, "tetra -c 'tsm delete --yes a --env prod'"),
         ("tsm start --name b sh -c 'sleep 600; :'", true, "tsm start --yes --name b sh -c 'sleep 600; :'"),
+        ("tsm start --name b sleep 600 -y", true, "tsm start --yes --name b sleep 600"),
+        ("tetra -c 'tsm save b sleep 600 --yes'", true, "tetra -c 'tsm save --yes b sleep 600'"),
+        ("tsm start --name b sh -c 'sleep 600' -- -y", true, "tsm start --yes --name b sh -c 'sleep 600' -- -y"),
         (nested, true, nested_confirmed),
     ] {
         sandbox.ok(&["tsm", "start", "--name", "a", "sleep", "600"]);
@@ -234,6 +237,7 @@ fn the_advised_line_runs_as_pasted() {
         let (code, err) = shell(expected, prod);
         assert_eq!(code, Some(0), "{expected}: {err}");
         sandbox.run(&["tsm", "delete", "*", "--yes"]);
+        sandbox.run(&["tsm", "rm", "b", "--yes"]);
     }
     fs::write(sandbox.path("lines.tetra"), "tsm delete a\n").expect("a script");
     sandbox.ok(&["tsm", "start", "--name", "a", "sleep", "600"]);
