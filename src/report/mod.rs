@@ -106,6 +106,8 @@ pub enum FollowUp {
         name: String,
         /// The line.
         line: Option<String>,
+        /// It is also in `config.toml`, or removed from there.
+        is_saved: bool,
     },
     /// Change a setting of this session.
     Set {

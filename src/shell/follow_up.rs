@@ -19,8 +19,16 @@ const SELECTION_ENDS_NOTE: &str =
     "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
 
 /// Shown after a change of a setting on a command line, which ends with it.
-const SETTING_ENDS_NOTE: &str = "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all \
-     later ones, and `tetra --private` starts a prompt that keeps no line in the history";
+const SETTING_ENDS_NOTE: &str =
+    "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all later ones";
+
+/// The same for the setting that keeps lines out of the history, which is of use at a prompt alone.
+const PRIVATE_ENDS_NOTE: &str =
+    "the setting is changed for this session only, which ends here; `tetra --private` starts a prompt with it";
+
+/// Shown after an alias or an abbreviation was defined on a command line, which ends with it.
+const SHORTHAND_ENDS_NOTE: &str =
+    "it is defined for this session only, which ends here; `--save` before its name keeps it";
 
 /// Shown after a change of the directory on a command line.
 const DIRECTORY_ENDS_NOTE: &str = "the directory is changed for this session only, which ends here";
@@ -54,13 +62,17 @@ pub(super) fn carry_out(
         FollowUp::ClearScreen => console.clear(),
         FollowUp::PreviousDirectory => session.change_directory(None)?,
         FollowUp::Set { key, value } => {
-            note_end(session, console, origin, SETTING_ENDS_NOTE);
+            let note = if key == "private" { PRIVATE_ENDS_NOTE } else { SETTING_ENDS_NOTE };
+            note_end(session, console, origin, note);
             session.settings.values.insert(key, value);
         }
-        FollowUp::Shorthand { kind, name, line: Some(line) } => {
+        FollowUp::Shorthand { kind, name, line: Some(line), is_saved } => {
+            if !is_saved {
+                note_end(session, console, origin, SHORTHAND_ENDS_NOTE);
+            }
             session.settings.lines_mut(kind).insert(name, line);
         }
-        FollowUp::Shorthand { kind, name, line: None } => {
+        FollowUp::Shorthand { kind, name, line: None, .. } => {
             session.settings.lines_mut(kind).remove(&name);
         }
         FollowUp::Exit => return Ok(LineOutcome { code: 0, then: Then::Exit }),

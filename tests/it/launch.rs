@@ -241,6 +241,12 @@ fn a_change_that_ends_with_a_line_or_a_script_is_said_if_nothing_uses_it() {
     let setting = "the setting is changed for this session only";
     for (line, note) in [
         ("history --private", setting),
+        (
+            "alias ctx=context",
+            "it is defined for this session only, which ends here; `--save` before its name keeps it",
+        ),
+        ("abbr ctx=context", "it is defined for this session only"),
+        ("alias ctx=context; ctx", ""),
         ("version; set edit-mode vi # at last", setting),
         ("use @dev", "the selection ends with this session"),
         ("cd /", "the directory is changed for this session only"),

@@ -141,7 +141,11 @@ fn is_step(line: &str) -> bool {
 /// Without what is said of a change that nothing comes after: here the session goes on.
 fn without_end(said: &str) -> &str {
     let at = said.trim_end().rfind('\n').map_or(0, |end| end + 1);
-    let ends = ["the selection ends with this session", "the setting is changed for this session only"];
+    let ends = [
+        "the selection ends with this session",
+        "the setting is changed for this session only",
+        "it is defined for this session only",
+    ];
     if ends.iter().any(|end| said[at..].starts_with(end)) { &said[..at] } else { said }
 }
 

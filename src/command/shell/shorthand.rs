@@ -49,7 +49,12 @@ impl Definition {
             settings_file::save_line(cx.paths, self.kind, name.as_str(), Some(&text))?;
             note_saved(self.kind, name.as_str(), cx);
         }
-        Ok(Report::then(FollowUp::Shorthand { kind: self.kind, name: name.to_string(), line: Some(text) }))
+        Ok(Report::then(FollowUp::Shorthand {
+            kind: self.kind,
+            name: name.to_string(),
+            line: Some(text),
+            is_saved: self.save,
+        }))
     }
 
     /// Behind the words of the line `--save` would be one of them, which is seldom meant.
@@ -93,7 +98,7 @@ pub(super) fn remove(kind: ShorthandKind, name: &AliasName, save: bool, cx: &mut
             format!("it is back at the next start: `{}` has it; `--save` removes it there too", config.display());
         cx.console.note(&text);
     }
-    Ok(Report::then(FollowUp::Shorthand { kind, name: name.to_string(), line: None }))
+    Ok(Report::then(FollowUp::Shorthand { kind, name: name.to_string(), line: None, is_saved: save }))
 }
 
 fn list(kind: ShorthandKind, cx: &Cx, only: Option<&str>) -> Result<Report, Fault> {
