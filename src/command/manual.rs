@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn every_command_with_its_options_is_in_one_page() {
         let pages = pages();
-        let whole = html(&pages);
+        let whole = html(&pages, "");
         for entry in COMMANDS.iter().filter(|entry| !entry.is_hidden()) {
             let heading = ManualBlock::Heading(entry.name.to_owned());
             let page = pages.iter().filter(|page| page.blocks.contains(&heading)).collect::<Vec<_>>();
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn each_link_of_the_reference_leads_to_one_heading() {
-        let whole = html(&pages());
+        let whole = html(&pages(), "");
         let links: Vec<&str> = whole.split("href=\"#").skip(1).filter_map(|it| it.split('"').next()).collect();
         assert!(links.len() > 150, "{}", links.len());
         for link in links {

@@ -21,6 +21,9 @@ pub const NAMES: [&str; 3] = ["tsm", "tkm", "org"];
 /// Where `ssh HOST 'tsm …'` finds programs, since it reads no shell file.
 pub const SYSTEM_BIN: &str = "/usr/local/bin";
 
+/// Where documents are below a directory `share`.
+pub const DOCUMENTS: &str = "doc/tetra";
+
 /// Part of every file that setup writes.
 pub(crate) const MARKER: &str = "Written by tetra setup";
 
@@ -51,7 +54,7 @@ pub struct Install {
     pub shells: Vec<Shell>,
     /// Units for the templates: the name of each, and its text.
     pub units: Vec<(String, String)>,
-    /// Manual pages: the place of each below a directory of the manual, and its text.
+    /// Manual pages and documents: the place of each below a directory `share`, and its text.
     pub manual: Vec<(String, String)>,
 }
 
@@ -129,14 +132,18 @@ impl Install {
         links
     }
 
-    /// The manual where `man` finds it: beside the directories for programs. Not where a package has brought it.
+    /// The manual where `man` finds it, beside the directories for programs, and the reference with the documents. Not where a
+    /// package has brought them.
     fn manual_pages(&self) -> Vec<Artifact> {
-        let beside = |programs: &Path| programs.parent().map(|prefix| prefix.join("share/man"));
-        let packaged = self.program.parent().and_then(beside).is_some_and(|man| man.join("man1/tetra.1.gz").exists());
-        let own = self.user_home.as_deref().filter(|_| !packaged).map(|home| home.join(".local/share/man"));
+        let beside = |programs: &Path| programs.parent().map(|prefix| prefix.join("share"));
+        let is_packaged = |share: PathBuf| share.join("man/man1/tetra.1.gz").exists();
+        let packaged = self.program.parent().and_then(beside).is_some_and(is_packaged);
+        let own = self.user_home.as_deref().filter(|_| !packaged).map(|home| home.join(".local/share"));
         let system = self.system_bin.as_deref().and_then(beside);
-        let pages = |dir: PathBuf| {
-            self.manual.iter().map(move |(name, page)| Artifact::File(dir.join(name), page.clone())).collect::<Vec<_>>()
+        let pages = |share: PathBuf| {
+            let documents = Artifact::Directory(share.join(DOCUMENTS), Access::Shared);
+            let pages = self.manual.iter().map(|(name, page)| Artifact::File(share.join(name), page.clone()));
+            std::iter::once(documents).filter(|_| !self.manual.is_empty()).chain(pages).collect::<Vec<_>>()
         };
         own.into_iter().chain(system).flat_map(pages).collect()
     }
@@ -212,7 +219,7 @@ mod tests {
             system_bin: Some(directory.join("system")),
             shells: vec![Shell::Bash, Shell::Zsh, Shell::Fish],
             units: vec![("tetra.service".to_owned(), format!("# {MARKER}\n"))],
-            manual: vec![("man1/tetra.1".to_owned(), format!(".\\\" {MARKER}\n"))],
+            manual: vec![("man/man1/tetra.1".to_owned(), format!(".\\\" {MARKER}\n"))],
         }
     }
 

@@ -130,6 +130,9 @@ fn check_says_what_is_missing_and_remove_undoes() {
 
     assert_eq!(machine.tetra(&["setup"]).status.code(), Some(0));
     assert_eq!(machine.tetra(&["setup", "--check"]).status.code(), Some(0));
+    let documents = machine.home().join(".local/share/doc/tetra");
+    let reference = fs::read_to_string(documents.join("reference.html")).expect("setup wrote it");
+    assert!(reference.starts_with("<!doctype html>\n") && reference.contains("<h3 id=\"tsm-start\">tsm start</h3>"));
     let again = machine.tetra(&["tsm", "setup", "--json"]);
     assert_eq!((again.status.code(), text(&again.stdout)), (Some(0), "[]\n".to_owned()), "nothing is left to do");
 
@@ -138,6 +141,7 @@ fn check_says_what_is_missing_and_remove_undoes() {
     assert_eq!(machine.tetra(&["setup", "--remove"]).status.code(), Some(0));
     assert!(data.exists(), "data stays");
     assert!(!machine.home().join("tetra/tetra.sh").exists());
+    assert!(!documents.exists(), "the reference is removed with its directory");
     assert!(!machine.dir.path().join("programs/tsm").is_symlink());
 }
 

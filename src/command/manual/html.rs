@@ -4,12 +4,12 @@ use super::{ManualBlock, Page, pieces};
 
 const STYLE: &str = include_str!("manual.css");
 
-/// The whole reference.
+/// The whole reference. `note` is a comment in its second line.
 #[must_use]
-pub fn html(pages: &[Page]) -> String {
+pub fn html(pages: &[Page], note: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<!-- {note} -->\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>tetra {version}</title>\n<style>\n{STYLE}</style>\n<nav>\n"
     );
     for page in pages {

@@ -35,11 +35,12 @@ impl Command for Manual {
             table.row(vec![page.into(), path.display().to_string().into()]);
             Ok::<(), FileError>(())
         };
+        const NOTE: &str = "Made by `tetra manual`.";
         for page in &pages {
             let title = format!("{}({})", page.name, page.section);
-            write(&title, &page.file(), roff(page, "Made by `tetra manual`."))?;
+            write(&title, &page.file(), roff(page, NOTE))?;
         }
-        write("reference", "reference.html", html(&pages))?;
+        write("reference", "reference.html", html(&pages, NOTE))?;
         Ok(Report::of(table))
     }
 }

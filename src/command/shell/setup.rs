@@ -4,18 +4,21 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::line;
-use crate::command::manual::{pages, roff};
+use crate::command::manual::{html, pages, roff};
 use crate::command::{Command, Cx, Effect};
 use crate::ops::unit;
 use crate::report::{Cell, Report, Table, Tone};
-use crate::sys::install::{self, Artifact, ArtifactState, Install, InstallRecord, MARKER, SYSTEM_BIN, Shell};
+use crate::sys::install::{
+    self, Artifact, ArtifactState, DOCUMENTS, Install, InstallRecord, MARKER, SYSTEM_BIN, Shell,
+};
 use crate::sys::paths::Paths;
 
 /// Set up directories, links and shell completion
 ///
-/// Creates the data directory, the links tsm, tkm and org beside the program, tetra.sh for bash and zsh, and the templates of
-/// units and services, and the manual pages below ~/.local/share/man. Running it again changes nothing. Files it did not write are left alone, and --remove removes only what
-/// the setup of the same data directory created.
+/// Creates the data directory, the links tsm, tkm and org beside the program, tetra.sh for bash and zsh, the templates of units and
+/// services, the manual pages below ~/.local/share/man, and the reference for a browser, ~/.local/share/doc/tetra/reference.html.
+/// Running it again changes nothing. Files it did not write are left alone, and --remove removes only what the setup of the same data
+/// directory created.
 #[derive(Debug, clap::Args)]
 pub struct Setup {
     /// Also install in /usr/local/bin, for all users and for `ssh HOST 'tsm …'`: links, or a copy of the program where it is in a directory that others cannot enter
@@ -79,10 +82,7 @@ impl Command for Setup {
             user_home: cx.host.variable("HOME").map(PathBuf::from),
             system_bin: (self.system || self.remove).then(|| PathBuf::from(SYSTEM_BIN)),
             shells,
-            manual: pages()
-                .iter()
-                .map(|page| (page.file(), roff(page, &format!("{MARKER}, which replaces it."))))
-                .collect(),
+            manual: manual(),
         };
         let pieces = install.artifacts();
         Ok(match (self.check, self.remove) {
@@ -91,6 +91,14 @@ impl Command for Setup {
             _ => install_all(&pieces, &install)?,
         })
     }
+}
+
+/// The manual pages, and the reference for a browser; the place of each below a directory `share`.
+fn manual() -> Vec<(String, String)> {
+    let note = format!("{MARKER}, which replaces it.");
+    let pages = pages();
+    let reference = (format!("{DOCUMENTS}/reference.html"), html(&pages, &note));
+    pages.iter().map(|page| (format!("man/{}", page.file()), roff(page, &note))).chain([reference]).collect()
 }
 
 /// What was found or done, one row for each changed or missing piece.
