@@ -15,7 +15,7 @@ use super::render::{self, Chunk, OutputTarget};
 use super::streams::{Pager, Streams};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
-use crate::base::fault::Fault;
+use crate::base::fault::{Fault, FaultKind};
 use crate::report::theme::Theme;
 use crate::report::{
     Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, UserAnswer,
@@ -177,6 +177,24 @@ impl Terminal {
         self.write_stderr(if self.quiet { "" } else { &text });
     }
 
+    fn write_fault(&self, fault: &Fault) {
+        if self.json {
+            self.write_stderr(&format!("{}\n", json::fault(fault)));
+        } else {
+            let width = self.terminal_width().filter(|_| self.streams.stderr_is_terminal);
+            self.write_stderr(&fault::render(fault, width, self.stderr_styler()));
+        }
+    }
+
+    /// Ctrl-C leaves the cursor behind the `^C` that the terminal shows; what is said of it begins on a line of its own.
+    fn leave_line_of_interruption(&mut self, faults: &[Fault]) {
+        let is_cleared = self.progress.take_cleared();
+        let is_interrupted = faults.iter().any(|fault| fault.kind == FaultKind::Interrupted);
+        if is_interrupted && !is_cleared && !self.json && self.streams.stderr_is_terminal {
+            self.write_stderr("\n");
+        }
+    }
+
     fn show_text(&self, blocks: Vec<Block>, faults: &mut Vec<Fault>) -> io::Result<()> {
         if self.show_paged(&blocks)? {
             return Ok(());
@@ -245,6 +263,7 @@ impl Terminal {
 impl Console for Terminal {
     fn show(&mut self, mut report: Report) -> io::Result<()> {
         let mut faults = std::mem::take(&mut report.faults);
+        self.leave_line_of_interruption(&faults);
         // What became of it is said also where the reader of the output is gone.
         let shown = if self.json {
             self.show_json(&mut report, &mut faults)
@@ -253,18 +272,14 @@ impl Console for Terminal {
         };
         report.sentence.iter().for_each(|sentence| self.write_note(sentence));
         for fault in &faults {
-            self.error(fault);
+            self.write_fault(fault);
         }
         shown
     }
 
     fn error(&mut self, fault: &Fault) {
-        if self.json {
-            self.write_stderr(&format!("{}\n", json::fault(fault)));
-        } else {
-            let width = self.terminal_width().filter(|_| self.streams.stderr_is_terminal);
-            self.write_stderr(&fault::render(fault, width, self.stderr_styler()));
-        }
+        self.leave_line_of_interruption(std::slice::from_ref(fault));
+        self.write_fault(fault);
     }
 
     fn note(&mut self, text: &str) {

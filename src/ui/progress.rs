@@ -20,6 +20,8 @@ pub(super) struct ProgressScreen {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ProgressRows {
     drawn: usize,
+    /// They were taken away, and nothing was shown since.
+    is_cleared: bool,
 }
 
 impl ProgressRows {
@@ -51,6 +53,7 @@ impl ProgressRows {
             out.push('\n');
         }
         self.drawn = rows.len();
+        self.is_cleared = false;
         out
     }
 
@@ -58,8 +61,16 @@ impl ProgressRows {
     pub(super) fn erase(&mut self) -> String {
         match std::mem::take(&mut self.drawn) {
             0 => String::new(),
-            drawn => format!("\r\x1b[{drawn}A\x1b[J"),
+            drawn => {
+                self.is_cleared = true;
+                format!("\r\x1b[{drawn}A\x1b[J")
+            }
         }
+    }
+
+    /// True once after the rows were taken away: the cursor is at the beginning of a line then.
+    pub(super) fn take_cleared(&mut self) -> bool {
+        std::mem::take(&mut self.is_cleared)
     }
 }
 

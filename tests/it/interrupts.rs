@@ -36,6 +36,21 @@ fn what_waits_at_the_prompt_ends_at_once() {
 }
 
 #[test]
+fn what_is_said_of_an_interruption_begins_on_a_line_of_its_own() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("tsm start --notify --name web sleep 600\r");
+    terminal.wait_for("waiting for it to become healthy");
+    terminal.send(CTRL_C);
+    terminal.wait_for("it keeps running");
+    run(&mut terminal, "tsm delete web", "tetra>");
+    terminal.wait_for("deleted web");
+    let shown = terminal.contents();
+    assert!(shown.contains("^C\nstarted web (0)\nerror: stopped waiting for `web`; it keeps running\n"), "{shown}");
+    leave(terminal);
+}
+
+#[test]
 fn a_pasted_block_stops_at_the_line_that_fails_and_says_which() {
     let home = TestHome::new();
     let mut terminal = session(&home);
