@@ -40,7 +40,7 @@ pub fn of_command(entry: &CommandSpec, detail: HelpDetail, width: usize) -> Pros
     if !entry.aliases.is_empty() {
         after.push_str(&format!("Also called: {}\n", entry.aliases.join(", ")));
     }
-    after.push_str(&format!("Effect: {}", confirmation_text(entry.effect)));
+    after.push_str(&format!("Effect: {}", effect_text(entry)));
     let mut parser = entry.full_parser().term_width(width.min(Prose::WIDEST)).after_help(after);
     let text = match detail {
         HelpDetail::Short => parser.render_help(),
@@ -143,12 +143,18 @@ fn summary_of(name: &str) -> Option<String> {
 
 const LEGEND: &str = "* changes something, ! ends or removes something: `help guard` explains when these ask first.";
 
-pub(super) fn confirmation_text(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Read => "only looks",
-        Effect::Own => "changes only what is yours: settings, lines of the prompt or a new file; never asks",
-        Effect::Write => "changes something; asks first in prod",
-        Effect::Destroy => "ends or removes something; asks first in staging and prod",
+/// What a command does at most, and when it asks first.
+pub(super) fn effect_text(entry: &CommandSpec) -> &'static str {
+    match (entry.effect, entry.name) {
+        (Effect::Read, "use" | "select" | "cd" | "set" | "clear" | "exit" | "repl") => "changes only this session",
+        (Effect::Read, "watch" | "source" | "tour") => {
+            "that of the commands that it runs, which ask as they do by themselves"
+        }
+        (Effect::Read, "daemon run") => "starts and stops services, and never asks: it is run by systemd",
+        (Effect::Read, _) => "only looks",
+        (Effect::Own, _) => "changes only what is yours: settings, lines of the prompt or a new file; never asks",
+        (Effect::Write, _) => "changes something; asks first in prod",
+        (Effect::Destroy, _) => "ends or removes something; asks first in staging and prod",
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::tsm::definition::keys::{DefinitionKey, keys};
 use crate::tsm::options::OPTIONS;
+use crate::tsm::options::table::ServiceOption;
 
 /// An example of the value of a key.
 fn example(key: &DefinitionKey) -> String {
@@ -30,7 +31,27 @@ fn example(key: &DefinitionKey) -> String {
 /// What a key is for, its default included.
 fn meaning(key: &DefinitionKey) -> String {
     let option = OPTIONS.iter().find(|option| option.tsm == key.tsm);
-    option.map_or_else(String::new, crate::tsm::options::table::ServiceOption::full_help)
+    option.map_or_else(|| own_meaning(key).to_owned(), ServiceOption::full_help)
+}
+
+/// What a key is for that is none of the options of a process.
+fn own_meaning(key: &DefinitionKey) -> &'static str {
+    match key.tsm {
+        "TSM_NAME" => "What it is called; without it as its file",
+        "TSM_COMMAND" => "The program with its arguments",
+        "TSM_CWD" => "Where it runs; without it in the directory of its file",
+        "TSM_DESCRIPTION" => "What it is for",
+        "TSM_PORT" => "The port it has to get, exported as PORT",
+        "TSM_ENV" => "Variables of the process",
+        "TSM_ENVIRONMENT" => "The environment that it belongs to",
+        "TSM_PRE_COMMAND" => "Has to succeed before the program is run",
+        "TSM_AUTOSTART" => "If false, it is started at boot only where another service needs it",
+        "TSM_GROUP" => "The same as TSM_STACK, in older files",
+        "TSM_INSTANCES" => "How many of it: ports from TSM_PORT on, or names with numbers",
+        "TSM_ARGS" => "Further arguments of the program",
+        "TSM_RESTART_ON_FAILURE" => "The same as TSM_RESTART=on-failure, in older files",
+        _ => "",
+    }
 }
 
 /// One key, as a comment and a line.
@@ -118,6 +139,7 @@ mod tests {
             assert!(read.name == "web" && read.command.starts_with("node server.js"), "{}", read.command);
         }
         for key in keys().filter(|key| !OLDER.contains(&key.tsm)) {
+            assert!(!meaning(&key).is_empty(), "{} says what it is for", key.tsm);
             assert!(plain.contains(&format!("{}=", key.tsm)), "{}", key.tsm);
         }
     }

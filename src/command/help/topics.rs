@@ -72,11 +72,11 @@ fn lines() -> String {
      COMMAND | PROGRAM   the output goes to `sh -c PROGRAM`, up to the next `;` outside quotes and parentheses;\n\
      \x20                   tables as lines of cells with a tab between them\n\
      COMMAND > FILE      the output goes to a file; >> adds to it; ~/ is your home\n\
-     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt\n\
+     !PROGRAM            runs the rest of the line with `sh -c`, at the prompt; elsewhere after `set shell-escape on`\n\
      $org $env $proc     the organization, the environment and the process of the prompt, as bare words at the prompt\n\
      $? $last            the exit code of the last line there, and the names of the last list; the line that is run is shown\n\n\
-     The same holds at the prompt, after `tetra -c` and in scripts but for what is said to be of the prompt. There `tsm` may be left\n\
-     out where no other command has the name: `restart api` is `tsm restart api`. `source FILE` runs a script here.\n"
+     The same holds at the prompt, after `tetra -c` and in scripts but for what is said to be of the prompt. At the prompt `tsm` may be\n\
+     left out where no other command has the name: `restart api` is `tsm restart api`. `source FILE` runs a script here.\n"
         .to_owned()
 }
 
@@ -84,7 +84,8 @@ fn context() -> String {
     "The context is the organization, the environment and the process that commands use when none is named.\n\n\
      use ORG, use @ENV, @ENV   choose for this session; `use -` goes back\n\
      select PROCESS            choose a process for this session\n\
-     --org ORG, --env ENV      choose for one command\n\n\
+     --org ORG, --env ENV      choose for one command\n\
+     context                   shows what is chosen, and by what\n\n\
      What counts, first to last: the option, this session, TETRA_ORG and TETRA_ENV, the kept choice, the only one there is.\n"
         .to_owned()
 }
@@ -179,12 +180,13 @@ fn secrets() -> String {
      \x20 secrets scan\n\
      \x20 secrets doctor\n\n\
      A sealed file may be kept with the code: only the recipients of manifest.toml open it. Secrets are `***` in the history,\n\
-     in logs of commands and in JSON.\n"
+     in logs of commands and in JSON. `secrets --help` lists all commands for them.\n"
         .to_owned()
 }
 
 fn boot() -> String {
-    "A service that is enabled is started when its environment is. `daemon` makes a unit of systemd that does it at boot.\n\n\
+    "What is enabled is started by `tsm startup`, and when the machine starts by the unit of systemd that `daemon install` makes for\n\
+     an environment.\n\n\
      \x20 tsm save web node server.js\n\
      \x20 tsm enable web\n\
      \x20 tsm services\n\

@@ -4,7 +4,7 @@ use super::{ManualBlock, Page, markdown};
 use crate::base::fault::FaultKind;
 use crate::command::CommandSpec;
 use crate::command::global::GLOBALS;
-use crate::command::help::{TOPICS, confirmation_text, services};
+use crate::command::help::{TOPICS, effect_text, services};
 use crate::command::registry::{COMMANDS, GROUPS, commands_of};
 
 /// Where the formats of files are described.
@@ -156,7 +156,7 @@ fn command(entry: &'static CommandSpec) -> Vec<ManualBlock> {
         [] => String::new(),
         names => format!("Also called `{}`. ", names.join("`, `")),
     };
-    blocks.push(ManualBlock::Text(format!("{aliases}Effect: {}.", confirmation_text(entry.effect))));
+    blocks.push(ManualBlock::Text(format!("{aliases}Effect: {}.", effect_text(entry))));
     blocks
 }
 

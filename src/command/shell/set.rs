@@ -9,7 +9,7 @@ use crate::report::{FollowUp, Report, Table};
 
 /// Show or change the settings of this session
 ///
-/// For this session only; put settings into `config.toml` to keep them.
+/// For this session only; `config edit` opens the file with those that are kept.
 #[derive(Debug, clap::Args)]
 pub struct Set {
     /// The setting

@@ -13,7 +13,7 @@ use crate::sys::install::{
 };
 use crate::sys::paths::Paths;
 
-/// Set up directories, links and shell completion
+/// Set up directories, links, the manual and shell completion
 ///
 /// Creates the data directory, the links tsm, tkm and org beside the program, tetra.sh for bash and zsh, the templates of units and
 /// services, the manual pages below ~/.local/share/man, and the reference for a browser, ~/.local/share/doc/tetra/reference.html.

@@ -17,7 +17,8 @@ use crate::report::{self, FollowUp, Report, Until};
 /// Run a command again and again
 ///
 /// On a terminal each run is shown in the place of the one before, with the time, and what differs is in reverse. Ctrl-C ends it.
-/// A single argument is run as a line, so that `watch 'tsm list | head'` works. Without a terminal the outputs follow each other.
+/// Options of `watch` come before the command. A single argument is run as a line, so that `watch 'tsm list | head'` works. Without a
+/// terminal the outputs follow each other.
 #[derive(Debug, clap::Args)]
 pub struct Watch {
     /// The pause between two runs; a number alone is seconds

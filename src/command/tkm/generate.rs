@@ -33,7 +33,7 @@ pub struct Generate {
     /// What the key is for
     #[arg(value_enum, default_value_t = PurposeWord::Deploy)]
     purpose: PurposeWord,
-    /// Days until hosts stop to accept it
+    /// Days until hosts stop accepting it
     #[arg(value_parser = clap::value_parser!(u16).range(1..=365), if_not_given = "no end")]
     days: Option<u16>,
     /// Ask for a passphrase, also for other environments than prod

@@ -12,8 +12,8 @@ use crate::tsm::store::Process;
 /// Restart instances one after the other, so that the others go on meanwhile
 ///
 /// The next one follows when the one before is ready: its port answers, it is healthy, or it has settled. After the first that is
-/// not, the others are left as they are. Whatever its TSM_STRATEGY says. A process of a service is started by its definition as it is
-/// now. What does not run is left alone.
+/// not, the others are left as they are. This holds for every TSM_STRATEGY. A process of a service is started by its definition as it
+/// is now. What does not run is left alone.
 #[derive(Debug, clap::Args)]
 pub struct Reload {
     #[command(flatten)]

@@ -7,10 +7,10 @@ use crate::report::{Cell, Report, Table, Tone, Value};
 use crate::tsm::doctor::orphans::{self, OrphanKind};
 use crate::tsm::store::ProcessStore;
 
-/// List processes that were started by tsm and are not managed any more
+/// List processes that run and are not managed
 ///
-/// `lost` were started here and no record knows them any more; `stranger` are interpreters (node, python, …) that were never started
-/// from here. `tsm kill --pid` ends one.
+/// `lost` were started by tsm, and no record knows them any more; `stranger` are interpreters (node, python, …) that tsm never
+/// started. `tsm kill --pid` ends one.
 #[derive(Debug, clap::Args)]
 pub struct Orphans {}
 

@@ -3,6 +3,7 @@
 use super::{EventArgs, NO_EVENTS};
 use crate::base::fault::Fault;
 use crate::base::time::HumanDuration;
+use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::events::usage::{self, EventCount, EventUsage};
@@ -15,7 +16,7 @@ pub struct Analytics {
     #[command(flatten)]
     subject: EventArgs,
     /// How far back: 1h, 24h, 7d
-    #[arg(value_name = "WINDOW", conflicts_with = "since")]
+    #[arg(value_name = "WINDOW", conflicts_with = "since", if_not_given = DAY)]
     window: Option<HumanDuration>,
 }
 

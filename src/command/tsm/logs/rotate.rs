@@ -12,7 +12,7 @@ use crate::tsm::store::Process;
 
 /// Rotate the logs of processes: begin new files, and keep the old ones as parts
 ///
-/// `tsm logs` goes on to show it. As with the rotation that happens by itself, the oldest part is dropped when there are as
+/// `tsm logs` still shows what is in them. As with the rotation that happens by itself, the oldest part is dropped when there are as
 /// many as are kept. Empty logs stay as they are.
 #[derive(Debug, clap::Args)]
 pub struct Rotate {
