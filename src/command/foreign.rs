@@ -159,6 +159,7 @@ pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
     option("logs", "-xeu", SYSTEMD, Yes, Line("{}")),
     option("logs", "--no-pager", SYSTEMD, No, Line("")),
     option("logs", "--raw", PM2, No, Line("")),
+    option("up", "-d", DOCKER, No, Line("")),
     option("signal", "-s", SYSTEMD, Yes, Text("the signal comes after the process: `tsm signal NAME HUP`")),
 ];
 

@@ -6,8 +6,8 @@ use crate::base::name::ServiceName;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report};
 use crate::tsm::definition::environment_of;
-use crate::tsm::service::Services;
-use crate::tsm::store::ProcessStore;
+use crate::tsm::service::{ServiceError, Services};
+use crate::tsm::store::{Process, ProcessStore};
 
 /// Remove saved services
 ///
@@ -41,17 +41,25 @@ impl Command for Rm {
                     report = report.and(sentence.with("name", name.as_str()).with("action", "removed"));
                 }
                 Err(error) => {
-                    report.faults.push(error.into());
+                    report.faults.push(of_process(error, name, &processes));
                     continue;
                 }
             }
-            let of_it = |run: &&crate::tsm::store::Process| {
-                run.is_running() && *run.meta.run.service == *origin.to_string_lossy()
-            };
+            let of_it = |run: &&Process| run.is_running() && *run.meta.run.service == *origin.to_string_lossy();
             for process in processes.iter().filter(of_it) {
                 report = report.note(format!("{} keeps running; `tsm stop {}` ends it", process.name, process.name));
             }
         }
         Ok(report)
+    }
+}
+
+/// The error for a service that does not exist, with what removes the process of that name if there is one.
+fn of_process(error: ServiceError, name: &ServiceName, processes: &[Process]) -> Fault {
+    let is_process = processes.iter().any(|process| process.name.as_str() == name.as_str());
+    match error {
+        error @ ServiceError::Unknown { .. } if is_process => Fault::from(error)
+            .with_advice(format!("`{name}` is a process: `tsm delete {name}` ends it and removes it with its logs")),
+        error => error.into(),
     }
 }
