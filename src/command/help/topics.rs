@@ -100,8 +100,8 @@ fn prompt() -> String {
      (online)           the state of that process\n\
      deploying, frozen, read-only, private, asks nothing\n\
      \x20                  what differs from the usual\n\n\
-     Production is written in capitals: `acme/PROD`. A process without an environment is counted only while none is chosen;\n\
-     `tsm list` shows those of all environments.\n\n\
+     Production is written in capitals: `acme/PROD`. A process belongs to the environment that was chosen when it was started; one\n\
+     that was started without is counted only while none is chosen. `tsm list` shows those of all environments.\n\n\
      `help keys` lists the keys. What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
      Lines are kept for this user alone, their secrets as `***`; one with a blank in front is not kept,\n\
      and none after `set private on` or in a session of `tetra --private`.\n\
@@ -120,8 +120,8 @@ fn plain() -> String {
      TETRA_PLAIN=1              for every prompt of a shell that exports it\n\
      plain = true               for every prompt, as a line of `~/.config/tetra/config.toml`\n\
      TERM=dumb                  the terminal says so itself\n\n\
-     The commands are the same, and so are questions, aliases and abbreviations. Tab completes nothing, the prompt has no colour, and\n\
-     its lines are not kept in the history. `help search WORD` and `COMMAND --help` say what there is.\n\
+     The commands are the same, and so are questions, aliases and abbreviations. Tab completes nothing, the prompt has no colour and\n\
+     counts no processes, and its lines are not kept in the history. `help search WORD` and `COMMAND --help` say what there is.\n\
      Where the desktop says that a screen reader is on, the prompt names this once.\n"
         .to_owned()
 }
