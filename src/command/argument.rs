@@ -3,6 +3,9 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
+use crate::base::environment::EnvName;
+use crate::base::name::OrgName;
+
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -22,6 +25,8 @@ macro_rules! texts {
 texts! {
     /// One or more processes as an operator names them: id, name, prefix, unique part, pid, port, `*` or `all`.
     ProcessTarget;
+    /// One process as an operator names it; completed with processes, without `all`.
+    SingleProcess;
     /// A path to a file; completed from the file system.
     FilePath;
     /// A path to a directory; completed from the file system.
@@ -91,4 +96,27 @@ numbers! {
     ProcessId(u32);
     /// A pid of a process; completed with those that run.
     ProcessPid(u32);
+}
+
+macro_rules! wrapped {
+    ($($(#[$doc:meta])* $name:ident($inner:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(pub $inner);
+
+        impl FromStr for $name {
+            type Err = <$inner as FromStr>::Err;
+
+            fn from_str(given: &str) -> Result<Self, Self::Err> {
+                given.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+wrapped! {
+    /// The name of an organization that there is not yet; nothing that exists completes it.
+    NewOrgName(OrgName);
+    /// An environment that is generated from `local.toml`; completed with all but `local`.
+    GeneratedEnv(EnvName);
 }

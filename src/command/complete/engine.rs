@@ -7,7 +7,7 @@ use clap::Arg;
 use super::name_kind::NameKind;
 use super::options::{self, Expected};
 use super::sources::CandidateSource;
-use super::values::{at_environments, choose, placeholder, setting_values, topics, values};
+use super::values::{at_environments, choose, setting_values, topics, values};
 use super::{CompletionContext, RawCandidate, files};
 use crate::command::argument::{AbbreviationDefinition, AliasDefinition, CommandWord, SettingValue, StartWord};
 use crate::command::{CommandSpec, registry};
@@ -226,9 +226,7 @@ fn arguments(
             let mut found = values(arg, typed, known.source);
             // The same target is not offered twice.
             found.retain(|proposal| !reading.earlier.contains(&proposal.value));
-            let count = found.len();
-            found.retain(|proposal| !is_refused(entry, &proposal.value));
-            if found.is_empty() && count > 0 { vec![placeholder(arg, typed)] } else { found }
+            found
         }
     }
 }
@@ -255,17 +253,6 @@ fn dash_options(parser: &clap::Command, used: &[&Arg], typed: &str, live: &dyn C
         Some((name?, arg.get_help().map(ToString::to_string).unwrap_or_default()))
     });
     choose(typed, names.collect())
-}
-
-/// True if a command refuses what others with an argument of the same type take.
-fn is_refused(entry: &CommandSpec, value: &str) -> bool {
-    match entry.name {
-        "select" => value == "all",
-        "org promote" => matches!(value, "local" | "@local"),
-        // A new name is needed.
-        "org init" => true,
-        _ => false,
-    }
 }
 
 fn with_prefix(start: &str, mut proposal: RawCandidate) -> RawCandidate {

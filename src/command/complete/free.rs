@@ -110,6 +110,7 @@ type FreeType = (fn() -> TypeId, &'static str);
 pub(super) const FREE_TYPES: &[FreeType] = &[
     (TypeId::of::<regex::Regex>, "a pattern of the operator's"),
     (TypeId::of::<regex::bytes::Regex>, "a pattern of the operator's"),
+    (TypeId::of::<crate::command::argument::NewOrgName>, "a new name"),
     (TypeId::of::<crate::tkm::key::Fingerprint>, "only the host knows its fingerprint"),
 ];
 

@@ -594,6 +594,9 @@ mod tests {
             found.into_iter().map(|it| it.display).collect()
         };
         assert_eq!(shown("select ", &source), ["api", "web"]);
+        assert_eq!(shown("tsm paths ", &source), ["api", "web"]);
+        assert_eq!(shown("org promote ", &source), ["dev", "prod"]);
+        assert_eq!(shown("org promote @lo", &Fake(Vec::new())), ["<ENVS>"]);
         assert_eq!(shown("org init ", &Everything), ["<ORG>"]);
         assert_eq!(shown("org init w", &Everything), ["<ORG>"]);
         assert_eq!(shown("org use ", &Everything)[0], "web");

@@ -9,13 +9,14 @@ use clap::Arg;
 use super::name_kind::NameKind;
 use super::sources::CandidateSource;
 use super::{RawCandidate, files, free, rank};
-use crate::base::environment::EnvName;
+use crate::base::environment::{EnvName, Tier};
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
 use crate::command::argument::{
     AbbreviationDefinition, AliasDefinition, ContextWord, DeclaredService, DirectoryPath, EnvSource, FilePath,
-    PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord, SettingWord,
-    StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName, VariableName, VersionId,
+    GeneratedEnv, PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord,
+    SettingWord, SingleProcess, StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName, VariableName,
+    VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
@@ -69,6 +70,7 @@ type CompletionSource = (fn() -> TypeId, fn(&str, &dyn CandidateSource) -> Vec<R
 /// The source of values for an argument, by its type. What has neither a row here nor one in [`free`] is found by a test.
 const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<ProcessTarget>, targets),
+    (TypeId::of::<SingleProcess>, processes),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
     (TypeId::of::<ProcessId>, |typed, live| listed(typed, live, NameKind::Id)),
     (TypeId::of::<ProcessPid>, |typed, live| listed(typed, live, NameKind::Pid)),
@@ -82,6 +84,7 @@ const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<AbbreviationDefinition>, |typed, live| things(typed, live, NameKind::Abbreviation)),
     (TypeId::of::<AliasDefinition>, |typed, live| things(typed, live, NameKind::Alias)),
     (TypeId::of::<EnvName>, environments),
+    (TypeId::of::<GeneratedEnv>, generated_environments),
     (TypeId::of::<ProfileWord>, |typed, live| listed(typed, live, NameKind::Profile)),
     (TypeId::of::<VersionId>, |typed, live| listed(typed, live, NameKind::Version)),
     (TypeId::of::<SecretName>, |typed, live| listed(typed, live, NameKind::Secret)),
@@ -108,21 +111,23 @@ const SOURCES: &[CompletionSource] = &[
 
 /// The kind of names that an argument takes, if it takes names of one kind.
 pub(super) fn kind_of(arg: &Arg) -> Option<NameKind> {
-    let kinds: [(TypeId, NameKind); 8] = [
+    let kinds: [(TypeId, NameKind); 10] = [
         (TypeId::of::<ProcessTarget>(), NameKind::Process),
+        (TypeId::of::<SingleProcess>(), NameKind::Process),
         (TypeId::of::<ProcessName>(), NameKind::Process),
         (TypeId::of::<StartWord>(), NameKind::Service),
         (TypeId::of::<ServiceName>(), NameKind::Service),
         (TypeId::of::<ServiceWord>(), NameKind::Service),
         (TypeId::of::<OrgName>(), NameKind::Org),
         (TypeId::of::<EnvName>(), NameKind::Env),
+        (TypeId::of::<GeneratedEnv>(), NameKind::Env),
         (TypeId::of::<HostName>(), NameKind::Host),
     ];
     kinds.into_iter().find(|(of, _)| arg.get_value_parser().type_id() == *of).map(|(_, kind)| kind)
 }
 
-/// Processes by name; by id, pid or port after a digit; and `all`.
-fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+/// Processes by name; by id, pid or port after a digit.
+fn processes(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut found = things(typed, live, NameKind::Process);
     if typed.starts_with(|c: char| c.is_ascii_digit()) {
         for kind in [NameKind::Id, NameKind::Port, NameKind::Pid] {
@@ -130,6 +135,12 @@ fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
             found.extend(numbers.filter(|it| !found.iter().any(|known| known.value == it.value)).collect::<Vec<_>>());
         }
     }
+    found
+}
+
+/// Processes, and `all`.
+fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = processes(typed, live);
     // One letter of a name is not taken for all of them.
     if (typed.is_empty() && found.len() > 1) || (typed.len() > 1 && "all".starts_with(typed)) {
         found.extend(choose(typed, vec![("all".to_owned(), "every process".to_owned())]));
@@ -240,6 +251,13 @@ fn service_or_file(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate>
 
 fn environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, NameKind::Env) }
+}
+
+/// Environments without the one that the others are generated from.
+fn generated_environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mut found = environments(typed, live);
+    found.retain(|it| it.value.parse().ok().and_then(|env: EnvName| env.tier()) != Some(Tier::Local));
+    found
 }
 
 /// An organization, or an environment after `@`.

@@ -1,7 +1,7 @@
 //! `org init`
 
 use crate::base::fault::Fault;
-use crate::base::name::OrgName;
+use crate::command::argument::NewOrgName;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::org::store;
@@ -16,7 +16,7 @@ use crate::report::{Message, Report};
 #[derive(Debug, clap::Args)]
 pub struct Init {
     /// The name of the organization
-    org: OrgName,
+    org: NewOrgName,
     /// Create it without local.toml, for environments that are copied here
     #[arg(long)]
     server: bool,
@@ -37,22 +37,22 @@ impl Command for Init {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let purpose = if self.server { TemplateKind::Server } else { TemplateKind::Workstation };
-        let user = cx.host.user();
+        let (NewOrgName(org), user) = (self.org, cx.host.user());
         let dev = self.profile.as_deref().unwrap_or(if user == "root" { "dev" } else { "user" });
-        let made = template::init(cx.paths, &self.org, InitOptions { kind: purpose, user, dev })?;
-        let directory = cx.paths.org(&self.org).display().to_string();
+        let made = template::init(cx.paths, &org, InitOptions { kind: purpose, user, dev })?;
+        let directory = cx.paths.org(&org).display().to_string();
         let said = match made {
-            true => format!("created `{}` in {directory}", self.org),
-            false => format!("`{}` already exists in {directory}; nothing was changed", self.org),
+            true => format!("created `{}` in {directory}", org),
+            false => format!("`{}` already exists in {directory}; nothing was changed", org),
         };
-        let said = Message::new(said).with("org", self.org.as_str()).with("path", directory).with("made", made);
+        let said = Message::new(said).with("org", org.as_str()).with("path", directory).with("made", made);
         let report = Report::of(said);
         if !made {
             return Ok(report);
         }
         let several = store::organizations(cx.paths).len() > 1;
         let report = if several {
-            report.note(format!("choose it: `export TETRA_ORG={0}` or `tsm org use {0}`", self.org))
+            report.note(format!("choose it: `export TETRA_ORG={0}` or `tsm org use {0}`", org))
         } else {
             report
         };

@@ -7,7 +7,7 @@ use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::plural::pluralize;
-use crate::command::argument::TomlAssignment;
+use crate::command::argument::{GeneratedEnv, TomlAssignment};
 use crate::command::prepared::{Prepared, Stage};
 use crate::command::secrets::scan_guard;
 use crate::command::{Command, Cx, Effect};
@@ -40,7 +40,7 @@ use crate::report::{Message, Report};
 pub struct Promote {
     /// The environments
     #[arg(required = true)]
-    envs: Vec<EnvName>,
+    envs: Vec<GeneratedEnv>,
     /// Show what would be written, and write nothing
     #[arg(long, visible_alias = "plan")]
     dry_run: bool,
@@ -63,7 +63,7 @@ pub struct Promote {
 
 impl Promote {
     fn promote_options(&self, store: &OrgStore) -> Result<PromoteOptions, Fault> {
-        let envs: Vec<EnvName> = self.envs.iter().map(|env| store.resolve_alias(env)).collect();
+        let envs: Vec<EnvName> = self.envs.iter().map(|GeneratedEnv(env)| store.resolve_alias(env)).collect();
         refuse_orphans(store, &envs)?;
         self.refuse_orphan_settings()?;
         Ok(PromoteOptions {
@@ -94,7 +94,8 @@ impl Promote {
     /// The environments that need an approval. The manifest can waive it for prod.
     fn guarded_envs(&self, cx: &mut Cx, store: &OrgStore) -> Result<Vec<EnvRef>, Fault> {
         let waived = store.manifest()?.approval == Approval::NotRequired;
-        let mut touched = self.envs.iter().map(|env| tier_env(cx, store.org(), env)).collect::<Result<Vec<_>, _>>()?;
+        let mut touched =
+            self.envs.iter().map(|GeneratedEnv(env)| tier_env(cx, store.org(), env)).collect::<Result<Vec<_>, _>>()?;
         touched.retain(|env| !(waived && env.tier() == Some(Tier::Prod)));
         Ok(touched.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }

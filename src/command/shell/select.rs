@@ -1,7 +1,7 @@
 //! `select`
 
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::SingleProcess;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, SelectionChange, Table};
 use crate::tsm::resolve::resolve_one;
@@ -14,7 +14,7 @@ use crate::tsm::store::ProcessStore;
 pub struct Select {
     /// The id, the name, a prefix or a part of it, the PID or port, or `-`
     #[arg(value_name = "PROCESS|-")]
-    pub process: Option<ProcessTarget>,
+    pub process: Option<SingleProcess>,
 }
 
 impl Command for Select {
@@ -23,7 +23,7 @@ impl Command for Select {
     const EXAMPLES: &'static [&'static str] = &["select -"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let Some(ProcessTarget(given)) = self.process else { return list(cx) };
+        let Some(SingleProcess(given)) = self.process else { return list(cx) };
         let process = match given.as_str() {
             "-" => None,
             given => Some(resolve_one(given, &ProcessStore::open(cx.paths).all()?)?.name.clone()),

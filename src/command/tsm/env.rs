@@ -5,7 +5,7 @@ use std::path::Path;
 use super::process_args::find_one;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::SingleProcess;
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
@@ -21,7 +21,7 @@ use crate::tsm::store::Process;
 pub struct Env {
     /// Id, name, the beginning or a part of a name, pid or port
     #[arg(if_not_given = SELECTED_PROCESS)]
-    target: Option<ProcessTarget>,
+    target: Option<SingleProcess>,
 }
 
 impl Command for Env {

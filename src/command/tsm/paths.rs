@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::process_args::find_one;
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::SingleProcess;
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Report, Table, Value};
@@ -16,7 +16,7 @@ use crate::supervise::meta;
 pub struct Paths {
     /// Id, name, the beginning or a part of a name, pid or port
     #[arg(if_not_given = SELECTED_PROCESS)]
-    target: Option<ProcessTarget>,
+    target: Option<SingleProcess>,
 }
 
 impl Command for Paths {

@@ -2,7 +2,7 @@
 
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::{ProcessTarget, SingleProcess};
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::report::{Message, Report, Table, Value};
@@ -198,8 +198,8 @@ pub(super) fn label(process: &Process) -> String {
 pub(super) const NO_PROCESSES: &str = "there are no processes";
 
 /// The one process that is meant.
-pub(super) fn find_one(target: Option<ProcessTarget>, cx: &Cx) -> Result<Process, Fault> {
-    let words: Vec<ProcessTarget> = target.into_iter().collect();
+pub(super) fn find_one(target: Option<SingleProcess>, cx: &Cx) -> Result<Process, Fault> {
+    let words: Vec<ProcessTarget> = target.into_iter().map(|SingleProcess(word)| ProcessTarget(word)).collect();
     let mut found = Targets::find_read_only(&words, cx)?;
     match (found.processes.len(), found.faults.pop()) {
         (1, None) => Ok(found.processes.remove(0)),
