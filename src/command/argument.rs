@@ -33,6 +33,8 @@ texts! {
     DirectoryPath;
     /// The name of a command, in one or two words; completed from the table.
     CommandWord;
+    /// A word of what help is wanted for; completed with commands and topics.
+    HelpWord;
     /// An organization, `@` and an environment, or `-`; completed with both.
     ContextWord;
     /// The name of a setting of the session; completed from the list of them.
@@ -73,6 +75,11 @@ texts! {
     TomlTable;
 }
 
+impl HelpWord {
+    /// Behind it come words of the operator's, which the help is searched for.
+    pub const SEARCH: &str = "search";
+}
+
 macro_rules! numbers {
     ($($(#[$doc:meta])* $name:ident($number:ty);)*) => {$(
         $(#[$doc])*
@@ -94,6 +101,8 @@ numbers! {
     UsedPort(u16);
     /// The id of a process; completed with those there are.
     ProcessId(u32);
+    /// The number of a line of the history; completed with the latest ones.
+    HistoryId(u32);
     /// A pid of a process; completed with those that run.
     ProcessPid(u32);
 }

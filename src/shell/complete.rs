@@ -3,7 +3,6 @@
 use reedline::{Completer, CompletionResult, CompletionStatus, Partial, Span, Suggestion};
 
 use super::panics;
-use super::short_form;
 use super::snapshot::SharedSnapshot;
 use crate::base::control;
 use crate::command::complete::{Candidate, CompletionContext, complete};
@@ -51,33 +50,9 @@ impl CommandCompleter {
     }
 
     fn candidates_at_end(&self, line: &str) -> Vec<Candidate> {
-        let pos = line.len();
         let snapshot = self.snapshot.lock();
-        let known = CompletionContext::full(&**snapshot);
-        let (text, before) = short_form::lengthen(line, pos);
-        let mut candidates = shifted(complete(&text, pos + before, &known), before);
-        if let Some(typed) = short_form::first_word(line, pos) {
-            let (text, before) = short_form::with_group(line);
-            let short = shifted(complete(&text, pos + before, &known), before);
-            let begun = |it: &Candidate| it.value.starts_with(typed);
-            let short: Vec<_> =
-                short.into_iter().filter(|it| begun(it) && short_form::is_short(&[&it.value])).collect();
-            if !short.is_empty() {
-                candidates.retain(begun);
-            }
-            candidates.extend(short);
-        }
-        candidates
+        complete(line, line.len(), &CompletionContext::prompt(&**snapshot))
     }
-}
-
-/// The candidates without so many bytes in front of the line.
-fn shifted(mut candidates: Vec<Candidate>, before: usize) -> Vec<Candidate> {
-    candidates.retain(|candidate| candidate.span.start >= before);
-    for candidate in &mut candidates {
-        candidate.span = candidate.span.start - before..candidate.span.end - before;
-    }
-    candidates
 }
 
 fn suggestion(candidate: Candidate) -> Suggestion {
@@ -105,7 +80,9 @@ fn common_prefix(line: &str, pos: usize, candidates: &[Candidate]) -> Partial {
         let end = same.last().map_or(0, |((at, character), _)| at + character.len_utf8());
         shared = &shared[..end];
     }
-    let insert = if shared.starts_with(typed) && !shared.starts_with('\'') { shared } else { typed };
+    // An example is chosen, or not taken.
+    let is_example = candidates.iter().any(|candidate| candidate.is_example);
+    let insert = if !is_example && shared.starts_with(typed) && !shared.starts_with('\'') { shared } else { typed };
     Partial { span: Span::new(start, pos), insert: insert.to_owned() }
 }
 
@@ -122,6 +99,7 @@ mod tests {
             match_indices: Vec::new(),
             continues: false,
             is_placeholder: false,
+            is_example: false,
         }
     }
 
@@ -139,6 +117,17 @@ mod tests {
         assert_eq!(filled("tsm stop a", &["'a b'", "'a c'"]), "tsm stop a");
         assert_eq!(filled("tsm stop ", &[]), "tsm stop ");
         assert_eq!(filled("ö", &["öä", "öü"]), "ö");
+    }
+
+    #[test]
+    fn nothing_of_an_example_is_filled_in() {
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        for line in ["tsm logs --since 2026", "tsm logs --since ", "tsm start --cron ", "tsm logs --since 14"] {
+            let found = tab.complete(line, line.len());
+            assert!(found.suggestions().len() > 1, "a lone one would be taken: {line}");
+            let CompletionResult::Fresh { partial: Some(partial), .. } = &found else { panic!("{line}: {found:?}") };
+            assert_eq!(partial.insert, line[partial.span.start..], "{line}");
+        }
     }
 
     #[test]

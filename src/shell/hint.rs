@@ -5,7 +5,7 @@ use crossterm::terminal;
 use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
 
 use super::snapshot::SharedSnapshot;
-use super::{paint, panics, short_form};
+use super::{paint, panics};
 use crate::base::columns::{truncate, width};
 use crate::base::control;
 use crate::command::complete::{CompletionContext, usage};
@@ -77,8 +77,7 @@ impl LineHinter {
     }
 
     fn usage(&self, line: &str) -> String {
-        let (line, _) = short_form::lengthen(line, line.len());
-        usage(&line, &CompletionContext::full(&**self.snapshot.lock()))
+        usage(line, &CompletionContext::prompt(&**self.snapshot.lock()))
     }
 
     /// What is shown of a hint: what fits into the row of the cursor, so that no hint makes the terminal scroll.

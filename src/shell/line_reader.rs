@@ -372,6 +372,7 @@ fn disk_source(session: &Session, selection: Selection) -> DiskSource {
         aliases: session.settings.aliases.clone().into_iter().collect(),
         abbreviations: session.settings.abbreviations.clone().into_iter().collect(),
         programs: session.host.variable("PATH").unwrap_or_default().to_owned(),
+        variables: super::variables::current(session),
     }
 }
 

@@ -17,21 +17,7 @@ pub fn lengthen(line: &str, cursor: usize) -> (Cow<'_, str>, usize) {
     {
         return (line.into(), 0);
     }
-    let (text, before) = with_group(line);
-    (text.into(), before)
-}
-
-/// A line with the group in front, and the number of bytes that this puts there.
-#[must_use]
-pub fn with_group(line: &str) -> (String, usize) {
-    (format!("{GROUP} {line}"), GROUP.len() + 1)
-}
-
-/// The beginning of the first word of a line, if the cursor is in it and it may become the name of a command.
-#[must_use]
-pub fn first_word(line: &str, cursor: usize) -> Option<&str> {
-    let typed = line.get(..cursor)?;
-    (!typed.is_empty() && typed.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')).then_some(typed)
+    (format!("{GROUP} {line}").into(), GROUP.len() + 1)
 }
 
 /// The words of a line from the prompt as a command is written elsewhere: `logs api` is `tsm logs api`, `tsm stop ?` is

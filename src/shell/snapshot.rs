@@ -77,6 +77,7 @@ impl Default for SharedSnapshot {
             aliases: Vec::new(),
             abbreviations: Vec::new(),
             programs: String::new(),
+            variables: Vec::new(),
         })
     }
 }

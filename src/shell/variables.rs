@@ -9,6 +9,9 @@ use super::session::Session;
 /// The most names that `$last` holds.
 const MAX_NAMES: usize = 1000;
 
+/// All of them.
+const NAMES: [&str; 6] = ["$last", "$proc", "$org", "$env", "@$env", "$?"];
+
 /// Replaces each bare word that is a variable, and `@$env`. Quoted words and other names that begin with `$` stay as they are.
 /// None if there is none.
 ///
@@ -59,6 +62,16 @@ fn values(session: &Session, word: &str) -> Result<Option<Vec<String>>, Fault> {
         "$last" => Ok(Some(session.last_names.clone())),
         _ => Ok(None),
     }
+}
+
+/// The variables, each with what it is now.
+pub(super) fn current(session: &Session) -> Vec<(String, String)> {
+    let shown = |name: &&str| match values(session, name) {
+        Ok(Some(values)) => values.join(" "),
+        Ok(None) => String::new(),
+        Err(fault) => fault.to_string(),
+    };
+    NAMES.iter().map(|name| ((*name).to_owned(), shown(name))).collect()
 }
 
 /// The names in a report, if it is a list of things that have names.

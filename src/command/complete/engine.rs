@@ -6,11 +6,14 @@ use clap::Arg;
 
 use super::name_kind::NameKind;
 use super::options::{self, Expected};
+use super::scope::Scope;
 use super::sources::CandidateSource;
-use super::values::{at_environments, choose, setting_values, topics, values};
-use super::{CompletionContext, RawCandidate, files};
-use crate::command::argument::{AbbreviationDefinition, AliasDefinition, CommandWord, SettingValue, StartWord};
-use crate::command::{CommandSpec, registry};
+use super::values::{at_environments, choose, placeholder, setting_values, topics, values};
+use super::{CompletionContext, RawCandidate, files, judge};
+use crate::command::argument::{
+    AbbreviationDefinition, AliasDefinition, CommandWord, HelpWord, SettingValue, StartWord,
+};
+use crate::command::{CommandSpec, registry, short_form};
 
 /// The most words of a command name.
 const MAX_NAME_WORDS: usize = 3;
@@ -18,31 +21,70 @@ const MAX_NAME_WORDS: usize = 3;
 /// The limit of nested lines (`watch watch …`).
 pub(super) const MAX_DEPTH: usize = 4;
 
+/// The word at the cursor.
+#[derive(Clone, Copy)]
+pub(super) struct TypedWord<'a> {
+    /// What is typed of it, without quotes.
+    pub text: &'a str,
+    /// A quote of it is not closed.
+    pub is_open: bool,
+    /// How many lines may still be inside of each other.
+    pub depth: usize,
+}
+
+/// More lines inside of a word are not looked at for their end.
+const MAX_CLOSED: usize = 64;
+
 /// The candidates after `before`, given the typed beginning of the next word.
 pub(super) fn complete_line(
     known: &CompletionContext<'_>,
     before: &[String],
-    typed: &str,
-    depth: usize,
+    word: TypedWord<'_>,
 ) -> Vec<RawCandidate> {
+    let typed = word.text;
     let globals = built((known.augment)(clap::Command::new("tetra").disable_help_flag(true)));
-    let before = match skip_globals(&globals, before) {
-        AfterGlobals::Words(words) => words,
+    let (given, before) = match skip_globals(&globals, before) {
+        AfterGlobals::Words(words) => before.split_at(before.len() - words.len()),
         AfterGlobals::Value(arg) => return values(arg, typed, known.source),
     };
+    let chosen = Scope::of(&options::parse_args(&globals, given), given);
     let aliased = expand(known, before);
-    let before = strip_tsm(known, aliased.as_deref().unwrap_or(before));
+    let lengthened = lengthen(known, aliased.as_deref().unwrap_or(before));
+    let before = strip_tsm(known, lengthened.as_deref().or(aliased.as_deref()).unwrap_or(before));
     let Some(plain) = strip_inner_globals(known, &globals, before) else { return Vec::new() };
     let before = &plain[..];
     let mut found = match command(known, before) {
-        Some((entry, named)) => arguments(known, entry, &before[named..], typed, depth),
+        Some((entry, named)) => arguments(known, entry, &Words { chosen, given: &before[named..] }, word),
         None if before.len() < 2 && typed.starts_with('-') => dash_options(&globals, &[], typed, known.source),
         None => Vec::new(),
     };
     if before.len() < MAX_NAME_WORDS {
         found.extend(name_words(known, before, typed));
     }
+    if before.is_empty() && known.is_prompt {
+        add_short_forms(known, typed, &mut found);
+    }
     found
+}
+
+/// Adds the commands that need no group at the prompt, once a letter is typed.
+fn add_short_forms(known: &CompletionContext<'_>, typed: &str, found: &mut Vec<RawCandidate>) {
+    if typed.is_empty() || !typed.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return;
+    }
+    let begun = |it: &RawCandidate| it.value.starts_with(typed);
+    let mut short = name_words(known, &[short_form::GROUP.to_owned()], typed);
+    short.retain(|it| begun(it) && short_form::is_short(&[&it.value]));
+    if !short.is_empty() {
+        found.retain(begun);
+    }
+    found.extend(short);
+}
+
+/// The words with the group that they do without at the prompt; none if they have one.
+pub(super) fn lengthen(known: &CompletionContext<'_>, words: &[String]) -> Option<Vec<String>> {
+    let is_short = known.is_prompt && short_form::is_short(words);
+    is_short.then(|| [&[short_form::GROUP.to_owned()], words].concat())
 }
 
 /// The command of the words: the longest name wins.
@@ -68,6 +110,9 @@ pub(super) fn command_of(
     words.drain(..options);
     if let Some(expanded) = expand(known, words) {
         *words = expanded;
+    }
+    if let Some(long) = lengthen(known, words) {
+        *words = long;
     }
     let skipped = words.len() - strip_tsm(known, words).len();
     words.drain(..skipped);
@@ -178,57 +223,87 @@ fn about_group(known: &CompletionContext<'_>, start: &str, group: &str) -> Strin
         .unwrap_or_default()
 }
 
+/// The words after the name of a command.
+struct Words<'a> {
+    /// What the options before it choose.
+    chosen: Scope,
+    given: &'a [String],
+}
+
 /// The candidates after the name of a command and these words.
 fn arguments(
     known: &CompletionContext<'_>,
     entry: &CommandSpec,
-    words: &[String],
-    typed: &str,
-    depth: usize,
+    words: &Words<'_>,
+    word: TypedWord<'_>,
 ) -> Vec<RawCandidate> {
+    let typed = word.text;
     let parser = parser(known.augment, entry);
-    let reading = options::parse_args(&parser, words);
+    let reading = options::parse_args(&parser, words.given);
+    let scoped = words.chosen.clone().or(Scope::of(&reading, words.given)).apply(known.source);
+    let source = scoped.as_deref().unwrap_or(known.source);
     match reading.expected {
-        Expected::Value(arg) => values(arg, typed, known.source),
-        Expected::Options => dash_options(&parser, &reading.used, typed, known.source),
-        Expected::Positional(_) if typed.starts_with('-') => dash_options(&parser, &reading.used, typed, known.source),
-        Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<CommandWord>(arg) && depth > 0 => {
-            if arg.is_trailing_var_arg_set() {
-                if reading.earlier.is_empty() && typed.contains(' ') {
-                    return nested_line(known, "", typed, depth);
-                }
-                return complete_line(known, &reading.earlier, typed, depth - 1);
-            }
-            let mut found = name_words(known, strip_tsm(known, &reading.earlier), typed);
-            if reading.earlier.is_empty() {
-                found.extend(choose(typed, topics()));
-            }
-            found
-        }
-        Expected::Positional(arg) | Expected::OnlyPositional(arg) if is::<SettingValue>(arg) => {
-            setting_values(words, arg, typed)
-        }
-        Expected::Positional(arg) | Expected::OnlyPositional(arg)
-            if is::<AliasDefinition>(arg) || is::<AbbreviationDefinition>(arg) =>
-        {
-            match typed.split_once('=') {
-                Some((name, line)) => nested_line(known, &format!("{name}="), line, depth),
-                None => values(arg, typed, known.source),
-            }
-        }
-        // The words after the program are its own.
-        Expected::Positional(arg) | Expected::OnlyPositional(arg)
-            if is::<StartWord>(arg) && !reading.earlier.is_empty() =>
-        {
-            files::files(typed, known.source)
-        }
+        Expected::Value(arg) => values(arg, typed, source),
+        Expected::Options => dash_options(&parser, &reading.used, typed, source),
+        Expected::Positional(_) if typed.starts_with('-') => dash_options(&parser, &reading.used, typed, source),
         Expected::Positional(arg) | Expected::OnlyPositional(arg) => {
-            let mut found = values(arg, typed, known.source);
-            // The same target is not offered twice.
-            found.retain(|proposal| !reading.earlier.contains(&proposal.value));
-            found
+            positional(&CompletionContext { source, ..*known }, arg, &reading, words.given, word)
         }
     }
+}
+
+/// The candidates for a word in the place of a positional argument.
+fn positional(
+    known: &CompletionContext<'_>,
+    arg: &Arg,
+    reading: &options::ParsedArgs<'_>,
+    words: &[String],
+    TypedWord { text: typed, is_open, depth }: TypedWord<'_>,
+) -> Vec<RawCandidate> {
+    let earlier = &reading.earlier;
+    if is::<HelpWord>(arg) {
+        return help_words(known, arg, earlier, typed);
+    }
+    if is::<CommandWord>(arg) && depth > 0 {
+        if earlier.is_empty() && (is_open || typed.contains(' ')) {
+            return nested_line(known, "", typed, depth);
+        }
+        return complete_line(known, earlier, TypedWord { text: typed, is_open, depth: depth - 1 });
+    }
+    if is::<SettingValue>(arg) {
+        return setting_values(words, arg, typed);
+    }
+    if is::<AliasDefinition>(arg) || is::<AbbreviationDefinition>(arg) {
+        return match typed.split_once('=') {
+            Some((name, line)) => nested_line(known, &format!("{name}="), line, depth),
+            None => values(arg, typed, known.source),
+        };
+    }
+    if is::<StartWord>(arg) && !earlier.is_empty() {
+        // The words after the program are its own.
+        return files::files(typed, known.source);
+    }
+    let mut found = values(arg, typed, known.source);
+    // The same target is not offered twice.
+    found.retain(|proposal| proposal.is_placeholder || !earlier.contains(&proposal.value));
+    found
+}
+
+/// What there is help for; words of the operator's behind `search`.
+fn help_words(known: &CompletionContext<'_>, arg: &Arg, earlier: &[String], typed: &str) -> Vec<RawCandidate> {
+    if earlier.first().is_some_and(|word| word == HelpWord::SEARCH) {
+        let about = Some("a word of what is looked for".to_owned());
+        return vec![RawCandidate {
+            display: Some("<WORD>".to_owned()),
+            description: about,
+            ..placeholder(arg, typed)
+        }];
+    }
+    let mut found = name_words(known, strip_tsm(known, earlier), typed);
+    if earlier.is_empty() {
+        found.extend(choose(typed, topics()));
+    }
+    found
 }
 
 /// Options, or the value of one after its `=`.
@@ -267,15 +342,41 @@ fn nested_line(known: &CompletionContext<'_>, start: &str, line: &str, depth: us
     if depth == 0 {
         return Vec::new();
     }
-    super::raw_candidates(line, line.len(), known, depth - 1)
-        .into_iter()
-        .map(|(candidate, span)| RawCandidate {
-            value: format!("{start}{}{}", &line[..span.start], super::quoted(&candidate.value)),
+    let found = super::raw_candidates(line, line.len(), known, depth - 1);
+    let is_few = found.len() <= MAX_CLOSED;
+    let nested = |(candidate, span): (RawCandidate, std::ops::Range<usize>)| {
+        let whole = format!("{}{}", &line[..span.start], super::quoted(&candidate.value));
+        let is_whole = is_few && !candidate.continues && !candidate.is_placeholder;
+        RawCandidate {
+            closes: is_whole && judge::is_complete(&whole, known),
+            value: format!("{start}{whole}"),
             display: candidate.display.or(Some(candidate.value)),
             is_nested: true,
             ..candidate
-        })
-        .collect()
+        }
+    };
+    found.into_iter().map(nested).collect()
+}
+
+/// True if an argument is a line of its own.
+pub(super) fn is_nested(arg: &Arg) -> bool {
+    is::<CommandWord>(arg)
+}
+
+/// The line inside of a word that comes after these, if one can be.
+pub(super) fn inner_line<'a>(known: &CompletionContext<'_>, words: &[String], word: &'a str) -> Option<&'a str> {
+    let mut words = words.to_vec();
+    let (entry, named) = command_of(known, &mut words)?;
+    let parser = parser(known.augment, entry);
+    let reading = options::parse_args(&parser, &words[named..]);
+    match reading.expected {
+        Expected::Positional(arg) | Expected::OnlyPositional(arg) if reading.earlier.is_empty() => {
+            let is_definition = is::<AliasDefinition>(arg) || is::<AbbreviationDefinition>(arg);
+            let defined = || word.split_once('=').map(|(_, line)| line).filter(|_| is_definition);
+            Some(word).filter(|_| is::<CommandWord>(arg)).or_else(defined)
+        }
+        _ => None,
+    }
 }
 
 fn is<T: 'static>(arg: &Arg) -> bool {

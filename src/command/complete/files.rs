@@ -6,6 +6,19 @@ use super::name_kind::NameKind;
 use super::sources::{CandidateSource, ListedFile};
 use super::{RawCandidate, rank};
 
+/// Programs with the typed prefix, then directories that others are in. After a `/` the files of a directory.
+pub(super) fn programs(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    if typed.contains('/') || typed.starts_with('~') {
+        return files(typed, live);
+    }
+    let programs = live.names(NameKind::Program).into_iter().filter(|name| name.starts_with(typed));
+    let marks: Vec<usize> = (0..typed.chars().count()).collect();
+    let mut found: Vec<RawCandidate> =
+        programs.map(|value| RawCandidate::new(value, Some("program".to_owned()), marks.clone())).collect();
+    found.extend(directories(typed, live).into_iter().filter(|it| it.value.starts_with(typed)));
+    found
+}
+
 /// Files and directories with the typed prefix.
 pub(super) fn files(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     matching(typed, live, |_| true)

@@ -79,8 +79,25 @@ const EXAMPLES: &[Examples] = &[
     ),
 ];
 
+/// A value that an argument may have.
+pub(super) struct Example {
+    pub value: String,
+    pub about: String,
+    /// It is a word with a meaning of its own, as `none`, and not one of many.
+    pub is_word: bool,
+}
+
 /// The default of an argument and the examples of its type or service option.
-pub(super) fn examples(arg: &Arg) -> Vec<(String, String)> {
+pub(super) fn examples(arg: &Arg) -> Vec<Example> {
+    let is_word = |value: &str| {
+        let mut all = EXAMPLES.iter().flat_map(|(_, examples)| examples.iter());
+        value.bytes().all(|byte| byte.is_ascii_alphabetic()) && all.any(|(word, _)| *word == value)
+    };
+    let values = described_examples(arg).into_iter();
+    values.map(|(value, about)| Example { is_word: is_word(&value), value, about }).collect()
+}
+
+fn described_examples(arg: &Arg) -> Vec<(String, String)> {
     let default = arg.get_default_values().iter().filter_map(|value| value.to_str()).filter(|it| !it.is_empty());
     let mut all: Vec<(String, String)> = default.map(|it| (it.to_owned(), "the default".to_owned())).collect();
     let kind = arg.get_value_parser().type_id();
@@ -121,7 +138,6 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("*", "canary", "how many is for the operator to say"),
     ("*", "pre_hook", "a command line for a shell"),
     ("tsm start", "name", "a new name"),
-    ("history", "delete", "`history` shows the numbers"),
     ("tsm logs", "lines", "how many is for the operator to say"),
     ("tsm patterns", "user", "only the logs know the users"),
     ("tsm journey", "session", "only the logs know the sessions"),

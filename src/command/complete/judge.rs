@@ -8,7 +8,7 @@ use clap::Arg;
 use super::engine;
 use super::name_kind::NameKind;
 use super::options::{self, WordRole, takes_many};
-use super::values::kind_of;
+use super::values::{kind_of, value_name};
 use super::{CompletionContext, CursorContext, CursorKind};
 use crate::base::environment::Tier;
 use crate::command::CommandSpec;
@@ -122,30 +122,22 @@ fn begins_option(parser: &clap::Command, word: &str) -> bool {
     }
 }
 
-/// What may follow a line whose command is known: ` [TARGETS]... [--all]`; empty if there is nothing, or no command yet.
+/// What may follow a line whose command is known: ` [TARGETS]... [--all]`; empty if there is nothing, or no command yet. What was
+/// given already is left out, even where more of it is taken.
 #[must_use]
 pub fn usage(text: &str, known: &CompletionContext<'_>) -> String {
     let place = CursorContext::find(text, text.len());
-    let CursorKind::Command(mut words) = place.kind else { return String::new() };
-    let is_in_word = !place.typed.is_empty();
+    let CursorKind::Command(words) = place.kind else { return String::new() };
     if place.typed.starts_with('-') {
         return String::new();
     }
-    words.extend(is_in_word.then_some(place.typed));
-    let Some((entry, named)) = engine::command_of(known, &mut words) else { return String::new() };
-    let parser = engine::parser(known.augment, entry);
-    let parsed = options::parse_args(&parser, &words[named..]);
-    let mut parts = Vec::new();
-    if let options::Expected::Value(arg) = parsed.expected {
-        parts.push(format!("<{}>", value_name(arg)));
+    if place.is_open {
+        // A quoted line ends like any other; what else is quoted is for the operator to close.
+        return engine::inner_line(known, &words, &place.typed).map_or_else(String::new, |line| usage(line, known));
     }
-    parts.extend(parsed.left.iter().filter(|arg| !arg.is_hide_set()).map(|arg| positional(arg)));
-    // Those of every command are left out.
-    let own = |arg: &&Arg| {
-        !arg.is_positional() && !arg.is_hide_set() && !arg.get_id().as_str().starts_with("--") && arg.get_id() != "help"
-    };
-    let unused = |arg: &&Arg| takes_many(arg) || !parsed.used.iter().any(|used| used.get_id() == arg.get_id());
-    parts.extend(parser.get_arguments().filter(own).filter(unused).filter_map(option));
+    let is_in_word = !place.typed.is_empty();
+    let words = words.into_iter().chain(is_in_word.then_some(place.typed)).collect();
+    let parts = left(words, known).map(|left| left.parts).unwrap_or_default();
     match (parts.is_empty(), is_in_word) {
         (true, _) => String::new(),
         (false, true) => format!(" {}", parts.join(" ")),
@@ -153,8 +145,53 @@ pub fn usage(text: &str, known: &CompletionContext<'_>) -> String {
     }
 }
 
-fn value_name(arg: &Arg) -> &str {
-    arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str())
+/// True if a line is a command that takes nothing more.
+pub(super) fn is_complete(line: &str, known: &CompletionContext<'_>) -> bool {
+    let CursorKind::Command(words) = CursorContext::find(&format!("{line} "), line.len() + 1).kind else {
+        return false;
+    };
+    left(words, known).is_some_and(|left| left.parts.is_empty() && !left.takes_more)
+}
+
+/// What a command takes beside what every command takes.
+struct Left {
+    /// What was not given yet.
+    parts: Vec<String>,
+    /// It takes more of what was given.
+    takes_more: bool,
+}
+
+/// What a command takes after these words; none if they name no command.
+fn left(mut words: Vec<String>, known: &CompletionContext<'_>) -> Option<Left> {
+    let (entry, named) = engine::command_of(known, &mut words)?;
+    let parser = engine::parser(known.augment, entry);
+    let parsed = options::parse_args(&parser, &words[named..]);
+    if let options::Expected::OnlyPositional(arg) = parsed.expected
+        && engine::is_nested(arg)
+        && !parsed.earlier.is_empty()
+    {
+        let nothing = Left { parts: Vec::new(), takes_more: true };
+        return Some(left(parsed.earlier, known).unwrap_or(nothing));
+    }
+    let mut parts = Vec::new();
+    if let options::Expected::Value(arg) = parsed.expected {
+        parts.push(format!("<{}>", value_name(arg)));
+    }
+    let is_given = |arg: &&&Arg| takes_many(arg) && !parsed.earlier.is_empty();
+    let positionals = parsed.left.iter().filter(|arg| !arg.is_hide_set());
+    let mut takes_more = positionals.clone().any(|arg| is_given(&arg));
+    parts.extend(positionals.filter(|arg| !is_given(arg)).map(|arg| positional(arg)));
+    // Those of every command are left out.
+    let own = |arg: &&Arg| {
+        !arg.is_positional() && !arg.is_hide_set() && !arg.get_id().as_str().starts_with("--") && arg.get_id() != "help"
+    };
+    for arg in parser.get_arguments().filter(own) {
+        match parsed.used.iter().any(|used| used.get_id() == arg.get_id()) {
+            true => takes_more |= takes_many(arg),
+            false => parts.extend(option(arg)),
+        }
+    }
+    Some(Left { parts, takes_more })
 }
 
 fn positional(arg: &Arg) -> String {
@@ -191,6 +228,7 @@ mod tests {
             aliases: vec![("down".to_owned(), "tsm stop".to_owned())],
             abbreviations: Vec::new(),
             programs: String::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -244,6 +282,14 @@ mod tests {
         assert_eq!(usage("set edit-mode vi "), "");
         assert!(usage("version; tsm stop ").starts_with("[TARGETS]..."), "{}", usage("tsm stop "));
         assert_eq!(usage("down "), usage("tsm stop "));
+        let given = usage("tsm logs api ");
+        assert!(given.starts_with("[--") && !given.contains("TARGETS"), "what is there is not repeated: {given}");
+        assert!(!usage("tsm start --env dev ").contains("--env"), "{}", usage("tsm start --env dev "));
+        assert_eq!(usage("watch set edit-mode "), "[VALUE]", "the line, once there is one");
+        assert_eq!(usage("watch 'set edit-mode "), "[VALUE]");
+        assert_eq!(usage("alias z='set edit-mode "), "[VALUE]");
+        assert_eq!(usage("watch -n 2 "), "<COMMAND>... [--count <N>] [--until <change|CODE>]");
+        assert_eq!(usage("tsm logs 'a "), "");
         assert!(usage("tsm stop --env ").starts_with("<ENV> [TARGETS]..."), "{}", usage("tsm stop --env "));
         for line in ["", "tsm st", "nothing ", "set --", "!set ", "set > "] {
             assert_eq!(usage(line), "", "{line}");

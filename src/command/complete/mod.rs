@@ -12,6 +12,7 @@ mod name_kind;
 mod options;
 mod org_names;
 mod rank;
+mod scope;
 mod shells;
 mod sources;
 mod under_cursor;
@@ -21,13 +22,15 @@ use std::ops::Range;
 
 pub use judge::{ArgumentClass, judge, usage};
 pub use name_kind::NameKind;
+pub use scope::Scope;
 pub use shells::{CompletionShell, for_shell};
 pub use sources::{CandidateSource, DiskSource, ListedFile};
 pub use under_cursor::{UnderCursor, under_cursor};
 
 use super::{CommandSpec, registry};
 use crate::base::control::is_terminal_control;
-use crate::base::line::{self, Token, TokenKind};
+use crate::base::line::{self, OpenQuoting, Token, TokenKind};
+use engine::TypedWord;
 
 /// The input of completion: the command table and a source of names.
 #[derive(Clone, Copy)]
@@ -40,13 +43,22 @@ pub struct CompletionContext<'a> {
     pub augment: fn(clap::Command) -> clap::Command,
     /// The source of names.
     pub source: &'a dyn CandidateSource,
+    /// At the prompt, where `list` is `tsm list`, and `$last` and `!12` mean something.
+    pub is_prompt: bool,
 }
 
 impl<'a> CompletionContext<'a> {
     /// All commands and options, with a source of names.
     #[must_use]
     pub fn full(live: &'a dyn CandidateSource) -> Self {
-        Self { commands: registry::COMMANDS, groups: registry::GROUPS, augment: options::augment, source: live }
+        let (commands, groups) = (registry::COMMANDS, registry::GROUPS);
+        Self { commands, groups, augment: options::augment, source: live, is_prompt: false }
+    }
+
+    /// The same, with what only the prompt understands.
+    #[must_use]
+    pub fn prompt(live: &'a dyn CandidateSource) -> Self {
+        Self { is_prompt: true, ..Self::full(live) }
     }
 }
 
@@ -67,6 +79,8 @@ pub struct Candidate {
     pub continues: bool,
     /// Says only what is expected: `<TIME, like 10m>`. Its value is the typed text.
     pub is_placeholder: bool,
+    /// One of many possible values. It can be chosen, and nothing of it is inserted unasked.
+    pub is_example: bool,
 }
 
 /// The candidates at `cursor` (in bytes) of `text`, best first.
@@ -84,6 +98,7 @@ pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec
             match_indices: proposal.match_indices,
             continues: proposal.continues || rest_begins_with_blank(&span),
             is_placeholder: proposal.is_placeholder,
+            is_example: proposal.is_example,
             span,
         })
         .collect()
@@ -97,11 +112,26 @@ fn raw_candidates(
     depth: usize,
 ) -> Vec<(RawCandidate, Range<usize>)> {
     let place = CursorContext::find(text, cursor);
+    let word = text.get(place.span.start..).unwrap_or_default();
+    let typed = TypedWord { text: &place.typed, is_open: place.is_open, depth };
     let proposals = match &place.kind {
         CursorKind::Nowhere => Vec::new(),
         CursorKind::File => files::files(&place.typed, known.source),
-        CursorKind::Program => files::executables(&place.typed, known.source),
-        CursorKind::Command(before) => engine::complete_line(known, before, &place.typed, depth),
+        CursorKind::Program => {
+            let is_recall = known.is_prompt && text[..place.span.start].trim_start() == "!";
+            let mut found = if is_recall { values::recalled(&place.typed, known.source) } else { Vec::new() };
+            found.extend(files::programs(&place.typed, known.source));
+            found
+        }
+        // Lines inside of a word have no variables.
+        CursorKind::Command(before)
+            if known.is_prompt && depth == engine::MAX_DEPTH && !before.is_empty() && word.starts_with(['$', '@']) =>
+        {
+            let found = values::variables(&place.typed, known.source);
+            let none = || engine::complete_line(known, before, typed);
+            if found.is_empty() { none() } else { found }
+        }
+        CursorKind::Command(before) => engine::complete_line(known, before, typed),
     };
     proposals.into_iter().map(|proposal| (proposal, place.span.clone())).collect()
 }
@@ -124,13 +154,14 @@ fn quoted(value: &str) -> String {
 fn inserted(typed: &str, proposal: &RawCandidate) -> String {
     match proposal {
         RawCandidate { is_placeholder: true, .. } => typed.to_owned(),
-        RawCandidate { is_nested: true, value, .. } => left_open(typed, value),
+        RawCandidate { is_nested: true, value, closes, .. } => within_quotes(typed, value, *closes),
+        RawCandidate { is_verbatim: true, value, .. } => value.clone(),
         RawCandidate { value, .. } => quoted(value),
     }
 }
 
-/// The value of a word in whose quotes a line is being typed: they stay open for the words that follow.
-fn left_open(typed: &str, value: &str) -> String {
+/// The value of a word in whose quotes a line is being typed: they stay open for the words that follow, if any can.
+fn within_quotes(typed: &str, value: &str, closes: bool) -> String {
     let is_open = matches!(&line::tokens(typed)[..], [Token { kind: TokenKind::Word { open: Some(_), .. }, .. }]);
     let opened = typed.find(['\'', '"']).filter(|_| is_open);
     let Some((before, quote, rest)) = opened.and_then(|at| {
@@ -143,7 +174,8 @@ fn left_open(typed: &str, value: &str) -> String {
     if before.contains('\\') || rest.contains(['\'', '"', '\\', '$', '`']) {
         return quoted(value);
     }
-    format!("{before}{quote}{rest}")
+    let end = if closes { quote.to_string() } else { String::new() };
+    format!("{before}{quote}{rest}{end}")
 }
 
 /// A candidate before it is fitted into the line.
@@ -156,8 +188,13 @@ struct RawCandidate {
     match_indices: Vec<usize>,
     continues: bool,
     is_placeholder: bool,
+    is_example: bool,
     /// The value is a line inside of the word.
     is_nested: bool,
+    /// Nothing can follow it in that line.
+    closes: bool,
+    /// The value has a meaning that quotes would take.
+    is_verbatim: bool,
 }
 
 impl RawCandidate {
@@ -169,7 +206,10 @@ impl RawCandidate {
             match_indices,
             continues: false,
             is_placeholder: false,
+            is_example: false,
             is_nested: false,
+            closes: false,
+            is_verbatim: false,
         }
     }
 }
@@ -179,6 +219,8 @@ struct CursorContext {
     kind: CursorKind,
     /// The word up to the cursor, without quotes.
     typed: String,
+    /// A quote of it is not closed.
+    is_open: bool,
     /// The replaced part of the line.
     span: Range<usize>,
 }
@@ -198,15 +240,19 @@ impl CursorContext {
     fn find(text: &str, cursor: usize) -> Self {
         let cursor = text.floor_char_boundary(cursor);
         let mut tokens = line::tokens(&text[..cursor]);
-        let current = tokens.pop_if(|last| last.span.end == cursor && is_word(&last.kind));
+        let is_shell = |kind: &TokenKind| matches!(kind, TokenKind::Shell { .. });
+        let current = tokens.pop_if(|last| is_shell(&last.kind) || (last.span.end == cursor && is_word(&last.kind)));
         let span = current.as_ref().map_or(cursor..cursor, |token| token.span.start..token_end(text, token));
         match current.map(|token| token.kind) {
             Some(TokenKind::Invalid(_) | TokenKind::Comment | TokenKind::Program) => {
-                Self { kind: CursorKind::Nowhere, typed: String::new(), span }
+                Self { kind: CursorKind::Nowhere, typed: String::new(), is_open: false, span }
             }
             Some(TokenKind::Shell { .. }) => Self::in_shell(text, cursor, span.start),
-            Some(TokenKind::Word { text: typed, .. }) => Self { kind: after(&tokens), typed, span },
-            _ => Self { kind: after(&tokens), typed: String::new(), span },
+            Some(TokenKind::Word { text: typed, open, .. }) => {
+                let is_open = matches!(open, Some(OpenQuoting::Single | OpenQuoting::Double));
+                Self { kind: after(&tokens), typed, is_open, span }
+            }
+            _ => Self { kind: after(&tokens), typed: String::new(), is_open: false, span },
         }
     }
 
@@ -220,7 +266,7 @@ impl CursorContext {
         let before = shell[..word].trim_end();
         let first = before.is_empty() || before.ends_with(['|', ';', '&']);
         let kind = if first { CursorKind::Program } else { CursorKind::File };
-        Self { kind, typed, span: start + word..cursor }
+        Self { kind, typed, is_open: false, span: start + word..cursor }
     }
 }
 
@@ -272,7 +318,7 @@ mod tests {
     use super::*;
     use crate::base::environment::EnvName;
     use crate::base::fault::Fault;
-    use crate::command::argument::{CommandWord, FilePath, ProcessTarget, SettingValue};
+    use crate::command::argument::{CommandWord, FilePath, HelpWord, ProcessTarget, SettingValue};
     use crate::command::{Command, Cx, Effect, spec};
     use crate::report::Report;
 
@@ -350,6 +396,8 @@ mod tests {
                 NameKind::Alias => vec!["down".to_owned()],
                 NameKind::Program => vec!["sh".to_owned(), "sort".to_owned()],
                 NameKind::User => vec!["nobody".to_owned()],
+                NameKind::HistoryLine => vec!["12".to_owned(), "7".to_owned()],
+                NameKind::SessionVariable => vec!["$env".to_owned(), "$last".to_owned()],
                 NameKind::Service | NameKind::Org => Vec::new(),
                 _ => Vec::new(),
             }
@@ -403,7 +451,7 @@ mod tests {
     /// What completes a line with `|` at the cursor: values, separated by blanks.
     fn values(marked: &str) -> Vec<String> {
         let fake = Fake(["api-8000", "my-api", "web", "0.5 odd"].map(str::to_owned).to_vec());
-        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake, is_prompt: true };
         let cursor = marked.rfind('|').expect("a cursor");
         let text = format!("{}{}", &marked[..cursor], &marked[cursor + 1..]);
         let found = complete(&text, cursor, &known).into_iter();
@@ -478,7 +526,14 @@ mod tests {
         assert_eq!(values("tsm stop > s|"), ["src/"]);
         assert_eq!(values("tsm stop | cat s|"), ["src/"]);
         assert_eq!(values("!ls s|"), ["src/"]);
-        assert_eq!(values("!s|"), ["src/", "sh", "sort"]);
+        assert_eq!(values("!s|"), ["sh", "sort", "src/"]);
+        assert_eq!(values("!|"), ["12", "7", "sh", "sort", "src/"], "lines to put back, then programs");
+        assert_eq!(values("!1|"), ["12"]);
+        assert_eq!(values("!-|"), ["-1", "-2"]);
+        assert_eq!(values("! |"), ["sh", "sort", "src/"]);
+        assert_eq!(values("tsm stop | |"), ["sh", "sort", "src/"]);
+        assert_eq!(values("tsm stop | sort |"), ["'my file.txt'", "src/"]);
+        assert_eq!(values("!src/|"), ["src/main.rs"]);
         assert_eq!(values("tsm stop | cat x | so|"), ["sort"]);
     }
 
@@ -496,6 +551,7 @@ mod tests {
             groups: GROUPS,
             augment,
             source: &Fake(vec!["a\u{1b}[2J".to_owned()]),
+            is_prompt: true,
         };
         let candidate = &complete("tsm stop ", 9, &known)[0];
         assert_eq!(candidate.description.as_deref(), Some("about a [2J"));
@@ -504,7 +560,7 @@ mod tests {
     #[test]
     fn the_whole_word_is_replaced() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake, is_prompt: true };
         let span = |text: &str, cursor| complete(text, cursor, &known)[0].span.clone();
         assert_eq!(span("tsm stop wxx; env", 10), 9..12);
         assert_eq!(span("tsm stop 'w", 11), 9..11);
@@ -520,7 +576,7 @@ mod tests {
     #[test]
     fn bash_gets_what_it_would_replace() {
         let fake = Fake(vec!["web".to_owned()]);
-        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake, is_prompt: true };
         let breaks = "\"'@><=;|&(:";
         assert_eq!(for_shell(CompletionShell::Bash, "tsm st", breaks, &known), "stop\tStop processes\n");
         assert_eq!(for_shell(CompletionShell::Bash, "/usr/bin/tetra tsm stop --order=a", breaks, &known), "age\t\n");
@@ -562,10 +618,24 @@ mod tests {
         assert_eq!(shown("tsm start --name "), ["<NAME>"]);
         assert_eq!(shown("tsm start --kill-timeout x"), ["<SPAN, like 3s>"]);
         assert_eq!(shown("watch -n ")[..2], ["2s", "500ms"], "the default is the first");
+        assert_eq!(
+            shown("tsm start --cron "),
+            ["<'M H D M W', like '0 4 * * *'>"],
+            "an example alone would be inserted"
+        );
+        assert_eq!(shown("tsm start --max-memory ")[0], "<SIZE, like 300M>");
+        assert_eq!(shown("tsm logs --since 14"), ["<TIME, like 14:05>"]);
+        assert_eq!(shown("tsm start --port n"), ["none"], "a word is no example");
+        assert_eq!(shown("history --delete "), ["web"]);
+        assert_eq!(shown("help search "), ["<WORD>"]);
+        assert_eq!(shown("help search mem"), ["<WORD>"]);
         let known = CompletionContext::full(&Everything);
         let candidate = &complete("tsm start --name 'a b", 21, &known)[0];
         assert_eq!((candidate.value.as_str(), candidate.is_placeholder, candidate.continues), ("'a b", true, true));
         assert_eq!(for_shell(CompletionShell::Fish, "tsm start --name x", "", &known), "", "a shell would insert it");
+        let since = |typed: &str| for_shell(CompletionShell::Bash, &format!("tsm logs --since {typed}"), "", &known);
+        assert!(since("").starts_with("10m\t"), "{}", since(""));
+        assert_eq!(since("2026"), "", "a shell would insert what the examples share");
     }
 
     #[test]
@@ -576,7 +646,7 @@ mod tests {
         assert_eq!(shown("tsm restart w"), ["web"], "one letter is not all");
         assert_eq!(shown("set edit-mode "), ["emacs", "vi"]);
         assert_eq!(shown("set rc o"), ["on", "off"]);
-        assert_eq!(shown("set history-size "), ["20000"]);
+        assert_eq!(shown("set history-size "), ["<VALUE, like 20000>"]);
         assert_eq!(shown("set history-size 5"), ["<VALUE>"]);
         assert_eq!(shown("org promote @prod --set ser"), ["services.web.memory_max="]);
         assert_eq!(shown("org explain @prod ser"), ["services.web.memory_max"]);
@@ -618,6 +688,43 @@ mod tests {
         assert_eq!(only("alias 'z=tsm resta"), expected("'z=tsm restart", "restart", 6..18));
         assert_eq!(only("watch tsm\\ resta"), expected("'tsm restart'", "restart", 6..16));
         assert_eq!(only("alias z=vers"), expected("z=version", "version", 6..12));
+        assert_eq!(only("watch 'set edit-mode v"), expected("'set edit-mode vi'", "vi", 6..22), "nothing can follow");
+        assert_eq!(only("alias z=\"set edit-mode v"), expected("z=\"set edit-mode vi\"", "vi", 6..24));
+    }
+
+    #[test]
+    fn variables_are_offered_where_they_have_a_value() {
+        assert_eq!(values("tsm stop $|"), ["$env", "$last"]);
+        assert_eq!(values("tsm stop $l|"), ["$last"], "without quotes, which would keep it from being replaced");
+        assert_eq!(values("tsm stop web $|"), ["$env", "$last"]);
+        for line in ["$|", "tsm stop '$|", "tsm stop \"$|", "watch 'tsm stop $|", "tsm stop > $|"] {
+            assert_eq!(values(line), Vec::<String>::new(), "{line}");
+        }
+        let known = CompletionContext::full(&Everything);
+        assert!(complete("tsm stop $", 10, &known).iter().all(|it| it.is_placeholder), "scripts have none");
+    }
+
+    #[test]
+    fn a_short_form_is_completed_wherever_a_line_begins() {
+        let fake = Fake(vec!["web".to_owned()]);
+        let known = CompletionContext::prompt(&fake);
+        let values =
+            |text: &str| -> Vec<String> { complete(text, text.len(), &known).into_iter().map(|it| it.value).collect() };
+        for (line, value) in [
+            ("resta", "restart"),
+            ("restart w", "web"),
+            ("version; resta", "restart"),
+            ("version && restart w", "web"),
+            ("watch 'resta", "'restart"),
+            ("watch 'version; restart w", "'version; restart web"),
+            ("watch restart w", "web"),
+            ("alias z='restart w", "z='restart web"),
+        ] {
+            assert_eq!(values(line), [value], "{line}");
+            let strict = complete(line, line.len(), &CompletionContext::full(&fake));
+            assert!(strict.iter().all(|it| it.is_placeholder), "{line} in a script: {strict:?}");
+        }
+        assert_eq!(values("down; logs --fo"), values("tsm logs --fo"));
     }
 
     #[test]
@@ -652,7 +759,9 @@ mod tests {
             for arg in taking {
                 let kind = arg.get_value_parser().type_id();
                 // Each is completed by words before it or inside of it.
-                let by_words = [TypeId::of::<CommandWord>(), TypeId::of::<SettingValue>()].iter().any(|it| kind == *it);
+                let by_words = [TypeId::of::<CommandWord>(), TypeId::of::<HelpWord>(), TypeId::of::<SettingValue>()]
+                    .iter()
+                    .any(|it| kind == *it);
                 if by_words || !values::offered(arg, "", &Everything).is_empty() {
                     continue;
                 }
@@ -680,7 +789,7 @@ mod tests {
     #[test]
     fn a_thousand_processes_are_no_burden() {
         let fake = Fake((0..1000).map(|n| format!("process-{n}")).collect());
-        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake };
+        let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &fake, is_prompt: true };
         let candidates = complete("tsm stop p", 10, &known);
         assert_eq!(candidates.len(), 1000);
         let described = candidates.iter().filter(|candidate| candidate.description.is_some()).count();
@@ -690,7 +799,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_and_no_cursor_breaks_it(text in any::<String>(), cursor in 0_usize..200) {
-            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]) };
+            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]), is_prompt: true };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }
@@ -701,7 +810,7 @@ mod tests {
             text in r#"(tsm |stop |env |init |watch |--order|=|@| |'|"|\\|\||>|;|~/|ä|-o|-n|!|#){0,9}"#,
             cursor in 0_usize..60,
         ) {
-            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]) };
+            let known = CompletionContext { commands: COMMANDS, groups: GROUPS, augment, source: &Fake(vec!["ä b".to_owned()]), is_prompt: true };
             for candidate in complete(&text, cursor, &known) {
                 prop_assert!(text.get(candidate.span).is_some());
             }

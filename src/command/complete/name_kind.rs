@@ -43,4 +43,8 @@ pub enum NameKind {
     TomlTable,
     /// Hosts of `tkm`.
     Host,
+    /// Numbers of lines of the history, the latest first.
+    HistoryLine,
+    /// Variables of the prompt: `$last`.
+    SessionVariable,
 }

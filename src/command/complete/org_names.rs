@@ -1,5 +1,6 @@
 //! Names that are read from the files of organizations, projects and the registry of ports.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::name_kind::NameKind;
@@ -8,6 +9,7 @@ use crate::command::Selection;
 use crate::config::document::Document;
 use crate::disk;
 use crate::org::store::OrgStore;
+use crate::sys::history::{HistoryEntry, HistoryQuery, HistoryReader};
 use crate::sys::paths::Paths;
 use crate::tsm::store::{Process, ProcessStore};
 use crate::tsm::{ports, stack};
@@ -25,6 +27,9 @@ pub(super) struct NamePlace<'a> {
 /// The most versions that are offered, the latest ones.
 const MAX_VERSIONS: usize = 50;
 
+/// The most lines of the history that are offered, the latest ones.
+const MAX_LINES: u32 = 200;
+
 /// The names of such a kind with what is known about each. None if they cannot be read: completion does not report errors.
 pub(super) fn names(place: &NamePlace<'_>, kind: NameKind) -> Vec<(String, String)> {
     match kind {
@@ -39,6 +44,7 @@ pub(super) fn names(place: &NamePlace<'_>, kind: NameKind) -> Vec<(String, Strin
         NameKind::Variable => variables(place),
         NameKind::TomlKey => toml_keys(place),
         NameKind::TomlTable => toml_tables(place),
+        NameKind::HistoryLine => history_lines(place),
         _ => Vec::new(),
     }
 }
@@ -67,19 +73,27 @@ fn stacks(place: &NamePlace<'_>) -> Vec<(String, String)> {
     stacks.into_iter().map(|stack| (stack.name, stack.services.join(", "))).collect()
 }
 
+/// The latest lines of the history, the last one first.
+fn history_lines(place: &NamePlace<'_>) -> Vec<(String, String)> {
+    let latest = HistoryQuery { limit: MAX_LINES, ..HistoryQuery::default() };
+    let entries = HistoryReader::open(&place.paths.history()).and_then(|history| history.entries(&latest));
+    let line = |entry: HistoryEntry| (entry.id.to_string(), entry.line.replace('\n', "⏎"));
+    entries.unwrap_or_default().into_iter().rev().map(line).collect()
+}
+
 /// The versions of the active environment, or of all if none is active; the latest first.
 fn versions(place: &NamePlace<'_>) -> Vec<(String, String)> {
     let Some(org) = org(place) else { return Vec::new() };
-    let all = place.selection.env.as_ref().map_or_else(|| org.environments(), |env| vec![env.clone()]);
-    let of = |env: &EnvName| {
-        let entries = org.record(env).map(|record| record.entries).unwrap_or_default();
-        entries.into_iter().map(|entry| (entry.id, format!("{env}: {} by {}", entry.action.word(), entry.by))).collect()
-    };
-    let mut found: Vec<(String, String)> = all.iter().flat_map::<Vec<_>, _>(of).collect();
-    found.sort();
-    found.reverse();
-    found.truncate(MAX_VERSIONS);
-    found
+    let chosen = place.selection.env.as_ref().map(|env| org.resolve_alias(env));
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    for env in chosen.map_or_else(|| org.environments(), |env| vec![env]) {
+        for entry in org.record(&env).map(|record| record.entries).unwrap_or_default() {
+            let about = format!("{env}: {} by {}", entry.action.word(), entry.by);
+            // Environments that were generated together have versions of the same name.
+            found.entry(entry.id).and_modify(|all| *all = format!("{all}; {about}")).or_insert(about);
+        }
+    }
+    found.into_iter().rev().take(MAX_VERSIONS).collect()
 }
 
 /// The names in the unsealed files of the active environment, or of all if none is active. No value is kept.

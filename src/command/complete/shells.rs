@@ -27,6 +27,9 @@ pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &Compl
     let mut candidates = complete(&text, text.len(), known);
     // These shells would insert what only says what is expected.
     candidates.retain(|candidate| !candidate.is_placeholder);
+    if inserts_of_examples(&candidates) {
+        return String::new();
+    }
     let start = candidates.first().map_or(text.len(), |candidate| candidate.span.start);
     let typed = text.get(start..).unwrap_or_default();
     let cut = if shell == CompletionShell::Bash { cut_position(typed, breaks) } else { 0 };
@@ -46,6 +49,13 @@ pub fn for_shell(shell: CompletionShell, line: &str, breaks: &str, known: &Compl
         answer.push('\n');
     }
     answer
+}
+
+/// True if a shell would insert what examples have in common.
+fn inserts_of_examples(candidates: &[Candidate]) -> bool {
+    let [first, rest @ ..] = candidates else { return false };
+    let is_common = |it: &Candidate| it.display.bytes().next() == first.display.bytes().next();
+    candidates.iter().all(|it| it.is_example) && rest.iter().all(is_common)
 }
 
 /// The start of the part of a word that bash replaces: after the last of the breaks, but `@` and `$` stay with what follows.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::name_kind::NameKind;
 use super::org_names::{self, NamePlace};
+use super::scope::Scope;
 use crate::base::control;
 use crate::command::Selection;
 use crate::disk;
@@ -38,6 +39,11 @@ pub trait CandidateSource {
 
     /// The entries of a directory, sorted. A relative path starts at the working directory, `~` is the home directory.
     fn list_dir(&self, directory: &Path) -> Vec<ListedFile>;
+
+    /// The same where an organization or an environment is chosen; none if it makes no difference.
+    fn scoped(&self, _: &Scope) -> Option<Box<dyn CandidateSource + '_>> {
+        None
+    }
 }
 
 /// Reads `$TETRA_DIR` and the file system.
@@ -57,6 +63,8 @@ pub struct DiskSource {
     pub abbreviations: Vec<(String, String)>,
     /// The value of `PATH`.
     pub programs: String,
+    /// The variables of the prompt, each with what it is now.
+    pub variables: Vec<(String, String)>,
 }
 
 impl CandidateSource for DiskSource {
@@ -68,6 +76,7 @@ impl CandidateSource for DiskSource {
             NameKind::Env => self.environments(),
             NameKind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::Abbreviation => self.abbreviations.iter().map(|(name, _)| name.clone()).collect(),
+            NameKind::SessionVariable => self.variables.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::User => crate::sys::passwd::names(),
             NameKind::Host => self.hosts().into_iter().map(|host| host.name.to_string()).collect(),
             NameKind::Program => {
@@ -75,7 +84,7 @@ impl CandidateSource for DiskSource {
             }
             other => org_names::names(&self.place(), other).into_iter().map(|(name, _)| name).collect(),
         };
-        if !matches!(kind, NameKind::Env | NameKind::Version) {
+        if !matches!(kind, NameKind::Env | NameKind::Version | NameKind::HistoryLine) {
             names.sort_unstable();
             names.dedup();
         }
@@ -91,6 +100,7 @@ impl CandidateSource for DiskSource {
             NameKind::Env => self.environment_description(name),
             NameKind::Alias => line_of(&self.aliases, name),
             NameKind::Abbreviation => line_of(&self.abbreviations, name),
+            NameKind::SessionVariable => line_of(&self.variables, name),
             NameKind::Host => {
                 let host = self.hosts().into_iter().find(|host| host.name.as_str() == name)?;
                 Some(format!("{} of {}", host.address, host.env))
@@ -118,6 +128,16 @@ impl CandidateSource for DiskSource {
             entries(&directory).map(|(name, entry)| ListedFile { name, is_dir: entry.path().is_dir() }).collect();
         listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         listed
+    }
+
+    fn scoped(&self, scope: &Scope) -> Option<Box<dyn CandidateSource + '_>> {
+        let mut scoped = self.clone();
+        if scope.org.is_some() && scope.org != self.selection.org {
+            // An environment belongs to the organization it was selected in.
+            scoped.selection = Selection { org: scope.org.clone(), ..Selection::default() };
+        }
+        scoped.selection.env = scope.env.clone().or(scoped.selection.env);
+        Some(Box::new(scoped))
     }
 }
 
@@ -226,6 +246,7 @@ mod tests {
             aliases: vec![("d".to_owned(), "use @dev".to_owned())],
             abbreviations: Vec::new(),
             programs: format!("{0}/cwd:{0}/nowhere:{0}/cwd", directory.display()),
+            variables: Vec::new(),
         }
     }
 

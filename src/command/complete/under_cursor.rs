@@ -1,5 +1,7 @@
 //! What the cursor is on: a command, an option, a value.
 
+use std::any::TypeId;
+
 use clap::Arg;
 
 use super::engine::{self, AfterGlobals};
@@ -7,7 +9,7 @@ use super::options::{self, Expected};
 use super::{CompletionContext, CursorContext, CursorKind, complete, engine::built};
 use crate::base::line::{self, TokenKind};
 use crate::command::CommandSpec;
-use crate::command::argument::CommandWord;
+use crate::command::argument::{CommandWord, HelpWord};
 use crate::command::registry::{self, CommandMatch};
 
 /// What is at the cursor of a line.
@@ -51,6 +53,7 @@ pub fn under_cursor(text: &str, cursor: usize, known: &CompletionContext<'_>) ->
         AfterGlobals::Value(_) => return UnderCursor::Nothing,
     };
     let before = engine::expand(known, &before).unwrap_or(before);
+    let before = engine::lengthen(known, &before).unwrap_or(before);
     match locate(known, engine::strip_tsm(known, &before), &word) {
         UnderCursor::Argument { entry, arg, .. } => {
             let about = complete(text, place.span.end, known)
@@ -98,7 +101,8 @@ fn argument(known: &CompletionContext<'_>, entry: &'static CommandSpec, words: &
         Expected::Options | Expected::Positional(_) if word.starts_with('-') => options::named(&parser, word),
         Expected::Options => None,
         Expected::Positional(arg) | Expected::OnlyPositional(arg) => {
-            let takes_command = arg.get_value_parser().type_id() == std::any::TypeId::of::<CommandWord>();
+            let of = arg.get_value_parser().type_id();
+            let takes_command = [TypeId::of::<CommandWord>(), TypeId::of::<HelpWord>()].iter().any(|it| of == *it);
             match takes_command.then(|| locate(known, &reading.earlier, word)) {
                 Some(UnderCursor::Unknown(_) | UnderCursor::Nothing) | None => Some(arg),
                 Some(found) => return found,

@@ -10,13 +10,14 @@ use super::name_kind::NameKind;
 use super::sources::CandidateSource;
 use super::{RawCandidate, files, free, rank};
 use crate::base::environment::{EnvName, Tier};
+use crate::base::line;
 use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
 use crate::command::argument::{
     AbbreviationDefinition, AliasDefinition, ContextWord, DeclaredService, DirectoryPath, EnvSource, FilePath,
-    GeneratedEnv, PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName, ServiceWord,
-    SettingWord, SingleProcess, StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName, VariableName,
-    VersionId,
+    GeneratedEnv, HistoryId, PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName,
+    ServiceWord, SettingWord, SingleProcess, StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName,
+    VariableName, VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
@@ -28,10 +29,32 @@ use crate::tkm::host::HostName;
 /// The most candidates with a description: each costs reading a file.
 const MAX_DESCRIBED: usize = 200;
 
+/// The lines of the history that are offered before a number is typed.
+const MAX_RECALLED: usize = 10;
+
 /// The values of an argument: its possible values, those of its type, or examples; where none fits, what it should be.
 pub(super) fn values(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
-    let found = offered(arg, typed, live);
-    if found.is_empty() { vec![placeholder(arg, typed)] } else { found }
+    instead_of_nothing(arg, typed, offered(arg, typed, live))
+}
+
+/// A placeholder for no values, and for a lone example, which would be inserted without having been chosen.
+fn instead_of_nothing(arg: &Arg, typed: &str, found: Vec<RawCandidate>) -> Vec<RawCandidate> {
+    match &found[..] {
+        [] => vec![placeholder(arg, typed)],
+        [only] if only.is_example && only.value != typed => {
+            let like = line::quote(&only.value);
+            vec![RawCandidate {
+                display: Some(format!("<{}, like {like}>", value_name(arg))),
+                ..placeholder(arg, typed)
+            }]
+        }
+        _ => found,
+    }
+}
+
+/// What the help calls a value.
+pub(super) fn value_name(arg: &Arg) -> &str {
+    arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str())
 }
 
 /// The same, without a placeholder.
@@ -45,22 +68,25 @@ pub(super) fn offered(arg: &Arg, typed: &str, live: &dyn CandidateSource) -> Vec
     }
     match SOURCES.iter().find(|(of, _)| arg.get_value_parser().type_id() == of()) {
         Some((_, source)) => source(typed, live),
-        None => choose(typed, free::examples(arg)),
+        None => {
+            let examples = free::examples(arg);
+            let is_example = |value: &str| examples.iter().any(|it| it.value == value && !it.is_word);
+            let listed = examples.iter().map(|it| (it.value.clone(), it.about.clone())).collect();
+            let mut found = choose(typed, listed);
+            found.iter_mut().for_each(|it| it.is_example = is_example(&it.value));
+            found
+        }
     }
 }
 
 /// What an argument takes, in the place of a value: `<TIME, like 10m>`. It leaves the typed text as it is.
 pub(super) fn placeholder(arg: &Arg, typed: &str) -> RawCandidate {
-    let name = arg.get_value_names().and_then(|names| names.first()).map_or("VALUE", |name| name.as_str());
-    let like = free::examples(arg).first().map(|(example, _)| format!(", like {example}")).unwrap_or_default();
+    let like = free::examples(arg).first().map(|it| format!(", like {}", line::quote(&it.value))).unwrap_or_default();
     RawCandidate {
-        value: typed.to_owned(),
-        display: Some(format!("<{name}{like}>")),
-        description: arg.get_help().map(ToString::to_string),
-        match_indices: Vec::new(),
+        display: Some(format!("<{}{like}>", value_name(arg))),
         continues: true,
         is_placeholder: true,
-        is_nested: false,
+        ..RawCandidate::new(typed.to_owned(), arg.get_help().map(ToString::to_string), Vec::new())
     }
 }
 
@@ -73,6 +99,7 @@ const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<SingleProcess>, processes),
     (TypeId::of::<ProcessName>, |typed, live| things(typed, live, NameKind::Process)),
     (TypeId::of::<ProcessId>, |typed, live| listed(typed, live, NameKind::Id)),
+    (TypeId::of::<HistoryId>, |typed, live| listed(typed, live, NameKind::HistoryLine)),
     (TypeId::of::<ProcessPid>, |typed, live| listed(typed, live, NameKind::Pid)),
     (TypeId::of::<UsedPort>, |typed, live| listed(typed, live, NameKind::Port)),
     (TypeId::of::<PortName>, |typed, live| listed(typed, live, NameKind::PortName)),
@@ -199,18 +226,41 @@ pub(super) fn setting_values(words: &[String], arg: &Arg, typed: &str) -> Vec<Ra
         (true, about) => format!("{about}; the default"),
     };
     let mut known = setting.accepts.words();
-    if known.is_empty() {
+    let is_example = known.is_empty();
+    if is_example {
         known.push((setting.default, ""));
     }
     let known = known.into_iter().map(|(word, help)| (word.to_owned(), about(word, help))).collect();
-    let found = choose(typed, known);
-    if found.is_empty() { vec![placeholder(arg, typed)] } else { found }
+    let mut found = choose(typed, known);
+    found.iter_mut().for_each(|it| it.is_example = is_example);
+    instead_of_nothing(arg, typed, found)
 }
 
 pub(super) fn topics() -> Vec<(String, String)> {
     let more = [("search", "find commands, options and topics by a word"), ("all", "every command")];
     let topics = help::TOPICS.iter().map(|topic| (topic.name, topic.summary));
     topics.chain(more).map(|(name, about)| (name.to_owned(), about.to_owned())).collect()
+}
+
+/// The lines that `!` puts back: by number, or counted from the last one after `-`; a few before anything is typed.
+pub(super) fn recalled(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let lines = live.described(NameKind::HistoryLine).into_iter();
+    let recalled: Vec<(String, String)> = match typed.strip_prefix('-') {
+        Some(_) => (1..).zip(lines).map(|(back, (_, line))| (format!("-{back}"), line)).collect(),
+        None => lines.collect(),
+    };
+    let most = if typed.is_empty() { MAX_RECALLED } else { usize::MAX };
+    let begun = recalled.into_iter().filter(|(number, _)| number.starts_with(typed)).take(most);
+    choose(typed, begun.collect())
+}
+
+/// The variables of the prompt, each with what it is now.
+pub(super) fn variables(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let variables = live.described(NameKind::SessionVariable).into_iter();
+    let begun = variables.filter(|(name, _)| typed.trim_start_matches('@').starts_with('$') && name.starts_with(typed));
+    let mut found = choose(typed, begun.collect());
+    found.iter_mut().for_each(|it| it.is_verbatim = true);
+    found
 }
 
 fn signals(typed: &str, _: &dyn CandidateSource) -> Vec<RawCandidate> {
@@ -273,7 +323,6 @@ pub(super) fn at_environments(live: &dyn CandidateSource) -> Vec<(String, String
     live.described(NameKind::Env).into_iter().map(|(name, about)| (format!("@{name}"), about)).collect()
 }
 
-/// The names of a kind that is read with its descriptions.
 /// The services of `local.toml`: the second part of `services.web.command`.
 fn declared_services(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let keys = live.described(NameKind::TomlKey);
@@ -282,6 +331,7 @@ fn declared_services(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidat
     choose(typed, names.into_iter().map(|name| (name, String::new())).collect())
 }
 
+/// The names of a kind that is read with its descriptions.
 fn listed(typed: &str, live: &dyn CandidateSource, kind: NameKind) -> Vec<RawCandidate> {
     choose(typed, live.described(kind))
 }

@@ -53,6 +53,7 @@ mod tests {
             abbreviations: Vec::new(),
             aliases: [("down".to_owned(), "tsm stop".to_owned())].into(),
             programs: String::new(),
+            variables: Vec::new(),
         };
         let cursor = marked.find('|').expect("a cursor");
         at_cursor(&marked.replacen('|', "", 1), cursor, &CompletionContext::full(&source), 80).0

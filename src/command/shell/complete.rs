@@ -43,6 +43,7 @@ impl Command for Complete {
             aliases: Vec::new(),
             abbreviations: Vec::new(),
             programs: cx.host.variable("PATH").unwrap_or_default().to_owned(),
+            variables: Vec::new(),
         };
         let answer = for_shell(self.shell, &line, &self.breaks, &CompletionContext::full(&live));
         Ok(if answer.is_empty() { Report::default() } else { Report::of(Block::Text(answer)) })

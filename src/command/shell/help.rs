@@ -2,7 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
-use crate::command::argument::CommandWord;
+use crate::command::argument::HelpWord;
 use crate::command::help::{self, HelpDetail, Listing, TOPICS, topic};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{Command, Cx, Effect};
@@ -16,7 +16,7 @@ use crate::report::{Prose, Report, Table};
 pub struct Help {
     /// A command, a group or a topic
     #[arg(value_name = "COMMAND|TOPIC")]
-    pub words: Vec<CommandWord>,
+    pub words: Vec<HelpWord>,
 }
 
 impl Command for Help {
@@ -36,7 +36,7 @@ impl Command for Help {
 pub struct TsmHelp {
     /// A tsm command or a topic
     #[arg(value_name = "COMMAND|TOPIC")]
-    pub words: Vec<CommandWord>,
+    pub words: Vec<HelpWord>,
 }
 
 impl Command for TsmHelp {
@@ -45,7 +45,7 @@ impl Command for TsmHelp {
     const EXAMPLES: &'static [&'static str] = &["tsm help", "tsm help exit-codes"];
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
-        let mut words = vec![CommandWord("tsm".to_owned())];
+        let mut words = vec![HelpWord("tsm".to_owned())];
         words.extend(self.words.iter().cloned());
         match about(&words, cx) {
             // A topic, or a command outside of tsm.
@@ -55,7 +55,7 @@ impl Command for TsmHelp {
     }
 }
 
-fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
+fn about(words: &[HelpWord], cx: &Cx) -> Result<Report, Fault> {
     let words: Vec<&str> = words.iter().map(|word| word.0.as_str()).collect();
     if words.is_empty() {
         return Ok(Report::of(help::of_all(Listing::Folded)));
@@ -63,8 +63,8 @@ fn about(words: &[CommandWord], cx: &Cx) -> Result<Report, Fault> {
     match words[..] {
         ["all"] => return Ok(Report::of(help::of_all(Listing::Whole))),
         ["topics" | "topic"] => return Ok(Report::of(Prose(help::list_of_topics()))),
-        ["search"] => return Err(Fault::usage("missing argument for `help search`: <WORD>")),
-        ["search", ref wanted @ ..] => return Ok(found(wanted)),
+        [HelpWord::SEARCH] => return Err(Fault::usage("missing argument for `help search`: <WORD>")),
+        [HelpWord::SEARCH, ref wanted @ ..] => return Ok(found(wanted)),
         _ => {}
     }
     if let [name] = words[..]

@@ -2,7 +2,7 @@
 
 use super::history_export;
 use crate::base::fault::{Fault, FaultKind};
-use crate::command::argument::FilePath;
+use crate::command::argument::{FilePath, HistoryId};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Visibility};
 use crate::sys::file::{self, Access};
@@ -33,7 +33,7 @@ pub struct History {
     pub export: Option<FilePath>,
     /// Remove one line, and overwrite it
     #[arg(long, value_name = "ID", conflicts_with_all = ["holding", "failed", "once", "clear"])]
-    pub delete: Option<u32>,
+    pub delete: Option<HistoryId>,
     /// Remove all lines, and overwrite them
     #[arg(long, conflicts_with_all = ["holding", "failed", "once"])]
     pub clear: bool,
@@ -56,7 +56,7 @@ impl Command for History {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         if self.clear || self.delete.is_some() {
-            return remove(cx, self.delete);
+            return remove(cx, self.delete.map(|HistoryId(id)| id));
         }
         if self.private {
             let (key, value) = ("private".to_owned(), "on".to_owned());
