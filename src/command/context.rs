@@ -295,6 +295,8 @@ pub struct Cx<'a> {
     pub yes: bool,
     /// How often `-v` was given.
     pub verbose: u8,
+    /// The line of the prompt that is being run, as it is in the history; none if it is not there.
+    pub running_line: Option<&'a str>,
 }
 
 impl<'a> Cx<'a> {

@@ -270,6 +270,7 @@ mod tests {
             console: &mut console,
             yes,
             verbose: 0,
+            running_line: None,
         };
         let prepared = deed.prepared(&cx);
         let called =

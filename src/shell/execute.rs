@@ -71,6 +71,7 @@ impl Execution<'_> {
             console,
             yes: self.globals.yes || session.globals.yes,
             verbose: self.globals.verbose.max(session.globals.verbose),
+            running_line: session.running_line.as_deref(),
         };
         let effect = ready.effect();
         let advice = || confirmed_line::advice(self.words, self.origin, session);

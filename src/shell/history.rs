@@ -33,6 +33,18 @@ pub fn redact_line(line: &str) -> Option<String> {
     Some(redact::text(line))
 }
 
+/// The form in which a line of this session is in the history; none if it is not stored.
+pub(super) fn stored_form(session: &Session, line: &str) -> Option<String> {
+    if is_skipped(line) || session.settings.is_on("private") {
+        return None;
+    }
+    redact_line(line.trim_end()).map(|line| control::visible_input(&line))
+}
+
+fn is_skipped(line: &str) -> bool {
+    line.starts_with([' ', '\t']) || recalled(line).is_some()
+}
+
 /// The number of the line that `!12`, `!-1` or `!!` puts on the prompt.
 #[must_use]
 pub fn recalled(line: &str) -> Option<i64> {
@@ -110,8 +122,7 @@ impl History for RedactedHistory {
             return self.write(item);
         }
         let line = item.command_line.trim_end();
-        let is_skipped =
-            line.starts_with([' ', '\t']) || self.is_private.load(Ordering::Acquire) || recalled(line).is_some();
+        let is_skipped = is_skipped(line) || self.is_private.load(Ordering::Acquire);
         let allowed = if is_skipped { None } else { (self.redact)(line) };
         let Some(line) = allowed.map(|line| control::visible_input(&line)).filter(|line| !line.is_empty()) else {
             return Ok(item);

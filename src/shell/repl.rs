@@ -9,7 +9,7 @@ use super::outcome::LineOutcome;
 use super::prompt::{ContextPrompt, warn};
 use super::session::{Consent, Session};
 use super::source::{ScriptOrigin, ScriptText};
-use super::{idle, panics, plain_prompt, runner, terminal, tour, typed_line};
+use super::{history, idle, panics, plain_prompt, runner, terminal, tour, typed_line};
 use crate::base::fault::Fault;
 use crate::base::name::{OrgName, ProcessName};
 use crate::command::{Selection, settings_file};
@@ -69,7 +69,9 @@ fn read_and_run(session: &mut Session, console: &mut dyn Console, reader: &mut L
             ReadResult::Line(line) => {
                 let began = session.host.now();
                 marks.begin_output(&shown.title(), &line);
+                session.running_line = history::stored_form(session, &line);
                 let outcome = run_line(session, console, &line);
+                session.running_line = None;
                 session.last_duration = session.host.now().since(began);
                 marks.end_output(outcome.code);
                 reader.update_history(session, began, &shown.selection, outcome);

@@ -44,6 +44,8 @@ pub struct Session {
     previous_directory: Option<PathBuf>,
     /// The step of the tour, if this prompt is one; the number of the steps at the end.
     pub(super) tour: Option<usize>,
+    /// The line of the prompt that is being run, as it is in the history; none if it is not there.
+    pub(super) running_line: Option<String>,
     /// The names in the last list, for `$last`.
     pub(super) last_names: Vec<String>,
     /// What is said at the end of a line or a script whose last statement changed the session.
@@ -108,6 +110,7 @@ impl Session {
             previous: SelectionLayers::default(),
             previous_directory: None,
             tour: None,
+            running_line: None,
             last_names: Vec::new(),
             unused_change: None,
             depth: 0,

@@ -65,7 +65,9 @@ impl Command for History {
         let is_part = self.failed || self.lines == 0 || !self.holding.is_empty();
         let rows = if self.failed { MAX_LINES } else { self.lines };
         let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
-        let mut rows = HistoryReader::open(&cx.paths.history())?.entries(&wanted)?;
+        // An export names what it leaves out.
+        let running = cx.running_line.filter(|_| self.export.is_none());
+        let mut rows = without_running(&HistoryReader::open(&cx.paths.history())?, wanted, running)?;
         if let Some(FilePath(name)) = &self.export {
             return export(name, &rows, cx);
         }
@@ -98,6 +100,22 @@ impl Command for History {
         }
         Ok(Report::of(table))
     }
+}
+
+/// The rows that are wanted, without that of the line that is being run: it is what asks for them.
+fn without_running(
+    history: &HistoryReader,
+    wanted: HistoryQuery,
+    running: Option<&str>,
+) -> Result<Vec<HistoryEntry>, Fault> {
+    let Some(running) = running.filter(|_| wanted.limit > 0) else { return Ok(history.entries(&wanted)?) };
+    let most = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+    let mut rows = history.entries(&HistoryQuery { limit: wanted.limit.saturating_add(1), ..wanted })?;
+    if let Some(own) = rows.iter().rposition(|row| row.line == running) {
+        rows.remove(own);
+    }
+    rows.drain(..rows.len().saturating_sub(most));
+    Ok(rows)
 }
 
 /// Writes the lines as a script, for this user alone.
