@@ -41,9 +41,7 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
             (format!("unknown option `{option}` for `{name}`"), Some(option))
         }
         ErrorKind::UnknownArgument => (format!("unexpected argument `{option}` for `{name}`"), Some(option)),
-        ErrorKind::InvalidValue if value.as_deref().is_none_or(str::is_empty) => {
-            (format!("`{option}` requires a value"), Some(option))
-        }
+        ErrorKind::InvalidValue if is_value_missing(error) => (format!("`{option}` requires a value"), Some(option)),
         ErrorKind::InvalidValue => {
             let value = value.unwrap_or_default();
             (format!("invalid value `{value}` for {}", argument_name(&argument)), Some(value))
@@ -76,6 +74,13 @@ pub fn from_clap(entry: &CommandSpec, words: &[String], error: &clap::Error) -> 
     let ordered = (error.kind() == ErrorKind::ValueValidation).then(|| foreign::order_advice(name, words)).flatten();
     let advice = of_another.or(ordered).unwrap_or_else(|| advice(entry, error));
     ArgumentError { fault: Box::new(Fault::usage(message).with_advice(advice)), word }
+}
+
+/// True if an option has no value.
+#[must_use]
+pub fn is_value_missing(error: &clap::Error) -> bool {
+    let value = context_value(error, ContextKind::InvalidValue);
+    error.kind() == ErrorKind::InvalidValue && value.as_deref().is_none_or(str::is_empty)
 }
 
 /// What is wrong with a negative number that is the value of the option before it: `--kill-timeout -5s`. None otherwise.

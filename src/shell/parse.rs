@@ -101,7 +101,7 @@ fn parse_command(
     let complain = |error: clap::Error| parse_error::from_clap(entry, &given, &error);
     let matches = match entry.full_parser().try_get_matches_from((entry.reorder_args)(words)) {
         Ok(matches) => matches,
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+        Err(error) if error.kind() == ErrorKind::DisplayHelp || asks_for_help(&given, &error) => {
             let detail = if short { HelpDetail::Short } else { HelpDetail::Long };
             return Ok(Parsed::Show(Report::of(help::of_command(entry, detail, width))));
         }
@@ -110,6 +110,13 @@ fn parse_command(
     globals.merge(&matches)?;
     let ready = (entry.parse)(&matches).map_err(complain)?;
     Ok(Parsed::Command(entry, ready))
+}
+
+/// True if help is asked for in the place of the value that an option wants.
+fn asks_for_help(words: &[String], error: &clap::Error) -> bool {
+    let is_separated = words.iter().any(|word| word == "--");
+    let is_last = matches!(words.last().map(String::as_str), Some("--help" | "-h"));
+    is_last && !is_separated && parse_error::is_value_missing(error)
 }
 
 #[cfg(test)]
@@ -158,6 +165,10 @@ mod tests {
         for line in ["tsm list --help", "--help tsm list", "tsm --help list", "tsm list -h"] {
             assert!(leads_to(line).contains("Usage: tsm list"), "{line}");
         }
+        for line in ["tsm logs --since --help", "tsm logs api -n -h", "tsm logs --org --help"] {
+            assert!(leads_to(line).contains("Usage: tsm logs"), "{line}: {}", leads_to(line));
+        }
+        assert!(leads_to("tsm logs --since --follow").contains("requires a value"));
         for line in ["tsm", "tsm --help", "tsm -h", "--json tsm"] {
             assert!(leads_to(line).contains("Usage: tsm <COMMAND>"), "{line}");
         }
