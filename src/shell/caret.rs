@@ -1,17 +1,28 @@
 //! What is beside the cursor of the editor, which its keys are not told.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::control::Surroundings;
 
 /// What is beside the cursor: as it was painted last, and with what was typed since.
 #[derive(Debug, Clone, Default)]
-pub struct Caret(Arc<Mutex<Surroundings>>);
+pub struct Caret {
+    beside: Arc<Mutex<Surroundings>>,
+    /// It was painted at the end of the line, where a hint may be.
+    is_at_end: Arc<AtomicBool>,
+}
 
 impl Caret {
     /// The line was painted with its cursor at this byte.
     pub(super) fn paint(&self, line: &str, cursor: usize) {
+        self.is_at_end.store(cursor >= line.len(), Ordering::Release);
         self.set(Surroundings::at(line, cursor));
+    }
+
+    /// True if nothing of the line on the screen is behind the cursor.
+    pub(super) fn is_painted_at_end(&self) -> bool {
+        self.is_at_end.load(Ordering::Acquire)
     }
 
     /// A character goes into the line: itself, or its escape where it would not be seen.
@@ -28,10 +39,10 @@ impl Caret {
     }
 
     fn get(&self) -> Surroundings {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, beside: Surroundings) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = beside;
+        *self.beside.lock().unwrap_or_else(PoisonError::into_inner) = beside;
     }
 }

@@ -22,6 +22,7 @@ use super::idle::LastKey;
 use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
 use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
+use super::terminal;
 use crate::base::control;
 use crate::base::line::{self, LexError};
 use crate::sys::key_input::KeyInput;
@@ -249,8 +250,31 @@ impl Chords {
     }
 }
 
+/// True for what leaves the editor for a moment.
+fn leaves_editor(event: &ReedlineEvent) -> bool {
+    match event {
+        ReedlineEvent::ExecuteHostCommand(_) => true,
+        ReedlineEvent::Multiple(events) => events.iter().any(leaves_editor),
+        _ => false,
+    }
+}
+
 impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
+        let event = self.event_of(event);
+        if leaves_editor(&event) && self.caret.is_painted_at_end() {
+            terminal::erase_hint();
+        }
+        event
+    }
+
+    fn edit_mode(&self) -> PromptEditMode {
+        self.inner.edit_mode()
+    }
+}
+
+impl Chords {
+    fn event_of(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
         tty::wake_reader();
         self.last_key.touch();
         let event = match Event::from(event) {
@@ -289,10 +313,6 @@ impl EditMode for Chords {
             },
             Err(()) => ReedlineEvent::None,
         }
-    }
-
-    fn edit_mode(&self) -> PromptEditMode {
-        self.inner.edit_mode()
     }
 }
 

@@ -28,6 +28,13 @@ pub(super) fn leave_line() {
     let _ = output.write_all(b"\r\n\x1b[J").and_then(|()| output.flush());
 }
 
+/// Removes the hint behind a line that is left, with the cursor at its end.
+pub(super) fn erase_hint() {
+    let mut output = io::stdout();
+    // The next output reports an error.
+    let _ = output.write_all(b"\x1b[K").and_then(|()| output.flush());
+}
+
 /// Writes texts in place of a line that begins `row` rows above the cursor, and goes below them.
 pub(super) fn replace_line(row: usize, texts: &[String]) {
     let up = if row > 0 { format!("\x1b[{row}A") } else { String::new() };
