@@ -1,18 +1,27 @@
-//! Hints behind the cursor: the rest of the latest history line with the typed beginning, lines of the same context first; where there
-//! is none, what the command still takes.
+//! Hints behind the cursor: the rest of a history line with the typed beginning, one that succeeded, of the same context, the latest;
+//! where there is none, what the command still takes.
 
 use crossterm::terminal;
-use reedline::{CommandLineSearch, Hinter, History, HistoryItemId, SearchDirection, SearchFilter, SearchQuery};
+use reedline::{
+    CommandLineSearch, Hinter, History, HistoryItem, HistoryItemId, SearchDirection, SearchFilter, SearchQuery,
+};
 
 use super::snapshot::SharedSnapshot;
-use super::{paint, panics};
+use super::{paint, panics, short_form};
 use crate::base::columns::{truncate, width};
-use crate::base::control;
+use crate::base::{control, line};
 use crate::command::complete::{CompletionContext, usage};
+use crate::command::registry::{self, CommandMatch};
 use crate::report::theme::Role;
 
 /// The number of history rows that are searched at each key press.
 const MAX_LOOKBACK: i64 = 5000;
+
+/// The number of lines with the same beginning of which the best is taken.
+const MAX_COMPARED: usize = 64;
+
+/// The exit code of a line that Ctrl-C ended.
+const INTERRUPTED: i64 = 130;
 
 /// The width that is assumed where the terminal does not say it.
 const DEFAULT_COLUMNS: usize = 80;
@@ -40,19 +49,34 @@ struct Found {
 }
 
 impl Found {
-    /// The latest line that begins with `start`, of the context if it has one.
-    fn read(start: &str, history: &dyn History, context: &str, newest: HistoryItemId) -> Self {
+    /// The best line that begins with `start`: one that succeeded, then one of the context, then the latest.
+    fn read(
+        start: &str,
+        history: &dyn History,
+        context: &str,
+        newest: HistoryItemId,
+        is_known: &dyn Fn(&str) -> bool,
+    ) -> Self {
         let oldest = newest.0 - MAX_LOOKBACK;
-        let find = |context| history.search(query(Some(start), context, oldest)).unwrap_or_default().pop();
-        // That of any context first: most keys end here, since there is none or it is of this context.
-        let any = find(None);
-        let is_here = any.as_ref().is_none_or(|item| item.cwd.as_deref() == Some(context));
-        let found = if is_here { any } else { find(Some(context)).or(any) };
-        let line = found.map(|item| item.command_line).unwrap_or_default();
+        let find = |context, most| history.search(query(Some(start), context, oldest, most)).unwrap_or_default();
+        let is_here = |item: &HistoryItem| item.cwd.as_deref() == Some(context);
+        let is_best = |item: &HistoryItem| has_succeeded(item) && is_here(item);
+        // Most keys end here: there is none, or the latest is the best.
+        let mut found = find(None, 1);
+        if found.first().is_some_and(|item| !is_best(item)) {
+            found = find(None, MAX_COMPARED);
+            if found.len() >= MAX_COMPARED && !found.iter().any(is_best) {
+                found.extend(find(Some(context), MAX_COMPARED));
+            }
+            found.retain(|item| has_succeeded(item) || is_known(&item.command_line));
+        }
+        // The first of several that are equally good.
+        let best = found.into_iter().rev().max_by_key(|item| (has_succeeded(item), is_here(item)));
+        let line = best.map(|item| item.command_line).unwrap_or_default();
         Self { start: start.to_owned(), context: context.to_owned(), newest, line }
     }
 
-    /// Whether it also is what there is for a line that goes on: what is the latest for its beginning is the latest for all of it, and
+    /// Whether it also is what there is for a line that goes on: what is the best for its beginning is the best for all of it, and
     /// where nothing has the beginning nothing has more of it.
     fn is_for(&self, start: &str, context: &str, newest: HistoryItemId) -> bool {
         let goes_on = start.starts_with(&self.start) && (self.line.is_empty() || self.line.starts_with(start));
@@ -67,10 +91,12 @@ impl LineHinter {
     }
 
     fn history_hint(&mut self, line: &str, history: &dyn History, context: &str) -> String {
-        let newest = history.search(query(None, None, 0)).unwrap_or_default();
+        let newest = history.search(query(None, None, 0, 1)).unwrap_or_default();
         let Some(newest) = newest.first().and_then(|item| item.id) else { return String::new() };
         let last = self.last.take().filter(|last| last.is_for(line, context, newest));
-        let found = self.last.insert(last.unwrap_or_else(|| Found::read(line, history, context, newest)));
+        let is_known = |line: &str| is_known(line, &self.snapshot);
+        let found = last.unwrap_or_else(|| Found::read(line, history, context, newest, &is_known));
+        let found = self.last.insert(found);
         let rest = found.line.get(line.len()..).unwrap_or_default();
         // Pasted text may contain control characters.
         if control::is_harmful(&rest.replace('\n', " ")) { String::new() } else { rest.to_owned() }
@@ -123,20 +149,43 @@ impl Hinter for LineHinter {
     }
 }
 
-/// The latest line that begins with `start`, of one context or any.
-fn query(start: Option<&str>, context: Option<&str>, oldest: i64) -> SearchQuery {
+/// True if a line did what it was to do; Ctrl-C is how some end.
+fn has_succeeded(item: &HistoryItem) -> bool {
+    item.exit_status.is_none_or(|code| code == 0 || code == INTERRUPTED)
+}
+
+/// True if every statement of a line begins with a command or an alias that there is.
+fn is_known(line: &str, snapshot: &SharedSnapshot) -> bool {
+    let Ok(line) = line::lex(line) else { return false };
+    let is_known = |statement: &line::Statement| {
+        let words = short_form::expand(&statement.words);
+        let options = words.iter().take_while(|word| word.text.starts_with('-')).count();
+        let names: Vec<&str> = words[options..].iter().map(|word| word.text.as_str()).collect();
+        let is_alias = |name: &&str| snapshot.lock().aliases.iter().any(|(alias, _)| alias == name);
+        match registry::resolve(&names) {
+            CommandMatch::Command(..) => true,
+            CommandMatch::Group(_, count) => names.get(count).is_none_or(|word| word.starts_with('-')),
+            CommandMatch::Nothing => names.first().is_none_or(|name| name.starts_with('@') || is_alias(name)),
+        }
+    };
+    line.statements.iter().all(is_known)
+}
+
+/// The latest lines that begin with `start`, of one context or any.
+fn query(start: Option<&str>, context: Option<&str>, oldest: i64, most: usize) -> SearchQuery {
     let mut filter = SearchFilter::anything(None);
     filter.command_line = start.map(|start| CommandLineSearch::Prefix(start.to_owned()));
     filter.cwd_exact = context.map(str::to_owned);
     let mut query = SearchQuery::last_with_search(filter);
     query.direction = SearchDirection::Backward;
+    query.limit = i64::try_from(most).ok();
     query.end_id = Some(HistoryItemId::new(oldest));
     query
 }
 
 #[cfg(test)]
 mod tests {
-    use reedline::{HistoryItem, SqliteBackedHistory};
+    use reedline::SqliteBackedHistory;
 
     use super::*;
 
@@ -160,6 +209,39 @@ mod tests {
         assert_eq!(hint("", "acme/dev"), "");
         assert_eq!(hint("x", "acme/dev"), "");
         assert_eq!(hint("od", "acme/dev"), "", "nothing that a terminal would obey");
+    }
+
+    #[test]
+    fn a_line_that_succeeded_comes_first_and_a_slip_never() {
+        let mut history = SqliteBackedHistory::in_memory().expect("memory");
+        let lines = [
+            ("tsm stop api", "a/d", 0),
+            ("tsm stop ap", "a/d", 1),
+            ("tsm sotp web", "a/d", 2),
+            ("list; nope", "a/d", 2),
+            ("logs -f web", "a/d", 130),
+            ("logs -f wbe", "a/d", 4),
+            ("use @dev", "a/d", 0),
+            ("use @prod", "b/d", 0),
+            ("version x", "a/d", 2),
+        ];
+        for (line, context, code) in lines {
+            let item = HistoryItem { cwd: Some(context.to_owned()), ..HistoryItem::from_command_line(line) };
+            history.save(HistoryItem { exit_status: Some(code), ..item }).expect("saved");
+        }
+        let mut ghost = LineHinter::new(SharedSnapshot::default());
+        let mut hint = |line: &str, context: &str| {
+            ghost.handle(line, line.len(), &history, true, context);
+            ghost.complete_hint()
+        };
+        assert_eq!(hint("tsm s", "a/d"), "top api");
+        assert_eq!(hint("tsm so", "a/d"), "", "no command");
+        assert_eq!(hint("tsm stop ap", "a/d"), "i");
+        assert_eq!(hint("lis", "a/d"), "");
+        assert_eq!(hint("logs -f w", "a/d"), "eb", "Ctrl-C ended it");
+        assert_eq!(hint("logs -f wb", "a/d"), "e", "rather one that failed than none");
+        assert_eq!(hint("use @", "a/d"), "dev");
+        assert_eq!(hint("use @", "c/d"), "prod");
     }
 
     #[test]
