@@ -1,7 +1,7 @@
 //! Which environments there are, and how careful to be in them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
@@ -18,24 +18,33 @@ use crate::sys::paths::Paths;
 ///
 /// Fails with [`FaultKind::NotFound`] and the nearest name: a slip must not be taken for an environment of its own.
 pub fn check_exists(paths: &Paths, org: Option<&OrgName>, name: &EnvName) -> Result<(), Fault> {
-    let directories = || {
-        let of_org = org.map(|org| [paths.org(org).join("environments"), paths.profiles(org)]);
-        of_org.into_iter().flatten().chain([paths.shared_profiles()])
-    };
-    if name.tier().is_some() || directories().any(|directory| directory.join(format!("{name}.toml")).is_file()) {
+    let mut directories = directories(paths, org);
+    if name.tier().is_some() || directories.any(|directory| directory.join(format!("{name}.toml")).is_file()) {
         return Ok(());
     }
-    let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    for name in directories().flat_map(|directory| file_stems(&directory, ".toml")) {
-        if !known.contains(&name) {
-            known.push(name);
-        }
-    }
+    let known = names(paths, org);
     let fault = Fault::new(FaultKind::NotFound, format!("no environment is called `@{name}`"));
     Err(match closest_match(name.as_str(), known.iter().map(String::as_str)) {
         Some(near) => fault.with_advice(format!("did you mean `@{near}`?")),
         None => fault.with_advice(format!("there are @{}", known.join(", @"))),
     })
+}
+
+/// The environments that [`check_exists`] lets pass.
+#[must_use]
+pub fn names(paths: &Paths, org: Option<&OrgName>) -> Vec<String> {
+    let mut known: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for name in directories(paths, org).flat_map(|directory| file_stems(&directory, ".toml")) {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    known
+}
+
+fn directories(paths: &Paths, org: Option<&OrgName>) -> impl Iterator<Item = PathBuf> {
+    let of_org = org.map(|org| [paths.org(org).join("environments"), paths.profiles(org)]);
+    of_org.into_iter().flatten().chain([paths.shared_profiles()])
 }
 
 /// The names in a directory that end in `suffix`, without it, sorted.

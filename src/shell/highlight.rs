@@ -154,7 +154,13 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
                 parts.push(classify_verb(group, verb));
             }
         }
-        registry::CommandMatch::Nothing if first.text.starts_with('@') => parts.push(classify_argument(first.text)),
+        // `@dev` alone is `use @dev`.
+        registry::CommandMatch::Nothing if first.text.starts_with('@') => match registry::resolve(&["use"]) {
+            registry::CommandMatch::Command(entry, _) => {
+                parts.extend(classify_arguments(entry, &words[options..], glimpse));
+            }
+            _ => parts.push(classify_argument(first.text)),
+        },
         registry::CommandMatch::Nothing if short_form::is_short(&names) => {
             let long = [&[short_form::GROUP], &names[..]].concat();
             if let registry::CommandMatch::Command(entry, count) = registry::resolve(&long) {
@@ -175,7 +181,7 @@ fn classify_names(statement: &[Token], cursor: usize, glimpse: &SharedSnapshot) 
 fn classify_arguments(entry: &CommandSpec, words: &[NameWord], glimpse: &SharedSnapshot) -> Vec<TokenClass> {
     let texts: Vec<String> = words.iter().map(|word| word.text.to_owned()).collect();
     let typing = words.iter().position(|word| word.is_being_typed);
-    let is_name = |kind, name: &str| glimpse.lock().is_name(kind, name);
+    let is_name = |kind, name: &str, fit| glimpse.lock().is_name(kind, name, fit);
     let classes = judge(entry, &texts, typing, &is_name);
     let class = |(class, word): (ArgumentClass, &NameWord)| match class {
         ArgumentClass::Option => TokenClass::Option,
@@ -271,6 +277,11 @@ mod tests {
             TokenClass::Shell,
         ];
         assert_eq!(parts, wanted);
+        assert_eq!(first("@dev"), TokenClass::Environment);
+        assert_eq!(first("@prod"), TokenClass::Production);
+        assert_eq!(first("@pr"), TokenClass::Environment, "it may become one");
+        assert_eq!(first("@bad"), TokenClass::Invalid);
+        assert_eq!(seen("logs -n x")[2].1, TokenClass::Invalid);
         assert_eq!(seen("exit || x")[1].1, TokenClass::Invalid);
         let parts: Vec<TokenClass> = seen("tetra exit && tetra tsm list").into_iter().map(|it| it.1).collect();
         let (name, then) = (TokenClass::Command, TokenClass::Operator);

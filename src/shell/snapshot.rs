@@ -1,11 +1,11 @@
 //! The state of the session that the parts of the editor read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Deref, DerefMut};
+use std::ops::{Bound, Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::prompt::ContextPrompt;
-use crate::command::complete::{CandidateSource, DiskSource, NameKind};
+use crate::command::complete::{CandidateSource, DiskSource, NameFit, NameKind};
 use crate::report::theme::Theme;
 
 /// A snapshot of the session for completion, highlighting and hints; replaced before every prompt.
@@ -44,10 +44,17 @@ impl SharedSnapshot {
 }
 
 impl Snapshot {
-    /// True for a name that existed when one of its kind was first asked for at this prompt.
-    pub(super) fn is_name(&mut self, kind: NameKind, name: &str) -> bool {
+    /// True for a name, or the beginning of one, that existed when one of its kind was first asked for at this prompt.
+    pub(super) fn is_name(&mut self, kind: NameKind, name: &str, fit: NameFit) -> bool {
         let source = &self.source;
-        self.names.entry(kind).or_insert_with(|| source.names(kind).into_iter().collect()).contains(name)
+        let names = self.names.entry(kind).or_insert_with(|| source.names(kind).into_iter().collect());
+        match fit {
+            NameFit::Whole => names.contains(name),
+            NameFit::Beginning => {
+                let from = (Bound::Included(name), Bound::Unbounded);
+                names.range::<str, _>(from).next().is_some_and(|known| known.starts_with(name))
+            }
+        }
     }
 }
 

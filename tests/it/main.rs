@@ -29,6 +29,7 @@ mod packaging;
 mod ports;
 mod program;
 mod prompt;
+mod prompt_completion;
 mod prompt_words;
 mod pty;
 mod random;

@@ -6,10 +6,9 @@ use clap::Arg;
 
 use super::name_kind::NameKind;
 use super::options::{self, Expected};
-use super::scope::Scope;
-use super::sources::CandidateSource;
+use super::sources::{CandidateSource, Scope};
 use super::values::{at_environments, choose, placeholder, setting_values, topics, values};
-use super::{CompletionContext, RawCandidate, files, judge};
+use super::{CompletionContext, RawCandidate, files};
 use crate::command::argument::{
     AbbreviationDefinition, AliasDefinition, CommandWord, HelpWord, SettingValue, StartWord,
 };
@@ -31,9 +30,6 @@ pub(super) struct TypedWord<'a> {
     /// How many lines may still be inside of each other.
     pub depth: usize,
 }
-
-/// More lines inside of a word are not looked at for their end.
-const MAX_CLOSED: usize = 64;
 
 /// The candidates after `before`, given the typed beginning of the next word.
 pub(super) fn complete_line(
@@ -342,20 +338,16 @@ fn nested_line(known: &CompletionContext<'_>, start: &str, line: &str, depth: us
     if depth == 0 {
         return Vec::new();
     }
-    let found = super::raw_candidates(line, line.len(), known, depth - 1);
-    let is_few = found.len() <= MAX_CLOSED;
     let nested = |(candidate, span): (RawCandidate, std::ops::Range<usize>)| {
         let whole = format!("{}{}", &line[..span.start], super::quoted(&candidate.value));
-        let is_whole = is_few && !candidate.continues && !candidate.is_placeholder;
         RawCandidate {
-            closes: is_whole && judge::is_complete(&whole, known),
             value: format!("{start}{whole}"),
             display: candidate.display.or(Some(candidate.value)),
-            is_nested: true,
+            line: Some(whole),
             ..candidate
         }
     };
-    found.into_iter().map(nested).collect()
+    super::raw_candidates(line, line.len(), known, depth - 1).into_iter().map(nested).collect()
 }
 
 /// True if an argument is a line of its own.

@@ -9,10 +9,10 @@ use super::engine;
 use super::name_kind::NameKind;
 use super::options::{self, WordRole, takes_many};
 use super::values::{kind_of, value_name};
-use super::{CompletionContext, CursorContext, CursorKind};
+use super::{CompletionContext, CursorContext, CursorKind, beginning};
 use crate::base::environment::Tier;
 use crate::command::CommandSpec;
-use crate::command::argument::{SettingValue, SettingWord, StartWord};
+use crate::command::argument::{ContextWord, SettingValue, SettingWord, StartWord};
 use crate::command::context::{SETTINGS, validation_error};
 
 /// What a word after a command is.
@@ -32,8 +32,17 @@ pub enum ArgumentClass {
     Other,
 }
 
+/// How much of a name a word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameFit {
+    /// All of it.
+    Whole,
+    /// Its beginning, or all of it.
+    Beginning,
+}
+
 /// The names that exist, by kind.
-pub(super) type IsName<'a> = &'a dyn Fn(NameKind, &str) -> bool;
+pub(super) type IsName<'a> = &'a dyn Fn(NameKind, &str, NameFit) -> bool;
 
 /// The classes of the words after a command. The word of the index `typing` is not finished: it is invalid only if nothing valid begins
 /// like it.
@@ -68,6 +77,7 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
 }
 
 /// A word in the place of a value.
+#[derive(Clone, Copy)]
 struct JudgedValue<'a> {
     arg: &'a Arg,
     word: &'a str,
@@ -95,15 +105,57 @@ impl JudgedValue<'_> {
             }
             return Some(self.one_of(&words));
         }
-        let kind = kind_of(self.arg)?;
-        if !is_name(kind, self.word) {
-            return None;
+        if of == TypeId::of::<ContextWord>() {
+            return Some(self.context(is_name));
         }
-        Some(match kind {
-            NameKind::Env if Tier::of(self.word) == Some(Tier::Prod) => ArgumentClass::Production,
-            NameKind::Env => ArgumentClass::Environment,
-            _ => ArgumentClass::Known,
-        })
+        match kind_of(self.arg) {
+            Some(NameKind::Env) if is_name(NameKind::Env, env_name(self.word), NameFit::Whole) => {
+                Some(environment(env_name(self.word)))
+            }
+            // The options of every command choose one that there is; a command may make one.
+            Some(NameKind::Env) if self.arg.get_id().as_str().starts_with("--") => {
+                Some(self.env(env_name(self.word), is_name))
+            }
+            Some(NameKind::Org) => Some(self.name(NameKind::Org, self.word, is_name)),
+            Some(kind) if is_name(kind, self.word, NameFit::Whole) => Some(ArgumentClass::Known),
+            _ => self.is_refused().then_some(ArgumentClass::Invalid),
+        }
+    }
+
+    /// What `use` takes: `ORG`, `@ENV`, `ORG@ENV`, `-`.
+    fn context(&self, is_name: IsName<'_>) -> ArgumentClass {
+        let is_org = |word: &String| !word.starts_with(['@', '-']);
+        match self.word.split_once('@') {
+            _ if self.word == "-" => ArgumentClass::Known,
+            Some(("", _)) if self.words.iter().any(is_org) => ArgumentClass::Other,
+            Some(("", env)) => self.env(env, is_name),
+            Some((org, _)) => Self { is_typing: false, ..*self }.name(NameKind::Org, org, is_name),
+            None => self.name(NameKind::Org, self.word, is_name),
+        }
+    }
+
+    fn env(&self, env: &str, is_name: IsName<'_>) -> ArgumentClass {
+        match self.name(NameKind::KnownEnv, env, is_name) {
+            ArgumentClass::Known => environment(env),
+            _ if Tier::of(env).is_some() => environment(env),
+            other => other,
+        }
+    }
+
+    /// A name of something that has to be there.
+    fn name(&self, kind: NameKind, name: &str, is_name: IsName<'_>) -> ArgumentClass {
+        match is_name(kind, name, NameFit::Whole) {
+            true => ArgumentClass::Known,
+            false if self.is_typing && is_name(kind, name, NameFit::Beginning) => ArgumentClass::Other,
+            false => ArgumentClass::Invalid,
+        }
+    }
+
+    /// True if the parser of the argument does not take it; while it is typed, if nothing that the parser takes begins like it.
+    fn is_refused(&self) -> bool {
+        beginning::is_judged(self.arg)
+            && !(self.is_typing && beginning::may_be(self.arg, self.word))
+            && !beginning::is_value(self.arg, self.word)
     }
 
     fn one_of(&self, names: &[&str]) -> ArgumentClass {
@@ -113,6 +165,14 @@ impl JudgedValue<'_> {
             _ => ArgumentClass::Invalid,
         }
     }
+}
+
+fn env_name(word: &str) -> &str {
+    word.strip_prefix('@').unwrap_or(word)
+}
+
+fn environment(env: &str) -> ArgumentClass {
+    if Tier::of(env) == Some(Tier::Prod) { ArgumentClass::Production } else { ArgumentClass::Environment }
 }
 
 fn begins_option(parser: &clap::Command, word: &str) -> bool {
@@ -238,10 +298,18 @@ mod tests {
         let CommandMatch::Command(entry, count) = resolve(&words) else { panic!("`{line}` has no command") };
         let words = &words[count..];
         let typing = (!line.ends_with(' ')).then(|| words.len().wrapping_sub(1));
-        let is_name = |kind, name: &str| match kind {
-            NameKind::Process => name == "api",
-            NameKind::Env => ["dev", "prod"].contains(&name),
-            _ => false,
+        let is_name = |kind, name: &str, fit| {
+            let names: &[&str] = match kind {
+                NameKind::Process => &["api"],
+                NameKind::Env => &["dev", "prod"],
+                NameKind::KnownEnv => &["dev", "prod", "qa"],
+                NameKind::Org => &["acme"],
+                _ => &[],
+            };
+            match fit {
+                NameFit::Whole => names.contains(&name),
+                NameFit::Beginning => names.iter().any(|known| known.starts_with(name)),
+            }
         };
         judge(entry, words, typing, &is_name)
     }
@@ -273,6 +341,48 @@ mod tests {
     }
 
     #[test]
+    fn a_value_is_judged_by_the_parser_that_takes_it() {
+        use ArgumentClass::{Environment, Invalid, Known, Option, Other, Production};
+        for (line, classes) in [
+            ("tsm logs -n x", &[Option, Invalid][..]),
+            ("tsm logs -n 5", &[Option, Other]),
+            ("tsm logs --lines=x ", &[Invalid]),
+            ("tsm logs --since 10q", &[Option, Invalid]),
+            ("tsm logs --since 10", &[Option, Other]),
+            ("tsm logs --since 10 ", &[Option, Invalid]),
+            ("tsm logs --since 10m ", &[Option, Other]),
+            ("tsm logs --since 2026-1", &[Option, Other]),
+            ("tsm signal api SIGBAD", &[Known, Invalid]),
+            ("tsm signal api SIGT", &[Known, Other]),
+            ("tsm signal api SIGT ", &[Known, Invalid]),
+            ("tsm signal api usr1 ", &[Known, Other]),
+            ("tsm start x --port y ", &[Other, Option, Invalid]),
+            ("tsm start x --port 3000+ ", &[Other, Option, Other]),
+            ("tsm start x --max-memory 300M ", &[Other, Option, Other]),
+            ("tsm start x --max-memory 30q ", &[Other, Option, Invalid]),
+            ("tsm start x --cron bad ", &[Other, Option, Invalid]),
+            ("use bad", &[Invalid]),
+            ("use ac", &[Other]),
+            ("use acme", &[Known]),
+            ("use acme@prod", &[Known]),
+            ("use bad@prod", &[Invalid]),
+            ("use @bad", &[Invalid]),
+            ("use @q", &[Other]),
+            ("use @qa", &[Environment]),
+            ("use @production", &[Production]),
+            ("use acme @other", &[Known, Other]),
+            ("use -", &[Known]),
+            ("tsm list --env bad ", &[Option, Invalid]),
+            ("tsm list --env @prod ", &[Option, Production]),
+            ("org promote @new ", &[Other]),
+            ("org init new ", &[Other]),
+            ("org init b/d ", &[Invalid]),
+        ] {
+            assert_eq!(judged(line), classes, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_left_to_be_typed_is_shown() {
         let source = source();
         let usage = |line: &str| usage(line, &CompletionContext::full(&source));
@@ -284,7 +394,7 @@ mod tests {
         assert_eq!(usage("down "), usage("tsm stop "));
         let given = usage("tsm logs api ");
         assert!(given.starts_with("[--") && !given.contains("TARGETS"), "what is there is not repeated: {given}");
-        assert!(!usage("tsm start --env dev ").contains("--env"), "{}", usage("tsm start --env dev "));
+        assert!(!usage("tsm start --env dev ").contains("[--env "), "{}", usage("tsm start --env dev "));
         assert_eq!(usage("watch set edit-mode "), "[VALUE]", "the line, once there is one");
         assert_eq!(usage("watch 'set edit-mode "), "[VALUE]");
         assert_eq!(usage("alias z='set edit-mode "), "[VALUE]");

@@ -4,6 +4,7 @@
 //! the values of an argument are determined by its *type*, so that every argument that is a process completes processes. Names are
 //! read from [`CandidateSource`] at every completion and never cached.
 
+mod beginning;
 mod engine;
 mod files;
 mod free;
@@ -20,17 +21,17 @@ mod values;
 
 use std::ops::Range;
 
-pub use judge::{ArgumentClass, judge, usage};
+use engine::TypedWord;
+
+pub use judge::{ArgumentClass, NameFit, judge, usage};
 pub use name_kind::NameKind;
-pub use scope::Scope;
 pub use shells::{CompletionShell, for_shell};
-pub use sources::{CandidateSource, DiskSource, ListedFile};
+pub use sources::{CandidateSource, DiskSource, ListedFile, Scope};
 pub use under_cursor::{UnderCursor, under_cursor};
 
 use super::{CommandSpec, registry};
 use crate::base::control::is_terminal_control;
 use crate::base::line::{self, OpenQuoting, Token, TokenKind};
-use engine::TypedWord;
 
 /// The input of completion: the command table and a source of names.
 #[derive(Clone, Copy)]
@@ -83,16 +84,24 @@ pub struct Candidate {
     pub is_example: bool,
 }
 
+/// More lines inside of a word are not looked at for their end.
+const MAX_CLOSED: usize = 64;
+
 /// The candidates at `cursor` (in bytes) of `text`, best first.
 ///
 /// A cursor past the end or inside a character is moved back to the nearest boundary.
 #[must_use]
 pub fn complete(text: &str, cursor: usize, known: &CompletionContext<'_>) -> Vec<Candidate> {
     let rest_begins_with_blank = |span: &Range<usize>| text[span.end..].starts_with(' ');
-    raw_candidates(text, cursor, known, engine::MAX_DEPTH)
+    let found = raw_candidates(text, cursor, known, engine::MAX_DEPTH);
+    let is_few = found.len() <= MAX_CLOSED;
+    let closes = |it: &RawCandidate| {
+        is_few && !it.continues && it.line.as_ref().is_some_and(|line| judge::is_complete(line, known))
+    };
+    found
         .into_iter()
         .map(|(proposal, span)| Candidate {
-            value: inserted(&text[span.clone()], &proposal),
+            value: inserted(&text[span.clone()], &proposal, closes(&proposal)),
             display: proposal.display.unwrap_or(proposal.value),
             description: proposal.description.map(|about| sanitize(&about)),
             match_indices: proposal.match_indices,
@@ -150,11 +159,11 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// What replaces the typed text.
-fn inserted(typed: &str, proposal: &RawCandidate) -> String {
+/// What replaces the typed text. A quoted line that `closes` takes nothing more.
+fn inserted(typed: &str, proposal: &RawCandidate, closes: bool) -> String {
     match proposal {
         RawCandidate { is_placeholder: true, .. } => typed.to_owned(),
-        RawCandidate { is_nested: true, value, closes, .. } => within_quotes(typed, value, *closes),
+        RawCandidate { line: Some(_), value, .. } => within_quotes(typed, value, closes),
         RawCandidate { is_verbatim: true, value, .. } => value.clone(),
         RawCandidate { value, .. } => quoted(value),
     }
@@ -189,10 +198,8 @@ struct RawCandidate {
     continues: bool,
     is_placeholder: bool,
     is_example: bool,
-    /// The value is a line inside of the word.
-    is_nested: bool,
-    /// Nothing can follow it in that line.
-    closes: bool,
+    /// The line inside of the word, if the value is one.
+    line: Option<String>,
     /// The value has a meaning that quotes would take.
     is_verbatim: bool,
 }
@@ -207,8 +214,7 @@ impl RawCandidate {
             continues: false,
             is_placeholder: false,
             is_example: false,
-            is_nested: false,
-            closes: false,
+            line: None,
             is_verbatim: false,
         }
     }

@@ -11,6 +11,8 @@ pub enum NameKind {
     Org,
     /// Environments of the active organization, and the built-in ones.
     Env,
+    /// Environments that can be chosen: those, and those that there is only a profile for.
+    KnownEnv,
     /// Aliases.
     Alias,
     /// Abbreviations.

@@ -3,19 +3,10 @@
 use std::any::TypeId;
 
 use super::options::{ParsedArgs, WordRole};
-use super::sources::CandidateSource;
+use super::sources::{CandidateSource, Scope};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
 use crate::command::argument::GeneratedEnv;
-
-/// What is chosen beside the session.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scope {
-    /// The organization of `--org`.
-    pub org: Option<OrgName>,
-    /// The environment of `--env`, or the one that the command is for.
-    pub env: Option<EnvName>,
-}
 
 impl Scope {
     /// The scope of words that were parsed.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::name_kind::NameKind;
 use super::org_names::{self, NamePlace};
-use super::scope::Scope;
 use crate::base::control;
+use crate::base::environment::EnvName;
+use crate::base::name::OrgName;
 use crate::command::Selection;
 use crate::disk;
+use crate::ops::environments;
 use crate::sys::paths::Paths;
 use crate::tkm::host::Host;
 use crate::tkm::store::Store;
@@ -21,6 +23,15 @@ pub struct ListedFile {
     pub name: String,
     /// True for a directory or a symlink to one.
     pub is_dir: bool,
+}
+
+/// What is chosen beside the session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// The organization of `--org`.
+    pub org: Option<OrgName>,
+    /// The environment of `--env`, or the one that the command is for.
+    pub env: Option<EnvName>,
 }
 
 /// The source of candidates. Local and fast: no network access.
@@ -74,6 +85,7 @@ impl CandidateSource for DiskSource {
             NameKind::Service => with_suffix(&self.paths.services_available(), ".tsm"),
             NameKind::Org => subdirectories(&self.paths.orgs()),
             NameKind::Env => self.environments(),
+            NameKind::KnownEnv => environments::names(&self.paths, self.selection.org.as_ref()),
             NameKind::Alias => self.aliases.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::Abbreviation => self.abbreviations.iter().map(|(name, _)| name.clone()).collect(),
             NameKind::SessionVariable => self.variables.iter().map(|(name, _)| name.clone()).collect(),
