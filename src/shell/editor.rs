@@ -277,7 +277,11 @@ impl Chords {
     fn event_of(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
         tty::wake_reader();
         self.last_key.touch();
-        let event = match Event::from(event) {
+        let event = Event::from(event);
+        if matches!(event, Event::Resize(..)) {
+            self.caret.follow_resize();
+        }
+        let event = match event {
             Event::Paste(text) => Event::Paste(control::visible_input(&text)),
             other => other,
         };

@@ -7,6 +7,7 @@ use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
 use super::caret::Caret;
 use super::notices::Notices;
+use super::prompt::ContextPrompt;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
 use super::{abbreviations, paint, panics};
@@ -52,7 +53,8 @@ pub struct CommandHighlighter {
 
 impl Highlighter for CommandHighlighter {
     fn highlight(&self, line: &str, cursor: usize) -> StyledText {
-        self.caret.paint(line, cursor);
+        let prompt = self.snapshot.lock().prompt.as_ref().map_or(0, ContextPrompt::width);
+        self.caret.paint(line, cursor, prompt);
         panics::catch_or((), || self.notices.paint(line, cursor, &self.snapshot));
         let mut text = StyledText::new();
         let mut done = 0;

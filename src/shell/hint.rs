@@ -6,6 +6,7 @@ use reedline::{
     CommandLineSearch, Hinter, History, HistoryItem, HistoryItemId, SearchDirection, SearchFilter, SearchQuery,
 };
 
+use super::painted_line::CONTINUATION_COLUMNS;
 use super::snapshot::SharedSnapshot;
 use super::{paint, panics, short_form};
 use crate::base::columns::{truncate, width};
@@ -25,9 +26,6 @@ const INTERRUPTED: i64 = 130;
 
 /// The width that is assumed where the terminal does not say it.
 const DEFAULT_COLUMNS: usize = 80;
-
-/// What begins the further rows of a line.
-const CONTINUATION_COLUMNS: usize = 4;
 
 /// Suggests from the history, and shows what a command takes.
 pub struct LineHinter {

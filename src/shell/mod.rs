@@ -27,6 +27,7 @@ mod notices;
 pub mod outcome;
 pub mod overview;
 mod paint;
+mod painted_line;
 pub mod panics;
 pub mod parse;
 pub mod plain_prompt;

@@ -440,6 +440,35 @@ fn resizing_leaves_nothing_behind() {
 }
 
 #[test]
+fn resizing_a_line_of_several_rows_leaves_nothing_behind() {
+    let words: Vec<String> = (10..60).map(|number| format!("w{number}")).collect();
+    let line = format!("use {}", words.join(" "));
+    for (fill, reflows) in [(false, false), (true, false), (false, true), (true, true)] {
+        let home = TestHome::new();
+        let mut terminal = session(&home);
+        if fill {
+            at_the_bottom(&mut terminal);
+        }
+        terminal.send(&line);
+        terminal.wait("the line", |screen| (screen.contents().contains("w59") && !screen.hide_cursor()).then_some(()));
+        for (rows, columns) in [(24, 70), (24, 120), (24, 170), (24, 90), (24, 100)] {
+            match reflows {
+                true => terminal.reflow_and_wait(rows, columns),
+                false => terminal.resize_and_wait(rows, columns),
+            }
+            terminal.wait(&format!("each word once at {columns} columns, filled: {fill}, {reflows}"), |screen| {
+                let shown: String = lines(screen).concat();
+                let is_once = |word: &&str| shown.matches(word).count() == 1;
+                let is_whole = ["tetra>", "w10", "w59"].iter().all(is_once);
+                (is_whole && !screen.hide_cursor()).then_some(())
+            });
+        }
+        terminal.send(CTRL_C);
+        leave(terminal);
+    }
+}
+
+#[test]
 fn resizing_with_an_open_menu_leaves_nothing_behind() {
     for fill in [false, true] {
         let home = TestHome::new();
