@@ -8,11 +8,11 @@ use reedline::{
 
 use super::painted_line::CONTINUATION_COLUMNS;
 use super::snapshot::SharedSnapshot;
-use super::{paint, panics, short_form};
+use super::{paint, panics};
 use crate::base::columns::{truncate, width};
-use crate::base::{control, line};
+use crate::base::control;
+use crate::base::fault::FaultKind;
 use crate::command::complete::{CompletionContext, usage};
-use crate::command::registry::{self, CommandMatch};
 use crate::report::theme::Role;
 
 /// The number of history rows that are searched at each key press.
@@ -20,9 +20,6 @@ const MAX_LOOKBACK: i64 = 5000;
 
 /// The number of lines with the same beginning of which the best is taken.
 const MAX_COMPARED: usize = 64;
-
-/// The exit code of a line that Ctrl-C ended.
-const INTERRUPTED: i64 = 130;
 
 /// The width that is assumed where the terminal does not say it.
 const DEFAULT_COLUMNS: usize = 80;
@@ -47,14 +44,8 @@ struct Found {
 }
 
 impl Found {
-    /// The best line that begins with `start`: one that succeeded, then one of the context, then the latest.
-    fn read(
-        start: &str,
-        history: &dyn History,
-        context: &str,
-        newest: HistoryItemId,
-        is_known: &dyn Fn(&str) -> bool,
-    ) -> Self {
+    /// The best line that begins with `start`: one that succeeded, then one of the context, then the latest. None that was wrong.
+    fn read(start: &str, history: &dyn History, context: &str, newest: HistoryItemId) -> Self {
         let oldest = newest.0 - MAX_LOOKBACK;
         let find = |context, most| history.search(query(Some(start), context, oldest, most)).unwrap_or_default();
         let is_here = |item: &HistoryItem| item.cwd.as_deref() == Some(context);
@@ -66,7 +57,7 @@ impl Found {
             if found.len() >= MAX_COMPARED && !found.iter().any(is_best) {
                 found.extend(find(Some(context), MAX_COMPARED));
             }
-            found.retain(|item| has_succeeded(item) || is_known(&item.command_line));
+            found.retain(|item| !was_wrong(item));
         }
         // The first of several that are equally good.
         let best = found.into_iter().rev().max_by_key(|item| (has_succeeded(item), is_here(item)));
@@ -92,9 +83,7 @@ impl LineHinter {
         let newest = history.search(query(None, None, 0, 1)).unwrap_or_default();
         let Some(newest) = newest.first().and_then(|item| item.id) else { return String::new() };
         let last = self.last.take().filter(|last| last.is_for(line, context, newest));
-        let is_known = |line: &str| is_known(line, &self.snapshot);
-        let found = last.unwrap_or_else(|| Found::read(line, history, context, newest, &is_known));
-        let found = self.last.insert(found);
+        let found = self.last.insert(last.unwrap_or_else(|| Found::read(line, history, context, newest)));
         let rest = found.line.get(line.len()..).unwrap_or_default();
         // Pasted text may contain control characters.
         if control::is_harmful(&rest.replace('\n', " ")) { String::new() } else { rest.to_owned() }
@@ -149,24 +138,13 @@ impl Hinter for LineHinter {
 
 /// True if a line did what it was to do; Ctrl-C is how some end.
 fn has_succeeded(item: &HistoryItem) -> bool {
-    item.exit_status.is_none_or(|code| code == 0 || code == INTERRUPTED)
+    item.exit_status.is_none_or(|code| code == 0 || code == i64::from(FaultKind::Interrupted.code()))
 }
 
-/// True if every statement of a line begins with a command or an alias that there is.
-fn is_known(line: &str, snapshot: &SharedSnapshot) -> bool {
-    let Ok(line) = line::lex(line) else { return false };
-    let is_known = |statement: &line::Statement| {
-        let words = short_form::expand(&statement.words);
-        let options = words.iter().take_while(|word| word.text.starts_with('-')).count();
-        let names: Vec<&str> = words[options..].iter().map(|word| word.text.as_str()).collect();
-        let is_alias = |name: &&str| snapshot.lock().aliases.iter().any(|(alias, _)| alias == name);
-        match registry::resolve(&names) {
-            CommandMatch::Command(..) => true,
-            CommandMatch::Group(_, count) => names.get(count).is_none_or(|word| word.starts_with('-')),
-            CommandMatch::Nothing => names.first().is_none_or(|name| name.starts_with('@') || is_alias(name)),
-        }
-    };
-    line.statements.iter().all(is_known)
+/// True if a line was wrong in itself: it named a command, an option or a thing that there is not.
+fn was_wrong(item: &HistoryItem) -> bool {
+    let codes = [FaultKind::Usage.code(), FaultKind::NotFound.code()];
+    item.exit_status.is_some_and(|code| codes.iter().any(|wrong| code == i64::from(*wrong)))
 }
 
 /// The latest lines that begin with `start`, of one context or any.
@@ -215,10 +193,11 @@ mod tests {
         let lines = [
             ("tsm stop api", "a/d", 0),
             ("tsm stop ap", "a/d", 1),
+            ("tsm stop nosuch", "a/d", 5),
             ("tsm sotp web", "a/d", 2),
             ("list; nope", "a/d", 2),
             ("logs -f web", "a/d", 130),
-            ("logs -f wbe", "a/d", 4),
+            ("logs -f wbe", "a/d", 1),
             ("use @dev", "a/d", 0),
             ("use @prod", "b/d", 0),
             ("version x", "a/d", 2),
@@ -236,6 +215,7 @@ mod tests {
         assert_eq!(hint("tsm so", "a/d"), "", "no command");
         assert_eq!(hint("tsm stop ap", "a/d"), "i");
         assert_eq!(hint("lis", "a/d"), "");
+        assert_eq!(hint("tsm stop n", "a/d"), "", "there was none");
         assert_eq!(hint("logs -f w", "a/d"), "eb", "Ctrl-C ended it");
         assert_eq!(hint("logs -f wb", "a/d"), "e", "rather one that failed than none");
         assert_eq!(hint("use @", "a/d"), "dev");

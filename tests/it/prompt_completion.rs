@@ -57,6 +57,25 @@ fn an_exclamation_mark_offers_lines_and_programs() {
 }
 
 #[test]
+fn versions_are_those_of_the_environment_of_the_line() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "org init acme; use acme", "acme/local>");
+    run(&mut terminal, "org promote @dev -q", "acme/->");
+    terminal.send("\x0corg rollback @prod --to \t");
+    below(&terminal, &["<ID>"]);
+    drop_line(&mut terminal);
+    for line in ["org rollback @dev --to ", "org rollback --env dev --to ", "org rollback --to "] {
+        terminal.send(&format!("{line}\t"));
+        terminal.wait(&format!("a version behind `{line}`"), |screen| {
+            current_line(screen).contains(&format!("{line}20")).then_some(())
+        });
+        drop_line(&mut terminal);
+    }
+    leave(terminal);
+}
+
+#[test]
 fn an_example_alone_is_shown_and_not_inserted() {
     let home = TestHome::new();
     let mut terminal = session(&home);
