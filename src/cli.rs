@@ -86,6 +86,7 @@ pub fn main() -> ExitCode {
         return fail(&mut console, error.into());
     }
     session.settings.values.extend(prompt.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())));
+    session.inherit_readonly();
     if keep_going {
         session.settings.values.insert("keep-going".to_owned(), "on".to_owned());
     }

@@ -174,7 +174,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "readonly",
         default: "off",
         accepts: Accepts::Switch,
-        help: "on: commands that change something are refused",
+        help: "on: commands that change something are refused, also where programs that are started from here run them",
     },
     Setting {
         name: "shell-escape",

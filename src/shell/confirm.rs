@@ -8,9 +8,10 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments;
 use crate::report::{Console, Question, Reader, Report, UserAnswer};
+use crate::sys::host::READONLY;
 
 use super::redirect::MemorySink;
-use super::session::Consent;
+use super::session::{Consent, SessionMode};
 
 /// A command in what is said of it.
 #[derive(Clone, Copy)]
@@ -53,12 +54,20 @@ pub fn admit(called: Called, effect: Effect, session: &[Selection], cx: &Cx) -> 
 /// # Errors
 ///
 /// Fails with [`FaultKind::Refused`].
-pub fn check_readonly(name: &str, cx: &Cx) -> Result<(), Fault> {
+pub fn check_readonly(name: &str, mode: SessionMode, cx: &Cx) -> Result<(), Fault> {
     if !cx.settings.is_on("readonly") {
         return Ok(());
     }
-    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and this session is read-only"))
-        .with_advice("`set readonly off` allows changes"))
+    let is_inherited = cx.host.is_switched_on(READONLY);
+    let why = if is_inherited { format!(" by {READONLY}") } else { String::new() };
+    let advice = match mode {
+        SessionMode::Batch if is_inherited => format!(
+            "`set readonly off` at the prompt that started this allows changes, or `unset {READONLY}` in the shell that has it"
+        ),
+        _ => "`set readonly off` allows changes".to_owned(),
+    };
+    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and this session is read-only{why}"))
+        .with_advice(advice))
 }
 
 /// Refuses a change of an environment whose file says that it is read-only; `--yes` does not help.

@@ -78,7 +78,7 @@ impl Execution<'_> {
         let called = confirm::Called { name: self.spec.name, advice: &advice };
         let mut guarded = None;
         if effect != Effect::Read {
-            confirm::check_readonly(self.spec.name, &cx)?;
+            confirm::check_readonly(self.spec.name, session.mode, &cx)?;
             check_owner(&mut cx)?;
         }
         if effect.is_guarded() {

@@ -64,7 +64,7 @@ pub(super) fn carry_out(
         FollowUp::Set { key, value } => {
             let note = if key == "private" { PRIVATE_ENDS_NOTE } else { SETTING_ENDS_NOTE };
             note_end(session, console, origin, note);
-            session.settings.values.insert(key, value);
+            session.set(key, value);
         }
         FollowUp::Shorthand { kind, name, line: Some(line), is_saved } => {
             if !is_saved {

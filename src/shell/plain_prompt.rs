@@ -16,9 +16,7 @@ use crate::sys::tty::{self, LineInput};
 /// True with `TERM=dumb`, `TETRA_PLAIN`, or the setting `plain`.
 #[must_use]
 pub fn is_enabled(session: &Session) -> bool {
-    session.settings.is_on("plain")
-        || session.host.variable("TETRA_PLAIN").is_some_and(|value| value != "0")
-        || terminal::is_dumb(session)
+    session.settings.is_on("plain") || session.host.is_switched_on("TETRA_PLAIN") || terminal::is_dumb(session)
 }
 
 /// Variables that desktops set to 1 for sessions with a screen reader.

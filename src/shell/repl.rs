@@ -15,6 +15,7 @@ use crate::base::name::{OrgName, ProcessName};
 use crate::command::{Selection, settings_file};
 use crate::disk;
 use crate::report::{Console, SelectionChange};
+use crate::sys::host::READONLY;
 use crate::sys::{signal, tty};
 
 /// Runs the prompt; returns the exit code of the program.
@@ -26,6 +27,9 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     if std::mem::take(&mut session.globals.yes) {
         session.consent = Consent::BelowProduction;
         console.note("this session asks nothing outside production; there `--yes` is passed to each command");
+    }
+    if session.host.is_switched_on(READONLY) {
+        console.note(&format!("this session is read-only, as {READONLY} says; `set readonly off` allows changes"));
     }
     main_loop(session, console).unwrap_or_else(|fault| {
         console.error(&fault);
@@ -93,11 +97,7 @@ fn load_startup_files(session: &mut Session, console: &mut dyn Console) -> Optio
     match settings_file::read(&path) {
         Ok(Some(file)) => {
             file.warnings().iter().for_each(|line| console.note(line));
-            // Settings from the command line take precedence.
-            let given = std::mem::replace(&mut session.settings, file.settings);
-            session.settings.values.extend(given.values);
-            session.settings.aliases.extend(given.aliases);
-            session.settings.abbreviations.extend(given.abbreviations);
+            session.complete_settings(file.settings);
         }
         Ok(None) => {}
         Err(fault) => warn(console, &fault),

@@ -11,7 +11,7 @@ use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
 use crate::report::SelectionChange;
 use crate::report::theme::Theme;
-use crate::sys::host::Host;
+use crate::sys::host::{Host, READONLY};
 use crate::sys::paths::Paths;
 
 use super::context::{self, Selected};
@@ -126,6 +126,34 @@ impl Session {
         chosen.org = globals.org.clone().or(chosen.org.take());
         chosen.env = globals.env.clone().or(chosen.env.take());
         self.globals = globals;
+    }
+
+    /// Changes a setting.
+    pub fn set(&mut self, key: String, value: String) {
+        self.settings.values.insert(key, value);
+        self.hand_on_readonly();
+    }
+
+    /// Completes the settings by those of `config.toml`: what was set at the start counts.
+    pub(super) fn complete_settings(&mut self, of_file: Settings) {
+        let given = std::mem::replace(&mut self.settings, of_file);
+        self.settings.values.extend(given.values);
+        self.settings.aliases.extend(given.aliases);
+        self.settings.abbreviations.extend(given.abbreviations);
+        self.hand_on_readonly();
+    }
+
+    /// Makes the session read-only if the program that started this one is, or the operator's shell says so.
+    pub fn inherit_readonly(&mut self) {
+        if self.host.is_switched_on(READONLY) {
+            self.set("readonly".to_owned(), "on".to_owned());
+        }
+    }
+
+    /// Has the programs that are started from here be read-only as this session is: they may be this program again.
+    fn hand_on_readonly(&mut self) {
+        let is_readonly = self.settings.is_on("readonly");
+        self.host.hand_on(READONLY, is_readonly.then_some("1"));
     }
 
     /// Switches to the prompt: the selection by options of the start, which the prompt shows, becomes the session's own.

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::base::time::Timestamp;
 
+/// The variable that makes a session read-only, and with it the programs that it starts.
+pub const READONLY: &str = "TETRA_READONLY";
+
 /// What the program may know of its surroundings.
 ///
 /// Variables and places are those of the start: nothing here changes while the program runs.
@@ -33,6 +36,11 @@ pub trait Host {
     fn set_cwd(&mut self, path: &Path) -> std::io::Result<()> {
         let _ = path;
         Err(std::io::ErrorKind::Unsupported.into())
+    }
+
+    /// Has the programs that are started from here get a variable. With no value, neither they nor this one have it any more.
+    fn hand_on(&mut self, name: &'static str, value: Option<&'static str>) {
+        let _ = (name, value);
     }
 
     /// Has programs looked for in another directory too, after all others.
@@ -62,6 +70,11 @@ pub trait Host {
     /// One environment variable; an empty one counts as absent.
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables().get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// True for a variable that is there and not `0`.
+    fn is_switched_on(&self, name: &str) -> bool {
+        self.variable(name).is_some_and(|value| value != "0")
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod attached;
 pub mod capture;
 pub mod child;
+pub mod child_variables;
 pub mod code_pages;
 pub mod control_socket;
 pub mod credential_socket;

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::child::{self, exit_code};
 use super::host::{CommandOutput, Host, Invocation};
 use super::interruption::Interruption;
-use super::{foreground, signal};
+use super::{child_variables, foreground, signal};
 use crate::base::time::{Timestamp, millis};
 
 /// The surroundings of this process. What costs a look is looked at when it is first asked for.
@@ -107,6 +107,13 @@ impl Host for OsHost {
         Ok(())
     }
 
+    fn hand_on(&mut self, name: &'static str, value: Option<&'static str>) {
+        child_variables::set(name, value);
+        if value.is_none() {
+            self.variables.remove(name);
+        }
+    }
+
     fn search_also(&mut self, dir: &Path) {
         let Some(dir) = dir.to_str().filter(|dir| !dir.contains(':')) else { return };
         let search =
@@ -139,7 +146,8 @@ impl Host for OsHost {
 
     fn run(&self, call: &Invocation) -> io::Result<CommandOutput> {
         let mut command = Command::new(&call.program);
-        command.args(&call.arguments).envs(call.variables.iter().map(|(name, value)| (name, value)));
+        child_variables::apply(command.args(&call.arguments))
+            .envs(call.variables.iter().map(|(name, value)| (name, value)));
         if let Some(cwd) = &call.cwd {
             command.current_dir(cwd);
         }

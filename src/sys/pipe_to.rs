@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
-use super::child;
 use super::signal::{self, SigintGuard};
+use super::{child, child_variables};
 
 /// A running `sh -c`. Its output and errors are the operator's.
 pub struct PipedCommand {
@@ -36,7 +36,12 @@ impl PipedCommand {
     pub fn start(text: &str, cwd: &Path, output: PipedOutput) -> io::Result<(Self, Box<dyn Write>)> {
         let stdout = || if output == PipedOutput::Kept { Stdio::piped() } else { Stdio::inherit() };
         let mut command = Command::new("sh");
-        command.arg("-c").arg(text).current_dir(cwd).stdin(Stdio::piped()).stdout(stdout());
+        child_variables::apply(&mut command)
+            .arg("-c")
+            .arg(text)
+            .current_dir(cwd)
+            .stdin(Stdio::piped())
+            .stdout(stdout());
         let mut child = command.spawn()?;
         // Read while it is written to: it may not read on before its own output is taken.
         let kept = child.stdout.take().map(|stdout| std::thread::spawn(move || keep(stdout)));

@@ -14,7 +14,7 @@ use crate::supervise::client;
 use crate::supervise::meta::{self, Meta, ProcessState, RunSpec, RunState};
 use crate::supervise::monitor_spec::MonitorSpec;
 use crate::sys::file::{self, FileError};
-use crate::sys::host::Host;
+use crate::sys::host::{Host, READONLY};
 use crate::sys::paths::Paths;
 use crate::sys::{net, process};
 
@@ -124,8 +124,8 @@ impl UserFacingError for CreateError {
 /// The starter's variables inside the process directory: `K=V`, each ended by a NUL.
 const SNAPSHOT: &str = "environ";
 
-/// The marks of a process that starts another one are not inherited.
-const INHERITED_MARKERS: [&str; 3] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY];
+/// The marks of a process that starts another one are not inherited, and neither is what holds for a session of its operator.
+const INHERITED_MARKERS: [&str; 4] = ["TSM_RUN", "TSM_PROCESS_DIR", NOTIFY, READONLY];
 
 /// How long the supervisor of the last life may take to let go.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -177,6 +177,68 @@ fn a_read_only_session_reads_and_changes_nothing() {
 }
 
 #[test]
+fn a_read_only_session_has_read_only_programs() {
+    let home = TestHome::new();
+    // Short enough for one row of the screen.
+    let tetra = home.path("t").display().to_string();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &tetra).expect("a link");
+    let is_there = |name: &str| home.path(&format!("tetra/tsm/runtime/processes/{name}")).exists();
+    stopped(&home, "api", 0);
+    stopped(&home, "web", 1);
+    let mut terminal = session(&home);
+    run(&mut terminal, "set readonly on", "tetra read-only>");
+    run(&mut terminal, &format!("!{tetra} tsm delete --yes api"), "[4] tetra read-only>");
+    terminal.wait_for("this session is read-only by TETRA_READONLY");
+    terminal.wait_for("`set readonly off` at the prompt that started this allows changes");
+    run(&mut terminal, &format!("version | xargs -I. {tetra} tsm delete --yes api"), "[123] tetra read-only>");
+    assert!(is_there("api"));
+    // A prompt inside of it says so, and may be left to write; what it starts then may too.
+    terminal.send(&format!("!{tetra}\r"));
+    terminal.wait_for("this session is read-only, as TETRA_READONLY says; `set readonly off` allows changes");
+    run(&mut terminal, "tsm delete --yes api", "[4] tetra read-only>");
+    run(&mut terminal, "set readonly off", "tetra>");
+    run(&mut terminal, &format!("!{tetra} tsm delete --yes api"), "tetra>");
+    assert!(!is_there("api"));
+    run(&mut terminal, "exit", "tetra read-only>");
+    run(&mut terminal, "set readonly off", "tetra>");
+    run(&mut terminal, &format!("!{tetra} tsm delete --yes web"), "tetra>");
+    assert!(!is_there("web"));
+    leave(terminal);
+}
+
+#[test]
+fn a_variable_makes_commands_read_only_and_is_not_for_processes() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    let tetra = |words: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
+        command.args(words).env_clear().envs(home.variables()).env("TETRA_READONLY", "1").stdin(Stdio::null());
+        let output = command.output().expect("tetra runs");
+        (output.status.code(), [output.stdout, output.stderr].concat().iter().map(|byte| char::from(*byte)).collect())
+    };
+    let (code, said): (_, String) = tetra(&["tsm", "delete", "--yes", "api"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("or `unset TETRA_READONLY` in the shell that has it"), "{said}");
+    let (_, said) = tetra(&["config", "show", "readonly", "--origin"]);
+    assert!(said.contains("readonly  on     TETRA_READONLY"), "{said}");
+    let (code, said) = tetra(&["-c", "set readonly off; tsm start --oneshot --name web -- true; tsm delete --yes api"]);
+    assert_eq!(code, Some(0), "{said}");
+    let environ = std::fs::read(home.path("tetra/tsm/runtime/processes/web/environ")).expect("a snapshot");
+    assert!(!String::from_utf8_lossy(&environ).contains("TETRA_READONLY"));
+    // The file is for prompts, and `config show` does not say that it holds here.
+    home.write("config/tetra/config.toml", "readonly = true\nedit-mode = 'vi'\n");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
+    command.args(["config", "show", "--origin"]).env_clear().envs(home.variables());
+    let said = command.output().expect("tetra runs");
+    let (table, notes) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert!(table.contains("on       config.toml:1, from the next prompt on"), "{table}");
+    assert!(
+        notes.contains("`edit-mode`, `readonly` of config.toml hold at prompts that start from now on, not here"),
+        "{notes}"
+    );
+}
+
+#[test]
 fn an_environment_can_be_read_only_whatever_the_session_says() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "[environment]\nreadonly = true\n");

@@ -20,10 +20,15 @@ const FILES: [(&str, &str, &str); 3] = [
     ("tetra-config.toml", "settings of the prompt of tetra", "Settings: `config.toml`"),
 ];
 
-const ENVIRONMENT: [(&str, &str); 7] = [
+const ENVIRONMENT: [(&str, &str); 8] = [
     ("TETRA_DIR", "the directory of everything; `~/tetra` unless set"),
     ("TETRA_ORG, TETRA_ENV", "the organization and the environment, unless an option or the session says otherwise"),
     ("TETRA_PLAIN", "set to 1: the prompt has no editor"),
+    (
+        "TETRA_READONLY",
+        "set to 1: commands that change something are refused. A prompt after `set readonly on` gives it to the programs that it \
+         starts",
+    ),
     ("VISUAL, EDITOR", "the editor of `Ctrl-O` and of commands that edit"),
     (
         "TETRA_PAGER, PAGER",

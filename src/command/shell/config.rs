@@ -7,11 +7,12 @@ use crate::command::settings_file::{self, SettingsFile};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Message, Report, Table, Value};
 use crate::sys::file::{self, Access};
-use crate::sys::host::Invocation;
+use crate::sys::host::{Invocation, READONLY};
 
 /// Show every setting with its value, and where that comes from
 ///
-/// The value of a setting is that of this session (`set`), else that of `config.toml`, else the default.
+/// The value of a setting is that of this session (`set`), else that of `config.toml`, which a prompt takes at its start, else the
+/// default.
 #[derive(Debug, clap::Args)]
 pub struct Show {
     /// Only this setting
@@ -49,19 +50,53 @@ impl Command for Show {
             row.extend([it.default.into(), it.accepts.expected().into(), it.help.into()]);
             table.row(row);
         }
+        let names = SETTINGS.iter().map(|it| it.name).filter(|name| wanted(name));
+        let ahead: Vec<&str> = names.filter(|name| is_ahead(name, &file, cx)).collect();
         let mut report = Report::of(table);
         report.faults.extend(file.wrong);
-        Ok(report)
+        Ok(match note_ahead(&ahead) {
+            Some(note) => report.note(note),
+            None => report,
+        })
     }
+}
+
+/// True for a setting of the file that is not one of this session: of a prompt that began before it was written, or of no prompt.
+/// The theme holds everywhere.
+fn is_ahead(name: &str, file: &SettingsFile, cx: &Cx) -> bool {
+    name != "theme" && file.settings.values.contains_key(name) && !cx.settings.values.contains_key(name)
+}
+
+/// What to know about settings that are ahead of this session.
+fn note_ahead(ahead: &[&str]) -> Option<String> {
+    let holds = match ahead {
+        [] => return None,
+        [_] => "holds",
+        _ => "hold",
+    };
+    let readonly = if ahead.contains(&"readonly") {
+        format!("; `export {READONLY}=1` makes all commands of a shell read-only")
+    } else {
+        String::new()
+    };
+    Some(format!(
+        "`{}` of config.toml {holds} at prompts that start from now on, not here{readonly}",
+        ahead.join("`, `")
+    ))
 }
 
 /// The value of a setting and where it comes from.
 fn effective(name: &str, file: &SettingsFile, cx: &Cx) -> (String, String) {
     let of_file = file.settings.values.get(name);
     let of_session = cx.settings.values.get(name);
+    let is_inherited = name == "readonly" && cx.host.is_switched_on(READONLY);
     match (of_session, of_file, file.lines.get(name)) {
+        (Some(here), ..) if is_inherited => (here.clone(), READONLY.to_owned()),
         (Some(here), Some(there), Some(line)) if here == there => (here.clone(), format!("config.toml:{line}")),
         (Some(here), ..) => (here.clone(), "this session".to_owned()),
+        (None, Some(there), Some(line)) if is_ahead(name, file, cx) => {
+            (there.clone(), format!("config.toml:{line}, from the next prompt on"))
+        }
         (None, Some(there), Some(line)) => (there.clone(), format!("config.toml:{line}")),
         (None, ..) => (setting(name).map_or("", |it| it.default).to_owned(), "default".to_owned()),
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::ReportedEvent;
 use super::trigger::Trigger;
 use crate::sys::child::{self, ChildExit};
+use crate::sys::child_variables;
 
 /// How many programs run at the same time.
 pub const MAX_CONCURRENT: usize = 10;
@@ -90,7 +91,7 @@ impl TriggerRunner {
 
 fn run(words: &[String], input: &[u8], given_up: &AtomicBool) -> TriggerOutcome {
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]);
+    child_variables::apply(command.args(&words[1..]));
     match child::run_with_timeout(command, input, RUN_TIMEOUT, &|| given_up.load(Ordering::Relaxed)) {
         Ok(ChildExit::Code(code)) => TriggerOutcome::Exited(code),
         Ok(ChildExit::Killed) => TriggerOutcome::TimedOut,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::Settings;
 use crate::sys::file::{self, Access, FileError};
-use crate::sys::host::{CommandOutput, Host, Invocation};
+use crate::sys::host::{CommandOutput, Host, Invocation, READONLY};
 use crate::sys::signal;
 
 /// Marks the directory of a tour.
@@ -76,7 +76,8 @@ impl Scratch {
     fn call(&self, host: &dyn Host, words: &[&str]) -> Invocation {
         // An empty variable counts as absent.
         let chooses = |name: &str| (name.starts_with("TETRA_") || name.starts_with("TSM_")) && !KEPT.contains(&name);
-        let emptied = host.variables().keys().filter(|name| chooses(name)).map(|name| (name.clone(), String::new()));
+        let chosen = host.variables().keys().map(String::as_str).filter(|name| chooses(name));
+        let emptied = chosen.chain([READONLY]).map(|name| (name.to_owned(), String::new()));
         let places = [
             ("HOME", "home"),
             ("XDG_CONFIG_HOME", "config"),
