@@ -74,11 +74,26 @@ pub fn tier_in(env: &EnvName, file: Option<&Document>) -> Tier {
     env.tier().or_else(declared).unwrap_or(Tier::Prod)
 }
 
+/// Where an environment is said to be read-only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadOnlyBy {
+    /// In its own file, this one, which may be generated.
+    OwnFile(PathBuf),
+    /// In the manifest of its organization, this file.
+    Manifest(PathBuf),
+}
+
 /// True if the file of an environment has `readonly = true` in `[environment]`, or the manifest of its organization in
 /// `[environments.NAME]`. Anything but a boolean counts as true: who wrote it wanted fewer changes, not more.
 #[must_use]
-pub fn is_readonly(paths: &Paths, EnvRef { org, env }: &EnvRef) -> bool {
-    let Some(org) = org else { return false };
+pub fn is_readonly(paths: &Paths, env: &EnvRef) -> bool {
+    readonly_by(paths, env).is_some()
+}
+
+/// What says that an environment is read-only, if it is.
+#[must_use]
+pub fn readonly_by(paths: &Paths, EnvRef { org, env }: &EnvRef) -> Option<ReadOnlyBy> {
+    let org = org.as_ref()?;
     let tree = paths.org(org);
     let in_own = |file: &Document| file.leaf(&KeyPath::of(&["environment", "readonly"])).is_some_and(may_be_true);
     let in_manifest = |file: &Document| {
@@ -91,7 +106,11 @@ pub fn is_readonly(paths: &Paths, EnvRef { org, env }: &EnvRef) -> bool {
     let holds = |path: &Path, says: &dyn Fn(&Document) -> bool| {
         read::document(path, &tree).is_ok_and(|file| file.as_ref().is_some_and(says))
     };
-    holds(&paths.environment(org, env), &in_own) || holds(&paths.manifest(org), &in_manifest)
+    let (own, manifest) = (paths.environment(org, env), paths.manifest(org));
+    if holds(&own, &in_own) {
+        return Some(ReadOnlyBy::OwnFile(own));
+    }
+    holds(&manifest, &in_manifest).then_some(ReadOnlyBy::Manifest(manifest))
 }
 
 fn may_be_true(leaf: &Leaf) -> bool {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Cx, Effect, Prepared, Selection};
-use crate::ops::environments;
+use crate::ops::environments::{self, ReadOnlyBy};
 use crate::report::{Console, Question, Reader, Report, UserAnswer};
 use crate::sys::host::READONLY;
 
@@ -70,16 +70,22 @@ pub fn check_readonly(name: &str, mode: SessionMode, cx: &Cx) -> Result<(), Faul
         .with_advice(advice))
 }
 
-/// Refuses a change of an environment whose file says that it is read-only; `--yes` does not help.
+/// Refuses a change of an environment that is said to be read-only; `--yes` does not help.
 fn check_readonly_environments(name: &str, mut envs: impl Iterator<Item = EnvRef>, cx: &Cx) -> Result<(), Fault> {
-    let Some(env) = envs.find(|env| environments::is_readonly(cx.paths, env)) else { return Ok(()) };
-    let file = env.org.as_ref().map(|org| cx.paths.environment(org, &env.env).display().to_string());
-    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and environment {} is read-only", env.env))
-        .with_advice(format!(
-            "remove `readonly = true` from `{}`; of a generated file also from local.toml, then `org promote @{} --discard-edits`",
-            file.unwrap_or_default(),
-            env.env
-        )))
+    let Some((env, by)) = envs.find_map(|env| environments::readonly_by(cx.paths, &env).map(|by| (env.env, by))) else {
+        return Ok(());
+    };
+    let advice = match by {
+        ReadOnlyBy::OwnFile(file) => format!(
+            "remove `readonly = true` from `{}`; of a generated file also from local.toml, then `org promote @{env} --discard-edits`",
+            file.display()
+        ),
+        ReadOnlyBy::Manifest(file) => {
+            format!("remove `readonly = true` below `[environments.{env}]` from `{}`", file.display())
+        }
+    };
+    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and environment {env} is read-only"))
+        .with_advice(advice))
 }
 
 /// The active environments: that of the command with its options, and those of the session.

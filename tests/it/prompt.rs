@@ -256,6 +256,12 @@ fn an_environment_can_be_read_only_whatever_the_session_says() {
     command.args(["tsm", "delete", "api", "--env", "qa"]).env_clear().envs(home.variables()).stdin(Stdio::null());
     let said = command.output().expect("tetra runs");
     assert!(String::from_utf8_lossy(&said.stderr).contains("environment qa is read-only"), "{said:?}");
+    // The advice names the file that says so.
+    home.write("tetra/org/acme/environments/qa.toml", "");
+    home.write("tetra/org/acme/manifest.toml", "[environments.qa]\nreadonly = true\n");
+    let said = command.output().expect("tetra runs");
+    let expected = format!("below `[environments.qa]` from `{}`", home.path("tetra/org/acme/manifest.toml").display());
+    assert!(String::from_utf8_lossy(&said.stderr).contains(&expected), "{said:?}");
     run(&mut terminal, "use @local", "acme/local>");
     run(&mut terminal, "tsm delete api", "acme/local>");
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
