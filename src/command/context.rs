@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::name::{OrgName, ProcessName};
-use crate::base::time::HumanDuration;
+use crate::base::suggest::closest_match;
+use crate::base::time::{HumanDuration, InvalidDuration};
 use crate::ops::OpContext;
 use crate::report::{Console, ShorthandKind};
 use crate::sys::host::Host;
@@ -88,7 +89,7 @@ impl Accepts {
                 }
             }
             Self::Number(unit) => format!("a whole number of {unit}"),
-            Self::Time => "a time span, or off".to_owned(),
+            Self::Time => "a time span such as 30m, or off".to_owned(),
         }
     }
 
@@ -103,14 +104,43 @@ impl Accepts {
         }
     }
 
-    /// True for a value that it takes.
-    fn takes(self, value: &str) -> bool {
-        match self {
-            Self::Switch | Self::Words(_) => self.words().iter().any(|(word, _)| *word == value),
-            Self::Number(_) => value.parse::<u32>().is_ok(),
-            Self::Time => value == "off" || value.parse::<HumanDuration>().is_ok_and(|it| it.0 >= SHORTEST_TIME),
+    /// What is wrong with a value; none if it is taken.
+    fn problem(self, value: &str) -> Option<InvalidSetting> {
+        let why = match self {
+            Self::Switch | Self::Words(_) if self.words().iter().any(|(word, _)| *word == value) => return None,
+            Self::Number(_) if value.parse::<u32>().is_ok() => return None,
+            Self::Time if value == "off" => return None,
+            Self::Time => match value.parse::<HumanDuration>() {
+                Ok(span) if span.0 >= SHORTEST_TIME => return None,
+                Ok(_) => "expected at least 1s, or off".to_owned(),
+                Err(InvalidDuration::NoUnit(number)) => format!("add a unit, like {number}m"),
+                Err(InvalidDuration::Syntax(_)) => format!("expected {}", self.expected()),
+            },
+            Self::Switch | Self::Words(_) | Self::Number(_) => format!("expected {}", self.expected()),
+        };
+        Some(InvalidSetting { why, near: self.near(value) })
+    }
+
+    /// The word that was meant by one that it does not take.
+    fn near(self, value: &str) -> Option<&'static str> {
+        let value = value.to_lowercase();
+        match (self, value.as_str()) {
+            (Self::Switch, "true" | "yes" | "y" | "1" | "enable" | "enabled") => Some("on"),
+            (Self::Switch, "false" | "no" | "n" | "0" | "disable" | "disabled")
+            | (Self::Time, "false" | "no" | "none" | "never" | "0") => Some("off"),
+            (Self::Switch | Self::Words(_), value) => closest_match(value, self.words().into_iter().map(|it| it.0)),
+            (Self::Number(_) | Self::Time, _) => None,
         }
     }
+}
+
+/// Why a setting does not take a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidSetting {
+    /// What was expected.
+    pub why: String,
+    /// The word that was meant.
+    pub near: Option<&'static str>,
 }
 
 /// A shorter time of [`Accepts::Time`] cannot be meant.
@@ -229,13 +259,12 @@ pub struct Settings {
     pub abbreviations: BTreeMap<String, String>,
 }
 
-/// What to do about a setting that does not exist or does not take `value`; none if it is valid.
+/// What is wrong with a value of a setting, or with a setting that does not exist; none if it is valid.
 #[must_use]
-pub fn validation_error(key: &str, value: &str) -> Option<String> {
+pub fn validation_error(key: &str, value: &str) -> Option<InvalidSetting> {
     match setting(key) {
-        Some(setting) if setting.accepts.takes(value) => None,
-        Some(setting) => Some(format!("write {}", setting.accepts.expected())),
-        None => Some("`set` shows the settings".to_owned()),
+        Some(setting) => setting.accepts.problem(value),
+        None => Some(InvalidSetting { why: "not a setting".to_owned(), near: None }),
     }
 }
 
@@ -310,5 +339,35 @@ impl<'a> Cx<'a> {
     /// Shows what an operation reports while it runs.
     pub fn progress(&mut self) -> impl FnMut(Progress) + '_ {
         |progress| self.console.note(&progress.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_taken_is_answered_with_one_that_is() {
+        for (key, value, why, near) in [
+            ("idle", "3", "add a unit, like 3m", None),
+            ("idle", "0", "expected at least 1s, or off", Some("off")),
+            ("idle", "500ms", "expected at least 1s, or off", None),
+            ("idle", "15x", "expected a time span such as 30m, or off", None),
+            ("confirm", "typ", "expected type or yes", Some("type")),
+            ("confirm", "no", "expected type or yes", None),
+            ("readonly", "True", "expected on or off", Some("on")),
+            ("readonly", "no", "expected on or off", Some("off")),
+            ("readonly", "maybe", "expected on or off", None),
+            ("history-size", "20k", "expected a whole number of lines", None),
+            ("edit-mod", "vi", "not a setting", None),
+        ] {
+            let expected = InvalidSetting { why: why.to_owned(), near };
+            assert_eq!(validation_error(key, value), Some(expected), "{key} {value}");
+        }
+        for (key, value) in
+            [("idle", "30m"), ("idle", "off"), ("confirm", "yes"), ("readonly", "on"), ("history-size", "0")]
+        {
+            assert_eq!(validation_error(key, value), None, "{key} {value}");
+        }
     }
 }

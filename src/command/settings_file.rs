@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::context::{SETTINGS, Settings, setting, validation_error};
+use super::context::{InvalidSetting, SETTINGS, Settings, setting, validation_error};
 use crate::base::diagnostic::Diagnostic;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::AliasName;
@@ -136,10 +136,12 @@ fn read_leaf(leaf: &Leaf, document: &Document) -> Result<(String, String), Box<D
     }
     match leaf.path.keys() {
         [key] => match (setting(key), validation_error(key, &value)) {
-            (Some(setting), Some(_)) => {
-                let title = format!("invalid value for `{key}`");
-                let expected = format!("expected {}", setting.accepts.expected());
-                Err(Box::new(document.shown().error(title, leaf.span.clone(), expected)))
+            (Some(_), Some(InvalidSetting { why, near })) => {
+                let found = document.shown().error(format!("invalid value for `{key}`"), leaf.span.clone(), why);
+                Err(Box::new(match near {
+                    Some(near) => found.help(format!("did you mean `{near}`?")),
+                    None => found,
+                }))
             }
             (None, _) => {
                 let near = closest_match(key, SETTINGS.iter().map(|setting| setting.name));

@@ -20,7 +20,7 @@ const SELECTION_ENDS_NOTE: &str =
 
 /// Shown after a change of a setting on a command line, which ends with it.
 const SETTING_ENDS_NOTE: &str =
-    "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all later ones";
+    "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all later prompts";
 
 /// The same for the setting that keeps lines out of the history, which is of use at a prompt alone.
 const PRIVATE_ENDS_NOTE: &str =

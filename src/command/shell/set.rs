@@ -3,7 +3,7 @@
 use crate::base::fault::Fault;
 use crate::base::suggest::closest_match;
 use crate::command::argument::{SettingValue, SettingWord};
-use crate::command::context::{SETTINGS, validation_error};
+use crate::command::context::{InvalidSetting, SETTINGS, validation_error};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{FollowUp, Report, Table};
 
@@ -37,8 +37,12 @@ impl Command for Set {
             }
         }
         if let (Some(SettingWord(key)), Some(SettingValue(value))) = (self.key, self.value) {
-            if let Some(advice) = validation_error(&key, &value) {
-                return Err(Fault::usage(format!("invalid value `{value}` for `{key}`")).with_advice(advice));
+            if let Some(InvalidSetting { why, near }) = validation_error(&key, &value) {
+                let fault = Fault::usage(format!("invalid value `{value}` for `{key}`: {why}"));
+                return Err(match near {
+                    Some(near) => fault.with_advice(format!("did you mean `set {key} {near}`?")),
+                    None => fault,
+                });
             }
             return Ok(Report::then(FollowUp::Set { key, value }));
         }
