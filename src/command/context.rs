@@ -173,7 +173,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "idle",
         default: "off",
         accepts: Accepts::Time,
-        help: "a prompt in prod that is left alone for so long returns to the default environment",
+        help: "a prompt in prod that is left alone for so long returns to the default environment; a question is answered with no",
     },
     Setting {
         name: "keep-going",

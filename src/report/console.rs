@@ -37,6 +37,11 @@ pub trait Console {
     /// is not any more.
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer>;
 
+    /// True if a question stayed open for as long as it may since this was asked last.
+    fn take_left_alone(&mut self) -> bool {
+        false
+    }
+
     /// Shows where each of several targets is, after one of them moved on: a row for each in place on a terminal, else a line for
     /// what changed; with `--json` an object on a line of stderr. Where nothing changed only rows are shown, that were taken away.
     fn progress(&mut self, _targets: &[TargetState], _changed: Option<usize>) {}
@@ -142,6 +147,8 @@ pub struct OutputOptions {
     pub color: Option<Color>,
     /// Another theme.
     pub theme: Option<Theme>,
+    /// How long a question may stay open; then it is answered with no.
+    pub answer_limit: Option<Duration>,
 }
 
 /// When to use colors.

@@ -17,9 +17,8 @@ use super::outcome::LineOutcome;
 use super::parse::{Parsed, parse};
 use super::redirect::RedirectError;
 use super::session::Session;
-use super::short_form;
 use super::source::{Position, ScriptOrigin};
-use super::variables;
+use super::{idle, short_form, variables};
 
 /// Runs the command of `words` at a position; nested lines are run by `run`.
 pub(super) fn run_command(
@@ -55,7 +54,8 @@ pub(super) fn run_command(
     let mut with_options = {
         // A script goes on by itself.
         let theme = Some(session.theme()).filter(|theme| *theme != Theme::default());
-        let output = OutputOptions { unpaged: at.source.origin.is_script(), theme, ..globals.output };
+        let answer_limit = idle::answer_limit(session, &globals);
+        let output = OutputOptions { unpaged: at.source.origin.is_script(), theme, answer_limit, ..globals.output };
         (output != OutputOptions::default()).then(|| console.with_options(&output))
     };
     let console: &mut dyn Console = match &mut with_options {

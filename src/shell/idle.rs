@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::session::Session;
+use super::session::{Session, SessionMode};
 use crate::base::environment::{BUILT_IN, Tier};
 use crate::base::time::HumanDuration;
 use crate::command::Selection;
+use crate::command::global::Globals;
 use crate::ops::environments;
 use crate::report::{Console, SelectionChange};
 
@@ -37,6 +38,25 @@ impl LastKey {
 /// How long this session may be left alone where it is; none outside of production.
 pub(super) fn limit(session: &Session, tier: Option<Tier>) -> Option<Duration> {
     session.settings.time("idle").filter(|_| tier == Some(Tier::Prod))
+}
+
+/// How long a question of a command may stay open at this prompt, where the session or the command is in production.
+pub(super) fn answer_limit(session: &Session, globals: &Globals) -> Option<Duration> {
+    let limit = session.settings.time("idle").filter(|_| session.mode == SessionMode::Interactive)?;
+    let concerned = [session.selection(), session.selection_with(&session.paths, globals)];
+    concerned.into_iter().flatten().any(|it| is_production(session, &it)).then_some(limit)
+}
+
+fn is_production(session: &Session, selection: &Selection) -> bool {
+    selection.environment().is_some_and(|env| environments::tier(&session.paths, &env) == Tier::Prod)
+}
+
+/// Leaves production after a line with a question that was left open for too long.
+pub(super) fn leave_after_question(session: &mut Session, console: &mut dyn Console) {
+    let is_in_production = session.selection().is_ok_and(|it| is_production(session, &it));
+    if console.take_left_alone() && is_in_production {
+        leave_production(session, console);
+    }
 }
 
 /// Waits beside the editor, until no key was pressed for so long.
@@ -92,13 +112,9 @@ impl Drop for IdleWatch {
 /// Leaves production for the default environment, or for `local` if that is production too; says so.
 pub(super) fn leave_production(session: &mut Session, console: &mut dyn Console) {
     let before = session.selection().unwrap_or_default();
-    let is_prod = |session: &Session| {
-        let env = session.selection().ok().and_then(|it| it.environment());
-        env.is_some_and(|env| environments::tier(&session.paths, &env) == Tier::Prod)
-    };
     let change = |env| SelectionChange { env: Some(env), ..SelectionChange::default() };
     session.change_selection(change(None));
-    if is_prod(session) {
+    if session.selection().is_ok_and(|it| is_production(session, &it)) {
         session.change_selection(change(BUILT_IN[0].0.parse().ok()));
     }
     let place = |it: &Selection| it.environment().map_or_else(|| "no environment".to_owned(), |env| env.to_string());

@@ -77,6 +77,7 @@ pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
                 if outcome.exits() {
                     return outcome.code;
                 }
+                idle::leave_after_question(session, console);
             }
             Ok(LineInput::Interrupted) => write("\n"),
             Ok(LineInput::End) => {

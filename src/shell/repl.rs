@@ -82,6 +82,7 @@ fn read_and_run(session: &mut Session, console: &mut dyn Console, reader: &mut L
                 if outcome.exits() {
                     return Ok(outcome.code);
                 }
+                idle::leave_after_question(session, console);
             }
             ReadResult::Nothing => {}
             ReadResult::Idle => idle::leave_production(session, console),

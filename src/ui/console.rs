@@ -1,9 +1,10 @@
 //! The console: a terminal, a pipe, a file, or memory in a test.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
@@ -16,6 +17,7 @@ use super::streams::{Pager, Streams};
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::time::HumanDuration;
 use crate::report::theme::Theme;
 use crate::report::{
     Block, Color, Console, FollowUp, OutputOptions, Question, Reader, Report, Row, RowStream, TargetState, UserAnswer,
@@ -44,6 +46,9 @@ pub struct Terminal {
     color: Color,
     theme: Theme,
     progress: ProgressRows,
+    answer_limit: Option<Duration>,
+    /// A question stayed open for that long; of all consoles that were made of one.
+    left_alone: Rc<Cell<bool>>,
 }
 
 impl Terminal {
@@ -61,6 +66,8 @@ impl Terminal {
             color: Color::Auto,
             theme: Theme::default(),
             progress: ProgressRows::default(),
+            answer_limit: None,
+            left_alone: Rc::default(),
         }
     }
 
@@ -73,6 +80,7 @@ impl Terminal {
         other.unpaged |= options.unpaged;
         other.color = options.color.unwrap_or(self.color);
         other.theme = options.theme.unwrap_or(self.theme);
+        other.answer_limit = options.answer_limit.or(self.answer_limit);
         other
     }
 
@@ -315,14 +323,30 @@ impl Console for Terminal {
         self.streams.answer_source.is_some_and(|answers| (answers.exists)())
     }
 
+    fn ask(&mut self, question: &Question) -> UserAnswer {
+        let asked_at = Instant::now();
+        let limit = self.answer_limit.unwrap_or(Duration::MAX);
+        if let Some(answer) = self.ask_while(question, &mut || asked_at.elapsed() < limit) {
+            return answer;
+        }
+        self.left_alone.set(true);
+        self.write_note(&format!("no answer for {}, which is taken for a no", HumanDuration(limit)));
+        UserAnswer::No
+    }
+
+    fn take_left_alone(&mut self) -> bool {
+        self.left_alone.take()
+    }
+
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
-        let Some(answers) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
-        let Ok(mut answers) = (answers.open)() else { return Some(UserAnswer::NotInteractive) };
+        let Some(source) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
+        let Ok(mut answers) = (source.open)() else { return Some(UserAnswer::NotInteractive) };
         let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
         self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
         let Some(given) = read_answer(&mut answers, is_open) else {
-            // What follows begins on a line of its own.
+            // What follows begins on a line of its own, and the beginning of an answer is not that of a command.
             self.write_stderr("\n");
+            let _ = source();
             return None;
         };
         self.write_stderr(if given.ends_with('\n') { "" } else { "\n" });

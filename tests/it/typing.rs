@@ -124,6 +124,43 @@ fn a_plain_prompt_left_alone_in_production_does_not_run_the_line() {
 }
 
 #[test]
+fn a_question_left_open_in_production_is_answered_with_no() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    stopped(&home, "api", 0);
+    for plain in [false, true] {
+        let mut command = home.tetra();
+        if plain {
+            command.env("TERM", "dumb");
+        }
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("acme/->");
+        // Also that of a command that is in production by its option, and of a piped one. The session stays where it is.
+        for line in ["tsm delete --env prod api", "tsm delete --env prod api | cat"] {
+            let written = terminal.written();
+            terminal.send(&format!("set idle 1s; set confirm yes; {line}\r"));
+            terminal.wait_beyond("the end of the question", written, |text| {
+                text.contains("no answer for 1s, which is taken for a no").then_some(())
+            });
+            terminal.wait_line("acme/->");
+        }
+        let written = terminal.written();
+        terminal.send("use @prod; tsm delete api\r");
+        terminal.wait_beyond("the question", written, |text| text.contains("continue? [y/N]").then_some(()));
+        // What was begun of the answer does not begin the next line.
+        terminal.send("y");
+        terminal.wait_for("`tsm delete` was not confirmed; nothing was changed");
+        terminal.wait_for("nothing was typed for 1s: this session has left acme/prod for no environment");
+        terminal.wait("the prompt without what was typed", |screen| {
+            current_line(screen).trim_end().ends_with("acme/->").then_some(())
+        });
+        assert!(home.path("tetra/tsm/runtime/processes/api").exists());
+        leave(terminal);
+    }
+}
+
+#[test]
 fn how_questions_are_answered_can_be_set() {
     let home = TestHome::new();
     production(&home, "");
