@@ -48,6 +48,11 @@ pub(crate) fn search_path(dir: &Path, meta: &Meta) -> Option<String> {
     String::from_utf8(repaired.unwrap_or_else(|| directories.to_vec())).ok()
 }
 
+/// What the process in `dir` would be started with now; none if that cannot be read.
+pub(crate) fn variables(dir: &Path, meta: &Meta) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    Environment::read(dir, meta).ok().map(|environment| environment.0)
+}
+
 /// Names and values in order.
 #[derive(Debug, Default)]
 pub(super) struct Environment(Vec<(Vec<u8>, Vec<u8>)>);

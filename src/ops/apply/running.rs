@@ -1,5 +1,6 @@
 //! What an apply does to processes: those that a change concerns are restarted, everything else is left alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,12 @@ use super::{Action, ApplyRequest, ServiceChange, Starts};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
-use crate::base::time::Timestamp;
+use crate::base::time::millis;
 use crate::env::secrets::sealed_path;
+use crate::supervise::clock::file_clock_tick;
+use crate::supervise::environment;
 use crate::supervise::meta::{LastExit, ProcessState};
+use crate::sys::process;
 use crate::tsm::definition::Definition;
 use crate::tsm::plan::PlanError;
 use crate::tsm::request::StartContext;
@@ -182,9 +186,29 @@ fn is_concerned(process: &Process) -> bool {
 }
 
 /// True for a file whose contents or rights changed after the process was started.
+///
+/// The times of files are those of the last tick of the kernel, so one that was written right after the start may be said to be older
+/// than it, as one that was written right before it is. Which of both it is, the process itself says by what it was started with.
 fn has_changed_since(file: &Path, process: &Process) -> bool {
     let Ok(found) = fs::metadata(file) else { return false };
     let started = process.meta.run_state.started_ms;
     let changed = found.ctime().saturating_mul(1000).saturating_add(found.ctime_nsec() / 1_000_000);
-    started > 0 && Timestamp(u64::try_from(changed).unwrap_or(0)) > Timestamp(started)
+    let changed = u64::try_from(changed).unwrap_or(0);
+    if started == 0 || changed > started {
+        return started > 0;
+    }
+    changed.saturating_add(millis(file_clock_tick())) >= started && has_older_variables(process)
+}
+
+/// Variables that shells set for what they execute.
+const OF_SHELLS: [&[u8]; 4] = [b"_", b"SHLVL", b"PWD", b"OLDPWD"];
+
+/// True for a process that has other variables than it would be started with now, also where that cannot be seen.
+fn has_older_variables(process: &Process) -> bool {
+    let Some(now) = environment::variables(&process.dir, &process.meta) else { return true };
+    let sorted = |variables: Vec<(Vec<u8>, Vec<u8>)>| -> BTreeMap<Vec<u8>, Vec<u8>> {
+        variables.into_iter().filter(|(name, _)| !OF_SHELLS.contains(&name.as_slice())).collect()
+    };
+    let then = process.pid().map(process::variables).unwrap_or_default();
+    sorted(then) != sorted(now)
 }

@@ -1,6 +1,7 @@
 //! What an apply does to what runs: exactly what changed is restarted, and where a step fails everything is as it was.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
@@ -311,6 +312,28 @@ fn an_env_file_that_was_written_again_is_a_change() {
     assert_eq!(json[0]["changes"], serde_json::json!(["env file contents"]));
     live.apply().done();
     assert_ne!(live.record("web").pid, before);
+}
+
+/// The times of files are those of the last tick of the kernel, so a start may seem to be later than what was written after it.
+#[test]
+fn an_env_file_of_the_tick_of_a_start_is_a_change_if_the_process_has_other_variables() {
+    let mut live = Live::with("[services.web]\ncommand = \"sh -c 'exec sleep 1000'\"\ncwd = '~/tetra'\n");
+    let env = live.world.home().join("tetra/env/dev.env");
+    fs::create_dir_all(env.parent().expect("a directory")).expect("made");
+    fs::write(&env, "A=1\n").expect("written");
+    assert!(live.apply().stderr.contains("restarted web"), "now it has one");
+    let before = live.record("web").pid;
+    for (text, is_changed) in [("A=1\n", false), ("A=2\n", true), ("", true)] {
+        fs::write(&env, text).expect("written");
+        let found = fs::metadata(&env).expect("there");
+        let changed = found.ctime() * 1000 + found.ctime_nsec() / 1_000_000;
+        let mut record = live.record("web");
+        record.run_state.started_ms = u64::try_from(changed).expect("after 1970") + 1;
+        meta::write(&live.world.paths().process(&"web".parse().expect("a name")), &record).expect("written");
+        let plan = live.world.run("org apply @dev --dry-run").output;
+        assert_eq!(plan.contains("env file contents"), is_changed, "{text:?}: {plan}");
+        assert_eq!(live.record("web").pid, before);
+    }
 }
 
 #[test]
