@@ -95,6 +95,8 @@ pub struct ApplyPlan {
     rollout: Rollout,
     /// Something of the environment runs here.
     pub is_live: bool,
+    /// Keys of the manifest that mean nothing.
+    pub warnings: Vec<String>,
 }
 
 /// What would be done to one service.
@@ -159,7 +161,8 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
     let store = OrgStore::open(request.paths, request.org)?;
     let document = define::generated(&store, request)?;
     service_keys::refuse(&store.environment_path(request.env), service_keys::check(&document))?;
-    let rollout = Manifest::read(&request.paths.manifest(request.org), &request.paths.org(request.org))?.rollout;
+    let manifest = Manifest::read(&request.paths.manifest(request.org), &request.paths.org(request.org))?;
+    let rollout = manifest.rollout;
     let env = EnvRef { org: Some(request.org.clone()), env: request.env.clone() };
     let released = Released::of(request)?;
     let how = Surroundings { rollout, released: released.as_ref() };
@@ -171,7 +174,8 @@ pub fn plan(request: &ApplyRequest) -> Result<ApplyPlan, Fault> {
         Some(_) => None,
         None => unit_change::plan(request, &mut unit_notes)?,
     };
-    Ok(ApplyPlan { env, services, unit, unit_notes, other_user, rollout, is_live })
+    let warnings = manifest.warnings();
+    Ok(ApplyPlan { env, services, unit, unit_notes, other_user, rollout, is_live, warnings })
 }
 
 /// The services that the environment declares.

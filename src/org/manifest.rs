@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::error::OrgError;
 use super::variables::Names;
-use super::{read, rollout};
+use super::{manifest_keys, read, rollout};
+use crate::base::diagnostic::Diagnostic;
 use crate::base::environment::EnvName;
 use crate::base::rollout::RolloutSettings;
 use crate::config::Value;
@@ -29,6 +30,8 @@ pub struct Manifest {
     pub profiles: Vec<(EnvName, String)>,
     /// Variables without a dot.
     pub variables: Names,
+    /// A warning for each key that means nothing.
+    pub unknown: Vec<Diagnostic>,
 }
 
 /// Whether a promotion must be confirmed.
@@ -69,6 +72,7 @@ impl Default for Manifest {
             gates: Vec::new(),
             profiles: Vec::new(),
             variables: Names::new(),
+            unknown: Vec::new(),
         }
     }
 }
@@ -84,8 +88,8 @@ impl Manifest {
         Self::of(&document).map_err(|found| OrgError::invalid(path, found))
     }
 
-    fn of(document: &Document) -> Result<Self, Vec<crate::base::diagnostic::Diagnostic>> {
-        let mut manifest = Self::default();
+    fn of(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        let mut manifest = Self { unknown: manifest_keys::unknown(document), ..Self::default() };
         let mut found = Vec::new();
         for leaf in &document.leaves {
             let mut wrong = |what: String, help: &str| {
@@ -147,6 +151,17 @@ impl Manifest {
         if found.is_empty() { Ok(manifest) } else { Err(found) }
     }
 
+    /// The keys that mean nothing, each in a line with its place.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let line = |it: &Diagnostic| {
+            let place = it.location().map(|place| format!("{place}: ")).unwrap_or_default();
+            let help = it.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            format!("warning: {place}{}{help}", it.title)
+        };
+        self.unknown.iter().map(line).collect()
+    }
+
     /// The environment that must come before.
     #[must_use]
     pub fn gate(&self, env: &EnvName) -> Option<&EnvName> {
@@ -180,6 +195,42 @@ mod tests {
         assert_eq!(manifest.profile(&"dev".parse().expect("a name")), Some("user"));
         assert_eq!(manifest.variables.len(), 2);
         assert_eq!(of(""), Ok(Manifest::default()));
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_is_named_with_what_was_meant() {
+        for (text, expected) in [
+            (
+                "[promotionn]\nprod = { after = 'staging' }\n",
+                "1:1: unknown table `promotionn`; did you mean `promotion`?",
+            ),
+            (
+                "[environments.prod]\nreadnly = true\n",
+                "2:1: unknown key `environments.prod.readnly`; did you mean `readonly`?",
+            ),
+            ("[environment.prod]\nreadonly = true\n", "1:1: unknown table `environment`; did you mean `environments`?"),
+            (
+                "[promotion]\nprod = 'staging'\n",
+                "2:1: unknown key `promotion.prod`; write prod = { after = \"staging\" }",
+            ),
+            (
+                "[environments.prod]\nlocked = true\n",
+                "2:1: unknown key `environments.prod.locked`; the key of `[environments.NAME]` is readonly",
+            ),
+            ("readonly = true\n", "1:1: unknown key `readonly`; the key of `[environments.NAME]` is readonly"),
+            ("[deployment]\nstratgy = 'rolling'\n", "2:1: unknown key `deployment.stratgy`; did you mean `strategy`?"),
+            ("[organization]\nnmae = 'x'\n", "2:1: unknown key `organization.nmae`; did you mean `name`?"),
+            (
+                "[secrets.recipient]\nme = 'age1'\n",
+                "2:1: unknown key `secrets.recipient.me`; did you mean `recipients`?",
+            ),
+        ] {
+            let warnings = of(text).expect("nothing is refused for it").warnings();
+            assert_eq!(warnings, [format!("warning: manifest.toml:{expected}")], "{text}");
+        }
+        // What is not like a key of tetra is the operator's own.
+        let own = "owner = 'ops'\n[organization]\nname = 'acme'\nurl = 'x'\n[contact]\nmail = 'x'\n[secrets.recipients]\nme = 'age1'\n";
+        assert_eq!(of(own).expect("it is right").warnings(), [""; 0]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod history;
 pub mod inputs;
 pub mod known_keys;
 pub mod manifest;
+mod manifest_keys;
 pub mod operations;
 pub mod overrides;
 pub mod path_rewrite;

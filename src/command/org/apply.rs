@@ -195,7 +195,7 @@ fn report(stage: &ApplyStage) -> Report {
         let cells = unit_row(unit).into_iter().zip(ALL_COLUMNS);
         table.row(cells.filter(|(_, (key, _))| is_shown(key)).map(|(cell, _)| cell).collect());
     }
-    notes.extend(plan.unit_notes.iter().cloned());
+    notes.extend(plan.unit_notes.iter().chain(&plan.warnings).cloned());
     notes.into_iter().fold(Report::of(table), Report::note)
 }
 

@@ -46,6 +46,7 @@ impl Command for EnvValidate {
         for env in &envs {
             found.extend(findings(&store, env, home(cx))?);
         }
+        found.extend(store.manifest().map_or_else(as_diagnostics, |manifest| Ok(manifest.unknown))?);
         let mut unique: Vec<Diagnostic> = Vec::new();
         for one in found {
             if !unique.contains(&one) {

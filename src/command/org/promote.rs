@@ -165,7 +165,7 @@ fn promotion<'a>(cx: &'a Cx, store: &'a OrgStore, options: &'a PromoteOptions) -
     Promotion { store, options, author, home: home(cx), guard, accepts }
 }
 
-fn show(PlannedPromotion { plan, .. }: &PlannedPromotion, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+fn show(PlannedPromotion { org, plan, .. }: &PlannedPromotion, cx: &mut Cx) -> Result<Option<Report>, Fault> {
     let mut report = Report::each::<Message>([]);
     for one in &plan.planned {
         report = match one.up_to_date {
@@ -179,7 +179,8 @@ fn show(PlannedPromotion { plan, .. }: &PlannedPromotion, _cx: &mut Cx) -> Resul
                 .and(diff::table(&changing(one), one.current.as_ref())),
         };
     }
-    Ok(Some(lost(plan).into_iter().fold(report, Report::note)))
+    let warnings = of_manifest(&OrgStore::open(cx.paths, org)?);
+    Ok(Some(warnings.into_iter().chain(lost(plan)).fold(report, Report::note)))
 }
 
 fn promote(PlannedPromotion { org, options, plan }: PlannedPromotion, cx: &mut Cx) -> Result<Report, Fault> {
@@ -189,6 +190,7 @@ fn promote(PlannedPromotion { org, options, plan }: PlannedPromotion, cx: &mut C
     let mut lines: Vec<String> =
         warnings.filter_map(|it| Some(format!("warning: {}: {}", it.location()?, it.title))).collect();
     lines.dedup();
+    lines.extend(of_manifest(&store));
     lines.extend(lost(&plan));
     lines.iter().for_each(|line| cx.console.note(line));
     let done = || plan.planned.iter().zip(&entries);
@@ -234,6 +236,11 @@ fn ensure_no_leaks(store: &OrgStore) -> Result<(), Fault> {
     // What it means is read once, later.
     let (path, text) = store.local_text()?;
     scan_guard::ensure_no_secrets(&path.display().to_string(), &text)
+}
+
+/// Keys of the manifest that mean nothing, such as a misspelt gate. It was read before, and what is wrong was reported then.
+fn of_manifest(store: &OrgStore) -> Vec<String> {
+    store.manifest().map(|it| it.warnings()).unwrap_or_default()
 }
 
 /// Edits that could not be kept.

@@ -153,3 +153,31 @@ fn the_type_of_an_environment_acts_where_its_name_does_not_say_it() {
         "it asks"
     );
 }
+
+/// A gate and a guard that are misspelt would be none.
+#[test]
+fn a_key_of_the_manifest_that_means_nothing_is_named_where_it_would_count() {
+    let (mut world, environments) = acme_of_user();
+    let manifest = environments.with_file_name("manifest.toml");
+    let text = read(&manifest);
+    let own = "[environments.prod]\nreadnly = true\n\n[promotionn]\ndev = { after = \"staging\" }\n";
+    fs::write(&manifest, format!("{text}\n{own}")).expect("written");
+    let line = text.lines().count() + 3;
+    let places = [
+        format!("manifest.toml:{line}:1: unknown key `environments.prod.readnly`; did you mean `readonly`?"),
+        format!("manifest.toml:{}:1: unknown table `promotionn`; did you mean `promotion`?", line + 2),
+    ];
+    for command in ["org promote @dev --dry-run", "org promote @dev", "org apply @dev --dry-run"] {
+        let said = world.run(command);
+        assert_eq!(said.code, 0, "{command}: {}", said.stderr);
+        for place in &places {
+            assert_eq!(said.stderr.matches(place).count(), 1, "{command}: {}", said.stderr);
+        }
+    }
+    let said = world.run("org env validate local");
+    let text = said.output + &said.stderr;
+    assert_eq!(said.code, 0, "{text}");
+    assert!(text.contains("unknown key `environments.prod.readnly`"), "{text}");
+    assert!(text.contains(&format!("manifest.toml:{line}:1")), "{text}");
+    assert!(text.contains("local: 0 errors, 2 warnings"), "{text}");
+}
