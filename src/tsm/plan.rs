@@ -181,7 +181,9 @@ impl PlanDraft {
         }
         let behind_dashes = request.arguments.as_ref().filter(|_| !request.program.is_empty()).map_or(0, Vec::len);
         let typed = line.words.len().saturating_sub(behind_dashes);
-        let own = request.own_words(name.as_deref());
+        let own_name =
+            name.iter().filter(|_| request.name.is_none()).flat_map(|name| ["--name".to_owned(), name.clone()]);
+        let own: Vec<String> = request.written.iter().cloned().chain(own_name).collect();
         let notes = pm2::notes(&line.words[..typed], &shape, &cwd, &own);
         Ok(Self {
             line,

@@ -42,6 +42,8 @@ pub struct StartRequest {
     pub instances: Option<u32>,
     /// How to keep it.
     pub options: ServiceOptions,
+    /// All options as they were given, for lines that are shown.
+    pub written: Vec<String>,
 }
 
 /// What a start is asked amid.
@@ -209,33 +211,6 @@ impl StartRequest {
     #[must_use]
     pub fn may_name_process(&self) -> bool {
         self.program.len() == 1 && self.arguments.as_ref().is_none_or(Vec::is_empty)
-    }
-
-    /// The options that stand before the program; `…` for those that are not written out.
-    #[must_use]
-    pub fn own_words(&self, trailing_name: Option<&str>) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut add = |option: &str, value: String| words.extend([option.to_owned(), value]);
-        self.env.iter().for_each(|env| add("--env", env.clone()));
-        if let Some(port) = self.port {
-            add("--port", port.to_string());
-        }
-        if let Some(name) = self.name.as_deref().or(trailing_name) {
-            add("--name", name.to_owned());
-        }
-        if let Some(instances) = self.instances {
-            add("--instances", instances.to_string());
-        }
-        if let Some(cwd) = &self.cwd {
-            add("--cwd", cwd.display().to_string());
-        }
-        if let Some(hook) = &self.pre_hook {
-            add("--pre-hook", hook.clone());
-        }
-        if self.options != ServiceOptions::default() {
-            words.push("…".to_owned());
-        }
-        words
     }
 
     /// One word with spaces is a whole command line; otherwise every word is one.

@@ -39,3 +39,4 @@ pub mod tview;
 pub mod up;
 pub mod upgrade;
 pub mod why;
+mod written_options;

@@ -242,6 +242,7 @@ impl Save {
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
             options: self.service.options(cx),
+            written: Vec::new(),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::base::time::Timestamp;
 use crate::command::argument::{DirectoryPath, EnvSource, StartWord};
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::tsm::service_args::{ServiceArgs, below_home};
+use crate::command::tsm::written_options::WrittenOptions;
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops;
 use crate::ops::start::{PreparedStart, StartResult};
@@ -39,6 +40,8 @@ use crate::tsm::start::{Started, WaitFor};
 /// stays until the program has ended, for the unit ends with it.
 #[derive(Debug, clap::Args)]
 pub struct Start {
+    #[command(flatten)]
+    pub(super) written: WrittenOptions<Self>,
     /// A service, a file, a process, or a program with its arguments
     #[arg(value_name = "SERVICE|FILE.tsm|PROGRAM", if_not_given = SELECTED_PROCESS)]
     program: Vec<StartWord>,
@@ -152,7 +155,8 @@ impl StartStage {
 impl Start {
     /// The restart that `--update-env` means for what runs already. Other options make it a start, which is refused.
     fn renewal(&self, request: &StartRequest, cx: &Cx) -> Option<PreparedUp> {
-        let has_options = *request != StartRequest { program: request.program.clone(), ..StartRequest::default() };
+        let (program, written) = (request.program.clone(), request.written.clone());
+        let has_options = *request != StartRequest { program, written, ..StartRequest::default() };
         if !self.update_env || has_options || !request.may_name_process() {
             return None;
         }
@@ -176,6 +180,7 @@ impl Start {
             pre_hook: self.pre_hook.clone(),
             instances: self.instances,
             options: self.service.options(cx),
+            written: self.written.0.clone(),
         }
     }
 }

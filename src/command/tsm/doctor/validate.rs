@@ -4,6 +4,7 @@ use crate::base::fault::{Fault, UserFacingError};
 use crate::base::redact;
 use crate::command::argument::{EnvSource, StartWord};
 use crate::command::tsm::start;
+use crate::command::tsm::written_options::WrittenOptions;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Block, Report, Value};
 use crate::sys::{disk_space, process};
@@ -22,6 +23,8 @@ use crate::tsm::store::ProcessStore;
 /// room. Exit code 3 if it could not be started.
 #[derive(Debug, clap::Args)]
 pub struct ValidateCommand {
+    #[command(flatten)]
+    written: WrittenOptions<Self>,
     /// A service, a file, a process, or a program with its arguments
     #[arg(required = true, value_name = "SERVICE|PROGRAM")]
     program: Vec<StartWord>,
@@ -90,6 +93,7 @@ impl ValidateCommand {
             arguments,
             env: self.env.iter().map(|source| source.0.clone()).collect(),
             port: self.port,
+            written: self.written.0.clone(),
             ..StartRequest::default()
         }
     }
