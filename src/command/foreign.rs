@@ -8,9 +8,11 @@ mod verbs;
 
 use super::Effect;
 use crate::base::line;
+pub use crate::tsm::pm2::options::Counterpart;
+use crate::tsm::pm2::options::{OPTIONS, WATCH, fill};
 
 pub use answer::answer;
-use arguments::{bounded, cores, filled, known_options, of_all, signal_last};
+use arguments::{bounded, filled, known_options, of_all, signal_last};
 pub use arguments::{list_advice, order_advice};
 pub use verbs::{AFTER_PROGRAM, VERBS};
 use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD};
@@ -28,15 +30,6 @@ pub struct ForeignVerb {
     pub effect: Effect,
     /// What does it here.
     pub here: Counterpart,
-}
-
-/// What does the same here.
-#[derive(Debug, Clone, Copy)]
-pub enum Counterpart {
-    /// A line: `{}` is all its arguments, `{1}` the first one.
-    Line(&'static str),
-    /// No single command; what to know instead. `{}` is all arguments, or `NAME`.
-    Text(&'static str),
 }
 
 use Counterpart::{Line, Text};
@@ -116,37 +109,9 @@ use TakesValue::{No, Yes};
 
 const ELSEWHERE: Counterpart =
     Text("nothing is sent to a service elsewhere; `tsm monitor` shows processes, and `tetra serve` has a page of them");
-const TIMES: Counterpart = Text("the time of each line is kept beside it; `tsm logs -t NAME` shows it");
-const LOG_FILES: Counterpart = Text("the logs of a process are kept by its name; `tsm paths NAME` shows where");
-const INTERPRETER: Counterpart =
-    Text("write the interpreter and its options before the script: `tsm start node app.js`");
-const BACKOFF: Counterpart =
-    Text("the wait before a restart grows by itself, from 100ms to 30s; `--max-restarts` says when to give up");
 
-/// All of them.
-pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
-    option("start", "-i", PM2, Yes, Line("--instances {}")),
-    option("start", "--max-memory-restart", PM2, Yes, Line("--max-memory {}")),
-    option("start", "--no-autorestart", PM2, No, Line("--restart never")),
-    option("start", "--autorestart", PM2, No, Line("--restart always")),
-    option("start", "--cron-restart", PM2, Yes, Line("--cron {}")),
-    option("start", "--ignore-watch", PM2, Yes, Line("--ignore {}")),
-    option("start", "--uid", PM2, Yes, Line("--user {}")),
-    option("start", "--namespace", PM2, Yes, Line("--stack {}")),
-    option("start", "--wait-ready", PM2, No, Line("--notify")),
-    option("start", "--time", PM2, No, TIMES),
-    option("start", "--log-date-format", PM2, Yes, TIMES),
-    option("start", "--output", PM2, Yes, LOG_FILES),
-    option("start", "--error", PM2, Yes, LOG_FILES),
-    option("start", "--log", PM2, Yes, LOG_FILES),
-    option("start", "--merge-logs", PM2, No, LOG_FILES),
-    option("start", "--interpreter", PM2, Yes, INTERPRETER),
-    option("start", "--interpreter-args", PM2, Yes, INTERPRETER),
-    option("start", "--node-args", PM2, Yes, INTERPRETER),
-    option("start", "--restart-delay", PM2, Yes, BACKOFF),
-    option("start", "--exp-backoff-restart-delay", PM2, Yes, BACKOFF),
-    option("start", "--no-daemon", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
-    option("start", "--attach", PM2, No, Text("`tsm logs -f NAME` shows what a process says, until Ctrl-C")),
+/// Those of systemd, and of other verbs of PM2; all of `pm2 start` are in [`OPTIONS`].
+const OTHERS: &[ForeignOption] = &[
     option("enable", "--now", SYSTEMD, No, Text("`tsm enable {}` is for the next boot, `tsm start {}` for now")),
     option("disable", "--now", SYSTEMD, No, Text("`tsm disable {}` is for the next boot, `tsm stop {}` for now")),
     option("list", "--watch", PM2, No, Text("`watch tsm list` shows it again and again")),
@@ -162,6 +127,18 @@ pub const FOREIGN_OPTIONS: &[ForeignOption] = &[
     option("up", "-d", DOCKER, No, Line("")),
     option("signal", "-s", SYSTEMD, Yes, Text("the signal comes after the process: `tsm signal NAME HUP`")),
 ];
+
+/// All of them.
+pub fn foreign_options() -> impl Iterator<Item = ForeignOption> + Clone {
+    let of_start = OPTIONS.iter().map(|it| ForeignOption {
+        command: "start",
+        option: it.option,
+        of: PM2,
+        takes_value: it.takes_value,
+        here: it.here,
+    });
+    of_start.chain(OTHERS.iter().copied())
+}
 
 /// What a line of another program is here; none if it is of none. `words` are those after `tsm`.
 #[must_use]
@@ -206,8 +183,8 @@ pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<Strin
     // Of `-xe` and `-fu` the parser names one letter only.
     let letter = option.strip_prefix('-').filter(|letter| letter.len() == 1);
     let is_part = |of: &str| of == option || letter.is_some_and(|letter| !of.starts_with("--") && of.contains(letter));
-    let whole = |row: &&ForeignOption| is_part(row.option) && words.iter().any(|word| word == row.option);
-    let mut rows = FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
+    let whole = |row: &ForeignOption| is_part(row.option) && words.iter().any(|word| word == row.option);
+    let mut rows = foreign_options().filter(|row| row.command == command);
     let row = rows.clone().find(whole).or_else(|| rows.find(|row| row.option == option))?;
     let option = row.option;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -227,7 +204,7 @@ pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<Strin
 #[must_use]
 pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
     let command = name.strip_prefix("tsm ").unwrap_or(name);
-    let rows = || FOREIGN_OPTIONS.iter().filter(|row| row.command == command);
+    let rows = || foreign_options().filter(|row| row.command == command);
     let (mut kept, mut texts) = (Vec::new(), Vec::new());
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
@@ -266,15 +243,16 @@ fn translated(command: &str, words: &[&str]) -> Option<Vec<String>> {
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         let (name, joined) = word.split_once('=').map_or((*word, None), |(name, value)| (name, Some(value)));
-        let row = FOREIGN_OPTIONS.iter().find(|row| row.command == command && row.option == name);
+        let is_ours =
+            name == WATCH && (joined.is_some() || rest.clone().next().is_some_and(|next| !next.starts_with('-')));
+        let row = foreign_options().find(|row| row.command == command && row.option == name && !is_ours);
         let Some(ForeignOption { here: Line(template), takes_value, .. }) = row else {
             found.push((*word).to_owned());
             continue;
         };
         changed = true;
-        let value = if *takes_value { joined.or_else(|| rest.next().copied()).unwrap_or("VALUE") } else { "" };
-        let value = if name == "-i" && matches!(value, "max" | "0" | "-1") { cores() } else { value.to_owned() };
-        found.extend(template.split(' ').filter(|part| !part.is_empty()).map(|part| part.replace("{}", &value)));
+        let value = if takes_value { joined.or_else(|| rest.next().copied()).unwrap_or("VALUE") } else { "" };
+        found.extend(fill(template, name, value));
     }
     changed.then_some(found)
 }

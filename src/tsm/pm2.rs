@@ -7,59 +7,9 @@ use crate::disk;
 
 use super::detect::{CommandShape, ProcessType};
 
-/// An option of PM2 and what is written here instead.
-struct Pm2Option {
-    words: &'static [&'static str],
-    takes_value: bool,
-    here: Instead,
-}
+pub mod options;
 
-enum Instead {
-    /// An option of `tsm start`; it gets the value.
-    Option(&'static str),
-    /// Words that need no value of PM2.
-    Words(&'static [&'static str]),
-    /// No option; what to know.
-    Text(&'static str),
-}
-use Instead::{Option as Ours, Text, Words};
-
-const fn valued(words: &'static [&'static str], here: Instead) -> Pm2Option {
-    Pm2Option { words, takes_value: true, here }
-}
-
-const fn switch(words: &'static [&'static str], here: Instead) -> Pm2Option {
-    Pm2Option { words, takes_value: false, here }
-}
-
-const LOGS: Instead = Text("`tsm logs -t NAME` shows its output with times");
-
-/// Those that this program does not have by the same name.
-const PM2_OPTIONS: &[Pm2Option] = &[
-    valued(&["-i"], Ours("--instances")),
-    valued(&["-n"], Ours("--name")),
-    valued(&["--max-memory-restart"], Ours("--max-memory")),
-    switch(&["--watch"], Words(&["--watch", "."])),
-    valued(&["--cron-restart", "--cron-restart-pattern"], Ours("--cron")),
-    valued(&["--ignore-watch"], Ours("--ignore")),
-    switch(&["--no-autorestart"], Words(&["--restart", "never"])),
-    valued(&["--stop-exit-codes"], Words(&["--restart", "on-failure"])),
-    switch(&["--wait-ready"], Words(&["--notify"])),
-    valued(&["--listen-timeout"], Words(&["--notify"])),
-    valued(&["--uid"], Ours("--user")),
-    valued(
-        &["--interpreter", "--interpreter-args", "--node-args"],
-        Text("write the interpreter and its options before the script"),
-    ),
-    valued(
-        &["--restart-delay", "--exp-backoff-restart-delay", "--min-uptime"],
-        Text("the delay between restarts grows up to 30 s until the process has run for 10 s"),
-    ),
-    valued(&["--output", "--error", "--log", "--log-date-format", "--log-type"], LOGS),
-    switch(&["--merge-logs", "--time"], LOGS),
-    switch(&["--no-daemon", "--no-treekill", "--no-vizion", "--no-pmx"], Text("tsm has no such option")),
-    valued(&["--namespace"], Ours("--stack")),
-];
+use options::{Counterpart, OPTIONS, fill};
 
 /// No script that reads its options is longer.
 const MAX_SCRIPT_SIZE: u64 = 512 * 1024;
@@ -92,8 +42,6 @@ pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path, own: &[String])
     if !found.given.is_empty() {
         let line = [own, &found.ours, program, &found.others].concat();
         let line = line::join(["tsm", "start"].into_iter().chain(redact::redact(line).iter().map(String::as_str)));
-        // A line in which options are left out cannot be pasted, and needs no quotes.
-        let line = line.replace("'…'", "…");
         let note = format!(
             "{} given to {script}, not to tsm, which does the same with `{line}` (put `--` before the arguments of the \
              script to pass them without this note)",
@@ -113,7 +61,7 @@ fn find(behind: &[String], script: &str, text: &str) -> Found {
     while let Some(word) = rest.next() {
         let (name, joined) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
         let next = rest.peek().map_or("", |next| next.as_str());
-        let option = PM2_OPTIONS.iter().find(|option| option.words.contains(&name)).filter(|_| is_likely(name, next));
+        let option = OPTIONS.iter().find(|option| option.option == name).filter(|_| is_likely(name, next));
         let unknown = |name: &str| !text.contains(name.trim_start_matches('-')) || is_letter(name);
         let Some(option) = option.filter(|_| unknown(name)) else {
             found.others.push(word.clone());
@@ -122,26 +70,15 @@ fn find(behind: &[String], script: &str, text: &str) -> Found {
         let separate = rest.next_if(|_| option.takes_value && joined.is_none());
         let given = line::join([word].into_iter().chain(separate));
         match option.here {
-            Ours(ours) => {
+            Counterpart::Line(template) => {
                 let value = joined.or(separate.map(String::as_str)).unwrap_or("VALUE");
-                let all = name == "-i" && matches!(value, "max" | "0");
-                let value = if all { processors() } else { value.to_owned() };
-                found.ours.extend([ours.to_owned(), value]);
+                found.ours.extend(fill(template, name, value));
                 found.given.push(given);
             }
-            Words(ours) => {
-                found.ours.extend(ours.iter().map(|&word| word.to_owned()));
-                found.given.push(given);
-            }
-            Text(text) => found.notes.push(format!("`{given}` is given to {script}, not to tsm: {text}")),
+            Counterpart::Text(text) => found.notes.push(format!("`{given}` is given to {script}, not to tsm: {text}")),
         }
     }
     found
-}
-
-/// What `-i max` means.
-fn processors() -> String {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
 }
 
 fn is_letter(name: &str) -> bool {
@@ -223,7 +160,7 @@ mod tests {
             ("app.js --cron-restart '0 3 * * *' x", "--cron '0 3 * * *' app.js x`"),
             ("app.js x --no-autorestart", "--restart never app.js x`"),
             ("app.js --watch -i 2 --no-autorestart", "--watch . --instances 2 --restart never app.js`"),
-            ("app.js --restart-delay 100", "is given to app.js, not to tsm: the delay"),
+            ("app.js --restart-delay 100", "is given to app.js, not to tsm: the wait"),
             ("app.js -n api", "--name"),
         ] {
             let said = notes(line);

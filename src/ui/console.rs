@@ -346,7 +346,7 @@ impl Console for Terminal {
         let Some(given) = read_answer(&mut answers, is_open) else {
             // What follows begins on a line of its own, and the beginning of an answer is not that of a command.
             self.write_stderr("\n");
-            let _ = source();
+            let _ = (source.open)();
             return None;
         };
         self.write_stderr(if given.ends_with('\n') { "" } else { "\n" });

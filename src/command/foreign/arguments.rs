@@ -76,11 +76,6 @@ pub fn order_advice(name: &str, words: &[String]) -> Option<String> {
     Some(format!("the signal comes after the process: `{}`", bounded(&format!("{name} {}", line::join(&words)))))
 }
 
-/// How many processors there are: what `-i max` means.
-pub(super) fn cores() -> String {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string()
-}
-
 pub(super) fn filled(template: &str, words: &[&str]) -> String {
     let mut line = template.replace("{}", &line::join(words));
     for (at, place) in ["{1}", "{2}"].into_iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::{keys, services};
 use crate::base::fault::FaultKind;
-use crate::command::foreign::{AFTER_PROGRAM, Counterpart, FOREIGN_OPTIONS, VERBS};
+use crate::command::foreign::{AFTER_PROGRAM, Counterpart, VERBS, foreign_options};
 
 /// A text about what is not one command.
 #[derive(Debug, Clone, Copy)]
@@ -248,7 +248,7 @@ fn of_another(program: &str) -> String {
         .chain(AFTER_PROGRAM)
         .filter(|verb| verb.of == program)
         .map(|verb| (verb.word.to_owned(), here(verb.here, "NAME")));
-    let options = FOREIGN_OPTIONS.iter().filter(|it| it.of == program).map(|it| {
+    let options = foreign_options().filter(|it| it.of == program).map(|it| {
         let option = if it.takes_value { format!("{} VALUE", it.option) } else { it.option.to_owned() };
         (format!("{} {option}", it.typed_after()), it.in_whole())
     });
