@@ -8,7 +8,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments::{self, ReadOnlyBy};
 use crate::report::{Console, Question, Reader, Report, UserAnswer};
-use crate::sys::host::READONLY;
+use crate::sys::host::{READONLY, READONLY_BY_ENVIRONMENT};
 
 use super::redirect::MemorySink;
 use super::session::{Consent, SessionMode};
@@ -58,16 +58,22 @@ pub fn check_readonly(name: &str, mode: SessionMode, cx: &Cx) -> Result<(), Faul
     if !cx.settings.is_on("readonly") {
         return Ok(());
     }
-    let is_inherited = cx.host.is_switched_on(READONLY);
-    let why = if is_inherited { format!(" by {READONLY}") } else { String::new() };
-    let advice = match mode {
-        SessionMode::Batch if is_inherited => format!(
+    let inherited = cx.host.variable(READONLY).filter(|value| *value != "0");
+    let why = match inherited {
+        None => "this session is read-only".to_owned(),
+        Some(READONLY_BY_ENVIRONMENT) => "the environment of the prompt that started this is read-only".to_owned(),
+        Some(_) => format!("this session is read-only by {READONLY}"),
+    };
+    let advice = match (inherited, mode) {
+        (None, _) | (_, SessionMode::Interactive) => "`set readonly off` allows changes".to_owned(),
+        (Some(READONLY_BY_ENVIRONMENT), SessionMode::Batch) => {
+            "the same command at that prompt says what makes it so".to_owned()
+        }
+        (Some(_), SessionMode::Batch) => format!(
             "`set readonly off` at the prompt that started this allows changes, or `unset {READONLY}` in the shell that has it"
         ),
-        _ => "`set readonly off` allows changes".to_owned(),
     };
-    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and this session is read-only{why}"))
-        .with_advice(advice))
+    Err(Fault::new(FaultKind::Refused, format!("`{name}` changes something, and {why}")).with_advice(advice))
 }
 
 /// Refuses a change of an environment that is said to be read-only; `--yes` does not help.

@@ -93,8 +93,10 @@ fn run_statement(
     };
     if let Some(pipe) = &statement.pipe {
         let cwd = session.host.cwd().to_owned();
-        let run = |sink: &mut dyn Console| run(session, sink).ignoring_broken_pipe();
-        let outcome = redirect::run_piped(console, &pipe.text, &cwd, run);
+        let outcome = session.with_programs(|session| {
+            let run = |sink: &mut dyn Console| run(session, sink).ignoring_broken_pipe();
+            redirect::run_piped(console, &pipe.text, &cwd, run)
+        });
         return outcome.unwrap_or_else(|fault| at.report_fault(console, fault, Some(&pipe.span)));
     }
     if let Some(redirect) = &statement.redirect {
@@ -126,7 +128,7 @@ fn run_shell_escape(at: &Position, session: &mut Session, console: &mut dyn Cons
         cwd: Some(session.host.cwd().to_owned()),
         ..Invocation::default()
     };
-    match session.host.run(&invocation) {
+    match session.with_programs(|session| session.host.run(&invocation)) {
         Ok(finished) => {
             let shown = redirect::pass_on(console, &[finished.stdout, finished.stderr].concat());
             let code = u8::try_from(finished.exit_code & 0xff).unwrap_or(1);

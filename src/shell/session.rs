@@ -9,9 +9,10 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
+use crate::ops::environments;
 use crate::report::SelectionChange;
 use crate::report::theme::Theme;
-use crate::sys::host::{Host, READONLY};
+use crate::sys::host::{Host, READONLY, READONLY_BY_ENVIRONMENT};
 use crate::sys::paths::Paths;
 
 use super::context::{self, Selected};
@@ -154,6 +155,23 @@ impl Session {
     fn hand_on_readonly(&mut self) {
         let is_readonly = self.settings.is_on("readonly");
         self.host.hand_on(READONLY, is_readonly.then_some("1"));
+    }
+
+    /// Runs something that starts programs of the operator, which are read-only also where the environment of this session is: they
+    /// know nothing of what was selected here.
+    pub(super) fn with_programs<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let is_readonly =
+            |it: &Selection| it.environment().is_some_and(|env| environments::is_readonly(&self.paths, &env));
+        let by_environment =
+            !self.settings.is_on("readonly") && self.guarded().is_ok_and(|all| all.iter().any(is_readonly));
+        if by_environment {
+            self.host.hand_on(READONLY, Some(READONLY_BY_ENVIRONMENT));
+        }
+        let result = run(self);
+        if by_environment {
+            self.hand_on_readonly();
+        }
+        result
     }
 
     /// Switches to the prompt: the selection by options of the start, which the prompt shows, becomes the session's own.

@@ -10,6 +10,9 @@ use crate::base::time::Timestamp;
 /// The variable that makes a session read-only, and with it the programs that it starts.
 pub const READONLY: &str = "TETRA_READONLY";
 
+/// Its value where the environment of the session is read-only, and not the session itself.
+pub const READONLY_BY_ENVIRONMENT: &str = "environment";
+
 /// What the program may know of its surroundings.
 ///
 /// Variables and places are those of the start: nothing here changes while the program runs.

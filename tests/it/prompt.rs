@@ -250,6 +250,21 @@ fn an_environment_can_be_read_only_whatever_the_session_says() {
     assert!(home.path("tetra/tsm/runtime/processes/api").exists());
     // Another environment by an option does not get around it.
     run(&mut terminal, "tsm delete --yes --env local api", "[4] acme/dev read-only>");
+    // Nor does a program that does not know what was selected here.
+    let tetra = home.path("t").display().to_string();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tetra"), &tetra).expect("a link");
+    for line in [
+        format!("!{tetra} tsm delete -y --env local api"),
+        format!("version | xargs -I. {tetra} tsm delete -y --env local api"),
+    ] {
+        let written = terminal.written();
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_beyond("the refusal", written, |text| {
+            text.contains("the environment of the prompt that started this is read-only").then_some(())
+        });
+        terminal.wait_line("acme/dev read-only>");
+        assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{line}");
+    }
     // Without a terminal the advice is not `--yes`, which would not help.
     home.write("tetra/org/acme/environments/qa.toml", "[environment]\nreadonly = true\n");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tetra"));
@@ -263,7 +278,7 @@ fn an_environment_can_be_read_only_whatever_the_session_says() {
     let expected = format!("below `[environments.qa]` from `{}`", home.path("tetra/org/acme/manifest.toml").display());
     assert!(String::from_utf8_lossy(&said.stderr).contains(&expected), "{said:?}");
     run(&mut terminal, "use @local", "acme/local>");
-    run(&mut terminal, "tsm delete api", "acme/local>");
+    run(&mut terminal, &format!("!{tetra} tsm delete --env local api"), "acme/local>");
     assert!(!home.path("tetra/tsm/runtime/processes/api").exists());
     leave(terminal);
 }
