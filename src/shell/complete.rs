@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_of_an_example_is_filled_in() {
-        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), watch: NoticeWatch::default() };
+        let mut tab = CommandCompleter { snapshot: SharedSnapshot::default(), on_turn: Box::new(|| ()) };
         for line in ["tsm logs --since 2026", "tsm logs --since ", "tsm start --cron ", "tsm logs --since 14"] {
             let found = tab.complete(line, line.len());
             assert!(found.suggestions().len() > 1, "a lone one would be taken: {line}");

@@ -19,8 +19,7 @@ const SELECTION_ENDS_NOTE: &str =
     "the selection ends with this session; for a single command use `--org`, `--env`, TETRA_ORG or TETRA_ENV";
 
 /// Shown after a change of a setting on a command line, which ends with it.
-const SETTING_ENDS_NOTE: &str =
-    "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all later prompts";
+const SETTING_ENDS_NOTE: &str = "the setting is changed for this session only, which ends here; `tetra config edit` changes it for all later prompts";
 
 /// The same for the setting that keeps lines out of the history, which is of use at a prompt alone.
 const PRIVATE_ENDS_NOTE: &str =
