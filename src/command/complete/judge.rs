@@ -88,6 +88,10 @@ struct JudgedValue<'a> {
 
 impl JudgedValue<'_> {
     fn class(&self, is_name: IsName<'_>) -> Option<ArgumentClass> {
+        if self.word.trim_start_matches('@').starts_with('$') {
+            // A variable has its value when the line is run.
+            return None;
+        }
         let listed = self.arg.get_possible_values();
         if !listed.is_empty() {
             let names: Vec<&str> = listed.iter().flat_map(clap::builder::PossibleValue::get_name_and_aliases).collect();
@@ -374,6 +378,8 @@ mod tests {
             ("use -", &[Known]),
             ("tsm list --env bad ", &[Option, Invalid]),
             ("tsm list --env @prod ", &[Option, Production]),
+            ("tsm logs -n $? --env $env ", &[Option, Other, Option, Other]),
+            ("use @$env ", &[Other]),
             ("org promote @new ", &[Other]),
             ("org init new ", &[Other]),
             ("org init b/d ", &[Invalid]),
