@@ -69,6 +69,7 @@ pub(super) fn run_command(
             execution.where_it_runs(session, command).and_then(|command| execution.run(session, console, command))
         }
         Err(error) => {
+            session.has_misread = true;
             let word = error.word.and_then(|index| words.get(index)).map_or(at.statement, |word| &word.span);
             return at.report_fault(console, redacted(*error.fault), Some(word));
         }

@@ -44,6 +44,7 @@ impl Repetition {
         let (mut outcome, mut outputs) = (LineOutcome::default(), Outputs::default());
         for number in 1..=times {
             let title = self.title(number, &pace, session, console);
+            session.has_misread = false;
             let mut is_reached = false;
             match self.watch {
                 // Without a terminal nothing is drawn over, and errors stay on stderr.
@@ -69,8 +70,9 @@ impl Repetition {
             if is_reached {
                 return LineOutcome { code: 0, ..outcome };
             }
-            let ends = outcome.then != Then::Continue || interruption_code(session).is_some();
-            if ends {
+            // What is written wrongly fails the next time too.
+            let is_wrong = self.watch.is_some() && session.has_misread;
+            if is_wrong || outcome.then != Then::Continue || interruption_code(session).is_some() {
                 return outcome;
             }
             if number < times && !pace.wait(session.host.as_ref()) {

@@ -51,6 +51,8 @@ pub struct Session {
     pub(super) last_names: Vec<String>,
     /// What is said at the end of a line or a script whose last statement changed the session.
     pub unused_change: Option<&'static str>,
+    /// A command was written wrongly, so that it fails however often it is run.
+    pub(super) has_misread: bool,
     /// The current depth of nested scripts, aliases and `watch` runs.
     pub(super) depth: usize,
 }
@@ -114,6 +116,7 @@ impl Session {
             running_line: None,
             last_names: Vec::new(),
             unused_change: None,
+            has_misread: false,
             depth: 0,
         }
     }

@@ -104,7 +104,11 @@ pub(super) fn remove(kind: ShorthandKind, name: &AliasName, save: bool, cx: &mut
 fn list(kind: ShorthandKind, cx: &Cx, only: Option<&str>) -> Result<Report, Fault> {
     let file = settings_file::read(&cx.paths.config())?.unwrap_or_default();
     let columns = [("name", "NAME"), ("line", "LINE"), ("origin", "ORIGIN")];
-    let mut table = Table::new(&columns).when_empty(format!("no {}", kind.table()));
+    let empty = match only {
+        Some(name) => format!("{} `{name}` does not exist; `{}` lists those that exist", kind.word(), kind.command()),
+        None => format!("no {}", kind.table()),
+    };
+    let mut table = Table::new(&columns).when_empty(empty);
     let (here, kept) = (cx.settings.lines(kind), file.settings.lines(kind));
     let names: BTreeSet<&String> = here.keys().chain(kept.keys()).collect();
     for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name.as_str())) {
