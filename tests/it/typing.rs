@@ -30,7 +30,7 @@ fn f1_shows_the_help_of_what_the_cursor_is_on_and_keeps_the_line() {
     terminal.send("\x15use");
     terminal.wait_line("> use");
     terminal.send(F1);
-    terminal.wait_for("Effect: only looks");
+    terminal.wait_for("Effect: changes only this session");
     terminal.wait_line("> use");
     assert!(terminal.bytes().contains("Usage: use [OPTIONS]"), "{}", terminal.bytes());
     terminal.send(" @dev\r");
