@@ -21,7 +21,7 @@ use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
 use super::undo::Changes;
-use super::{external_editor, history, panics, plain_prompt, short_form, terminal};
+use super::{external_editor, history, panics, plain_prompt, terminal};
 use crate::base::control;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::Timestamp;
@@ -312,10 +312,9 @@ impl LineReader {
     /// Shows the help of what the cursor is on; the line stays as it is.
     fn help(&mut self, session: &Session, console: &mut dyn Console) {
         let (line, cursor) = (self.editor.current_buffer_contents(), self.editor.current_insertion_point());
-        let (text, before) = short_form::lengthen(line, cursor);
         let shown = {
             let snapshot = self.snapshot.lock();
-            help::at_cursor(&text, cursor + before, &CompletionContext::full(&**snapshot), console.width())
+            help::at_cursor(line, cursor, &CompletionContext::prompt(&**snapshot), console.width())
         };
         self.restart_below(session, console);
         // A terminal that takes no text is found by the next prompt.

@@ -1,24 +1,8 @@
 //! What is understood at the prompt beyond the commands themselves, also in its aliases and behind its `watch`. Scripts and `-c` are
 //! strict: there a line means the same today and after the next version.
 
-use std::borrow::Cow;
-
 use crate::base::line::Word;
 pub use crate::command::short_form::{GROUP, is_short};
-
-/// The text that a line of the prompt is short for, up to `cursor` judged, with the number of bytes that are put in front.
-#[must_use]
-pub fn lengthen(line: &str, cursor: usize) -> (Cow<'_, str>, usize) {
-    let before = line.get(..cursor).unwrap_or_default();
-    let words: Vec<&str> = before.split_whitespace().collect();
-    if line.starts_with(char::is_whitespace)
-        || words.len() + usize::from(before.ends_with(' ')) < 2
-        || !is_short(&words)
-    {
-        return (line.into(), 0);
-    }
-    (format!("{GROUP} {line}").into(), GROUP.len() + 1)
-}
 
 /// The words of a line from the prompt as a command is written elsewhere: `logs api` is `tsm logs api`, `tsm stop ?` is
 /// `tsm stop --help`.

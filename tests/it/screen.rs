@@ -391,7 +391,7 @@ fn a_theme_changes_the_colours_of_the_prompt_the_line_and_the_output() {
     terminal.send(CTRL_C);
     terminal.wait_line(">");
     run(&mut terminal, "set theme pink", "[2] tetra>");
-    terminal.wait_for("write default, light, contrast, blue-orange or mono");
+    terminal.wait_for("expected default, light, contrast, blue-orange or mono");
     leave(terminal);
 }
 

@@ -70,7 +70,7 @@ fn a_cursor_report_that_was_not_asked_for_is_forgotten_at_the_next_prompt() {
     terminal.send("\x1b[1;2R\x1b[1;2R\x1b[1;2R");
     run(&mut terminal, "version", "-/dev>");
     run(&mut terminal, "use @staging", "-/staging>");
-    run(&mut terminal, "help keys", "-/staging>");
+    run(&mut terminal, "help nothere", "-/staging>");
     run(&mut terminal, "use @local", "-/local>");
     terminal.wait("everything in its order", |screen| {
         let text = screen.contents();

@@ -82,6 +82,7 @@ fn locate(known: &CompletionContext<'_>, before: &[String], word: &str) -> Under
     if words.is_empty() {
         return UnderCursor::Nothing;
     }
+    let words = engine::lengthen(known, &words).unwrap_or(words);
     if let Some(found) = named(&words) {
         return found;
     }

@@ -237,7 +237,11 @@ pub(super) fn setting_values(words: &[String], arg: &Arg, typed: &str) -> Vec<Ra
 }
 
 pub(super) fn topics() -> Vec<(String, String)> {
-    let more = [("search", "find commands, options and topics by a word"), ("all", "every command")];
+    let more = [
+        ("search", "find commands, options and topics by a word"),
+        ("topics", "what there is help for beside commands"),
+        ("all", "every command"),
+    ];
     let topics = help::TOPICS.iter().map(|topic| (topic.name, topic.summary));
     topics.chain(more).map(|(name, about)| (name.to_owned(), about.to_owned())).collect()
 }

@@ -56,7 +56,7 @@ mod tests {
             variables: Vec::new(),
         };
         let cursor = marked.find('|').expect("a cursor");
-        at_cursor(&marked.replacen('|', "", 1), cursor, &CompletionContext::full(&source), 80).0
+        at_cursor(&marked.replacen('|', "", 1), cursor, &CompletionContext::prompt(&source), 80).0
     }
 
     #[test]
@@ -70,6 +70,9 @@ mod tests {
             ("down |", "Stop"),
             ("tsm list; tsm sto|p", "Stop"),
             ("watch tsm sto|p", "Stop"),
+            ("sto|p", "Stop"),
+            ("stop |", "Stop"),
+            ("version; sto|p api", "Stop"),
             ("nothing|", "no help for `nothing`"),
             ("tsm start x --nothing|", "Start"),
         ] {

@@ -147,7 +147,8 @@ fn guard() -> String {
      A process is also in the environment that its env file is named after: prod with `env/prod.env`.\n\
      An environment of your own counts as its type says, and as prod if it says nothing.\n\
      `set confirm yes` takes a y for every question. What was typed before a question is not its answer.\n\
-     `set idle 15m` leaves prod for the default environment when no key was pressed for so long.\n\
+     `set idle 15m` leaves prod for the default environment when no key was pressed for so long; a question there is answered with no.\n\
+     `set readonly on` refuses all that changes something, also in programs that are started from here (TETRA_READONLY).\n\
      `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
         .to_owned()
 }
