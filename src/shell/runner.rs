@@ -19,9 +19,11 @@ pub fn run_line(session: &mut Session, console: &mut dyn Console, line: &str, or
 
 /// Runs the statements of a text in order, up to the first failure unless `keep-going` is on.
 ///
-/// Nothing is run if the text has a syntax error anywhere. The code is that of the first failure.
+/// Nothing is run if the text has a syntax error anywhere, or ends with a `\` that waits for another line; at the prompt an
+/// empty line ends that. The code is that of the first failure.
 pub fn run_text(session: &mut Session, console: &mut dyn Console, source: ScriptText) -> LineOutcome {
-    let parsed = match line::lex(source.text) {
+    let text = if source.origin.is_typed() { source.text } else { line::without_line_end(source.text) };
+    let parsed = match line::lex(text) {
         Ok(parsed) => parsed,
         Err(error) => return report_syntax_error(session, console, source, error),
     };

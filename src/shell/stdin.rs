@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 use std::os::fd::AsFd;
 
 use crate::base::fault::{Fault, FaultKind};
-use crate::base::line::{LexError, lex};
+use crate::base::line::{LexError, lex, without_line_end};
 use crate::report::Console;
 use crate::sys::signal;
 
@@ -32,7 +32,8 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
             }
         };
         lines += 1;
-        if !at_end && lines < MAX_STATEMENT_LINES && matches!(lex(&text), Err(LexError::Incomplete { .. })) {
+        let is_open = matches!(lex(without_line_end(&text)), Err(LexError::Incomplete { .. }));
+        if is_open && !at_end && lines < MAX_STATEMENT_LINES {
             continue;
         }
         let outcome = run_text(session, console, ScriptText { origin: &ScriptOrigin::Stdin, text: &text, first_line });

@@ -51,6 +51,10 @@ fn says(output: &Output, code: i32, out: &str, err: &str) {
     assert_eq!((output.status.code(), real_out.as_str(), real_err.as_str()), (Some(code), out, err));
 }
 
+fn text_of(output: &Output) -> String {
+    text(&output.stderr)
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
@@ -206,6 +210,45 @@ fn commands_on_a_stream_run_as_they_arrive() {
     }
     drop(input);
     assert_eq!(ended(child), Some(0));
+}
+
+#[test]
+fn a_line_of_a_stream_goes_on_where_one_of_a_file_does() {
+    let world = World::new();
+    let version = format!("tetra {}\n", env!("CARGO_PKG_VERSION"));
+    let input = |text: &str| {
+        world.file("a.tetra", text);
+        (tetra(&world, &["a.tetra"]), fed(&world, &["-"], text))
+    };
+    for text in [
+        "version \\\n > v\nversion\n",
+        "version \\\r\n > v\r\nversion\r\n",
+        "version |\n cat\n",
+        "ver\\\nsion",
+        "ver\\\r\nsion",
+    ] {
+        let (file, stream) = input(text);
+        says(&file, 0, &version, "");
+        says(&stream, 0, &version, "");
+    }
+    for text in ["version \\\n --wat\n", "version \\\r\n --wat\r\n"] {
+        let (file, stream) = input(text);
+        let said = text_of(&file);
+        assert!(said.starts_with("error: unknown option `--wat` for `version`\n  at a.tetra:2:2\n"), "{said}");
+        says(&file, 2, "", &said);
+        says(&stream, 2, "", &said.replace("a.tetra", "stdin"));
+    }
+    for text in ["use @dev\nversion \\", "use @dev\nversion \\\n", "use @dev\nversion \\\r\n"] {
+        let (file, stream) = input(text);
+        let said = "error: missing character after `\\` at the end of the line\n";
+        for output in [file, stream, tetra(&world, &["-c", text])] {
+            let real = text_of(&output);
+            assert!(
+                output.status.code() == Some(2) && output.stdout.is_empty() && real.starts_with(said),
+                "{text:?}: {real}"
+            );
+        }
+    }
 }
 
 #[test]

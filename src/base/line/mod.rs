@@ -125,6 +125,12 @@ pub fn lex(text: &str) -> Result<InputLine, LexError> {
     Ok(line)
 }
 
+/// A text without its last line end: `\` in front of that waits for a line that is not there.
+#[must_use]
+pub fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |rest| rest.strip_suffix('\r').unwrap_or(rest))
+}
+
 /// Adds a token, and the one after it if that belongs to it, to a statement; where it ends now.
 fn add(
     statement: &mut Statement,
@@ -185,7 +191,7 @@ fn shell_text(text: &str, statement: &Statement, operator: Token, shell: Option<
             Err(LexError::Incomplete { span, what: open.expected() })
         }
         Some(Token { kind: TokenKind::Shell { open: None }, span }) => {
-            Ok(ShellText { text: text[span.clone()].to_owned(), span })
+            Ok(ShellText { text: text[span.clone()].replace("\\\r\n", "\\\n"), span })
         }
         _ if piped => Err(LexError::Incomplete { span: operator.span, what: "missing command after `|`" }),
         _ => Err(LexError::Invalid { span: operator.span, what: "missing command after `!`" }),
@@ -248,6 +254,7 @@ mod tests {
     fn statements_end_at_semicolons_and_line_ends() {
         assert_eq!(words("a;b ; c\nd # e; f\n\n;# g\nh#i"), [["a"], ["b"], ["c"], ["d"], ["h#i"]]);
         assert_eq!(words("a \\\n  b\r\nc\\\nd\r\n"), [vec!["a", "b"], vec!["cd"]]);
+        assert_eq!(words("a\\\r\nb \"c\\\r\nd\" \\\r\n e"), [["ab", "cd", "e"]]);
         assert_eq!(words("a && b&&c '&&' \"d&&\" > e&& f"), [vec!["a"], vec!["b"], vec!["c", "&&", "d&&"], vec!["f"]]);
     }
 
@@ -274,6 +281,7 @@ mod tests {
             ("a | (while read x; do y; done) 2>&1; c", "(while read x; do y; done) 2>&1", "c"),
             ("a | { b; }; c", "{ b; }", "c"),
             ("a |\n b\nc", "b", "c"),
+            ("a | b \\\r\n -c\r\nc", "b \\\n -c", "c"),
         ] {
             let line = lex(text).expect("a line");
             assert_eq!(line.statements[0].pipe.as_ref().map(|pipe| pipe.text.as_str()), Some(right));

@@ -177,7 +177,7 @@ impl Scanner<'_> {
                     quoted = true;
                     open = self.double(&mut text);
                 }
-                '\\' => match self.rest.next() {
+                '\\' => match self.escaped() {
                     Some((_, '\n')) => {}
                     Some((_, escaped)) => {
                         quoted = true;
@@ -232,7 +232,7 @@ impl Scanner<'_> {
         while let Some((_, character)) = self.rest.next() {
             match character {
                 '"' => return None,
-                '\\' => match self.rest.next() {
+                '\\' => match self.escaped() {
                     Some((_, '\n')) => {}
                     Some((_, escaped @ ('"' | '\\' | '$' | '`'))) => text.push(escaped),
                     Some((_, other)) => text.extend(['\\', other]),
@@ -257,7 +257,7 @@ impl Scanner<'_> {
             match character {
                 '\'' => open = self.single(&mut sink),
                 '"' => open = self.double(&mut sink),
-                '\\' if self.rest.next().is_none() => open = Some(OpenQuoting::Backslash),
+                '\\' if self.escaped().is_none() => open = Some(OpenQuoting::Backslash),
                 '(' | '{' => depth += 1,
                 ')' | '}' => depth = depth.saturating_sub(1),
                 '#' if blank => while self.rest.next_if(|&(_, it)| it != '\n').is_some() {},
@@ -267,6 +267,13 @@ impl Scanner<'_> {
         }
         let end = start + self.text[start..self.position()].trim_end().len();
         self.tokens.push(Token { kind: TokenKind::Shell { open }, span: start..end });
+    }
+
+    /// The character behind a `\`; of `\r\n` the `\n`.
+    fn escaped(&mut self) -> Option<(usize, char)> {
+        let next = self.rest.next()?;
+        let is_line_end = next.1 == '\r' && self.rest.peek().is_some_and(|&(_, it)| it == '\n');
+        if is_line_end { self.rest.next() } else { Some(next) }
     }
 
     fn position(&mut self) -> usize {
