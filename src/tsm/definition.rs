@@ -12,12 +12,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::options::ServiceOptions;
-use super::options::value::RawOptionValue;
+use super::options::value::{FormattedValue, RawOptionValue};
 use super::port::PortSpec;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{FaultKind, Location, UserFacingError};
 use crate::base::name::sanitize;
+use crate::base::redact;
 use crate::base::suggest::closest_match;
+use crate::config::secret::is_secret_text;
 use crate::disk;
 use keys::{DefinitionKey, keys};
 use reader::{Assignment, DefinitionReader};
@@ -117,6 +119,18 @@ impl UserFacingError for DefinitionError {
 }
 
 impl Definition {
+    /// True if it says something that is not shown anywhere: a password in a URL, a variable of such a name.
+    #[must_use]
+    pub fn holds_secrets(&self) -> bool {
+        let mut said = keys().filter_map(|key| key.write(self));
+        let mut pairs = self.exports.iter().chain(&self.unknown);
+        pairs.any(|(key, value)| is_secret_text(key, value))
+            || said.any(|value| match value {
+                FormattedValue::Text(value) => redact::text(&value) != value,
+                FormattedValue::List(values) => redact::redact(&values) != values,
+            })
+    }
+
     /// Reads the definition in `file`, looking variables up in `variables`.
     ///
     /// # Errors

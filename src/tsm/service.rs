@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ServiceName;
-use crate::base::redact::is_secret_name;
 use crate::base::suggest::closest_match;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
@@ -140,8 +139,7 @@ impl<'a> Services<'a> {
         let name: ServiceName = definition.name.parse().expect("a definition has a legal name");
         file::create_dir(&self.paths.services_available())?;
         let path = self.paths.service(&name);
-        let secret = definition.exports.iter().any(|(key, _)| is_secret_name(key));
-        let access = if secret { Access::Private } else { Access::Shared };
+        let access = if definition.holds_secrets() { Access::Private } else { Access::Shared };
         // A link leads to a file elsewhere, which is the definition.
         let target = path.canonicalize().unwrap_or(path.clone());
         file::update(&target, access, |old| {
@@ -302,10 +300,31 @@ mod tests {
         let services = Services::open(&paths);
         let mut definition = Definition { name: "api".into(), command: "x".into(), ..Definition::default() };
         definition.exports = vec![("API_TOKEN".to_owned(), "t".to_owned())];
+        let mode = |file: &PathBuf| fs::metadata(file).expect("a file").permissions().mode() & 0o777;
         let file = services.save(&definition, Overwrite::Never).expect("saved");
-        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(&file), 0o600);
         assert!(matches!(services.save(&definition, Overwrite::Never), Err(ServiceError::Taken { .. })));
         services.save(&definition, Overwrite::Existing).expect("replaced");
+        let export = |key: &str, value: &str| Definition {
+            exports: vec![(key.to_owned(), value.to_owned())],
+            ..Definition { name: "api".into(), command: "x".into(), ..Definition::default() }
+        };
+        let runs = |command: &str| Definition { command: command.to_owned(), ..export("A", "b") };
+        let probed =
+            Definition { pre_command: Some("curl -H 'Authorization: Bearer abc' h".to_owned()), ..export("A", "b") };
+        for (definition, wanted) in [
+            (export("DATABASE_URL", "postgres://u:hunter2@h/db"), 0o600),
+            (export("A", "b"), 0o644),
+            (export("CACHE", "redis://:hunter2@h"), 0o600),
+            (runs("curl -u me:hunter2 h"), 0o600),
+            (runs("node a.js"), 0o644),
+            (probed, 0o600),
+            (Definition { env: Some("A=b TOKEN=hunter2".to_owned()), ..export("A", "b") }, 0o600),
+            (export("API_TOKEN", "${TOKEN}"), 0o644),
+        ] {
+            services.save(&definition, Overwrite::Existing).expect("replaced");
+            assert_eq!(mode(&file), wanted, "{definition:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::tsm::doctor::services;
 /// Check the service definitions: links, keys, ports, directories, permissions
 ///
 /// Dangling links, missing or misspelt keys, duplicate ports and names, directories and env files that do not exist, files that others
-/// can change. Exit code 3 if something is wrong.
+/// can change, and files with secrets in them that others can read. Exit code 3 if something is wrong.
 #[derive(Debug, clap::Args)]
 pub struct Audit {}
 

@@ -36,7 +36,7 @@ pub fn audit(paths: &Paths, variables: &BTreeMap<String, String>) -> Vec<Finding
                 findings.push(finding.with_advice(error.advice().unwrap_or_default()));
             }
         }
-        findings.extend(modes(file));
+        findings.extend(modes(file).or_else(|| readable_secrets(file)));
     }
     findings.extend(modes(&paths.services_enabled()));
     findings.extend(duplicates(&read));
@@ -89,6 +89,13 @@ fn one(file: &Path, definition: &Definition) -> Vec<Finding> {
 fn modes(path: &Path) -> Option<Finding> {
     let mode = mode(path).filter(|mode| mode & 0o022 != 0)?;
     Some(open(CHECK, path, mode, "defines what is run and is writable by others", mode & !0o022))
+}
+
+/// What is only referred to is not in the file.
+fn readable_secrets(file: &Path) -> Option<Finding> {
+    let mode = mode(file).filter(|mode| mode & 0o044 != 0)?;
+    let has_secrets = Definition::read(file, &BTreeMap::new()).is_ok_and(|it| it.holds_secrets());
+    has_secrets.then(|| open(CHECK, file, mode, "has secrets in it and is readable by others", mode & !0o077))
 }
 
 /// Names and ports that two definitions have.
@@ -161,9 +168,14 @@ mod tests {
         put("b", "TSM_NAME=b\nTSM_PORT=4100\nTSM_COMMAND=\"sleep 1\"\n", 0o666);
         put("c", "TSM_COMMAND=./none\nTSM_CWD=/no/such\nTSM_PROT=1\n", 0o644);
         put("d", "TSM_NAME=d\n", 0o644);
+        let url = "TSM_COMMAND=x\nexport URL=postgres://u:hunter2@h/db\n";
+        put("e", &format!("TSM_NAME=e\n{url}"), 0o644);
+        put("f", &format!("TSM_NAME=f\n{url}"), 0o600);
+        put("g", "TSM_NAME=g\nTSM_COMMAND=x\nexport API_TOKEN=\"$TOKEN\"\n", 0o644);
         symlink("../services-available/gone.tsm", enabled.join("gone.tsm")).expect("a link");
         symlink("../services-available/a.tsm", enabled.join("a.tsm")).expect("a link");
-        let found = audit(&paths, &BTreeMap::new());
+        let variables = BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
+        let found = audit(&paths, &variables);
         for part in [
             "`a` and `b` have the same port, 4100",
             "`c` has no TSM_NAME",
@@ -171,10 +183,11 @@ mod tests {
             "the working directory `/no/such` does not exist",
             "has no TSM_COMMAND",
             "is writable by others (mode 0666)",
+            "e.tsm` has secrets in it and is readable by others (mode 0644)",
             "is a dangling link to `../services-available/gone.tsm`",
         ] {
             assert!(found.iter().any(|finding| finding.message.contains(part)), "{part}: {found:#?}");
         }
-        assert_eq!(found.len(), 7, "{found:#?}");
+        assert_eq!(found.len(), 8, "{found:#?}");
     }
 }
