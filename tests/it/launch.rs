@@ -231,6 +231,18 @@ fn a_line_of_a_stream_goes_on_where_one_of_a_file_does() {
         says(&file, 0, &version, "");
         says(&stream, 0, &version, "");
     }
+    for (text, runs) in [("version &&\nversion\n", 2), ("version && # x\n\nversion", 2)] {
+        let (file, stream) = input(text);
+        says(&file, 0, &version.repeat(runs), "");
+        says(&stream, 0, &version.repeat(runs), "");
+    }
+    for (line, said) in [
+        ("&& version", "missing command before `&&`\n  at -c:1:1\n  | && version\n  | ^^\n"),
+        ("version &&", "missing command after `&&`\n  at -c:1:9\n  | version &&\n  |         ^^\n"),
+        ("version;;version", "missing command before `;`\n  at -c:1:9\n  | version;;version\n  |         ^\n"),
+    ] {
+        says(&tetra(&world, &["-c", line]), 2, "", &format!("error: {said}"));
+    }
     for text in ["version \\\n --wat\n", "version \\\r\n --wat\r\n"] {
         let (file, stream) = input(text);
         let said = text_of(&file);

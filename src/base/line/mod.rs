@@ -111,18 +111,32 @@ impl UserFacingError for LexError {
 pub fn lex(text: &str) -> Result<InputLine, LexError> {
     let mut line = InputLine::default();
     let mut statement: Option<Statement> = None;
+    // `&&` that waits for its command, which may be on the next line.
+    let mut joined: Option<Range<usize>> = None;
     let mut tokens = tokens(text).into_iter().peekable();
     while let Some(token) = tokens.next() {
-        if matches!(token.kind, TokenKind::Semicolon | TokenKind::Newline | TokenKind::Comment) {
+        if token.kind == TokenKind::Semicolon {
+            let is_and = text[token.span.clone()].starts_with('&');
+            let what = if is_and { "missing command before `&&`" } else { "missing command before `;`" };
+            let ended = statement.take().ok_or(LexError::Invalid { span: token.span.clone(), what })?;
+            line.statements.push(ended);
+            joined = is_and.then_some(token.span);
+            continue;
+        }
+        if matches!(token.kind, TokenKind::Newline | TokenKind::Comment) {
             line.statements.extend(statement.take());
             continue;
         }
+        joined = None;
         let start = token.span.start;
         let begun = statement.get_or_insert_with(|| Statement { span: start..start, ..Statement::default() });
         begun.span.end = add(begun, token, &mut tokens, text)?;
     }
     line.statements.extend(statement);
-    Ok(line)
+    match joined {
+        Some(span) => Err(LexError::Incomplete { span, what: "missing command after `&&`" }),
+        None => Ok(line),
+    }
 }
 
 /// A text without its last line end: `\` in front of that waits for a line that is not there.
@@ -252,10 +266,13 @@ mod tests {
 
     #[test]
     fn statements_end_at_semicolons_and_line_ends() {
-        assert_eq!(words("a;b ; c\nd # e; f\n\n;# g\nh#i"), [["a"], ["b"], ["c"], ["d"], ["h#i"]]);
+        assert_eq!(words("a;b ; c\nd # e; f\n\n # g\nh#i;"), [["a"], ["b"], ["c"], ["d"], ["h#i"]]);
         assert_eq!(words("a \\\n  b\r\nc\\\nd\r\n"), [vec!["a", "b"], vec!["cd"]]);
         assert_eq!(words("a\\\r\nb \"c\\\r\nd\" \\\r\n e"), [["ab", "cd", "e"]]);
-        assert_eq!(words("a && b&&c '&&' \"d&&\" > e&& f"), [vec!["a"], vec!["b"], vec!["c", "&&", "d&&"], vec!["f"]]);
+        assert_eq!(
+            words("a && b&& # x\n\nc '&&' \"d&&\" > e&& f"),
+            [vec!["a"], vec!["b"], vec!["c", "&&", "d&&"], vec!["f"]]
+        );
     }
 
     #[test]
@@ -306,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_more_text_can_heal_is_unfinished() {
-        for text in ["a 'b", "a \"b", "a \\", "a |", "a | \n", "a | b 'c", "!echo \"", "a > 'b"] {
+        for text in ["a 'b", "a \"b", "a \\", "a |", "a | \n", "a &&", "a && # b\n", "a | b 'c", "!echo \"", "a > 'b"] {
             assert!(matches!(lex(text), Err(LexError::Incomplete { .. })), "{text:?}: {:?}", lex(text));
         }
     }
@@ -314,6 +331,12 @@ mod tests {
     #[test]
     fn what_means_something_elsewhere_is_refused() {
         for text in [
+            "&& a",
+            ";a",
+            "a;;b",
+            "a &&; b",
+            "a ; && b",
+            "a\n;b",
             "a || b",
             "a &",
             "a < b",
