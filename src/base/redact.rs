@@ -246,8 +246,9 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 276] = [
+    const LINES: [(&str, &str); 277] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
+        ("secrets set dev A_KEY --file /srv/a --identity k", "secrets set dev A_KEY --file /srv/a --identity k"),
         ("x --token abc --name b", "x --token *** --name b"),
         ("x --api-key=abc", "x --api-key=***"),
         ("x --db-password abc", "x --db-password ***"),
@@ -628,6 +629,7 @@ mod tests {
             ("echo -n hunter2 | vercel env add A production", "echo -n *** | vercel env add A production"),
             ("gh auth login --with-token <<< hunter2", "gh auth login --with-token <<< ***"),
             ("chpasswd <<<'root:hunter2'; ls", "chpasswd <<<'***'; ls"),
+            ("sh -c 'echo token=hunter2; exit 1'", "sh -c 'echo token=***; exit 1'"),
             ("cat <<< hello", "cat <<< hello"),
             (
                 "docker login --password-stdin <<EOF\nhunter2 x\nEOF\nls y",

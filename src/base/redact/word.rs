@@ -127,7 +127,8 @@ fn assigned(text: &str) -> Vec<Range<usize>> {
         let length = if url.is_some_and(|url| url < at) && before.ends_with(['?', '&', '#']) {
             rest.find(|c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\''))
         } else if before.contains(char::is_whitespace) {
-            rest.find(char::is_whitespace)
+            // Behind other words it is a line of a shell, in which `;` ends the command.
+            rest.find(char::is_whitespace).map(|end| rest[..end].trim_end_matches(';').len())
         } else {
             None
         };

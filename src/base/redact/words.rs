@@ -90,7 +90,7 @@ struct Setting {
 }
 
 /// Options of those who keep secrets, with a value that is none.
-const OF_SETTINGS: [&str; 17] = [
+const OF_SETTINGS: [&str; 19] = [
     "--org",
     "--env",
     "--app",
@@ -108,6 +108,8 @@ const OF_SETTINGS: [&str; 17] = [
     "-r",
     "-i",
     "--id",
+    "--file",
+    "--identity",
 ];
 
 impl ScanState {
