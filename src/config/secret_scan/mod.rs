@@ -162,6 +162,11 @@ fn remedy(name: &str) -> &'static str {
     if name == "--set" || Path::new(name).parent().is_some_and(|directory| directory.ends_with("environments")) {
         return "store it with `secrets set ENV NAME`, remove it here, and rotate it";
     }
+    // There `${…}` names a variable only.
+    if name.ends_with(".tsm") {
+        return "store it with `secrets set ENV NAME`, remove it here, and rotate it; a service gets the secrets of its \
+                environment when it is started";
+    }
     "store it with `secrets set ENV NAME`, write `${secret:NAME}` here, and rotate it"
 }
 
@@ -200,6 +205,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn advice_works_in_the_file_that_it_is_about() {
+        for (name, wanted) in [("a/web.tsm", false), ("a/x.env", true), ("a/tetra.toml", true)] {
+            let text = "API_TOKEN=\"hunter2hunter2\"\n";
+            let said = format!("{:?}", diagnostics(name, text, &scan(name, text, Syntax::of(name))));
+            assert!(said.contains("store it with") && said.contains("${secret:NAME}") == wanted, "{name}: {said}");
+        }
+    }
 
     fn found(text: &str, syntax: Syntax) -> Vec<(DetectionRule, String)> {
         scan("x", text, syntax).into_iter().map(|finding| (finding.rule, finding.what)).collect()
