@@ -171,7 +171,8 @@ impl Promotion<'_> {
         let recipe = bench.promotion();
         let made = recipe.run()?;
         let current = store.current(env)?;
-        check_hand_edits(store, env, current.as_ref(), wish)?;
+        let rolled_back_from = rolled_back_from(store, env, &made.source)?;
+        check_hand_edits(store, env, current.as_ref(), wish, rolled_back_from.is_some())?;
         if let Some(after) = common.manifest.gate(env) {
             let same =
                 |it: &Current| matches!(&it.state, GeneratedFileState::Intact(header) if header.source == made.source);
@@ -180,8 +181,10 @@ impl Promotion<'_> {
                 return Err(OrgError::Gate { env: env.clone(), after: after.clone() });
             }
         }
-        if wish.after_rollback == AfterRollback::Refuse {
-            check_rolled_back_source(store, env, &made.source)?;
+        if let Some(last) = rolled_back_from.filter(|_| wish.after_rollback == AfterRollback::Refuse) {
+            let edited = wish.hand_edits == HandEdits::Discard
+                && current.as_ref().is_some_and(|it| matches!(it.state, GeneratedFileState::Edited(_)));
+            return Err(OrgError::RolledBack { env: env.clone(), when: last.at, by: last.by, edited });
         }
         // A file that is not valid TOML any more is replaced as a whole.
         let there = current.as_ref().and_then(|it| Document::parse(&it.path.display().to_string(), &it.text).ok());
@@ -274,6 +277,7 @@ fn check_hand_edits(
     env: &EnvName,
     current: Option<&Current>,
     wish: &PromoteOptions,
+    rolled_back: bool,
 ) -> Result<(), OrgError> {
     let Some(Current { path, text, state }) = current else { return Ok(()) };
     if wish.hand_edits == HandEdits::Discard {
@@ -288,18 +292,13 @@ fn check_hand_edits(
         return Ok(());
     }
     let lines = hand_edits::describe(hand_edits::edits(store, env, text));
-    Err(OrgError::HandEdited { path: path.clone(), env: env.clone(), changes: lines })
+    Err(OrgError::HandEdited { path: path.clone(), env: env.clone(), changes: lines, rolled_back })
 }
 
-/// Refuses the local.toml that was rolled back from.
-fn check_rolled_back_source(store: &OrgStore, env: &EnvName, source: &str) -> Result<(), OrgError> {
-    let record = store.record(env)?;
-    match record.entries.last() {
-        Some(last) if last.action == VersionAction::Rollback && last.from.as_deref() == Some(source) => {
-            Err(OrgError::RolledBack { env: env.clone(), when: last.at.clone(), by: last.by.clone() })
-        }
-        _ => Ok(()),
-    }
+/// The rollback from this local.toml, if that came last.
+fn rolled_back_from(store: &OrgStore, env: &EnvName, source: &str) -> Result<Option<VersionEntry>, OrgError> {
+    let last = store.record(env)?.entries.pop();
+    Ok(last.filter(|last| last.action == VersionAction::Rollback && last.from.as_deref() == Some(source)))
 }
 
 /// Writes a new profile that extends another.

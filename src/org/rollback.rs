@@ -66,7 +66,7 @@ pub fn plan_rollback(store: &OrgStore, env: &EnvName, to: RollbackTarget) -> Res
     }
     let (GeneratedFileState::Intact(header), Some(content)) = (&current.state, content_of(&current.text)) else {
         let lines = hand_edits::describe(hand_edits::edits(store, env, &current.text));
-        return Err(OrgError::HandEdited { path: current.path, env: env.clone(), changes: lines });
+        return Err(OrgError::HandEdited { path: current.path, env: env.clone(), changes: lines, rolled_back: false });
     };
     let record = store.record(env)?;
     let missing = |what: String| OrgError::NoVersion { what, env: env.clone() };

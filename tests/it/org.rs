@@ -200,6 +200,25 @@ fn edits_of_generated_files_are_never_overwritten_silently() {
 }
 
 #[test]
+fn advice_after_a_rollback_and_an_edit_names_what_works() {
+    let (mut world, environments) = acme();
+    let (local, dev) = (environments.join("local.toml"), environments.join("dev.toml"));
+    world.run("org promote @dev").done();
+    change(&local, "4444", "5002");
+    world.run("org promote @dev").done();
+    world.run("org rollback @dev").done();
+    fs::write(&dev, format!("{}\n[extra]\nadded = 1\n", read(&dev))).expect("written");
+    let said = world.run("org diff @dev").stderr;
+    assert!(said.contains("edited by hand: 1 value not as generated"), "{said}");
+    let works = "tsm org promote @dev --discard-edits --force";
+    for line in ["org promote @dev", "org promote @dev --force"] {
+        assert!(world.run(line).failed(21).contains(works), "{line}");
+    }
+    assert!(world.run("org promote @dev --discard-edits").failed(23).contains(works));
+    world.run(&works.replace("tsm ", "")).done();
+}
+
+#[test]
 fn a_file_that_was_not_generated_is_not_overwritten_silently() {
     let (mut world, environments) = acme();
     let dev = environments.join("dev.toml");

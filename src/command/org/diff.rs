@@ -12,7 +12,7 @@ use crate::org::error::OrgError;
 use crate::org::header::GeneratedFileState;
 use crate::org::inputs::{PromotionInputs, SharedInputs};
 use crate::org::store::{self, OrgStore};
-use crate::org::{env_status, read};
+use crate::org::{env_status, hand_edits, read};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 
 /// Show what a promotion would change, or how two environments differ
@@ -62,7 +62,12 @@ fn diff_with_local(store: &OrgStore, env: &EnvName, home: Option<&str>) -> Resul
     let note = match &current {
         None => format!("{env}.toml does not exist: `tsm org promote @{env}` generates it"),
         Some(current) if matches!(current.state, GeneratedFileState::Edited(_)) => {
-            format!("{env}.toml was edited by hand: {} not as generated", pluralize(stale, "value"))
+            let edited = hand_edits::edits(store, env, &current.text).map_or(stale, |edits| edits.len());
+            let said = format!("{env}.toml was edited by hand: {} not as generated", pluralize(edited, "value"));
+            match edited == stale {
+                true => said,
+                false => format!("{said}; `tsm org promote @{env}` would change {}", pluralize(stale, "value")),
+            }
         }
         Some(_) if stale == 0 => format!("{env}.toml is up to date (content {})", short_hash(&made.content)),
         Some(_) => format!("{env}.toml is stale: `tsm org promote @{env}` would change {}", pluralize(stale, "value")),
