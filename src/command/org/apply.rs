@@ -13,6 +13,7 @@ use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
 use crate::ops::apply::{
     self, Action, ApplyPlan, ApplyRequest, Done, Replace, ServiceChange, Starts, UnitChange, UnitPart,
 };
+use crate::ops::unit::find_unit;
 use crate::org::error::OrgError;
 use crate::org::store::OrgStore;
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
@@ -142,10 +143,10 @@ fn execute(stage: ApplyStage, cx: &mut Cx) -> Result<Report, Fault> {
     let waits = !plan.is_live && plan.services.iter().any(|service| service.enabled);
     Ok(match (plan.is_done(), waits) {
         (true, _) => report.note(format!("{} is applied already; nothing was changed", plan.env)),
-        (false, true) => report.note(format!(
-            "nothing of {} runs here: `tsm daemon start` or `tsm startup` starts what is enabled",
-            plan.env
-        )),
+        (false, true) => {
+            let daemon = if find_unit(cx.host, Some(env), None).is_ok() { "`tsm daemon start` or " } else { "" };
+            report.note(format!("nothing of {} runs here: {daemon}`tsm startup` starts what is enabled", plan.env))
+        }
         (false, false) => report,
     })
 }
