@@ -20,6 +20,8 @@ const USUAL: [&str; 3] = ["NODE_ENV", "PORT", "TETRA_ENV"];
 pub struct LintInput<'a> {
     /// How messages call the file.
     pub name: &'a str,
+    /// The environment that it is for.
+    pub env: &'a str,
     /// Its text.
     pub text: &'a str,
     /// Its settings with their places.
@@ -65,12 +67,12 @@ fn check_values(subject: &LintInput) -> Vec<Diagnostic> {
             found.push(twice.with_label(before.clone(), "first set here").help("remove one of them"));
         }
         let mut say = |title: String, help: &str| {
-            found.push(source.error(title, entry.value.clone(), "").help(help));
+            found.push(source.error(title, entry.value.clone(), "").help(help.to_owned()));
         };
         if patterns::is_placeholder(value) {
             say(
                 format!("`{key}` is still a placeholder"),
-                "set it, or run `tetra secrets set ENV NAME` and init again",
+                &format!("set it, or run `tetra secrets set {} {key}` and init again", subject.env),
             );
         } else if value.contains("${") && !is_intentional(subject, key, value) {
             say(format!("`{key}` contains an unresolved expansion"), "define it in tetra.toml and init again");
@@ -128,7 +130,7 @@ fn missing_secret_markers(subject: &LintInput) -> Vec<Diagnostic> {
             let key = what.split_whitespace().next().unwrap_or_default();
             let secret = what.split_once("(secret ").and_then(|(_, rest)| rest.split_once(')')).map_or(key, |it| it.0);
             let span = at..at + line.trim_end().len();
-            let help = format!("`tetra secrets set ENV {secret}`, then init again");
+            let help = format!("`tetra secrets set {} {secret}`, then init again", subject.env);
             found.push(source.error(format!("`{key}` is missing: the secret does not exist"), span, "").help(help));
         }
         at += line.len();
@@ -171,10 +173,21 @@ fn against_plan(subject: &LintInput) -> Vec<Diagnostic> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn advice_names_the_environment() {
+        let text = "KEY=CHANGE_ME\n# MISSING B (secret C)\n";
+        let entries = dotenv::entries(text).expect("well formed");
+        let found = lint(&LintInput { name: "env/x.env", env: "x", text, entries: &entries, plan: None, others: &[] });
+        let said = format!("{found:?}");
+        for line in ["tetra secrets set x KEY`", "tetra secrets set x C`"] {
+            assert!(said.contains(line), "{said}");
+        }
+    }
+
     fn titles(text: &str) -> Vec<String> {
         let entries = dotenv::entries(text).expect("well formed");
         let others = [("dev".to_owned(), "KEY".to_owned(), "s3cr3t-value".to_owned())];
-        let subject = LintInput { name: "env/x.env", text, entries: &entries, plan: None, others: &others };
+        let subject = LintInput { name: "env/x.env", env: "x", text, entries: &entries, plan: None, others: &others };
         let found = lint(&subject);
         assert!(!format!("{found:?}").contains("s3cr3t"), "{found:?}");
         found.into_iter().map(|it| it.title).filter(|title| !title.contains("is not set")).collect()
@@ -198,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_usual_and_absent_is_a_warning() {
-        let subject = LintInput { name: "x", text: "PORT=1", entries: &[], plan: None, others: &[] };
+        let subject = LintInput { name: "x", env: "x", text: "PORT=1", entries: &[], plan: None, others: &[] };
         assert_eq!(lint(&subject).len(), 3);
     }
 }

@@ -122,7 +122,14 @@ fn validate_env(
     match env_file::entries(&name, &text) {
         Ok(entries) => {
             let plan = plan.as_ref();
-            found.extend(lint::lint(&LintInput { name: &name, text: &text, entries: &entries, plan, others }));
+            found.extend(lint::lint(&LintInput {
+                name: &name,
+                env: env.as_str(),
+                text: &text,
+                entries: &entries,
+                plan,
+                others,
+            }));
         }
         Err(error) => found.extend(error.diagnostics()),
     }
