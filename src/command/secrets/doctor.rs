@@ -16,6 +16,7 @@ use crate::config::read;
 use crate::disk;
 use crate::env::seal::{self, UnsealResult};
 use crate::env::secrets::{self, SecretStore};
+use crate::ops::environments;
 use crate::report::Report;
 use crate::sys::file::FileError;
 use crate::sys::process;
@@ -64,8 +65,10 @@ impl Command for Doctor {
             for path in [store.file(&env), store.sealed_path(&env)].iter().filter(|path| path.exists()) {
                 checks.modes(path, 0o600)?;
             }
-            if let Some(found) = checks.content(&store, &env, &identities(cx, &self.identity)) {
-                known.push((env, found));
+            let found = checks.content(&store, &env, &identities(cx, &self.identity));
+            match environments::check_exists(cx.paths, cx.selection.org.as_ref(), &env) {
+                Ok(()) => known.extend(found.map(|found| (env, found))),
+                Err(fault) => checks.stray(&store, &env, &fault),
             }
         }
         checks.check_duplicates(&known);
@@ -85,6 +88,14 @@ struct Checks {
 impl Checks {
     fn add(&mut self, finding: Finding) {
         self.findings.push((finding, None));
+    }
+
+    /// Secrets of no environment.
+    fn stray(&mut self, store: &SecretStore, env: &EnvName, fault: &Fault) {
+        for path in [store.file(env), store.sealed_path(env)].iter().filter(|path| path.exists()) {
+            let finding = Finding::warning(CONTENT, format!("`{}` is not used: {fault}", path.display()));
+            self.add(finding.with_advice(format!("`rm '{}'` removes it", path.display())));
+        }
     }
 
     fn modes(&mut self, path: &Path, wanted: u32) -> Result<(), Fault> {

@@ -19,6 +19,7 @@ use crate::base::fault::{Fault, FaultKind, UserFacingError};
 use crate::base::name::OrgName;
 use crate::env::seal as sealing;
 use crate::env::secrets::{self, SecretStore, Secrets};
+use crate::ops::environments;
 use crate::ops::secrets::default_identities;
 
 /// The secrets of the active organization.
@@ -40,6 +41,14 @@ fn org<'a>(cx: &'a Cx) -> Result<&'a OrgName, Fault> {
 
 fn at(cx: &Cx, org: &OrgName) -> SecretStore {
     SecretStore::new(cx.paths.org(org).join("secrets"))
+}
+
+/// Lets an environment pass that there is, or that has secrets already.
+fn check_exists(cx: &Cx, store: &SecretStore, env: &EnvName) -> Result<(), Fault> {
+    if store.file(env).exists() || store.sealed_path(env).exists() {
+        return Ok(());
+    }
+    environments::check_exists(cx.paths, cx.selection.org.as_ref(), env)
 }
 
 /// The values of an environment for other commands; none without an organization. A changed mode is reported.

@@ -1,5 +1,6 @@
 //! `secrets rm`
 
+use std::fs;
 use std::path::PathBuf;
 
 use super::{save, store, text};
@@ -10,10 +11,11 @@ use crate::command::argument::SecretName;
 use crate::command::{Command, Cx, Effect};
 use crate::env::secrets;
 use crate::report::{Message, Report};
+use crate::sys::file::FileError;
 
 /// Remove secrets of an environment
 ///
-/// Removes them from the file, sealed or not; the rest of it is unchanged. Env files that were generated with them are not changed.
+/// Removes them from the file, sealed or not; the rest of it is unchanged, and an open file of which nothing is left is removed. Env files that were generated with them are not changed.
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// The environment
@@ -51,7 +53,14 @@ impl Command for Rm {
                 None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
             });
         }
-        save(cx, &store, env, &self.identity, &secrets::remove_values(&old, &names))?;
+        let left = secrets::remove_values(&old, &names);
+        if left.trim().is_empty() && !store.sealed_path(env).exists() {
+            // An empty file would be one that lacks the secrets of the other environments.
+            let path = store.file(env);
+            fs::remove_file(&path).map_err(|source| FileError::Io { action: "remove", path, source })?;
+        } else {
+            save(cx, &store, env, &self.identity, &left)?;
+        }
         names.dedup();
         Ok(Report::of(
             Message::new(format!("removed {} of {env}", names.join(", ")))

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::{save, store, text};
+use super::{check_exists, save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::SecretName;
@@ -43,6 +43,7 @@ impl Command for Set {
     const EXAMPLES: &'static [&'static str] = &["secrets set prod API_KEY", "secrets set dev TLS_KEY --file key.pem"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        check_exists(cx, &store(cx)?, &self.target)?;
         Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 

@@ -78,6 +78,39 @@ fn a_secret_is_kept_privately_and_never_shown() {
 }
 
 #[test]
+fn secrets_belong_to_environments_that_exist() {
+    let world = world();
+    let refused = run(&world, &["secrets", "set", "satging", "A_KEY"], "hunter2\n");
+    let said_so = said(&refused);
+    assert_eq!(refused.status.code(), Some(5), "{said_so}");
+    assert!(said_so.contains("did you mean `@staging`?"), "{said_so}");
+    assert_eq!(run(&world, &["--yes", "secrets", "set", "satging", "A_KEY"], "hunter2\n").status.code(), Some(5));
+    assert!(!secrets_dir(&world).join("satging.env").exists());
+    done(&world, &["secrets", "set", "dev", "A_KEY"], "hunter2hunter2\n");
+    // What an older version made.
+    let stray = secrets_dir(&world).join("satging.env");
+    fs::copy(secrets_dir(&world).join("dev.env"), &stray).expect("a copy");
+    let checked = said(&run(&world, &["secrets", "doctor"], ""));
+    assert!(
+        checked.contains("no environment is called `@satging`")
+            && checked.contains(&format!("rm '{}'", stray.display())),
+        "{checked}"
+    );
+    done(&world, &["--yes", "secrets", "rm", "satging", "A_KEY"], "");
+    assert!(!stray.exists(), "nothing is left in it");
+    assert!(!said(&run(&world, &["secrets", "doctor"], "")).contains("satging"));
+}
+
+#[test]
+fn the_file_with_a_value_is_named_when_it_cannot_be_read() {
+    let world = world();
+    for path in ["/nonexistent", "/tmp"] {
+        let told = said(&run(&world, &["secrets", "set", "dev", "A_KEY", "--file", path], ""));
+        assert!(told.contains(path) && !told.contains("***"), "{told}");
+    }
+}
+
+#[test]
 fn a_value_on_the_command_line_is_refused_and_not_written_down() {
     let world = world();
     for words in [&["secrets", "set", "dev", "API_KEY", "canary-1"][..], &["secrets", "set", "dev", "API_KEY=canary-1"]]
