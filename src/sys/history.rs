@@ -11,13 +11,13 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, params, params_from_iter};
 
 use crate::base::fault::UserFacingError;
 use crate::base::time::Timestamp;
 use crate::disk;
 
-use super::privileges;
+use super::{disk_space, privileges};
 
 /// How many lines are kept unless the settings say otherwise.
 pub const MAX_ENTRIES: u32 = 20_000;
@@ -83,6 +83,12 @@ pub enum HistoryError {
         /// Why.
         source: io::Error,
     },
+    /// Something else has its name.
+    #[error("the history `{}` is not a regular file", path.display())]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
+    },
     /// The database does not answer.
     #[error("failed to {action} the history `{}`", path.display())]
     Database {
@@ -99,10 +105,39 @@ impl UserFacingError for HistoryError {
     fn advice(&self) -> Option<String> {
         match self {
             Self::Private { .. } => None,
-            Self::Database { path, .. } => {
-                Some(format!("if the file is damaged, rename it: `mv {0} {0}.damaged`", path.display()))
-            }
+            Self::NotAFile { path } => Some(format!("rename it: `mv {0} {0}.other`", path.display())),
+            Self::Database { path, source, .. } => match source.sqlite_error_code()? {
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                    Some(format!("the file is damaged; rename it: `mv {0} {0}.damaged`", path.display()))
+                }
+                _ if is_disk_full(path, source) => Some("the disk is full: free some space".to_owned()),
+                _ => None,
+            },
         }
+    }
+}
+
+/// True if there is no space for what SQLite has to write; it says so of its own files only.
+#[must_use]
+pub(super) fn is_disk_full(path: &Path, error: &rusqlite::Error) -> bool {
+    let dir = path.parent().unwrap_or(path);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => true,
+        Some(ErrorCode::SystemIoFailure) => {
+            disk_space::of_path(dir).is_ok_and(|space| space.free < PAGE || space.inodes > 0 && space.inodes_free == 0)
+        }
+        _ => false,
+    }
+}
+
+/// A file of SQLite beside the database is of so many bytes at least.
+const PAGE: u64 = 32 << 10;
+
+/// SQLite would wait for the other end of a named pipe.
+fn check_regular(path: &Path) -> Result<(), HistoryError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(HistoryError::NotAFile { path: path.to_owned() }),
+        _ => Ok(()),
     }
 }
 
@@ -125,6 +160,7 @@ pub fn prepare(path: &Path) -> Result<(), HistoryError> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed(dir))?;
         fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(failed(dir))?;
     }
+    check_regular(path)?;
     disk::own_file().append(0o600).open(path).map_err(failed(path))?;
     for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm")] {
         match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
@@ -178,6 +214,7 @@ impl HistoryReader {
         if !path.exists() {
             return Ok(Self { database: None, path });
         }
+        check_regular(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match Connection::open_with_flags(&path, flags)
             .and_then(|database| Ok((has_table(&database, "history")?, database)))
@@ -230,6 +267,7 @@ pub fn remove(path: &Path, id: Option<i64>) -> Result<usize, HistoryError> {
     if !path.exists() {
         return Ok(0);
     }
+    check_regular(path)?;
     let work = || {
         let database = Connection::open(path)?;
         if !has_table(&database, "history")? {

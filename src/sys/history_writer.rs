@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, named_params};
 
-use super::history::{HistoryEntry, HistoryError};
+use super::history::{HistoryEntry, HistoryError, is_disk_full};
 use super::history_text;
 
 /// The longest that a write waits for the lock of another process: it happens between Enter and the command.
@@ -89,9 +89,12 @@ pub fn obstacle(path: &Path) -> Option<&'static str> {
         // Writes the page that it is on, also if it stays the same.
         database.pragma_update(None, "application_id", id.unwrap_or_default())
     };
-    match attempt().err()?.sqlite_error_code()? {
+    let error = attempt().err()?;
+    if is_disk_full(path, &error) {
+        return Some("the disk is full");
+    }
+    match error.sqlite_error_code()? {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some("another process has locked it"),
-        ErrorCode::DiskFull => Some("the disk is full"),
         _ => None,
     }
 }
@@ -149,6 +152,32 @@ mod tests {
         let wanted = HistoryQuery { limit: 9, ..HistoryQuery::default() };
         assert_eq!(HistoryReader::open(&path).unwrap().entries(&wanted).unwrap(), [again]);
     }
+    #[test]
+    fn only_a_damaged_history_is_to_be_put_away() {
+        use crate::base::fault::UserFacingError;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.sqlite3");
+        std::fs::write(&path, "no database, but long enough to be taken for one by its size".repeat(99)).unwrap();
+        let advice = HistoryReader::open(&path).unwrap_err().advice().unwrap();
+        assert!(advice.contains("damaged; rename it: `mv "), "{advice}");
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        let source = rusqlite::Error::SqliteFailure(code, None);
+        let full = HistoryError::Database { action: "read", path: path.clone(), source };
+        assert_eq!(full.advice().as_deref(), Some("the disk is full: free some space"));
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        let source = rusqlite::Error::SqliteFailure(code, None);
+        assert_eq!(HistoryError::Database { action: "read", path, source }.advice(), None);
+    }
+
+    #[test]
+    fn a_named_pipe_is_no_history_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history.sqlite3");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(matches!(HistoryReader::open(&path), Err(HistoryError::NotAFile { .. })));
+        assert!(matches!(prepare(&path), Err(HistoryError::NotAFile { .. })));
+    }
+
     #[test]
     fn a_line_that_does_not_fit_is_written_once_there_is_space() {
         let directory = tempfile::tempdir().unwrap();
