@@ -16,7 +16,8 @@ pub enum Styler {
     Plain,
 }
 
-/// Precedence: `--color`, `NO_COLOR`, `CLICOLOR_FORCE`, whether the stream is a terminal with `TERM` other than `dumb`.
+/// Precedence: `--color`, `NO_COLOR`, `CLICOLOR_FORCE`, whether the stream is a terminal whose `TERM` has
+/// colours.
 ///
 /// An empty variable counts as absent; `CLICOLOR_FORCE=0` does not force.
 #[must_use]
@@ -27,9 +28,19 @@ pub fn choose_styler(asked: Color, variables: &BTreeMap<String, String>, is_term
         Color::Never => false,
         Color::Auto if variable("NO_COLOR").is_some() => false,
         Color::Auto if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-        Color::Auto => is_terminal && variable("TERM") != Some("dumb"),
+        Color::Auto => is_terminal && !variable("TERM").is_some_and(is_monochrome),
     };
     if colors { Styler::Colors(Theme::default()) } else { Styler::Plain }
+}
+
+/// True for the names of terminals without colours: `dumb`, `xterm-mono`, `linux-m`, and the `vt100` to `vt420`.
+fn is_monochrome(term: &str) -> bool {
+    let model = term.split('-').next().and_then(|name| name.strip_prefix("vt"));
+    let is_old = model.is_some_and(|model| {
+        model.len() == 3 && model.starts_with(['1', '2', '3', '4']) && model.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    // `vt525` has them, and so has what says so.
+    term == "dumb" || term.ends_with("-m") || term.ends_with("-mono") || is_old && !term.contains("color")
 }
 
 impl Styler {
@@ -124,6 +135,12 @@ mod tests {
             (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Styler::Plain),
             (Color::Auto, &[("NO_COLOR", "")][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("TERM", "dumb")][..], true, Styler::Plain),
+            (Color::Auto, &[("TERM", "vt100")][..], true, Styler::Plain),
+            (Color::Auto, &[("TERM", "vt220-8bit")][..], true, Styler::Plain),
+            (Color::Auto, &[("TERM", "xterm-mono")][..], true, Styler::Plain),
+            (Color::Auto, &[("TERM", "linux-m")][..], true, Styler::Plain),
+            (Color::Auto, &[("TERM", "vt525")][..], true, Styler::Colors(Theme::Default)),
+            (Color::Auto, &[("TERM", "vt100"), ("CLICOLOR_FORCE", "1")][..], true, Styler::Colors(Theme::Default)),
             (Color::Always, &[("TERM", "dumb")][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[][..], false, Styler::Plain),
