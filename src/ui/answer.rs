@@ -2,12 +2,41 @@
 
 use std::io::{ErrorKind, Read};
 
+use super::render;
+use super::streams::AnswerSource;
+use crate::report::{Question, UserAnswer};
+
 /// The longest answer to a question, in bytes; a longer one is a no.
 const MAX_ANSWER_LEN: usize = 256;
 
+/// Asks with `write`; none once the question is closed.
+pub(super) fn ask(
+    source: AnswerSource,
+    question: &Question,
+    is_open: &mut dyn FnMut() -> bool,
+    write: impl Fn(&str),
+) -> Option<UserAnswer> {
+    let Ok(mut answers) = (source.open)() else { return Some(UserAnswer::NotInteractive) };
+    let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
+    write(&format!("{} {hint}", render::line(&question.text).trim_end()));
+    let Some(given) = read_answer(&mut answers, is_open) else {
+        // What follows begins on a line of its own, and the beginning of an answer is not that of a command.
+        write("\n");
+        let _ = (source.open)();
+        return None;
+    };
+    write(if given.ends_with('\n') { "" } else { "\n" });
+    let given = given.trim();
+    let yes = match &question.expected {
+        Some(word) => given == word,
+        None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
+    };
+    Some(if yes { UserAnswer::Yes } else { UserAnswer::No })
+}
+
 /// Reads one line with its end, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line;
 /// none once the question is closed. Without its end the cursor is still behind the question.
-pub(super) fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<String> {
+fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<String> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < MAX_ANSWER_LEN {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
-use super::answer::read_answer;
+use super::answer;
 use super::fault;
 use super::frame;
 use super::progress::{self, ProgressRows, ProgressScreen};
@@ -340,22 +340,7 @@ impl Console for Terminal {
 
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
         let Some(source) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
-        let Ok(mut answers) = (source.open)() else { return Some(UserAnswer::NotInteractive) };
-        let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
-        self.write_stderr(&format!("{} {hint}", render::line(&question.text).trim_end()));
-        let Some(given) = read_answer(&mut answers, is_open) else {
-            // What follows begins on a line of its own, and the beginning of an answer is not that of a command.
-            self.write_stderr("\n");
-            let _ = (source.open)();
-            return None;
-        };
-        self.write_stderr(if given.ends_with('\n') { "" } else { "\n" });
-        let given = given.trim();
-        let yes = match &question.expected {
-            Some(word) => given == word,
-            None => given.eq_ignore_ascii_case("y") || given.eq_ignore_ascii_case("yes"),
-        };
-        Some(if yes { UserAnswer::Yes } else { UserAnswer::No })
+        answer::ask(source, question, is_open, |text| self.write_stderr(text))
     }
 
     fn width(&self) -> usize {
