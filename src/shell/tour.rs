@@ -50,14 +50,19 @@ fn step_report(step: &Step, at: usize) -> Report {
         .and(Fields::default().with("type", step.line))
 }
 
-/// Goes on if the commands were those of the step and it was done.
+/// Goes on if the commands were those of the step and it was done; says what is to be typed if they were, or if they failed.
 pub(super) fn look(session: &mut Session, console: &mut dyn Console, commands: &[&CommandSpec], outcome: LineOutcome) {
     let Some(step) = session.tour.and_then(|at| STEPS.get(at)) else { return };
-    let done = commands.iter().any(|spec| spec.name == step.command)
+    let is_tried = commands.iter().any(|spec| spec.name == step.command);
+    let done = is_tried
         && match step.done {
             Done::Succeeded => outcome.code == 0,
             Done::Made(made) => made(&world(session, &selection(session))),
         };
+    if !done && !is_tried && outcome.code == 0 {
+        // Something else that was tried out.
+        return;
+    }
     if !done {
         console.note(&format!("the step is not done yet; type: {}", step.line));
         return;

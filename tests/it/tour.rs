@@ -90,6 +90,10 @@ fn another_line_is_run_and_the_step_stays() {
     let home = TestHome::new();
     let mut terminal = tour(&home);
     terminal.send("tsm list\r");
+    terminal.wait_for("No running services found");
+    terminal.wait_line(">");
+    assert!(!terminal.contents().contains("not done yet"), "it was no attempt: {}", terminal.contents());
+    terminal.send("tsm stat sh clock.sh --name clock\r");
     terminal.wait_for("the step is not done yet; type: tsm start sh clock.sh --name clock");
     terminal.wait_line(">");
     terminal.send("hint\r");

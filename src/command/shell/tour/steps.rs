@@ -160,7 +160,8 @@ pub const STEPS: &[Step] = &[
         line: "org init acme",
         command: "org init",
         hint: "`acme` is the name of the organization.",
-        after: "Because it is the only one, it is selected: the prompt shows it.",
+        after: "Because it is the only one, it is selected: the prompt shows it, and\n\
+                counts the processes of its environment only.",
         done: Done::Made(|world| world.file("local").is_some_and(|file| file.is_file())),
         is_needed: true,
         ..STEP
