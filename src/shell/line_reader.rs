@@ -317,8 +317,11 @@ impl LineReader {
             help::at_cursor(line, cursor, &CompletionContext::prompt(&**snapshot), console.width())
         };
         self.restart_below(session, console);
+        let marks = TerminalMarks::of(session);
+        marks.begin_aside();
         // A terminal that takes no text is found by the next prompt.
         let _ = console.show(Report::of(shown));
+        marks.end_output(0);
         self.modes.set();
     }
 

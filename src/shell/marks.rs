@@ -79,6 +79,11 @@ impl TerminalMarks {
             let name = command_name(line).map(|name| format!(" {name}")).unwrap_or_default();
             write(&title(&format!("{context}{name}")));
         }
+        self.begin_aside();
+    }
+
+    /// The same for what is shown while a line is edited, which is none of its own.
+    pub(super) fn begin_aside(self) {
         if self.prompts {
             write("\x1b]133;C\x1b\\");
         }

@@ -107,6 +107,18 @@ fn a_terminal_that_is_known_gets_marks_and_a_title() {
     let order = ["\x1b]133;A;k=i\x1b\\", "\x1b]133;B\x1b\\", "\x1b]133;C\x1b\\", "\x1b]133;D;2\x1b\\"].map(mark);
     assert!(order.is_sorted(), "{order:?} in {failed:?}");
     assert!(bytes.contains("\x1b]2;-/dev version\x1b\\"), "{bytes:?}");
+    terminal.send("use");
+    terminal.wait_line("-/dev> use");
+    let from = terminal.written();
+    terminal.send("\x1bOP");
+    terminal.wait_beyond("the help between marks of its own", from, |text| {
+        let (_, begun) = text.split_once("\x1b]133;C\x1b\\")?;
+        let (shown, _) = begun.split_once("\x1b]133;D;0\x1b\\")?;
+        shown.contains("Usage: use").then_some(())
+    });
+    terminal.wait_line("-/dev> use");
+    terminal.send(CTRL_C);
+    terminal.wait("a new prompt", |screen| (current_line(screen).trim_end() == "-/dev>").then_some(()));
     terminal.send("\x04");
     assert_eq!(terminal.end(), 0);
     let bytes = terminal.bytes();
