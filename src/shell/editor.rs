@@ -19,6 +19,7 @@ use super::hint::LineHinter;
 use super::history::{HistoryScope, HistorySearch, Redact, RedactedHistory};
 use super::history_queue::OpenHistory;
 use super::idle::LastKey;
+use super::last_word::LastWord;
 use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
 use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
@@ -105,7 +106,7 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_hinter(Box::new(LineHinter::new(parts.snapshot.clone())))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
-        .with_edit_mode(edit_mode(parts.keys, parts.last_key, parts.caret))
+        .with_edit_mode(edit_mode(parts.keys, parts.last_key, parts.caret, parts.snapshot.clone()))
         .with_break_signal(parts.give_up)
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
@@ -141,7 +142,7 @@ fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScree
 
 /// The key bindings, with tetra's own.
 #[must_use]
-pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret) -> Box<dyn EditMode> {
+pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret, snapshot: SharedSnapshot) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
         EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
@@ -157,7 +158,8 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret) -> Box<dyn Edi
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    let mut chords = Chords { inner, last_key, caret, pending: false, scope: 0 };
+    let mut chords =
+        Chords { inner, last_key, caret, snapshot, pending: false, scope: 0, last_word: LastWord::default() };
     if keys == EditKeys::ViCommand {
         chords.press(KeyCode::Esc);
     }
@@ -188,12 +190,15 @@ fn host_command(name: &str) -> ReedlineEvent {
     ReedlineEvent::Multiple(vec![menu::CLOSE, ReedlineEvent::ExecuteHostCommand(name.to_owned())])
 }
 
-/// Keys after Ctrl-X, for reedline has no chords, and the search in the history, which remembers where it looked.
+/// Keys after Ctrl-X, for reedline has no chords, and those that remember: the search in the history where it looked, Alt-. which word
+/// it inserted.
 struct Chords {
     inner: Box<dyn EditMode>,
     last_key: LastKey,
     caret: Caret,
+    snapshot: SharedSnapshot,
     pending: bool,
+    last_word: LastWord,
     /// Where Ctrl-R looks, as an index of [`HistoryScope::ALL`].
     scope: usize,
 }
@@ -228,6 +233,22 @@ impl Chords {
     fn press(&mut self, code: KeyCode) {
         if let Ok(key) = ReedlineRawEvent::try_from(Event::Key(KeyEvent::new(code, KeyModifiers::NONE))) {
             let _ = self.inner.parse_event(key);
+        }
+    }
+
+    /// Alt-. in the mode `emacs`; none for all other keys. In vi Esc and `.` can come as the same bytes.
+    fn insert_last_word(&mut self, event: &Event) -> Option<ReedlineEvent> {
+        match event {
+            Event::Key(KeyEvent { code: KeyCode::Char('.'), modifiers: KeyModifiers::ALT, .. })
+                if matches!(self.inner.edit_mode(), PromptEditMode::Emacs) =>
+            {
+                let history = self.snapshot.lock().paths.history();
+                Some(self.last_word.press(&history))
+            }
+            _ => {
+                self.last_word.forget();
+                None
+            }
         }
     }
 
@@ -285,6 +306,9 @@ impl Chords {
             Event::Paste(text) => Event::Paste(control::visible_input(&text)),
             other => other,
         };
+        if let Some(inserted) = self.insert_last_word(&event) {
+            return inserted;
+        }
         if let Some(visible) = self.type_visibly(&event) {
             return visible;
         }
@@ -348,7 +372,7 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default(), Caret::default());
+        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default(), Caret::default(), SharedSnapshot::default());
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))
@@ -389,7 +413,7 @@ mod tests {
         let modes = [(EditKeys::Emacs, KEYS), (EditKeys::Emacs, EMACS_KEYS), (EditKeys::Vi, KEYS)];
         for (mode, keys) in modes {
             for name in keys.iter().flat_map(|row| row.keys) {
-                let mut editor = edit_mode(mode, LastKey::default(), Caret::default());
+                let mut editor = edit_mode(mode, LastKey::default(), Caret::default(), SharedSnapshot::default());
                 let does = name.split(' ').map(|key| editor.parse_event(pressed(key))).last().expect("a key");
                 assert_ne!(does, ReedlineEvent::None, "{name} with {mode:?}");
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reedline::{EditCommand, HistoryItem, PromptEditMode, PromptViMode, Reedline, Signal};
+use reedline::{EditCommand, EditMode, HistoryItem, PromptEditMode, PromptViMode, Reedline, Signal};
 
 use super::caret::Caret;
 use super::cursor::CursorReports;
@@ -128,6 +128,10 @@ impl LineReader {
         }))
     }
 
+    fn edit_mode(&self, keys: EditKeys) -> Box<dyn EditMode> {
+        editor::edit_mode(keys, self.last_key.clone(), self.caret.clone(), self.snapshot.clone())
+    }
+
     /// Shows the prompt and reads a line.
     ///
     /// # Errors
@@ -224,7 +228,7 @@ impl LineReader {
         let mut editor = mem::replace(&mut self.editor, Reedline::create());
         if self.keys != edit_keys(session) {
             self.keys = edit_keys(session);
-            editor = editor.with_edit_mode(editor::edit_mode(self.keys, self.last_key.clone(), self.caret.clone()));
+            editor = editor.with_edit_mode(self.edit_mode(self.keys));
         }
         self.editor = editor
             .with_semantic_markers(TerminalMarks::of(session).of_editor())
@@ -275,7 +279,7 @@ impl LineReader {
         // In the normal mode of vi the cursor cannot be where an edit at the end is.
         let mut editor = self.new_editor(session, console, self.keys);
         changes.replay(&mut editor);
-        self.editor = editor.with_edit_mode(editor::edit_mode(keys, self.last_key.clone(), self.caret.clone()));
+        self.editor = editor.with_edit_mode(self.edit_mode(keys));
         self.editor.run_edit_commands(&[EditCommand::MoveToPosition { position, select: false }]);
     }
 

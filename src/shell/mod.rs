@@ -18,6 +18,7 @@ pub mod hint;
 pub mod history;
 pub mod history_queue;
 pub mod idle;
+mod last_word;
 pub mod line_reader;
 mod marks;
 mod menu;

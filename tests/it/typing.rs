@@ -370,3 +370,27 @@ fn a_command_that_could_ask_and_does_not_leaves_the_lines_behind_it() {
     }
     leave(terminal);
 }
+
+#[test]
+fn alt_dot_inserts_the_last_argument_of_earlier_lines() {
+    const ALT_DOT: &str = "\x1b.";
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @dev", "-/dev>");
+    run(&mut terminal, "help 'search'", "-/dev>");
+    terminal.send("watch x");
+    terminal.wait_line("> watch x");
+    terminal.send(&format!(" {ALT_DOT}"));
+    terminal.wait_line("> watch x 'search'");
+    terminal.send(ALT_DOT);
+    terminal.wait("the one before", |screen| current_line(screen).trim_end().ends_with("> watch x @dev").then_some(()));
+    // There is no other.
+    terminal.send(ALT_DOT);
+    terminal.send("!");
+    terminal.wait_line("> watch x @dev!");
+    terminal.send(ALT_DOT);
+    terminal.wait_line("> watch x @dev!'search'");
+    terminal.send(CTRL_C);
+    terminal.wait_line(">");
+    leave(terminal);
+}

@@ -40,6 +40,7 @@ pub const EMACS_KEYS: &[KeyHelp] = &[
     key(&["Ctrl-F"], "a character on; at the end of the line it takes the grey rest"),
     key(&["Ctrl-W", "Alt-D"], "cuts the word before, after the cursor"),
     key(&["Ctrl-U", "Ctrl-K"], "cuts what is before, after the cursor"),
+    key(&["Alt-."], "the last argument of the line before; again: of the one before that"),
     key(&["Ctrl-Y"], "puts back what was cut"),
     key(&["Ctrl-Z"], "takes the last change of the line back"),
 ];
