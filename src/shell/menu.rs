@@ -235,6 +235,11 @@ impl Menu for HalfScreenMenu {
     }
 
     fn set_active(&mut self, active: bool) {
+        if active != self.is_active {
+            let mut snapshot = self.snapshot.lock();
+            let open = snapshot.open_menus;
+            snapshot.open_menus = if active { open + 1 } else { open.saturating_sub(1) };
+        }
         self.is_active = active;
     }
 

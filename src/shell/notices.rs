@@ -1,8 +1,9 @@
 //! Notices that wait for a moment in which they can be shown above the line that is edited.
 //!
 //! The editor goes up from the cursor by as many rows as it thinks that the whole line takes: too far where the cursor is not at the end
-//! of a line of several rows, and what is there is lost. So notices are given to it only while a paint shows where it would go. Where
-//! that goes on, the editor is interrupted once nothing was typed for a while, and another one goes on below the notices.
+//! of a line of several rows, and what is there is lost. And it takes each notice for one row: where a menu is below the line, further
+//! rows are drawn over. So notices are given to it only while a paint shows where it would go, and those of several rows only without a
+//! menu. Where that goes on, the editor is interrupted once nothing was typed for a while, and another one goes on below the notices.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crossterm::terminal;
 
 use super::idle::LastKey;
+use super::prompt::ContextPrompt;
 use super::snapshot::SharedSnapshot;
 use crate::base::columns;
 
@@ -33,9 +35,16 @@ type Show = Box<dyn Fn(String) + Send>;
 #[derive(Clone, Default)]
 pub struct Notices(Arc<Mutex<Waiting>>);
 
+struct Notice {
+    /// As it is shown, with its colors.
+    text: String,
+    /// How many columns it takes.
+    columns: usize,
+}
+
 #[derive(Default)]
 struct Waiting {
-    texts: Vec<String>,
+    texts: Vec<Notice>,
     show: Option<Show>,
     /// The row of the cursor in the line, where the last paint had no place for them.
     row: Option<usize>,
@@ -51,11 +60,12 @@ pub(super) struct OverdueNotices {
 }
 
 impl Notices {
-    /// Adds one; it is dropped if too many wait.
-    pub(super) fn add(&self, text: String) {
+    /// Adds one, painted by `paint`; it is dropped if too many wait.
+    pub(super) fn add(&self, text: String, paint: impl FnOnce(String) -> String) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.texts.len() < MAX_NOTICES {
-            waiting.texts.push(text);
+            let columns = columns::width(&text);
+            waiting.texts.push(Notice { text: paint(text), columns });
         }
     }
 
@@ -71,14 +81,18 @@ impl Notices {
         if texts.is_empty() {
             return;
         }
-        let prompt = snapshot.lock().prompt.as_ref().map(super::prompt::ContextPrompt::plain).unwrap_or_default();
+        let (prompt, has_menu) = {
+            let snapshot = snapshot.lock();
+            (snapshot.prompt.as_ref().map(ContextPrompt::plain).unwrap_or_default(), snapshot.open_menus > 0)
+        };
         let width = terminal::size().map_or(80, |(columns, _)| usize::from(columns.max(1)));
-        let Some(missing) = rows_not_gone_up(&prompt, line, cursor, width) else {
+        let has_place = !has_menu || texts.iter().all(|notice| notice.columns < width);
+        let Some(missing) = rows_not_gone_up(&prompt, line, cursor, width).filter(|_| has_place) else {
             *row = Some(row_of_cursor(&prompt, &line[..cursor], width));
             return;
         };
         *row = None;
-        for (number, text) in texts.drain(..).enumerate() {
+        for (number, Notice { text, .. }) in texts.drain(..).enumerate() {
             let up = if number == 0 && missing > 0 { format!("\x1b[{missing}A\r\x1b[J") } else { String::new() };
             show(up + &text);
         }
@@ -100,7 +114,8 @@ impl Notices {
             return None;
         }
         let row = waiting.row.take()?;
-        Some(OverdueNotices { texts: std::mem::take(&mut waiting.texts), row })
+        let texts = waiting.texts.drain(..).map(|notice| notice.text).collect();
+        Some(OverdueNotices { texts, row })
     }
 }
 
@@ -193,7 +208,7 @@ mod tests {
         let long = "y".repeat(5000);
         notices.paint(&long, 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE), "nothing waits");
-        notices.add("api crashed".to_owned());
+        notices.add("api crashed".to_owned(), |text| text);
         assert!(!notices.become_overdue(PAUSE), "it was not painted yet");
         notices.paint(&long, 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE / 2));
@@ -202,17 +217,36 @@ mod tests {
         let overdue = notices.take_overdue().expect("it waits");
         assert_eq!((overdue.row, overdue.texts), (0, vec!["api crashed".to_owned()]));
         assert!(!notices.become_overdue(PAUSE) && notices.take_overdue().is_none());
-        notices.add("api crashed".to_owned());
+        notices.add("api crashed".to_owned(), |text| text);
         notices.paint(&long, 0, &SharedSnapshot::default());
         notices.paint("", 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE), "it was shown");
     }
 
     #[test]
+    fn what_takes_several_rows_waits_for_the_end_of_a_menu() {
+        let (notices, snapshot) = (Notices::default(), SharedSnapshot::default());
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&shown);
+        notices.show_with(Box::new(move |text| list.lock().unwrap_or_else(PoisonError::into_inner).push(text)));
+        let count = || shown.lock().expect("the list").len();
+        snapshot.lock().open_menus = 1;
+        notices.add("short".to_owned(), |text| format!("{}{text}", "\x1b[1m".repeat(200)));
+        notices.paint("", 0, &snapshot);
+        assert_eq!(count(), 1, "colors take no columns");
+        notices.add("y".repeat(5000), |text| text);
+        notices.paint("", 0, &snapshot);
+        assert_eq!(count(), 1);
+        snapshot.lock().open_menus = 0;
+        notices.paint("", 0, &snapshot);
+        assert_eq!(count(), 2);
+    }
+
+    #[test]
     fn too_many_are_dropped() {
         let notices = Notices::default();
         for number in 0..MAX_NOTICES + 5 {
-            notices.add(number.to_string());
+            notices.add(number.to_string(), |text| text);
         }
         let shown = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&shown);

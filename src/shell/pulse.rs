@@ -66,8 +66,8 @@ impl Pulse {
                 let style =
                     paint::style(*theme.lock().unwrap_or_else(PoisonError::into_inner), Role::Output(Tone::Warn));
                 for notice in news.notices {
-                    let text = format!("notice: {notice}");
-                    notices.add(if colors { style.paint(text).to_string() } else { text });
+                    let paint = |text| if colors { style.paint(text).to_string() } else { text };
+                    notices.add(format!("notice: {notice}"), paint);
                 }
             }
             if let Some(repaint) = &*repaint.lock().unwrap_or_else(PoisonError::into_inner) {

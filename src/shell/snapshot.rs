@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub prompt: Option<ContextPrompt>,
     /// The names of each kind that was asked for, read once for each prompt: highlighting asks at every key.
     names: BTreeMap<NameKind, BTreeSet<String>>,
+    /// The menus that are open below the line.
+    pub(super) open_menus: usize,
 }
 
 impl SharedSnapshot {
@@ -29,7 +31,7 @@ impl SharedSnapshot {
     #[must_use]
     pub fn new(source: DiskSource) -> Self {
         let names = BTreeMap::new();
-        Self(Arc::new(Mutex::new(Snapshot { source, theme: Theme::default(), prompt: None, names })))
+        Self(Arc::new(Mutex::new(Snapshot { source, theme: Theme::default(), prompt: None, names, open_menus: 0 })))
     }
 
     /// The current state. The lock of a thread that panicked is taken over.
@@ -39,7 +41,7 @@ impl SharedSnapshot {
 
     /// Replaces the state.
     pub(super) fn replace(&self, source: DiskSource, theme: Theme, prompt: ContextPrompt) {
-        *self.lock() = Snapshot { source, theme, prompt: Some(prompt), names: BTreeMap::new() };
+        *self.lock() = Snapshot { source, theme, prompt: Some(prompt), names: BTreeMap::new(), open_menus: 0 };
     }
 }
 

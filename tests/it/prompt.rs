@@ -119,6 +119,30 @@ fn a_notice_is_shown_above_a_line_of_several_rows_that_is_left_alone_at_its_begi
 }
 
 #[test]
+fn a_notice_of_several_rows_is_shown_whole_after_a_menu() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    let name = format!("a-{}", "long".repeat(15));
+    terminal.resize_and_wait(24, 70);
+    start(&mut terminal, &name);
+    run(&mut terminal, "version", "1↑ tetra>");
+    terminal.send("tsm s\t");
+    terminal.wait_for("Start a service");
+    kill_child(&home, &name);
+    terminal.wait("the count beside the menu", |screen| screen.contents().contains("1✗ tetra> tsm s").then_some(()));
+    assert!(!terminal.contents().contains("notice:"), "{}", terminal.contents());
+    terminal.send("\x1b");
+    terminal.wait("the notice above the line", |screen| {
+        let text = screen.contents().replace('\n', "");
+        let (notice, line) = (text.find(&format!("notice: {name} crashed (SIGKILL)"))?, text.rfind("1✗ tetra> tsm s")?);
+        (notice < line).then_some(())
+    });
+    terminal.send(CTRL_C);
+    terminal.wait("a new prompt", |screen| current_line(screen).trim_end().ends_with("tetra>").then_some(()));
+    leave(terminal);
+}
+
+#[test]
 fn notices_can_be_turned_off() {
     let home = TestHome::new();
     let mut terminal = session(&home);
