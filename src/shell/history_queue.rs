@@ -66,6 +66,8 @@ impl HistoryHealth {
 #[derive(Debug)]
 pub struct HistoryQueue {
     writer: HistoryWriter,
+    /// The file whose tables could not be made yet.
+    unmade: Option<PathBuf>,
     waiting: Vec<HistoryItem>,
     /// Those that were written and not taken yet.
     written: Vec<HistoryItem>,
@@ -77,7 +79,24 @@ impl HistoryQueue {
     /// Writes with `writer`.
     #[must_use]
     pub fn new(writer: HistoryWriter, health: HistoryHealth) -> Self {
-        Self { writer, waiting: Vec::new(), written: Vec::new(), next: FIRST_WAITING, health }
+        Self { writer, unmade: None, waiting: Vec::new(), written: Vec::new(), next: FIRST_WAITING, health }
+    }
+
+    /// The same for a file that may have no tables, since it could not be opened: they are made before the first line is written.
+    fn with_unmade(self, path: PathBuf) -> Self {
+        Self { unmade: Some(path), ..self }
+    }
+
+    /// Why the tables cannot be made; none if they are there.
+    fn make_tables(&mut self) -> Option<String> {
+        let path = self.unmade.as_ref()?;
+        // The editor knows what they are.
+        if let Err(error) = SqliteBackedHistory::with_file(path.clone(), None, None) {
+            let why = history_writer::obstacle(path).map_or_else(|| error.to_string(), str::to_owned);
+            return Some(format!("failed to write the history `{}`: {why}", path.display()));
+        }
+        self.unmade = None;
+        None
     }
 
     /// Writes a line, or keeps it; the result has an id either way.
@@ -101,8 +120,8 @@ impl HistoryQueue {
     fn flush(&mut self, patience: Duration) -> Option<HistoryItemId> {
         let lost = self.waiting.len().saturating_sub(MAX_WAITING);
         self.waiting.drain(..lost);
-        let (mut last, mut reason, mut done) = (None, None, 0);
-        for item in &self.waiting {
+        let (mut last, mut reason, mut done) = (None, self.make_tables(), 0);
+        for item in self.waiting.iter().filter(|_| self.unmade.is_none()) {
             match self.writer.write(&entry(item), patience) {
                 Ok(id) => {
                     last = Some(HistoryItemId(id));
@@ -201,6 +220,7 @@ pub(super) fn open(session: &Session, console: &mut dyn Console, health: &Histor
              when it can be"
         ));
         let database = SqliteBackedHistory::in_memory().ok()?;
+        let queue = queue.with_unmade(path.clone());
         return Some(OpenHistory { database, path, queue, is_mirror: true });
     }
     if let Err(error) = history::prune(&path, keep) {
@@ -231,4 +251,31 @@ fn in_one_line(error: HistoryError) -> String {
     let fault = Fault::from(error);
     let causes = fault.causes().join(": ");
     format!("{fault}: {causes}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_opened_gets_its_tables_with_the_first_line() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("history.sqlite3");
+        let health = HistoryHealth::default();
+        let mut queue = HistoryQueue::new(HistoryWriter::new(&path), health.clone()).with_unmade(path.clone());
+        // In the way of the file, as a full disk is.
+        std::fs::create_dir(&path).expect("a directory");
+        queue.save(HistoryItem::from_command_line("version"));
+        let warning = health.warning().expect("it is not written");
+        assert!(
+            warning.starts_with(&format!("warning: failed to write the history `{}`: ", path.display())),
+            "{warning}"
+        );
+        assert!(!warning.contains("no such table"), "{warning}");
+        std::fs::remove_dir(&path).expect("it is empty");
+        queue.save(HistoryItem::from_command_line("tsm list"));
+        let lines: Vec<String> = queue.take_written().into_iter().map(|item| item.command_line).collect();
+        assert_eq!(lines, ["version", "tsm list"]);
+        assert_eq!(health.last_words(), None);
+    }
 }
