@@ -88,7 +88,7 @@ impl KeyFilter {
         }
     }
 
-    /// True in a paste, and where one may go on: what comes is told from keys by how much comes at once.
+    /// True in a paste, and where one may go on: how much comes at once says whether it is more of it.
     #[must_use]
     pub fn is_in_paste(&self) -> bool {
         self.paste != Paste::Outside

@@ -424,10 +424,10 @@ mod tests {
     fn every_key_of_tetra_is_in_the_help() {
         let mut bindings = Keybindings::new();
         bind(&mut bindings);
-        let told: Vec<Event> = KEYS.iter().flat_map(|it| it.keys).map(|name| pressed(name).into()).collect();
+        let named: Vec<Event> = KEYS.iter().flat_map(|it| it.keys).map(|name| pressed(name).into()).collect();
         for bound in bindings.get_keybindings().keys() {
             let event = Event::Key(KeyEvent::new(bound.key_code, bound.modifier));
-            assert!(told.contains(&event), "{event:?}");
+            assert!(named.contains(&event), "{event:?}");
         }
     }
 
