@@ -210,7 +210,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "shell-escape",
         default: "off",
         accepts: Accepts::Switch,
-        help: "on: `!cmd` is allowed in scripts and after -c",
+        help: "on: `!cmd` is allowed in scripts and after -c; no effect in config.toml, as it always is at the prompt",
     },
     Setting {
         name: "terminal-marks",
