@@ -48,6 +48,8 @@ fn the_page_shows_what_runs_and_what_it_says() {
     assert_eq!((role.as_str(), name.starts_with("CPU ")), ("image", true), "{role} {name}");
 
     // What is wrong is counted first, and a click shows only that.
+    // The states come with the next list, which may be later than the reasons.
+    browser.until("#states", "1 crashed");
     let words: Vec<String> = browser.text("#states").lines().map(str::to_owned).collect();
     assert_eq!(words, ["1 crashed", "3 online"]);
     let shown = || browser.eval("[...document.querySelectorAll('#rows button')].map((it) => it.dataset.name).join()");
