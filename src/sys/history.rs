@@ -117,7 +117,7 @@ impl UserFacingError for HistoryError {
     }
 }
 
-/// True if there is no space for what SQLite has to write; it says so of its own files only.
+/// True if the disk has too little space for what SQLite has to write; it reports that of its own files only.
 #[must_use]
 pub(super) fn is_disk_full(path: &Path, error: &rusqlite::Error) -> bool {
     let dir = path.parent().unwrap_or(path);

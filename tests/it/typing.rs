@@ -384,7 +384,7 @@ fn alt_dot_inserts_the_last_argument_of_earlier_lines() {
     terminal.wait_line("> watch x 'search'");
     terminal.send(ALT_DOT);
     terminal.wait("the one before", |screen| current_line(screen).trim_end().ends_with("> watch x @dev").then_some(()));
-    // There is no other.
+    // Only these two lines have an argument.
     terminal.send(ALT_DOT);
     terminal.send("!");
     terminal.wait_line("> watch x @dev!");

@@ -631,7 +631,7 @@ mod tests {
         );
         assert_eq!(shown("tsm start --max-memory ")[0], "<SIZE, like 300M>");
         assert_eq!(shown("tsm logs --since 14"), ["<TIME, like 14:05>"]);
-        assert_eq!(shown("tsm start --port n"), ["none"], "a word is no example");
+        assert_eq!(shown("tsm start --port n"), ["none"], "a word is not an example");
         assert_eq!(shown("history --delete "), ["web"]);
         assert_eq!(shown("help search "), ["<WORD>"]);
         assert_eq!(shown("help search mem"), ["<WORD>"]);

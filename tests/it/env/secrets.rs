@@ -105,8 +105,8 @@ fn secrets_belong_to_environments_that_exist() {
 fn the_file_with_a_value_is_named_when_it_cannot_be_read() {
     let world = world();
     for path in ["/nonexistent", "/tmp"] {
-        let told = said(&run(&world, &["secrets", "set", "dev", "A_KEY", "--file", path], ""));
-        assert!(told.contains(path) && !told.contains("***"), "{told}");
+        let shown = said(&run(&world, &["secrets", "set", "dev", "A_KEY", "--file", path], ""));
+        assert!(shown.contains(path) && !shown.contains("***"), "{shown}");
     }
 }
 
