@@ -267,7 +267,11 @@ impl Menu for HalfScreenMenu {
             (None, event, _) => event,
         };
         self.handle_menu_event(&event);
-        self.events.push(event);
+        match event {
+            // A closed menu does nothing more, and each line that ends closes all of them.
+            MenuEvent::Deactivate => self.events.clear(),
+            event => self.events.push(event),
+        }
     }
 
     /// A search that opens is shown, also with one line only: the next key may look elsewhere.
@@ -365,6 +369,17 @@ mod tests {
         let mut layout = Layout { width: 80, columns, first, ..Layout::default() };
         layout.place(count, screen, chosen);
         (layout.rows, layout.first, layout.says_more)
+    }
+
+    #[test]
+    fn a_menu_that_stays_closed_remembers_nothing() {
+        let mut menu = HalfScreenMenu::new(MenuKind::Candidates, SharedSnapshot::default());
+        menu.menu_event(MenuEvent::Activate(false));
+        menu.menu_event(MenuEvent::NextElement);
+        for _line in 0..1000 {
+            menu.menu_event(MenuEvent::Deactivate);
+        }
+        assert!(menu.events.is_empty() && !menu.is_active(), "{} events", menu.events.len());
     }
 
     #[test]
