@@ -13,6 +13,11 @@ use crate::report::SelectionChange;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 
+/// The variable with the organization of commands without another.
+pub(super) const ORG: &str = "TETRA_ORG";
+/// The variable with their environment.
+pub(super) const ENV: &str = "TETRA_ENV";
+
 /// The selection of this session: by options at its start, by `use` and `select`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selected {
@@ -52,17 +57,16 @@ impl Selected {
 /// Fails if a variable is not a valid name, or the saved context cannot be read.
 pub fn selection(paths: &Paths, host: &dyn Host, selected: Selected) -> Result<Selection, Fault> {
     let Selected { mut org, mut env, process } = selected;
-    // A saved environment belongs to the organization that is saved with it.
-    let org_was_chosen = org.is_some();
     if org.is_none() {
-        org = variable::<OrgName>(host, "TETRA_ORG")?;
+        org = variable::<OrgName>(host, ORG)?;
     }
     if env.is_none() {
-        env = variable::<EnvName>(host, "TETRA_ENV")?;
+        env = variable::<EnvName>(host, ENV)?;
     }
     if org.is_none() || env.is_none() {
         let kept = SavedContext::read(paths)?;
-        let same_org = !org_was_chosen || org == kept.org;
+        // A saved environment belongs to the organization that is saved with it.
+        let same_org = org.is_none() || org == kept.org;
         org = org.or(kept.org).or_else(|| only_entry(&paths.orgs(), ContextEntries::Directories));
         env = env.or(kept.env.filter(|_| same_org));
     }

@@ -15,7 +15,7 @@ use crate::report::theme::Theme;
 use crate::sys::host::{Host, READONLY, READONLY_BY_ENVIRONMENT};
 use crate::sys::paths::Paths;
 
-use super::context::{self, Selected};
+use super::context::{self, ENV, ORG, Selected};
 use super::overview::SharedOverview;
 
 /// The session of a prompt, a script, or one command.
@@ -160,8 +160,20 @@ impl Session {
         self.host.hand_on(READONLY, is_readonly.then_some("1"));
     }
 
-    /// Runs something that starts programs of the operator, which are read-only also where the environment of this session is: they
-    /// know nothing of what was selected here.
+    /// Has the programs that are started from here act where the prompt is: they may be this program again, and ask then what it
+    /// would ask here. A script's selection is its own: a program that it starts is guarded by what was set outside of it.
+    fn hand_on_selection(&mut self) {
+        if self.mode != SessionMode::Interactive {
+            return;
+        }
+        let Selected { org, env, .. } = &self.choices.own;
+        for (name, chosen) in [(ORG, org.as_ref().map(OrgName::as_str)), (ENV, env.as_ref().map(EnvName::as_str))] {
+            let value = chosen.or_else(|| self.host.variable(name)).map(str::to_owned);
+            self.host.hand_on(name, value.as_deref());
+        }
+    }
+
+    /// Runs something that starts programs of the operator, which are read-only also where the environment of this session is.
     pub(super) fn with_programs<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         let is_readonly =
             |it: &Selection| it.environment().is_some_and(|env| environments::is_readonly(&self.paths, &env));
@@ -170,6 +182,7 @@ impl Session {
         if by_environment {
             self.host.hand_on(READONLY, Some(READONLY_BY_ENVIRONMENT));
         }
+        self.hand_on_selection();
         let result = run(self);
         if by_environment {
             self.hand_on_readonly();

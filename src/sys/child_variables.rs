@@ -5,11 +5,11 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 /// Of the process, as its variables are.
-static CHANGED: Mutex<BTreeMap<&'static str, Option<&'static str>>> = Mutex::new(BTreeMap::new());
+static CHANGED: Mutex<BTreeMap<&'static str, Option<String>>> = Mutex::new(BTreeMap::new());
 
 /// Gives a variable to programs that are started from now on, or withholds it from them.
-pub fn set(name: &'static str, value: Option<&'static str>) {
-    CHANGED.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value);
+pub fn set(name: &'static str, value: Option<&str>) {
+    CHANGED.lock().unwrap_or_else(PoisonError::into_inner).insert(name, value.map(str::to_owned));
 }
 
 /// Gives a program what it is to have.

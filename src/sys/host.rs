@@ -42,7 +42,7 @@ pub trait Host {
     }
 
     /// Has the programs that are started from here get a variable. With no value, neither they nor this one have it any more.
-    fn hand_on(&mut self, name: &'static str, value: Option<&'static str>) {
+    fn hand_on(&mut self, name: &'static str, value: Option<&str>) {
         let _ = (name, value);
     }
 

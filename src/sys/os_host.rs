@@ -107,7 +107,7 @@ impl Host for OsHost {
         Ok(())
     }
 
-    fn hand_on(&mut self, name: &'static str, value: Option<&'static str>) {
+    fn hand_on(&mut self, name: &'static str, value: Option<&str>) {
         child_variables::set(name, value);
         if value.is_none() {
             self.variables.remove(name);

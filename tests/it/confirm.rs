@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::program;
 use crate::pty::{Terminal, TestHome};
-use crate::repl::{leave, run, stopped};
+use crate::repl::{leave, run, session, stopped};
 use crate::sandbox::Sandbox;
 use crate::world::PROGRAM;
 
@@ -184,6 +184,28 @@ fn a_choice_at_the_prompt_counts_instead_of_the_variable() {
     terminal.wait_line("-/PROD>");
     run(&mut terminal, "use @dev", "-/dev>");
     run(&mut terminal, "tsm delete web", "-/dev>");
+    terminal.wait_for("deleted web");
+    leave(terminal);
+}
+
+/// A program that the prompt starts may be this program again: it asks what the prompt would ask.
+#[test]
+fn a_program_of_the_prompt_acts_where_the_prompt_is() {
+    let home = TestHome::new();
+    stopped(&home, "web", 0);
+    let tetra = home.path("t").display().to_string();
+    std::os::unix::fs::symlink(PROGRAM, &tetra).expect("a link");
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @prod", "-/PROD>");
+    terminal.send(&format!("!{tetra} tsm delete web\r"));
+    terminal.wait_for("continue?");
+    terminal.send("\u{3}");
+    terminal.wait_line("-/PROD>");
+    run(&mut terminal, &format!("version | xargs -I. {tetra} tsm delete web"), "[123] -/PROD>");
+    terminal.wait_for("confirmation needed, and stdin is not a terminal");
+    assert!(home.path("tetra/tsm/runtime/processes/web").exists());
+    run(&mut terminal, "use -", "tetra>");
+    run(&mut terminal, &format!("!{tetra} tsm delete web"), "tetra>");
     terminal.wait_for("deleted web");
     leave(terminal);
 }

@@ -52,6 +52,9 @@ fn variables_count_before_what_is_kept() {
     let mut world = World::with(&[("TETRA_ORG", "beta"), ("TETRA_ENV", "stage")]);
     world.file(world.paths().context(), "org=acme\nenv=dev\n");
     assert_eq!(org_and_env(&mut world, ""), pair("beta", "staging"));
+    let mut world = World::with(&[("TETRA_ORG", "beta")]);
+    world.file(world.paths().context(), "org=acme\nenv=dev\n");
+    assert_eq!(org_and_env(&mut world, ""), pair("beta", "-"), "a kept environment belongs to its organization");
     let mut wrong = World::with(&[("TETRA_ORG", "a b")]);
     let said = wrong.run("context").failed(2);
     assert!(said.contains("`a b` cannot be the name of an organization") && said.contains("TETRA_ORG"), "{said}");

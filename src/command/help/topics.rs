@@ -149,6 +149,7 @@ fn guard() -> String {
      `set confirm yes` takes a y for every question. What was typed before a question is not its answer.\n\
      `set idle 15m` leaves prod for the default environment when no key was pressed for so long; a question there is answered with no.\n\
      `set readonly on` refuses all that changes something, also in programs that are started from here (TETRA_READONLY).\n\
+     What `!` and `|` start acts where the prompt is (TETRA_ORG, TETRA_ENV).\n\
      `--yes` answers; without a terminal it is needed, else nothing is done and the exit code is 4.\n"
         .to_owned()
 }
