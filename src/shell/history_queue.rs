@@ -1,6 +1,6 @@
 //! Lines on their way into the history: Enter waits neither for a lock nor for a full disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,9 +90,8 @@ impl HistoryQueue {
     /// Why the tables cannot be made; none if they are there.
     fn make_tables(&mut self) -> Option<String> {
         let path = self.unmade.as_ref()?;
-        // The editor knows what they are.
-        if let Err(error) = SqliteBackedHistory::with_file(path.clone(), None, None) {
-            let why = history_writer::obstacle(path).map_or_else(|| error.to_string(), str::to_owned);
+        // The editor knows what they are, and waits seconds for a lock.
+        if let Some(why) = history_writer::obstacle(path).map(str::to_owned).or_else(|| open_for_editor(path).err()) {
             return Some(format!("failed to write the history `{}`: {why}", path.display()));
         }
         self.unmade = None;
@@ -214,26 +213,33 @@ pub(super) fn open(session: &Session, console: &mut dyn Console, health: &Histor
         console.note(&format!("warning: history is disabled: {}", in_one_line(error)));
         return None;
     }
-    if let Some(why) = history_writer::obstacle(&path) {
-        console.note(&format!(
-            "warning: the history cannot be opened: {why}; earlier lines are not offered, and those of this session are written \
-             when it can be"
-        ));
-        let database = SqliteBackedHistory::in_memory().ok()?;
-        let queue = queue.with_unmade(path.clone());
-        return Some(OpenHistory { database, path, queue, is_mirror: true });
-    }
-    if let Err(error) = history::prune(&path, keep) {
+    let obstacle = history_writer::obstacle(&path).map(str::to_owned);
+    if obstacle.is_none()
+        && let Err(error) = history::prune(&path, keep)
+    {
         console.note(&format!("warning: history is disabled: {}", in_one_line(error)));
         return None;
     }
-    match SqliteBackedHistory::with_file(path.clone(), None, None) {
-        Ok(database) => Some(OpenHistory { database, path, queue, is_mirror: false }),
-        Err(error) => {
-            console.note(&format!("warning: history is disabled: {error}"));
-            None
-        }
-    }
+    let why = match obstacle.map_or_else(|| open_for_editor(&path), Err) {
+        Ok(database) => return Some(OpenHistory { database, path, queue, is_mirror: false }),
+        Err(why) => why,
+    };
+    console.note(&format!(
+        "warning: the history cannot be opened: {why}; earlier lines are not offered, and those of this session are written when it \
+         can be"
+    ));
+    let database = SqliteBackedHistory::in_memory().ok()?;
+    let queue = queue.with_unmade(path.clone());
+    Some(OpenHistory { database, path, queue, is_mirror: true })
+}
+
+/// The editor's own view, with its tables; why there is none in the words of the database, which the editor puts into code.
+fn open_for_editor(path: &Path) -> Result<SqliteBackedHistory, String> {
+    SqliteBackedHistory::with_file(path.to_owned(), None, None).map_err(|error| {
+        let error = error.to_string();
+        let words = error.split_once("Some(\"").and_then(|(_, rest)| rest.split_once("\")"));
+        words.map_or_else(|| error.clone(), |(words, _)| words.to_owned())
+    })
 }
 
 fn entry(item: &HistoryItem) -> HistoryEntry {

@@ -76,8 +76,8 @@ pub(super) fn current(session: &Session) -> Vec<(String, String)> {
 
 /// The names in a report, if it is a list of things that have names.
 pub(super) fn names(report: &Report) -> Option<Vec<String>> {
-    let [Block::Table(table)] = &report.blocks[..] else { return None };
-    let Table { columns, rows, .. } = table;
+    let mut data = report.blocks.iter().filter(|block| !matches!(block, Block::Note(_)));
+    let (Some(Block::Table(Table { columns, rows, .. })), None) = (data.next(), data.next()) else { return None };
     let column = columns.iter().position(|column| column.key == "name")?;
     let name = |row: &Vec<crate::report::Cell>| match &row.get(column)?.value {
         Value::Text(name) => Some(name.to_string()),

@@ -34,6 +34,12 @@ fn variables_are_shown_as_what_they_are() {
     run(&mut terminal, "tsm list all", "tetra>");
     run(&mut terminal, "tsm delete $last --dry-run", ">");
     terminal.wait_for("runs `tsm delete api web --dry-run`");
+    // A list with a note below it counts too: this one has no names.
+    run(&mut terminal, "tsm list", ">");
+    terminal.wait_for("2 stopped: tsm list all");
+    let written = terminal.written();
+    run(&mut terminal, "tsm delete $last --dry-run", "[2] tetra>");
+    terminal.wait_beyond("the refusal", written, |text| text.contains("`$last` has no value").then_some(()));
     run(&mut terminal, "select web", "-/-/web(stopped)>");
     run(&mut terminal, "info $proc", "-/-/web(stopped)>");
     terminal.wait_for("runs `tsm info web`");
