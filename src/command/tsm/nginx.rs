@@ -77,6 +77,10 @@ fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Proces
         [one] => Ok((one.name.clone(), processes)),
         several => {
             let group = several.first().map_or_else(|| target.0.clone(), base);
+            if let Some(other) = several.iter().find(|process| base(process) != group) {
+                let message = format!("`{}` is more than one process: {group}, {}", target.0, base(other));
+                return Err(Fault::usage(message).with_advice("a site is for a process, or for all instances of one"));
+            }
             Ok((group.parse()?, processes))
         }
     }
@@ -91,8 +95,16 @@ fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {
     Ok(resolve_one(&target.0, &all)?.clone())
 }
 
-/// The process that is meant; a site may outlive its process.
+/// The name as it was given, if there is a site of this name: it may outlive its process, and all but one of its instances.
+fn name_of_site(target: &ProcessTarget, cx: &Cx) -> Option<ProcessName> {
+    target.0.parse().ok().filter(|name| nginx(cx).has_site(name))
+}
+
+/// The process whose site is meant.
 fn process_name(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
+    if let Some(name) = name_of_site(target, cx) {
+        return Ok(name);
+    }
     match find(target, cx) {
         Ok(process) => Ok(process.name),
         Err(fault) => target.0.parse().map_err(|_| fault),

@@ -166,6 +166,13 @@ impl Nginx<'_> {
         Ok(InstallResult { path, changed: true, reloaded: self.reload()? })
     }
 
+    /// Whether there is a site under a name.
+    #[must_use]
+    pub fn has_site(&self, process: &ProcessName) -> bool {
+        let (path, link) = self.site_paths(process);
+        path.exists() || link.symlink_metadata().is_ok()
+    }
+
     /// Looks at a site, and asks nginx what it thinks of everything.
     ///
     /// # Errors

@@ -130,6 +130,36 @@ fn a_site_is_checked_served_and_taken_away() {
 }
 
 #[test]
+fn a_site_is_for_one_process_or_for_the_instances_of_one() {
+    let Some(bed) = NginxSandbox::new() else { return };
+    let own = |id, name: &str, group: &str| {
+        let mut meta = bed.sandbox.record(id, name, "exec sleep 1000");
+        meta.port = Some(9001 + u16::try_from(id).expect("a small number"));
+        meta.run.group = group.to_owned();
+        bed.sandbox.start_record(&meta);
+    };
+    own(0, "web-1", "web");
+    own(1, "web-2", "web");
+    own(2, "other", "");
+    let said = bed.run(&["tsm", "nginx", "install", "all"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(
+        said.err.contains("`all` is more than one process: ") && said.err.contains("for all instances"),
+        "{}",
+        said.err
+    );
+    assert_eq!(bed.run(&["tsm", "nginx", "status", "all"]).code, 2);
+    let said = bed.run(&["tsm", "nginx", "install", "web"]);
+    assert!(said.code == 0 && said.out.contains("proxying to port 9001, 9002 of web"), "{}{}", said.out, said.err);
+    // It is that of the group, also where one of it is left.
+    bed.run(&["tsm", "delete", "web-2", "-y"]);
+    let (state, code) = bed.json(&["tsm", "nginx", "status", "web"], "tsm-nginx-status");
+    assert_eq!((&state["status"], code), (&json!("proxies to another port"), 3), "{state:#}");
+    assert_eq!(bed.run(&["tsm", "nginx", "uninstall", "web"]).code, 0);
+    assert!(!bed.site("web").exists());
+}
+
+#[test]
 fn what_nginx_rejects_leaves_everything_as_it_was() {
     let Some(bed) = NginxSandbox::new() else { return };
     bed.server("site");

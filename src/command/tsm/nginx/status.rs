@@ -1,7 +1,7 @@
 //! `tsm nginx status`
 
-use super::{instances, join_ports, nginx, process_name};
-use crate::base::fault::Fault;
+use super::{instances, join_ports, name_of_site, nginx, process_name};
+use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
@@ -23,7 +23,8 @@ impl Command for Status {
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let (name, processes) = match instances(&self.target, cx) {
-            Ok(found) => found,
+            Ok((name, processes)) => (name_of_site(&self.target, cx).unwrap_or(name), processes),
+            Err(fault) if fault.kind == FaultKind::Usage => return Err(fault),
             Err(_) => (process_name(&self.target, cx)?, Vec::new()),
         };
         let state = nginx(cx).status(&name)?;
