@@ -143,6 +143,8 @@ pub struct OutputOptions {
     pub quiet: bool,
     /// No pager.
     pub unpaged: bool,
+    /// Line after line, as where `TERM` is `dumb`: nothing is drawn again, cleared or paged, and no colors unless they are asked for.
+    pub plain: bool,
     /// With or without colors.
     pub color: Option<Color>,
     /// Another theme.

@@ -8,7 +8,7 @@ use super::session::Session;
 use super::{abbreviations, history, idle, terminal, typed_line};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line::{self, LexError};
-use crate::report::Console;
+use crate::report::{Console, OutputOptions};
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::signal;
 use crate::sys::tty::{self, LineInput};
@@ -50,6 +50,7 @@ pub(super) fn offer_once(session: &Session, console: &mut dyn Console, why: &str
 
 /// Reads lines in canonical mode and runs them; returns the exit code of the program. Keeps no history.
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
+    let console = &mut *console.with_options(&OutputOptions { plain: true, ..OutputOptions::default() });
     loop {
         let prompt = ContextPrompt::of(session, console);
         let shown_at = Instant::now();

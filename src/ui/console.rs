@@ -42,6 +42,7 @@ pub struct Terminal {
     json: bool,
     quiet: bool,
     unpaged: bool,
+    plain: bool,
     reader: Option<Reader>,
     color: Color,
     theme: Theme,
@@ -62,6 +63,7 @@ impl Terminal {
             json: false,
             quiet: false,
             unpaged: false,
+            plain: false,
             reader: None,
             color: Color::Auto,
             theme: Theme::default(),
@@ -78,6 +80,7 @@ impl Terminal {
         other.json |= options.json;
         other.quiet |= options.quiet;
         other.unpaged |= options.unpaged;
+        other.plain |= options.plain;
         other.color = options.color.unwrap_or(self.color);
         other.theme = options.theme.unwrap_or(self.theme);
         other.answer_limit = options.answer_limit.or(self.answer_limit);
@@ -87,13 +90,18 @@ impl Terminal {
     /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
-        style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal).themed(self.theme)
+        self.styler(self.streams.output_is_terminal)
     }
 
     /// The styler of standard error.
     #[must_use]
     pub fn stderr_styler(&self) -> Styler {
-        style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal).themed(self.theme)
+        self.styler(self.streams.stderr_is_terminal)
+    }
+
+    fn styler(&self, is_terminal: bool) -> Styler {
+        let color = if self.plain && self.color == Color::Auto { Color::Never } else { self.color };
+        style::choose_styler(color, &self.variables, is_terminal).themed(self.theme)
     }
 
     /// The width of the terminal: as it reports, else `COLUMNS`.
@@ -123,7 +131,7 @@ impl Terminal {
     }
 
     fn is_dumb(&self) -> bool {
-        self.variables.get("TERM").is_none_or(|term| term == "dumb")
+        self.plain || self.variables.get("TERM").is_none_or(|term| term == "dumb")
     }
 
     /// What pages; none where nothing is paged, or nothing could be pressed to go on.
@@ -426,7 +434,8 @@ mod tests {
         }
 
         fn terminal(&self) -> Terminal {
-            Terminal::new(self.streams.clone(), &BTreeMap::new(), TimeZone::UTC)
+            let variables = [("TERM".to_owned(), "xterm".to_owned())].into();
+            Terminal::new(self.streams.clone(), &variables, TimeZone::UTC)
         }
 
         fn written(&self) -> (String, String) {

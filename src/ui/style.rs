@@ -28,7 +28,7 @@ pub fn choose_styler(asked: Color, variables: &BTreeMap<String, String>, is_term
         Color::Never => false,
         Color::Auto if variable("NO_COLOR").is_some() => false,
         Color::Auto if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-        Color::Auto => is_terminal && !variable("TERM").is_some_and(is_monochrome),
+        Color::Auto => is_terminal && variable("TERM").is_some_and(|term| !is_monochrome(term)),
     };
     if colors { Styler::Colors(Theme::default()) } else { Styler::Plain }
 }
@@ -133,7 +133,7 @@ mod tests {
             (Color::Auto, &both[..], true, Styler::Plain),
             (Color::Auto, &both[1..], false, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("CLICOLOR_FORCE", "0")][..], false, Styler::Plain),
-            (Color::Auto, &[("NO_COLOR", "")][..], true, Styler::Colors(Theme::Default)),
+            (Color::Auto, &[("NO_COLOR", ""), ("TERM", "xterm")][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("TERM", "dumb")][..], true, Styler::Plain),
             (Color::Auto, &[("TERM", "vt100")][..], true, Styler::Plain),
             (Color::Auto, &[("TERM", "vt220-8bit")][..], true, Styler::Plain),
@@ -142,8 +142,9 @@ mod tests {
             (Color::Auto, &[("TERM", "vt525")][..], true, Styler::Colors(Theme::Default)),
             (Color::Auto, &[("TERM", "vt100"), ("CLICOLOR_FORCE", "1")][..], true, Styler::Colors(Theme::Default)),
             (Color::Always, &[("TERM", "dumb")][..], true, Styler::Colors(Theme::Default)),
-            (Color::Auto, &[][..], true, Styler::Colors(Theme::Default)),
-            (Color::Auto, &[][..], false, Styler::Plain),
+            (Color::Auto, &[("TERM", "xterm")][..], true, Styler::Colors(Theme::Default)),
+            (Color::Auto, &[("TERM", "xterm")][..], false, Styler::Plain),
+            (Color::Auto, &[][..], true, Styler::Plain),
         ] {
             assert_eq!(
                 choose_styler(asked, &variables(given), is_terminal),

@@ -557,10 +557,12 @@ fn a_plain_terminal_gets_a_plain_prompt() {
         let home = TestHome::new();
         let mut command = home.tetra();
         command.env(variable, value);
-        command.env("NO_COLOR", "1");
         let mut terminal = Terminal::start(command);
         terminal.wait_line("tetra>");
         assert!(terminal.is_cooked());
+        // Longer than the screen, and drawn twice.
+        run(&mut terminal, "help", "tetra>");
+        run(&mut terminal, "watch --count 2 --every 100ms version", "tetra>");
         terminal.send("us");
         terminal.wait_line("us");
         terminal.send(CTRL_C);

@@ -120,8 +120,8 @@ fn plain() -> String {
      TETRA_PLAIN=1              for every prompt of a shell that exports it\n\
      plain = true               for every prompt, as a line of `~/.config/tetra/config.toml`\n\
      TERM=dumb                  the terminal says so itself\n\n\
-     The commands are the same, and so are questions, aliases and abbreviations. Tab completes nothing, the prompt has no colour,\n\
-     counts no processes and shows no notices, and its lines are not kept in the history. `help search WORD` and\n\
+     The commands are the same, and so are questions, aliases and abbreviations. Tab completes nothing, nothing has colours or is\n\
+     paged, the prompt counts no processes and shows no notices, and its lines are not kept in the history. `help search WORD` and\n\
      `COMMAND --help` say what there is. Where the desktop says that a screen reader is on, the prompt names this once.\n"
         .to_owned()
 }
