@@ -36,6 +36,12 @@ pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> 
     masked.collect()
 }
 
+/// Whether a text has [`MASK`] where it would hide a secret: it was masked before, and is not the text that was meant.
+#[must_use]
+pub fn is_masked(line: &str) -> bool {
+    line.contains(MASK) && text(&line.replace(MASK, "hidden")).contains(MASK)
+}
+
 /// A text without its secrets: a line for a shell or for tetra, a header, JSON, a sentence. All else stays as it is written.
 #[must_use]
 pub fn text(text: &str) -> String {
@@ -571,6 +577,18 @@ mod tests {
             assert_eq!(redact(given.split(' ')).join(" "), kept, "as words");
             assert_eq!(text(given), kept, "as a line");
             assert_eq!(text(&text(given)), kept, "twice");
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_masked_is_seen() {
+        let unseen: Vec<&str> =
+            LINES.iter().map(|(_, kept)| *kept).filter(|kept| kept.contains(MASK) && !is_masked(kept)).collect();
+        // Only its own form said that these had a secret.
+        let by_form = ["x ***", "x a=***", "x ***,***", "git clone https://***@github.com/a/b", "./agent -k ***"];
+        assert_eq!(unseen, by_form);
+        for line in ["!echo '*** done ***'", "history '***'", "!ls ***", "tsm logs web --grep '[*][*][*]'", "version"] {
+            assert!(!is_masked(line), "{line}");
         }
     }
 

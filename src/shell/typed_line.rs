@@ -2,6 +2,7 @@
 
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::line;
+use crate::base::redact::{self, MASK};
 use crate::command::registry::{self, CommandMatch};
 use crate::command::{CommandSpec, Effect};
 use crate::report::Console;
@@ -16,6 +17,12 @@ const OUTSIDE: [&str; 3] = ["daemon ", "setup", "tsm nginx "];
 
 /// Runs a line of the prompt, and looks whether it was what the tour waits for.
 pub(super) fn run(session: &mut Session, console: &mut dyn Console, line: &str) -> LineOutcome {
+    if redact::is_masked(line) {
+        let message = format!("this line has `{MASK}` in the place of a secret: the history does not keep secrets");
+        let fault = Fault::new(FaultKind::Refused, message)
+            .with_advice("type the secret in its place; a line that begins with a blank is not stored at all");
+        return refuse(session, console, &fault);
+    }
     if session.tour.is_none() {
         return runner::run_line(session, console, line, &ScriptOrigin::Prompt);
     }
@@ -24,9 +31,7 @@ pub(super) fn run(session: &mut Session, console: &mut dyn Console, line: &str) 
         let fault =
             Fault::new(FaultKind::Refused, format!("`{}` changes this machine, which the tour does not", spec.name))
                 .with_advice("leave the tour with `quit` first");
-        console.error(&fault);
-        session.last_code = fault.kind.code();
-        return LineOutcome::of(fault.kind);
+        return refuse(session, console, &fault);
     }
     let outcome = runner::run_line(session, console, line, &ScriptOrigin::Prompt);
     let moved = tour::MOVES.iter().any(|word| line.trim() == *word);
@@ -34,6 +39,12 @@ pub(super) fn run(session: &mut Session, console: &mut dyn Console, line: &str) 
         tour::look(session, console, &commands, outcome);
     }
     outcome
+}
+
+fn refuse(session: &mut Session, console: &mut dyn Console, fault: &Fault) -> LineOutcome {
+    console.error(fault);
+    session.last_code = fault.kind.code();
+    LineOutcome::of(fault.kind)
 }
 
 fn changes_machine(spec: &CommandSpec) -> bool {

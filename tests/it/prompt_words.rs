@@ -49,6 +49,27 @@ fn variables_are_shown_as_what_they_are() {
     leave(terminal);
 }
 
+/// The history has no secrets, so what it gives back is not the line that was typed.
+#[test]
+fn a_line_with_a_masked_secret_is_not_run() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    let started = |name: &str| home.path(&format!("tetra/tsm/runtime/processes/{name}")).exists();
+    run(&mut terminal, "tsm start --oneshot --wait --name job -e TOKEN=hunter2 true", "tetra>");
+    assert!(started("job"));
+    run(&mut terminal, "tsm delete job", "tetra>");
+    for recall in ["\u{1b}[A\u{1b}[A", "!1\r"] {
+        terminal.send(recall);
+        terminal.wait_line("-e TOKEN=*** true");
+        let written = terminal.written();
+        terminal.send("\r");
+        terminal.wait_beyond("the refusal", written, |text| text.contains("in the place of a secret").then_some(()));
+        terminal.wait_line("[4] tetra>");
+        assert!(!started("job"), "{}", terminal.contents());
+    }
+    leave(terminal);
+}
+
 #[test]
 fn an_alias_and_a_repetition_that_are_typed_need_no_tsm() {
     let home = TestHome::new();
