@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use regex::Regex;
 use tetra::base::fault::FaultKind;
@@ -16,7 +16,7 @@ use tetra::shell::parse::parse;
 use tetra::supervise::meta::Meta;
 use tetra::tsm::definition::keys::keys;
 
-use crate::readme::page;
+use crate::readme::{page, written_page};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,22 +32,58 @@ fn pages() -> Vec<String> {
     pages
 }
 
+/// A part of a page that is made from the program.
+struct Generated {
+    page: &'static str,
+    part: &'static str,
+    text: fn() -> String,
+}
+
+const GENERATED: [Generated; 4] = [
+    Generated { page: "docs/reference.md", part: "commands", text: reference },
+    Generated { page: "docs/formats.md", part: "exit codes", text: exit_codes },
+    Generated { page: "docs/formats.md", part: "settings", text: settings },
+    Generated { page: "docs/formats.md", part: "keys of a service", text: service_keys },
+];
+
+fn is_update() -> bool {
+    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+}
+
+/// With `UPDATE=1` writes what is generated, once and before any page is read: tests run at the same time.
+pub(crate) fn renew() {
+    static ALL: Once = Once::new();
+    if is_update() {
+        ALL.call_once(|| GENERATED.iter().for_each(|it| hold(it.page, it.part, &(it.text)())));
+    }
+}
+
 /// Holds a part of a page to what it has to be; with `UPDATE=1` writes it instead.
 pub(crate) fn hold(name: &str, part: &str, real: &str) {
     // Two parts of one page are written one after the other.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let written = page(name);
+    let written = written_page(name);
     let opening = format!("<!-- {part}: written by `UPDATE=1 cargo test --test it docs` -->\n");
     let closing = format!("<!-- end of {part} -->\n");
     let (before, rest) = written.split_once(&opening).unwrap_or_else(|| panic!("{name} has `{opening}`"));
     let (_, after) = rest.split_once(&closing).unwrap_or_else(|| panic!("{name} has `{closing}`"));
     let whole = format!("{before}{opening}\n{}\n\n{closing}{after}", real.trim());
-    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        fs::write(root().join(name), whole).expect("a page can be written");
+    if is_update() && written != whole {
+        replace(&root().join(name), &whole);
     } else {
-        assert!(written == whole, "the {part} of {name} are old; UPDATE=1 cargo test --test it docs writes them anew");
+        assert!(
+            is_update() || written == whole,
+            "the {part} of {name} are old; UPDATE=1 cargo test --test it docs writes them anew"
+        );
     }
+}
+
+/// Writes a page in one step: what is read meanwhile is a whole one.
+fn replace(page: &Path, text: &str) {
+    let next = page.with_extension("md.next");
+    fs::write(&next, text).expect("a page can be written");
+    fs::rename(&next, page).expect("a page can be replaced");
 }
 
 fn table_of<'a>(entries: impl Iterator<Item = &'a CommandSpec>) -> String {
@@ -60,8 +96,7 @@ fn table_of<'a>(entries: impl Iterator<Item = &'a CommandSpec>) -> String {
     table
 }
 
-#[test]
-fn the_reference_lists_every_command() {
+fn reference() -> String {
     let in_a_group = |entry: &CommandSpec| GROUPS.iter().any(|(group, _)| entry.name.starts_with(&format!("{group} ")));
     let mut text = String::new();
     for (group, meaning) in GROUPS {
@@ -78,37 +113,40 @@ fn the_reference_lists_every_command() {
     for entry in COMMANDS {
         assert!(text.contains(&format!("| `{}`", entry.name)), "`{}` is listed", entry.name);
     }
-    hold("docs/reference.md", "commands", &text);
+    text
 }
 
-#[test]
-fn the_formats_have_every_exit_code() {
+fn exit_codes() -> String {
     let mut table = "| code | word in `--json` | meaning |\n|---|---|---|\n| 0 | | done |\n".to_owned();
     for (_, code, word, meaning) in FaultKind::ALL {
         writeln!(table, "| {code} | `{word}` | {meaning} |").expect("a string");
     }
-    hold("docs/formats.md", "exit codes", &table);
+    table
 }
 
-#[test]
-fn the_formats_have_every_setting() {
+fn settings() -> String {
     let mut table = "| key | default | takes | meaning |\n|---|---|---|---|\n".to_owned();
     for it in SETTINGS {
         writeln!(table, "| `{}` | `{}` | {} | {} |", it.name, it.default, it.accepts.expected(), it.help)
             .expect("a string");
     }
-    hold("docs/formats.md", "settings", &table);
+    table
 }
 
-#[test]
-fn the_formats_have_every_key_of_a_service() {
+fn service_keys() -> String {
     let mut table = "| in `.tsm` | below `[services.NAME]` | value |\n|---|---|---|\n".to_owned();
     for key in keys() {
         let toml: Vec<String> = key.toml.iter().map(|name| format!("`{name}`")).collect();
         writeln!(table, "| `{}` | {} | {} |", key.tsm, toml.join(", "), key.expected.trim_start_matches("write "))
             .expect("a string");
     }
-    hold("docs/formats.md", "keys of a service", &table);
+    table
+}
+
+#[test]
+fn what_is_generated_is_of_today() {
+    renew();
+    GENERATED.iter().for_each(|it| hold(it.page, it.part, &(it.text)()));
 }
 
 /// The page names each of the keys in backquotes.

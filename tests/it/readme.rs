@@ -6,10 +6,18 @@ use std::path::Path;
 
 use regex::Regex;
 
+use crate::docs;
 use crate::ports::free_port;
 use crate::transcript::SessionHome;
 
+/// A page, with what is generated in it as it is to be.
 pub(crate) fn page(name: &str) -> String {
+    docs::renew();
+    written_page(name)
+}
+
+/// A page as it is now.
+pub(crate) fn written_page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("cannot read {name}: {error}"))
 }
