@@ -84,8 +84,8 @@ pub enum FollowUp {
     },
     /// Show a full-screen view.
     Screen(Screen),
-    /// End this session.
-    Exit,
+    /// End this session, with this exit code if one was given.
+    Exit(Option<u8>),
     /// Return to the selection before the last change.
     PreviousSelection,
     /// Change the directory of this session.

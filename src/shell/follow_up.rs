@@ -74,7 +74,8 @@ pub(super) fn carry_out(
         FollowUp::Shorthand { kind, name, line: None, .. } => {
             session.settings.lines_mut(kind).remove(&name);
         }
-        FollowUp::Exit => return Ok(LineOutcome { code: 0, then: Then::Exit }),
+        FollowUp::Exit(None) => return Ok(LineOutcome { code: 0, then: Then::Exit }),
+        FollowUp::Exit(Some(code)) => return Ok(LineOutcome { code, then: Then::ExitWithCode }),
         FollowUp::StartPrompt => return start_prompt(session, console),
         FollowUp::Tour(TourMove::Begin) => {
             let outcome = start_prompt(session, console)?;

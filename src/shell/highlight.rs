@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn every_piece_has_its_meaning() {
         let parts: Vec<TokenClass> =
-            seen("exit --json 'a b' -5 @prod @dev | cat # x; && # y").into_iter().map(|it| it.1).collect();
+            seen("version --json 'a b' -5 @prod @dev | cat # x; && # y").into_iter().map(|it| it.1).collect();
         let wanted = [
             TokenClass::Command,
             TokenClass::Option,

@@ -19,6 +19,8 @@ pub enum Then {
     Continue,
     /// End: `exit`.
     Exit,
+    /// End: `exit` with a code, which counts whatever failed before.
+    ExitWithCode,
     /// End: the reader of the output is gone.
     ReaderGone,
     /// Start the prompt. The program does that, after the line: a prompt is never inside of another line.
@@ -44,7 +46,14 @@ impl LineOutcome {
     /// True if the session ends.
     #[must_use]
     pub fn exits(self) -> bool {
-        matches!(self.then, Then::Exit | Then::ReaderGone)
+        matches!(self.then, Then::Exit | Then::ExitWithCode | Then::ReaderGone)
+    }
+
+    /// What the lines up to another one result in: the code is that of the first failure, or the one that `exit` was given.
+    #[must_use]
+    pub(super) fn followed_by(self, next: Self) -> Self {
+        let is_first = self.code == 0 || next.then == Then::ExitWithCode;
+        Self { code: if is_first { next.code } else { self.code }, then: next.then }
     }
 
     /// Redirected output whose reader ended early does not end the session.

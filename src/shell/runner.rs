@@ -42,10 +42,7 @@ pub fn run_text(session: &mut Session, console: &mut dyn Console, source: Script
                     .with_advice("make `tsm repl` its last command");
                 outcome = at.report_fault(console, fault, None);
             }
-            if whole.code == 0 {
-                whole.code = outcome.code;
-            }
-            whole.then = outcome.then;
+            whole = whole.followed_by(outcome);
             if stops(session, outcome) {
                 break;
             }

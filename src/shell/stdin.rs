@@ -37,10 +37,7 @@ pub fn run(session: &mut Session, console: &mut dyn Console, stream: &mut dyn Bu
             continue;
         }
         let outcome = run_text(session, console, ScriptText { origin: &ScriptOrigin::Stdin, text: &text, first_line });
-        if whole.code == 0 {
-            whole.code = outcome.code;
-        }
-        whole.then = outcome.then;
+        whole = whole.followed_by(outcome);
         if at_end || stops(session, outcome) {
             return whole;
         }

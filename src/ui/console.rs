@@ -490,7 +490,7 @@ mod tests {
         let recorder = Recorder::new(false);
         let mut terminal = recorder.terminal().with(&json());
         terminal.show(Report::default()).expect("memory takes everything");
-        terminal.show(Report::then(FollowUp::Exit)).expect("memory takes everything");
+        terminal.show(Report::then(FollowUp::Exit(None))).expect("memory takes everything");
         terminal.show(Report::each(Vec::<Fields>::new())).expect("memory takes everything");
         assert_eq!(recorder.written().0, "null\n[]\n");
     }

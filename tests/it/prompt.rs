@@ -67,6 +67,17 @@ fn a_crash_is_said_above_the_line_and_the_line_stays() {
 }
 
 #[test]
+fn the_session_ends_with_the_code_that_exit_is_given() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("exit 256\r");
+    terminal.wait_for("invalid value `256`");
+    terminal.wait_line("tetra>");
+    terminal.send("exit 9\r");
+    assert_eq!(terminal.end(), 9, "{}", terminal.contents());
+}
+
+#[test]
 fn a_notice_takes_no_row_from_what_is_above_a_line_of_several_rows() {
     let home = TestHome::new();
     let mut terminal = session(&home);

@@ -164,4 +164,5 @@ pub(super) const FREE_ARGUMENTS: &[(&str, &str, &str)] = &[
     ("org deploy freeze", "reason", "free text"),
     ("history", "holding", "any text"),
     ("watch", "count", "how many is for the operator to say"),
+    ("exit", "code", "which code is for the operator to say"),
 ];
