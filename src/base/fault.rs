@@ -126,6 +126,11 @@ pub trait UserFacingError: Error {
         None
     }
 
+    /// The process whose end this is about, if it ran or was to run.
+    fn ended_process(&self) -> Option<&str> {
+        None
+    }
+
     /// Everything that is wrong in a text, if that is the reason.
     fn diagnostics(&self) -> Vec<Diagnostic> {
         Vec::new()
@@ -147,12 +152,21 @@ pub struct Fault {
     pub at: Option<Box<Location>>,
     /// Everything that is wrong in a text, each with its place.
     pub diagnostics: Vec<Diagnostic>,
+    /// The process whose end this is about.
+    pub ended_process: Option<String>,
 }
 
 impl Fault {
     /// A fault that has only a message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, error: message.into().into(), advice: None, at: None, diagnostics: Vec::new() }
+        Self {
+            kind,
+            error: message.into().into(),
+            advice: None,
+            at: None,
+            diagnostics: Vec::new(),
+            ended_process: None,
+        }
     }
 
     /// Wrong usage.
@@ -254,7 +268,9 @@ impl<E: UserFacingError + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
         let (kind, advice, diagnostics) = (error.kind(), error.advice(), error.diagnostics());
         let at = error.location().map(Box::new);
-        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new() }.with_diagnostics(diagnostics)
+        let ended_process = error.ended_process().map(str::to_owned);
+        Self { kind, advice, at, error: Box::new(error), diagnostics: Vec::new(), ended_process }
+            .with_diagnostics(diagnostics)
     }
 }
 

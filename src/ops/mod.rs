@@ -4,6 +4,7 @@
 //! [`Progress`](crate::tsm::progress::Progress), and returns a value. It prints nothing, asks nothing, and knows no words of a
 //! command line.
 
+pub mod answers;
 pub mod apply;
 pub mod context;
 pub mod deploy;

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::control;
 use crate::base::environment::EnvRef;
+use crate::base::time::Timestamp;
+use crate::ops::answers::Answers;
 use crate::ops::deploy;
 use crate::ops::deploy::glance::{DeployGlance, DeployLooker};
 use crate::supervise::events::{Event, EventKind, EventReader};
@@ -105,8 +107,17 @@ impl ProcessCounts {
 pub struct ProcessNews {
     /// All processes.
     pub overview: ProcessOverview,
-    /// What an operator should know of: a line each.
-    pub notices: Vec<String>,
+    /// What an operator should know of.
+    pub notices: Vec<Notice>,
+}
+
+/// What an operator should know of, in a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The line.
+    pub text: String,
+    /// The process that it is about, and when it happened; none for a deploy.
+    pub about: Option<(String, Timestamp)>,
 }
 
 /// The thread that looks. It ends when this is dropped.
@@ -122,12 +133,16 @@ impl ProcessFeed {
     /// # Errors
     ///
     /// Fails if no thread or pipe can be made.
-    pub fn start(paths: Paths, publish: impl FnMut(ProcessNews) + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        paths: Paths,
+        answers: Answers,
+        publish: impl FnMut(ProcessNews) + Send + 'static,
+    ) -> io::Result<Self> {
         let (woken, wake) = io::pipe()?;
         let thread = std::thread::Builder::new().name("processes".to_owned()).spawn(move || {
             // Signals are for the thread that works: they end its waiting.
             signal::block_in_this_thread();
-            Looker::new(paths, woken, publish).run();
+            Looker::new(paths, answers, woken, publish).run();
         })?;
         Ok(Self { wake: Some(wake), thread: Some(thread) })
     }
@@ -161,14 +176,14 @@ struct Looker<P> {
 }
 
 impl<P: FnMut(ProcessNews)> Looker<P> {
-    fn new(paths: Paths, woken: PipeReader, publish: P) -> Self {
+    fn new(paths: Paths, answers: Answers, woken: PipeReader, publish: P) -> Self {
         Self {
             paths,
             woken,
             publish,
             events: None,
             watch: None,
-            notices: Notices::default(),
+            notices: Notices { answers, ..Notices::default() },
             deploys: DeployLooker::default(),
         }
     }
@@ -179,7 +194,7 @@ impl<P: FnMut(ProcessNews)> Looker<P> {
             self.open();
             let mut notices = self.read_events();
             let (deploys, ended) = self.deploys.look(&self.paths);
-            notices.extend(ended);
+            notices.extend(ended.into_iter().map(|text| Notice { text, about: None }));
             let all = ProcessStore::open(&self.paths).all();
             let overview = all.map(|all| ProcessOverview { deploys, ..ProcessOverview::of(&all) });
             if let Ok(overview) = overview
@@ -209,7 +224,7 @@ impl<P: FnMut(ProcessNews)> Looker<P> {
         }
     }
 
-    fn read_events(&mut self) -> Vec<String> {
+    fn read_events(&mut self) -> Vec<Notice> {
         let Some(events) = &mut self.events else { return Vec::new() };
         match events.read() {
             Ok(batch) => batch.events.iter().filter_map(|event| self.notices.of(event)).collect(),
@@ -243,12 +258,22 @@ impl<P: FnMut(ProcessNews)> Looker<P> {
 struct Notices {
     /// How processes ended that are not given up yet.
     exits: HashMap<String, ExitStatus>,
-    said: HashMap<(String, &'static str), Instant>,
+    said: HashMap<(String, &'static str), Said>,
+    answers: Answers,
+}
+
+/// A line that was given out.
+#[derive(Debug)]
+struct Said {
+    given_at: Instant,
+    happened_at: Timestamp,
+    /// The process is started again by itself, as the answer of a command says too.
+    goes_on: bool,
 }
 
 impl Notices {
     /// The line for an event; none for what is expected, and for what was just said.
-    fn of(&mut self, event: &Event) -> Option<String> {
+    fn of(&mut self, event: &Event) -> Option<Notice> {
         let name = &event.name;
         let how = |exits: &HashMap<String, ExitStatus>| {
             exits.get(name).map(|status| format!(" ({})", exit_text::describe(*status))).unwrap_or_default()
@@ -276,13 +301,17 @@ impl Notices {
             _ => return None,
         };
         let now = Instant::now();
-        self.said.retain(|_, at| now.duration_since(*at) < QUIET_TIME);
+        self.said.retain(|_, it| now.duration_since(it.given_at) < QUIET_TIME);
         if self.said.len() >= MAX_REMEMBERED || self.exits.len() >= MAX_REMEMBERED {
             self.said.clear();
             self.exits.clear();
         }
-        let known = self.said.insert((name.clone(), key), now);
-        known.is_none().then_some(text)
+        let happened_at = Timestamp(event.at_ms);
+        let said = Said { given_at: now, happened_at, goes_on: matches!(event.kind, EventKind::Restarting { .. }) };
+        let known = self.said.insert((name.clone(), key), said);
+        // What was the answer of a command is not shown, and so was not said here.
+        let is_known = known.is_some_and(|it| it.goes_on || !self.answers.cover(name, it.happened_at));
+        (!is_known).then(|| Notice { text, about: Some((name.clone(), happened_at)) })
     }
 }
 
@@ -301,7 +330,7 @@ mod tests {
     #[test]
     fn a_crash_is_said_once_and_what_is_expected_not_at_all() {
         let mut notices = Notices::default();
-        let mut said = |name: &str, kind| notices.of(&event(name, kind));
+        let mut said = |name: &str, kind| notices.of(&event(name, kind)).map(|it| it.text);
         assert_eq!(said("api", EventKind::Started { restarts: 0 }), None);
         assert_eq!(said("api", exited(ExitStatus::Code(3))), None);
         let crashed = said("api", EventKind::Restarting { delay_ms: 100 });
@@ -318,8 +347,34 @@ mod tests {
     #[test]
     fn a_reason_is_one_harmless_line() {
         let reason = "got\n\u{1b}[31m500".to_owned();
-        let notice = Notices::default().of(&event("api", EventKind::Unhealthy { reason }));
+        let notice = Notices::default().of(&event("api", EventKind::Unhealthy { reason })).map(|it| it.text);
         assert_eq!(notice.as_deref(), Some("api is unhealthy: got \\u{1b}[31m500"));
+    }
+
+    #[test]
+    fn what_was_the_answer_of_a_command_counts_as_not_said() {
+        let mut notices = Notices::default();
+        let answers = notices.answers.clone();
+        let mut said = |at_ms, kind| notices.of(&Event { at_ms, ..event("api", kind) }).is_some();
+        assert!(said(10, EventKind::Crashed), "the command has not answered yet");
+        answers.add("api", Timestamp(5), Timestamp(20));
+        assert!(said(30, EventKind::Crashed), "a later one");
+        assert!(!said(40, EventKind::Crashed), "the same again");
+        assert!(!said(50, exited(ExitStatus::Code(3))));
+        answers.add("api", Timestamp(60), Timestamp(80));
+        assert!(said(70, EventKind::GaveUp) && said(90, EventKind::GaveUp));
+    }
+
+    #[test]
+    fn what_is_started_again_as_the_answer_says_is_not_said_of_each_try() {
+        let mut notices = Notices::default();
+        notices.answers.add("api", Timestamp(5), Timestamp(20));
+        let mut said = |at_ms, kind| notices.of(&Event { at_ms, ..event("api", kind) }).is_some();
+        assert!(!said(10, exited(ExitStatus::Code(3))));
+        assert!(said(10, EventKind::Restarting { delay_ms: 100 }), "the prompt leaves it out");
+        assert!(!said(30, exited(ExitStatus::Code(3))));
+        assert!(!said(30, EventKind::Restarting { delay_ms: 200 }));
+        assert!(said(40, EventKind::GaveUp));
     }
 
     #[test]
@@ -327,7 +382,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a directory");
         let paths = Paths::under(home.path());
         let (sender, news) = std::sync::mpsc::channel();
-        let feed = ProcessFeed::start(paths.clone(), move |news| drop(sender.send(news))).expect("started");
+        let feed = ProcessFeed::start(paths.clone(), Answers::default(), move |news| drop(sender.send(news)))
+            .expect("started");
         let patience = Duration::from_secs(30);
         assert_eq!(news.recv_timeout(patience).expect("the first look"), ProcessNews::default());
         assert!(!paths.events().exists());

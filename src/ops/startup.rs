@@ -128,6 +128,7 @@ pub fn fault(name: &str, error: &StartupError) -> Fault {
     let mut fault = Fault::new(error.kind(), format!("{name}: {error}{cause}"));
     fault.advice = error.advice();
     fault.at = place(error).map(Box::new);
+    fault.ended_process = error.ended_process().map(str::to_owned);
     fault
 }
 

@@ -244,6 +244,7 @@ impl From<FaultData> for Fault {
                 Box::new(Location { file, line, column, width: 1, text: String::new() })
             }),
             diagnostics: Vec::new(),
+            ended_process: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::base::fault::Fault;
 use crate::base::home;
 use crate::base::line::Word;
 use crate::base::redact::Redactor;
+use crate::base::time::Timestamp;
 use crate::command::global::Globals;
 use crate::report::theme::Theme;
 use crate::report::{Console, FollowUp, OutputOptions, Report};
@@ -62,6 +63,7 @@ pub(super) fn run_command(
         Some(with_options) => &mut **with_options,
         None => console,
     };
+    let began = session.host.now();
     let result = match parsed {
         Ok(Parsed::Show(report)) => Ok(report),
         Ok(Parsed::Command(spec, command)) => {
@@ -77,6 +79,7 @@ pub(super) fn run_command(
     let result = result
         .map(|report| Report { faults: report.faults.into_iter().map(redacted).collect(), ..report })
         .map_err(redacted);
+    remember_answers(session, began, &result);
     match result {
         Ok(report) if report.follow_up.runs_lines() => {
             let saved = session.push_globals(&globals);
@@ -86,6 +89,17 @@ pub(super) fn run_command(
         }
         Ok(report) => show_report(at, session, console, report, run),
         Err(fault) => at.report_fault(console, fault, None),
+    }
+}
+
+/// Remembers which ends of processes the result of a command tells of.
+fn remember_answers(session: &Session, began: Timestamp, result: &Result<Report, Fault>) {
+    let faults = match result {
+        Ok(report) => &report.faults[..],
+        Err(fault) => std::slice::from_ref(fault),
+    };
+    for process in faults.iter().filter_map(|fault| fault.ended_process.as_deref()) {
+        session.answers.add(process, began, session.host.now());
     }
 }
 

@@ -15,6 +15,9 @@ use super::idle::LastKey;
 use super::prompt::ContextPrompt;
 use super::snapshot::SharedSnapshot;
 use crate::base::columns;
+use crate::base::time::Timestamp;
+use crate::ops::answers::Answers;
+use crate::ops::process_feed;
 
 /// More notices than this are not kept: the last list says it all.
 pub(super) const MAX_NOTICES: usize = 20;
@@ -40,6 +43,8 @@ struct Notice {
     text: String,
     /// How many columns it takes.
     columns: usize,
+    /// The process that it is about, and when it happened.
+    about: Option<(String, Timestamp)>,
 }
 
 #[derive(Default)]
@@ -49,6 +54,8 @@ struct Waiting {
     /// The row of the cursor in the line, where the last paint had no place for them.
     row: Option<usize>,
     is_overdue: bool,
+    /// What the commands of the session said themselves.
+    answers: Answers,
 }
 
 /// Notices that did not get a place by themselves.
@@ -61,12 +68,18 @@ pub(super) struct OverdueNotices {
 
 impl Notices {
     /// Adds one, painted by `paint`; it is dropped if too many wait.
-    pub(super) fn add(&self, text: String, paint: impl FnOnce(String) -> String) {
+    pub(super) fn add(&self, notice: process_feed::Notice, paint: impl FnOnce(String) -> String) {
+        let text = format!("notice: {}", notice.text);
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.texts.len() < MAX_NOTICES {
             let columns = columns::width(&text);
-            waiting.texts.push(Notice { text: paint(text), columns });
+            waiting.texts.push(Notice { text: paint(text), columns, about: notice.about });
         }
+    }
+
+    /// What these answer is left out from now on.
+    pub(super) fn leave_out(&self, answers: Answers) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).answers = answers;
     }
 
     /// They are shown so from now on.
@@ -77,7 +90,8 @@ impl Notices {
     /// The line was painted with its cursor at this byte: shows what waits if it comes to be above the line.
     pub(super) fn paint(&self, line: &str, cursor: usize, snapshot: &SharedSnapshot) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Waiting { texts, show: Some(show), row, .. } = &mut *waiting else { return };
+        let Waiting { texts, show: Some(show), row, answers, .. } = &mut *waiting else { return };
+        texts.retain(|it| !it.about.as_ref().is_some_and(|(name, at)| answers.cover(name, *at)));
         if texts.is_empty() {
             return;
         }
@@ -172,6 +186,10 @@ fn row_of_cursor(prompt: &str, text: &str, width: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn notice(text: impl Into<String>) -> process_feed::Notice {
+        process_feed::Notice { text: text.into(), about: None }
+    }
+
     fn missing(prompt: &str, line: &str, cursor: usize) -> Option<usize> {
         rows_not_gone_up(prompt, line, cursor, 20)
     }
@@ -208,16 +226,16 @@ mod tests {
         let long = "y".repeat(5000);
         notices.paint(&long, 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE), "nothing waits");
-        notices.add("api crashed".to_owned(), |text| text);
+        notices.add(notice("api crashed"), |text| text);
         assert!(!notices.become_overdue(PAUSE), "it was not painted yet");
         notices.paint(&long, 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE / 2));
         assert!(notices.take_overdue().is_none());
         assert!(notices.become_overdue(PAUSE));
         let overdue = notices.take_overdue().expect("it waits");
-        assert_eq!((overdue.row, overdue.texts), (0, vec!["api crashed".to_owned()]));
+        assert_eq!((overdue.row, overdue.texts), (0, vec!["notice: api crashed".to_owned()]));
         assert!(!notices.become_overdue(PAUSE) && notices.take_overdue().is_none());
-        notices.add("api crashed".to_owned(), |text| text);
+        notices.add(notice("api crashed"), |text| text);
         notices.paint(&long, 0, &SharedSnapshot::default());
         notices.paint("", 0, &SharedSnapshot::default());
         assert!(!notices.become_overdue(PAUSE), "it was shown");
@@ -231,10 +249,10 @@ mod tests {
         notices.show_with(Box::new(move |text| list.lock().unwrap_or_else(PoisonError::into_inner).push(text)));
         let count = || shown.lock().expect("the list").len();
         snapshot.lock().open_menus = 1;
-        notices.add("short".to_owned(), |text| format!("{}{text}", "\x1b[1m".repeat(200)));
+        notices.add(notice("short"), |text| format!("{}{text}", "\x1b[1m".repeat(200)));
         notices.paint("", 0, &snapshot);
         assert_eq!(count(), 1, "colors take no columns");
-        notices.add("y".repeat(5000), |text| text);
+        notices.add(notice("y".repeat(5000)), |text| text);
         notices.paint("", 0, &snapshot);
         assert_eq!(count(), 1);
         snapshot.lock().open_menus = 0;
@@ -243,10 +261,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_answered_is_left_out_even_if_it_was_seen_before() {
+        let (notices, answers) = (Notices::default(), Answers::default());
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&shown);
+        notices.show_with(Box::new(move |text| list.lock().unwrap_or_else(PoisonError::into_inner).push(text)));
+        notices.leave_out(answers.clone());
+        for (name, at) in [("api", 15), ("web", 15), ("api", 25)] {
+            let about = Some((name.to_owned(), Timestamp(at)));
+            notices.add(process_feed::Notice { about, ..notice(format!("{name} crashed at {at}")) }, |text| text);
+        }
+        answers.add("api", Timestamp(10), Timestamp(20));
+        notices.paint("", 0, &SharedSnapshot::default());
+        assert_eq!(*shown.lock().expect("the list"), ["notice: web crashed at 15", "notice: api crashed at 25"]);
+    }
+
+    #[test]
     fn too_many_are_dropped() {
         let notices = Notices::default();
         for number in 0..MAX_NOTICES + 5 {
-            notices.add(number.to_string(), |text| text);
+            notices.add(notice(number.to_string()), |text| text);
         }
         let shown = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&shown);

@@ -49,8 +49,10 @@ impl Pulse {
             _ => {
                 self.feed = None;
                 let publish = self.publisher(session.processes.clone(), terminal::colors(session));
+                let answers = session.answers.clone();
+                self.notices.leave_out(answers.clone());
                 // Without it the prompt has no counts, for example where no thread can be made.
-                let started = ProcessFeed::start(session.paths.clone(), publish).ok();
+                let started = ProcessFeed::start(session.paths.clone(), answers, publish).ok();
                 self.feed = started.map(|feed| (session.paths.clone(), feed));
             }
         }
@@ -67,7 +69,7 @@ impl Pulse {
                     paint::style(*theme.lock().unwrap_or_else(PoisonError::into_inner), Role::Output(Tone::Warn));
                 for notice in news.notices {
                     let paint = |text| if colors { style.paint(text).to_string() } else { text };
-                    notices.add(format!("notice: {notice}"), paint);
+                    notices.add(notice, paint);
                 }
             }
             if let Some(repaint) = &*repaint.lock().unwrap_or_else(PoisonError::into_inner) {

@@ -9,6 +9,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
 use crate::command::global::Globals;
 use crate::command::{Selection, Settings};
+use crate::ops::answers::Answers;
 use crate::ops::environments;
 use crate::report::SelectionChange;
 use crate::report::theme::Theme;
@@ -40,6 +41,8 @@ pub struct Session {
     pub consent: Consent,
     /// The processes that the prompt shows.
     pub processes: SharedOverview,
+    /// What commands answered about processes that ended.
+    pub(super) answers: Answers,
     choices: SelectionLayers,
     previous: SelectionLayers,
     previous_directory: Option<PathBuf>,
@@ -109,6 +112,7 @@ impl Session {
             last_duration: Duration::ZERO,
             consent: Consent::None,
             processes: SharedOverview::default(),
+            answers: Answers::default(),
             choices: SelectionLayers::default(),
             previous: SelectionLayers::default(),
             previous_directory: None,

@@ -67,6 +67,31 @@ fn a_crash_is_said_above_the_line_and_the_line_stays() {
 }
 
 #[test]
+fn the_answer_of_a_command_is_not_said_again_in_a_notice() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    let script = "sh -c 'test -e ok || exit 3; exec sleep 1000'";
+    run(&mut terminal, &format!("tsm start --name api {script}"), "1✗ tetra>");
+    terminal.wait_for("process died immediately (exit 3)");
+    start_second(&mut terminal, "web");
+    kill_child(&home, "web");
+    terminal.wait_for("notice: web crashed (SIGKILL)");
+    assert!(!terminal.contents().contains("notice: api"), "{}", terminal.contents());
+    // What happens to the same process later is another thing.
+    run(&mut terminal, "!touch ok", "tetra>");
+    run(&mut terminal, "tsm start api", "1↑ 1✗ tetra>");
+    kill_child(&home, "api");
+    terminal.wait_for("notice: api crashed (SIGKILL)");
+    leave(terminal);
+}
+
+/// Starts a process that lives until it is killed, beside one that has failed.
+fn start_second(terminal: &mut Terminal, name: &str) {
+    terminal.send(&format!("tsm start --name {name} sleep 1000\r"));
+    terminal.wait_line("1↑ 1✗ tetra>");
+}
+
+#[test]
 fn the_session_ends_with_the_code_that_exit_is_given() {
     let home = TestHome::new();
     let mut terminal = session(&home);

@@ -83,6 +83,15 @@ impl UserFacingError for RestartError {
         }
     }
 
+    fn ended_process(&self) -> Option<&str> {
+        match self {
+            Self::Start(error) => error.ended_process(),
+            Self::Startup { source, .. } => source.ended_process(),
+            Self::NotRun { name, .. } | Self::Died { name, .. } => Some(name.as_str()),
+            Self::Control(_) | Self::Plan { .. } | Self::Skipped { .. } | Self::Stopped { .. } => None,
+        }
+    }
+
     fn advice(&self) -> Option<String> {
         match self {
             Self::Control(error) => error.advice(),

@@ -124,6 +124,13 @@ impl UserFacingError for StartError {
         }
     }
 
+    fn ended_process(&self) -> Option<&str> {
+        match self {
+            Self::NotRun { name, .. } | Self::Hook { name, .. } | Self::Died { name, .. } => Some(name.as_str()),
+            Self::Create(_) | Self::Secrets(_) | Self::Launch { .. } | Self::Interrupted { .. } => None,
+        }
+    }
+
     fn advice(&self) -> Option<String> {
         match self {
             Self::Create(error) => error.advice(),

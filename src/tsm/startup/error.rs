@@ -71,6 +71,10 @@ impl UserFacingError for StartupError {
         }
     }
 
+    fn ended_process(&self) -> Option<&str> {
+        if let Self::Start(error) = self { error.ended_process() } else { None }
+    }
+
     fn advice(&self) -> Option<String> {
         match self {
             Self::Service(error) => error.advice(),
