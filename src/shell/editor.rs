@@ -111,10 +111,10 @@ pub fn build(parts: EditorConfig) -> Reedline {
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
     if let Some(open) = parts.history {
-        let path = open.path.clone();
+        let (path, unwritten) = (open.path.clone(), open.queue.unwritten());
         editor = editor.with_history(Box::new(RedactedHistory::queued(open, parts.redact, parts.is_private)));
         for (scope, name, marker) in HistoryScope::ALL {
-            let search = HistorySearch::new(path.clone(), scope, parts.snapshot.clone());
+            let search = HistorySearch::new(path.clone(), unwritten.clone(), scope, parts.snapshot.clone());
             let menu = Box::new(history_menu(parts.snapshot.clone(), name, marker));
             editor = editor.with_menu(ReedlineMenu::WithCompleter { menu, completer: Box::new(search) });
         }

@@ -10,7 +10,7 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
-use super::history_queue::{HistoryQueue, OpenHistory};
+use super::history_queue::{HistoryQueue, OpenHistory, UnwrittenLines};
 use super::panics;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
@@ -227,6 +227,7 @@ impl HistoryScope {
 /// have the letters of each word in their order.
 pub struct HistorySearch {
     found: TypedSearch,
+    unwritten: UnwrittenLines,
     scope: HistoryScope,
     snapshot: SharedSnapshot,
 }
@@ -241,15 +242,15 @@ impl Completer for HistorySearch {
 }
 
 impl HistorySearch {
-    /// Looks in the file of this path, for the selection of the snapshot.
+    /// Looks in the file of this path and at what is not written there yet, for the selection of the snapshot.
     #[must_use]
-    pub fn new(path: PathBuf, scope: HistoryScope, snapshot: SharedSnapshot) -> Self {
-        Self { found: TypedSearch::new(path, MAX_RESULTS), scope, snapshot }
+    pub fn new(path: PathBuf, unwritten: UnwrittenLines, scope: HistoryScope, snapshot: SharedSnapshot) -> Self {
+        Self { found: TypedSearch::new(path, MAX_RESULTS), unwritten, scope, snapshot }
     }
 
     fn suggestions(&mut self, line: &str) -> Vec<Suggestion> {
         let under = self.scope.under(&self.snapshot.lock().selection);
-        let words = line.split_whitespace().map(str::to_owned).collect();
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let span = Span::new(0, line.len());
         let suggestion = |row: HistoryEntry| Suggestion {
             description: Some(describe(&row)),
@@ -258,7 +259,8 @@ impl HistorySearch {
             span,
             ..Suggestion::default()
         };
-        self.found.find(words, under).unwrap_or_default().into_iter().map(suggestion).collect()
+        let found = self.unwritten.with(|lines| self.found.find_with(lines, &words, under.as_deref()));
+        found.into_iter().map(suggestion).collect()
     }
 }
 
@@ -352,7 +354,8 @@ mod tests {
         for line in ["tsm stop api", "tsm list", "tsm stop web", "tsm stop api"] {
             history.save(HistoryItem::from_command_line(line)).expect("saved");
         }
-        let mut search = HistorySearch::new(path, HistoryScope::All, SharedSnapshot::default());
+        let mut search =
+            HistorySearch::new(path, UnwrittenLines::default(), HistoryScope::All, SharedSnapshot::default());
         let mut values = |line: &str, pos| -> Vec<String> {
             search.complete(line, pos).suggestions().iter().map(|it| it.value.clone()).collect()
         };

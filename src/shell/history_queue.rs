@@ -62,6 +62,23 @@ impl HistoryHealth {
     }
 }
 
+/// The lines that are not written yet, latest first, for a search; all copies share them.
+#[derive(Debug, Clone, Default)]
+pub struct UnwrittenLines(Arc<Mutex<Vec<HistoryEntry>>>);
+
+impl UnwrittenLines {
+    /// Looks at them.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&[HistoryEntry]) -> T) -> T {
+        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A row that is only changed is in the database too.
+    fn set(&self, waiting: &[HistoryItem]) {
+        let unwritten = waiting.iter().rev().filter(|item| is_new(item)).map(entry).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = unwritten;
+    }
+}
+
 /// The lines that are not written yet, oldest first.
 #[derive(Debug)]
 pub struct HistoryQueue {
@@ -73,13 +90,21 @@ pub struct HistoryQueue {
     written: Vec<HistoryItem>,
     next: i64,
     health: HistoryHealth,
+    unwritten: UnwrittenLines,
 }
 
 impl HistoryQueue {
     /// Writes with `writer`.
     #[must_use]
     pub fn new(writer: HistoryWriter, health: HistoryHealth) -> Self {
-        Self { writer, unmade: None, waiting: Vec::new(), written: Vec::new(), next: FIRST_WAITING, health }
+        let (waiting, written, unwritten) = (Vec::new(), Vec::new(), UnwrittenLines::default());
+        Self { writer, unmade: None, waiting, written, next: FIRST_WAITING, health, unwritten }
+    }
+
+    /// The lines that are not written yet, now and later.
+    #[must_use]
+    pub fn unwritten(&self) -> UnwrittenLines {
+        self.unwritten.clone()
     }
 
     /// The same for a file that may have no tables, since it could not be opened: they are made before the first line is written.
@@ -134,6 +159,7 @@ impl HistoryQueue {
             done += 1;
         }
         self.waiting.drain(..done);
+        self.unwritten.set(&self.waiting);
         self.health.set(reason, self.waiting.len(), lost);
         last.filter(|_| self.waiting.is_empty())
     }
@@ -153,6 +179,7 @@ impl HistoryQueue {
     pub fn update(&mut self, id: HistoryItemId, change: &dyn Fn(HistoryItem) -> HistoryItem) -> bool {
         let Some(item) = self.waiting.iter_mut().rev().find(|item| item.id == Some(id)) else { return false };
         *item = HistoryItem { id: Some(id), ..change(item.clone()) };
+        self.unwritten.set(&self.waiting);
         true
     }
 
@@ -161,11 +188,8 @@ impl HistoryQueue {
     pub fn search(&self, query: &SearchQuery) -> Vec<HistoryItem> {
         let is_backward = query.direction == SearchDirection::Backward;
         let fits = |item: &&HistoryItem| {
-            let id = item.id.map_or(0, |id| id.0);
-            if id <= FIRST_WAITING {
-                // A row that is only changed is in the database too.
-                return false;
-            }
+            // A row that is only changed is in the database too.
+            let Some(HistoryItemId(id)) = item.id.filter(|_| is_new(item)) else { return false };
             let within =
                 |start: i64, end: i64| if is_backward { id < start && id >= end } else { id > start && id <= end };
             let (first, last) = if is_backward { (i64::MAX, i64::MIN) } else { (i64::MIN, i64::MAX) };
@@ -240,6 +264,11 @@ fn open_for_editor(path: &Path) -> Result<SqliteBackedHistory, String> {
         let words = error.split_once("Some(\"").and_then(|(_, rest)| rest.split_once("\")"));
         words.map_or_else(|| error.clone(), |(words, _)| words.to_owned())
     })
+}
+
+/// True for a line that is in no row yet.
+fn is_new(item: &HistoryItem) -> bool {
+    item.id.is_some_and(|id| id.0 > FIRST_WAITING)
 }
 
 fn entry(item: &HistoryItem) -> HistoryEntry {

@@ -23,7 +23,7 @@ use super::{disk_space, privileges};
 pub const MAX_ENTRIES: u32 = 20_000;
 
 /// A line that was run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryEntry {
     /// Grows with every line; unique in one file.
     pub id: i64,

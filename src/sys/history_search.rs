@@ -69,6 +69,37 @@ impl TypedSearch {
     }
 }
 
+impl TypedSearch {
+    /// The same, with lines that are not written yet before those of the history, the latest first. A history that cannot be read has no lines.
+    pub fn find_with(
+        &mut self,
+        unwritten: &[HistoryEntry],
+        words: &[String],
+        under: Option<&str>,
+    ) -> Vec<HistoryEntry> {
+        let mut stored = self.find(words.to_vec(), under.map(str::to_owned)).unwrap_or_default();
+        let in_place = |entry: &&HistoryEntry| {
+            under.is_none_or(|under| entry.context.as_ref().is_some_and(|context| context.starts_with(under)))
+        };
+        let has = |entry: &HistoryEntry, holds: fn(&[u8], &[String]) -> bool| holds(entry.line.as_bytes(), words);
+        let unwritten: Vec<&HistoryEntry> = unwritten.iter().filter(in_place).collect();
+        // Those of the history either all have the words or none has.
+        let is_stored = stored.first().is_some_and(|entry| has(entry, has_words));
+        let holds = if is_stored || unwritten.iter().any(|entry| has(entry, has_words)) {
+            stored.retain(|_| is_stored);
+            has_words
+        } else {
+            has_letters
+        };
+        let mut seen = HashSet::new();
+        let mut found: Vec<HistoryEntry> =
+            unwritten.into_iter().filter(|entry| has(entry, holds)).cloned().chain(stored).collect();
+        found.retain(|entry| seen.insert(entry.line.clone()));
+        found.truncate(self.limit);
+        found
+    }
+}
+
 impl Answer {
     /// None if there is no history yet.
     fn read(
@@ -288,6 +319,31 @@ mod tests {
         let refined = last.refined(&split("stp x"), LIMIT).unwrap().expect("it is complete");
         assert_eq!(refined.found.shown(), []);
         assert!(refined.refined(&split("st"), LIMIT).unwrap().is_none(), "a shorter word has other lines");
+    }
+
+    #[test]
+    fn what_is_not_written_yet_is_found_before_what_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = filled(directory.path(), &["tsm stop api", "tsm start api"]);
+        let entry = |line: &str, context: &str| HistoryEntry {
+            line: line.to_owned(),
+            context: Some(context.to_owned()),
+            ..HistoryEntry::default()
+        };
+        let unwritten =
+            [entry("tsm list", "-/-/-"), entry("tsm stop api", "acme/dev/-"), entry("tsm stop web", "acme/dev/-")];
+        let mut search = TypedSearch::new(path, LIMIT);
+        let mut found = |typed: &str, under: Option<&str>| -> Vec<String> {
+            search.find_with(&unwritten, &split(typed), under).into_iter().map(|row| row.line).collect()
+        };
+        assert_eq!(found("stop", None), ["tsm stop api", "tsm stop web"], "each once");
+        assert_eq!(found("list", None), ["tsm list"]);
+        assert_eq!(found("start", None), ["tsm start api"], "not those with its letters alone");
+        assert_eq!(found("tst", None), ["tsm list", "tsm stop api", "tsm stop web", "tsm start api"]);
+        assert_eq!(found("", Some("acme/")), ["tsm stop api", "tsm stop web"]);
+        assert_eq!(found("", None).len(), LIMIT);
+        let mut none = TypedSearch::new(directory.path().join("none"), LIMIT);
+        assert_eq!(none.find_with(&unwritten, &split("web"), None).len(), 1, "without a history");
     }
 
     #[test]

@@ -30,7 +30,15 @@ fn a_locked_history_holds_nothing_up_and_gets_its_lines_later() {
     terminal.wait_for("lines are kept in memory until it can be written");
     run(&mut terminal, "use @local", "-/local>");
     assert_eq!(lines(&path), of_ok(&["use @dev"]), "the lock was held all the time");
-    // They are offered as if they were stored.
+    // They are found and offered as if they were stored.
+    terminal.send("\x12stag");
+    terminal.wait("the line below the search", |screen| {
+        let shown = screen.contents();
+        let (_, below) = shown.rsplit_once("(history)> stag")?;
+        below.contains("use @staging").then_some(())
+    });
+    terminal.send("\x03");
+    terminal.wait_line("-/local>");
     terminal.send(UP);
     terminal.wait_line("> use @local");
     terminal.send(UP);
