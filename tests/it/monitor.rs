@@ -182,7 +182,7 @@ fn a_filter_and_another_size_change_what_is_shown() {
         last.contains("select").then_some(())
     });
     done(&home, &["tsm", "delete", "web"]);
-    terminal.wait_for("1 processes");
+    terminal.wait_for("1 process,");
     terminal.send("q");
     is_left(&mut terminal, 0);
 }

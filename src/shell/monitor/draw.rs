@@ -6,9 +6,23 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Table as Grid, TableState};
 
+use crate::base::columns::{truncate, width};
 use crate::base::control::is_terminal_control;
 use crate::report::theme::{Role, Theme};
 use crate::report::{Cell, Message, Table, Tone, Value};
+
+/// The columns between two columns of the table.
+const SPACING: u16 = 2;
+
+/// Columns that are left out where names would not have their place, the least important first.
+const DISPENSABLE: [&str; 9] = ["pid", "restarts", "health", "env", "port", "uptime", "memory", "cpu", "id"];
+
+/// A column that is drawn.
+struct ShownColumn {
+    /// Which one of the table.
+    index: usize,
+    width: usize,
+}
 
 /// The last snapshot, and the operator's selection and filter.
 #[derive(Default)]
@@ -150,31 +164,57 @@ impl MonitorView {
             column.and_then(|column| row.get(column)).is_some_and(|cell| cell.value == Value::Text("online".to_owned()))
         };
         let (all, online) = (self.table.rows.len(), self.table.rows.iter().filter(is_online).count());
-        format!(" tetra monitor: {all} processes, {online} online")
+        let processes = if all == 1 { "process" } else { "processes" };
+        format!(" tetra monitor: {all} {processes}, {online} online")
     }
 
     fn draw_table(&mut self, frame: &mut Frame, area: Rect) {
-        let titles = self.table.columns.iter().map(|column| &*column.title);
         let text = |cell: &Cell| strip_control(cell.text.as_deref().unwrap_or_default());
         let rows: Vec<Vec<(String, Tone)>> =
             self.rows().map(|row| row.iter().map(|cell| (text(cell), cell.tone)).collect()).collect();
-        let width = |column: usize| {
-            let widest = rows.iter().map(|row| Span::raw(row[column].0.as_str()).width()).max().unwrap_or(0);
-            widest.max(self.table.columns[column].title.len())
-        };
-        let widths: Vec<Constraint> = (0..self.table.columns.len())
-            .map(|column| Constraint::Length(u16::try_from(width(column)).unwrap_or(u16::MAX)))
-            .collect();
-        let grid = rows.into_iter().map(|row| {
-            Row::new(
-                row.into_iter().map(|(text, tone)| Span::styled(text, style(self.theme, tone))).collect::<Vec<_>>(),
-            )
+        let columns = self.columns(&rows, usize::from(area.width));
+        let titles: Vec<&str> = columns.iter().map(|column| &*self.table.columns[column.index].title).collect();
+        let widths = columns.iter().map(|column| Constraint::Length(u16::try_from(column.width).unwrap_or(u16::MAX)));
+        let grid = rows.iter().map(|row| {
+            let cells = columns.iter().map(|column| {
+                let (text, tone) = &row[column.index];
+                Span::styled(truncate(text, column.width), style(self.theme, *tone))
+            });
+            Row::new(cells.collect::<Vec<_>>())
         });
         let grid = Grid::new(grid, widths)
             .header(Row::new(titles).style(Style::new().add_modifier(Modifier::BOLD)))
-            .column_spacing(2)
+            .column_spacing(SPACING)
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
         frame.render_stateful_widget(grid, area, &mut self.state);
+    }
+
+    /// The columns that have their place beside whole names: those that say nothing go first, then the least important ones. What is
+    /// too wide even then is the name.
+    fn columns(&self, rows: &[Vec<(String, Tone)>], available: usize) -> Vec<ShownColumn> {
+        let column = |index: usize| {
+            let texts = || rows.iter().map(|row| row[index].0.as_str());
+            let widest = texts().map(width).max().unwrap_or(0);
+            let is_empty = texts().all(|text| text == "-");
+            (ShownColumn { index, width: widest.max(self.table.columns[index].title.len()) }, is_empty)
+        };
+        let mut all: Vec<(ShownColumn, bool)> = (0..self.table.columns.len()).map(column).collect();
+        let excess = |all: &[(ShownColumn, bool)]| {
+            let spaces = usize::from(SPACING) * all.len().saturating_sub(1);
+            (all.iter().map(|(column, _)| column.width).sum::<usize>() + spaces).saturating_sub(available)
+        };
+        for only_empty in [true, false] {
+            for key in DISPENSABLE {
+                if excess(&all) > 0 {
+                    all.retain(|(it, is_empty)| self.table.columns[it.index].key != key || only_empty && !is_empty);
+                }
+            }
+        }
+        let excess = excess(&all);
+        if let Some((name, _)) = all.iter_mut().find(|(it, _)| self.table.columns[it.index].key == "name") {
+            name.width = name.width.saturating_sub(excess).max(1);
+        }
+        all.into_iter().map(|(column, _)| column).collect()
     }
 
     fn draw_log(&mut self, frame: &mut Frame, area: Rect) {
@@ -258,6 +298,26 @@ mod tests {
         {
             assert!(shown.contains(wanted), "{wanted}: {shown}");
         }
+    }
+
+    #[test]
+    fn whole_names_come_before_figures() {
+        let mut table = Table::new(&[("id", "ID"), ("name", "NAME"), ("env", "ENV"), ("pid", "PID"), ("cpu", "CPU")]);
+        let row = ["0", "a-long-name-of-a-process", "-", "1234567", "99.9%"];
+        table.row(row.map(|text| Cell::from(text).text(text)).to_vec());
+        let mut view = MonitorView::default();
+        view.update(table, Vec::new());
+        let mut shown = |width| {
+            let drawn = drawn(&mut view, width, 8);
+            let rows = drawn.lines().skip(1).take(2).map(|row| row.trim_matches(['"', ' ']).to_owned());
+            rows.collect::<Vec<_>>()
+        };
+        assert_eq!(shown(50)[0], "ID  NAME                      ENV  PID      CPU", "all have their place");
+        assert_eq!(shown(45)[0], "ID  NAME                      PID      CPU", "what says nothing goes first");
+        assert_eq!(shown(40), ["ID  NAME                      CPU", "0   a-long-name-of-a-process  99.9%"]);
+        assert_eq!(shown(24), ["NAME", "a-long-name-of-a-process"]);
+        assert_eq!(shown(12), ["NAME", "a-long-name…"]);
+        assert!(drawn(&mut view, 40, 8).contains("1 process, 0 online"));
     }
 
     #[test]
