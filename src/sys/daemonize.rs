@@ -95,6 +95,17 @@ pub fn try_lock_exclusive(file: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
+/// One of several that hold the lock on `file`, until the result is dropped. Waits for one that is alone.
+///
+/// # Errors
+///
+/// Fails if the file cannot be made or locked.
+pub fn lock_shared(file: &Path) -> io::Result<File> {
+    let held = disk::own_file().create(0o600).read_write().open(file)?;
+    held.lock_shared()?;
+    Ok(held)
+}
+
 /// True if a process holds the lock on `file`.
 #[must_use]
 pub fn is_locked(file: &Path) -> bool {

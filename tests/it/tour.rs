@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
 use tetra::command::shell::tour::steps::STEPS;
 
 use crate::pty::{Terminal, TestHome};
@@ -138,6 +139,32 @@ fn a_lost_terminal_stops_what_was_started() {
     let pids = pids(scratch);
     terminal.hang_up();
     eventually("the directory is removed", || scratch_dirs(&home).is_empty());
+    is_clean(&home, &pids);
+}
+
+#[test]
+fn what_a_killed_tour_left_behind_is_removed_by_the_next_one() {
+    let home = TestHome::new();
+    let mut terminal = tour(&home);
+    terminal.send("skip\r");
+    at_step(&terminal, 2);
+    let [scratch] = &scratch_dirs(&home)[..] else { panic!("one directory") };
+    let pids = pids(scratch);
+    // A tour beside it leaves it alone.
+    let mut second = tour(&home);
+    assert_eq!(scratch_dirs(&home).len(), 2);
+    second.send("\x04");
+    assert_eq!(second.end(), 0, "{}", second.contents());
+    terminal.signal(Signal::SIGKILL);
+    terminal.hang_up();
+    let mark = fs::File::open(scratch.join(".tetra-tour")).expect("the mark");
+    eventually("its prompt has ended too", || mark.try_lock().is_ok_and(|()| mark.unlock().is_ok()));
+    assert!(scratch.exists());
+    let mut next = tour(&home);
+    next.wait_for("which a tour that was killed had left behind");
+    assert!(!scratch.exists());
+    next.send("\x04");
+    assert_eq!(next.end(), 0, "{}", next.contents());
     is_clean(&home, &pids);
 }
 

@@ -35,7 +35,10 @@ impl Command for Tour {
             Some("skip") => TourMove::Skip,
             Some("hint") => TourMove::Hint,
             Some(_) => TourMove::Back,
-            None if self.inside && scratch::contains(cx.paths.home()) => TourMove::Begin,
+            None if self.inside && scratch::contains(cx.paths.home()) => {
+                scratch::occupy(cx.paths.home()).map_err(not_created)?;
+                TourMove::Begin
+            }
             None if self.inside => return Err(Fault::usage("`--inside` is for the directory of a tour only")),
             None => return tour(cx),
         };
@@ -55,12 +58,23 @@ fn tour(cx: &mut Cx) -> Result<Report, Fault> {
             Fault::needs_terminal("the tour").with_advice("run `tetra tour` in a terminal; `help` lists the commands")
         );
     }
-    let failed = |error: io::Error| Fault::new(FaultKind::Failed, format!("failed to create a directory: {error}"));
-    let scratch = Scratch::create().map_err(failed)?;
+    for removed in scratch::remove_abandoned(cx.host) {
+        match removed {
+            Ok(place) => {
+                cx.console.note(&format!("removed {}, which a tour that was killed had left behind", place.display()));
+            }
+            Err(fault) => cx.console.note(&format!("warning: {fault}")),
+        }
+    }
+    let scratch = Scratch::create().map_err(not_created)?;
     let finished = scratch.run(cx.host, cx.settings).map_err(|error| {
         Fault::new(FaultKind::Failed, format!("failed to start `{}`: {error}", cx.host.program().display()))
     })?;
     let place = scratch.remove(cx.host)?.display().to_string();
     let report = Report::default().note(format!("left the tour, stopped what ran in it, and removed {place}"));
     Ok(Report { code: u8::try_from(finished.exit_code).ok(), ..report })
+}
+
+fn not_created(error: io::Error) -> Fault {
+    Fault::new(FaultKind::Failed, format!("failed to create a directory: {error}"))
 }
