@@ -201,13 +201,21 @@ pub struct Message {
     pub tone: Tone,
     /// The data in JSON; without data it is the text under `message`.
     pub data: Entries,
+    /// On a terminal its lines are wrapped as those of [`Prose`] are.
+    pub is_wrapped: bool,
 }
 
 impl Message {
     /// A message without data.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Plain, data: Vec::new() }
+        Self { text: text.into(), tone: Tone::Plain, data: Vec::new(), is_wrapped: false }
+    }
+
+    /// The same, wrapped at the width of a terminal.
+    #[must_use]
+    pub fn wrapped(self) -> Self {
+        Self { is_wrapped: true, ..self }
     }
 
     /// The same with a tone.

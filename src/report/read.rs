@@ -168,7 +168,7 @@ fn message(value: Value) -> Message {
     };
     let text = entries.iter().map(|(key, value)| format!("{key}={value:?}")).collect::<Vec<_>>().join(" ");
     let data = entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-    Message { text, tone: super::Tone::Plain, data }
+    Message { data, ..Message::new(text) }
 }
 
 /// Reads the faults on the standard error of a command with `--json`; other lines are skipped.

@@ -45,7 +45,7 @@ pub(super) fn show(session: &Session, console: &mut dyn Console) {
 fn step_report(step: &Step, at: usize) -> Report {
     let title = format!("\nStep {} of {}: {}", at + 1, STEPS.len(), step.title);
     let keys = if at == 0 { format!("\n{KEYS}.") } else { String::new() };
-    Report::of(Message::new(title).tone(Tone::Strong))
+    Report::of(Message::new(title).tone(Tone::Strong).wrapped())
         .and(Prose(format!("{}{keys}", step.intro)))
         .and(Fields::default().with("type", step.line))
 }
@@ -68,7 +68,7 @@ pub(super) fn look(session: &mut Session, console: &mut dyn Console, commands: &
         return;
     }
     // A terminal that takes no text is found by the prompt.
-    let _ = console.show(Report::of(Message::new(format!("Done: {}", step.after)).tone(Tone::Good)));
+    let _ = console.show(Report::of(Message::new(format!("Done: {}", step.after)).tone(Tone::Good).wrapped()));
     advance(session);
     show(session, console);
 }

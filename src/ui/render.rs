@@ -1,5 +1,7 @@
 //! Blocks as text.
 
+use std::borrow::Cow;
+
 use super::style::Styler;
 use super::table::{self, RenderOptions};
 use super::text;
@@ -28,14 +30,12 @@ pub fn block(block: &Block, options: &RenderOptions, target: OutputTarget) -> Op
         Block::Table(it) if target == OutputTarget::Program => Chunk::Output(table::tab_separated(it, options).into()),
         Block::Table(it) => Chunk::Output(table::render(it, options).into()),
         Block::Fields(it) => Chunk::Output(fields(it, options).into()),
-        Block::Message(it) => Chunk::Output(sentence(it, options.styler).into()),
+        Block::Message(it) => Chunk::Output(sentence(it, options, target).into()),
         Block::Text(it) | Block::TextWithData { text: it, .. } => {
             Chunk::Output(sanitized_text(it, options.styler, target).into())
         }
         Block::Prose(it) => {
-            let width = options.width.filter(|_| target == OutputTarget::Terminal);
-            let wrapped = width.map(|width| wrap::wrap(&it.0, width));
-            Chunk::Output(sanitized_text(wrapped.as_deref().unwrap_or(&it.0), options.styler, target).into())
+            Chunk::Output(sanitized_text(&wrapped(&it.0, options, target), options.styler, target).into())
         }
         Block::Rows(it) => Chunk::Output(it.iter().flat_map(|it| row(&**it, options.styler, target)).collect()),
         Block::Findings(it) => Chunk::Output(diagnostic::render(it, options.width, options.styler).into()),
@@ -73,8 +73,15 @@ pub fn line(text: &str) -> String {
     with_newline(sanitize::lines(text).into_owned())
 }
 
-fn sentence(sentence: &Message, styler: Styler) -> String {
-    with_newline(styler.tone(sentence.tone, &sanitize::lines(&sentence.text)))
+fn sentence(sentence: &Message, options: &RenderOptions, target: OutputTarget) -> String {
+    let text = if sentence.is_wrapped { wrapped(&sentence.text, options, target) } else { (&*sentence.text).into() };
+    with_newline(options.styler.tone(sentence.tone, &sanitize::lines(text.trim_end_matches('\n'))))
+}
+
+/// The text in lines as wide as the terminal, if it is for one.
+fn wrapped<'a>(text: &'a str, options: &RenderOptions, target: OutputTarget) -> Cow<'a, str> {
+    let width = options.width.filter(|_| target == OutputTarget::Terminal);
+    width.map_or(Cow::Borrowed(text), |width| wrap::wrap(text, width).into())
 }
 
 fn sanitized_text(text: &str, styler: Styler, target: OutputTarget) -> String {

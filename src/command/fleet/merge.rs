@@ -76,7 +76,7 @@ fn failure(fault: &Fault) -> AnswerRecord {
 fn json_row(HostRow { host, record }: HostRow) -> Box<dyn Row> {
     let own = std::iter::once(("host".into(), host.into()));
     let data = own.chain(record.into_iter().map(|(key, value)| (key.into(), value.into()))).collect();
-    Message { text: String::new(), tone: Tone::Plain, data }.into()
+    Message { data, ..Message::new("") }.into()
 }
 
 /// A line of a log with its host, and its process if the host says it.
@@ -89,7 +89,7 @@ pub(super) fn log_row(host: &str, record: AnswerRecord) -> Box<dyn Row> {
     let line = format!("{host} {} | {}", text("process"), text("line"));
     let own = std::iter::once(("host".into(), host.into()));
     let data = own.chain(record.iter().map(|(key, value)| (key.clone().into(), value.clone().into()))).collect();
-    Message { text: line, tone, data }.into()
+    Message { tone, data, ..Message::new(line) }.into()
 }
 
 /// Milliseconds; what has no time is before all.
