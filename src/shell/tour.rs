@@ -28,10 +28,16 @@ pub(super) fn show(session: &Session, console: &mut dyn Console) {
     let Some(at) = session.tour else { return };
     let report = match STEPS.get(at) {
         Some(step) => {
-            if let Err(error) = (step.prepare)(&world(session, &selection(session))) {
+            let selection = selection(session);
+            let world = world(session, &selection);
+            if let Err(error) = (step.prepare)(&world) {
                 console.error(&error.into());
             }
-            step_report(step, at)
+            let report = step_report(step, at);
+            match step.missing(&world) {
+                Some(line) => report.note(format!("`{}` was removed; first type: {line}", step.process)),
+                None => report,
+            }
         }
         None => Report::of(Message::new("That was the tour.").tone(Tone::Good)).note(
             "try what you like: it is all in the scratch directory, which is removed when you leave\n\
@@ -64,7 +70,11 @@ pub(super) fn look(session: &mut Session, console: &mut dyn Console, commands: &
         return;
     }
     if !done {
-        console.note(&format!("the step is not done yet; type: {}", step.line));
+        let missing = step.missing(&world(session, &selection(session)));
+        console.note(&match missing {
+            Some(line) => format!("the step needs `{}`, which was removed; first type: {line}", step.process),
+            None => format!("the step is not done yet; type: {}", step.line),
+        });
         return;
     }
     // A terminal that takes no text is found by the prompt.

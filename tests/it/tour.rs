@@ -168,6 +168,47 @@ fn what_a_killed_tour_left_behind_is_removed_by_the_next_one() {
     is_clean(&home, &pids);
 }
 
+#[test]
+fn a_step_about_a_process_that_was_removed_says_how_to_make_it_again() {
+    let home = TestHome::new();
+    let mut terminal = tour(&home);
+    let first = STEPS[0].line;
+    terminal.send(&format!("{first}\r"));
+    at_step(&terminal, 2);
+    terminal.send("skip\rskip\rskip\rskip\r");
+    at_step(&terminal, 6);
+    terminal.send("tsm delete clock\r");
+    terminal.wait_for("deleted clock");
+    terminal.wait_line(">");
+    terminal.send(&format!("{}\r", STEPS[5].line));
+    terminal.wait_for(&format!("the step needs `clock`, which was removed; first type: {first}"));
+    terminal.wait_line(">");
+    terminal.send(&format!("{first}\r"));
+    terminal.wait_line("1↑ 1✗ tetra>");
+    terminal.send(&format!("{}\r", STEPS[5].line));
+    at_step(&terminal, 7);
+    terminal.send("\x04");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+}
+
+#[test]
+fn nothing_is_used_before_it_is_explained_and_titles_are_wrapped_between_words() {
+    let home = TestHome::new();
+    let mut terminal = tour(&home);
+    terminal.resize_and_wait(40, 40);
+    terminal.send(&format!("{}\r", STEPS[0].line));
+    at_step(&terminal, 2);
+    assert!(!terminal.contents().contains("dev.env"), "{}", terminal.contents());
+    terminal.send("skip\rskip\rskip\rskip\r");
+    at_step(&terminal, 6);
+    let shown = terminal.contents();
+    let (_, title) = shown.split_once("Step 6 of 14: ").expect("the step");
+    let title: Vec<&str> = title.lines().take(2).map(str::trim_end).collect();
+    assert_eq!(title.join(" "), STEPS[5].title, "{shown}");
+    terminal.send("\x04");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+}
+
 /// The shell and the kernel send more than one SIGHUP.
 #[test]
 fn a_lost_terminal_of_a_shell_stops_what_was_started() {

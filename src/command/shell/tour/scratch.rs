@@ -21,7 +21,7 @@ const MARK: &str = ".tetra-tour";
 const PROJECT: &str = "project";
 
 /// Files of the project.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 3] = [
     (
         "clock.sh",
         "# Writes the time every second.\nwhile :; do\n  echo \"${GREETING:-it is} $(date +%T)\"\n  sleep 1\ndone\n",
@@ -32,8 +32,10 @@ const FILES: [(&str, &str); 4] = [
          echo 'error: connection refused by 127.0.0.1:5432' >&2\nexit 3\n",
     ),
     ("clock.env", "GREETING=\"good morning, it is\"\n"),
-    ("env/dev.env", "GREETING=\"this is dev, it is\"\n"),
 ];
+
+/// The file of the project that is there once variables are explained: a process that is started beside it gets what it says.
+const DEV: (&str, &str) = ("env/dev.env", "GREETING=\"this is dev, it is\"\n");
 
 /// Variables of tetra that do not choose what it works on.
 const KEPT: [&str; 2] = ["TETRA_PLAIN", "TETRA_PAGER"];
@@ -53,6 +55,11 @@ pub(super) fn contains(home: &Path) -> bool {
 /// The project of the tour with this TETRA_DIR.
 pub(super) fn project(home: &Path) -> PathBuf {
     home.with_file_name(PROJECT)
+}
+
+/// Writes the file of the environment `dev`.
+pub(super) fn write_dev(home: &Path) -> Result<(), FileError> {
+    write(&project(home), DEV)
 }
 
 fn write(dir: &Path, (name, text): (&str, &str)) -> Result<(), FileError> {

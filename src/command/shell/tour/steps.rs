@@ -32,6 +32,8 @@ pub struct Step {
     pub done: Done,
     /// Later steps need it: `skip` runs `line`.
     pub is_needed: bool,
+    /// The process that its line is about, made by an earlier step; none if empty.
+    pub process: &'static str,
     /// Changes the scratch directory before the step is shown.
     pub prepare: fn(&World) -> Result<(), FileError>,
 }
@@ -64,6 +66,7 @@ const STEP: Step = Step {
     after: "",
     done: Done::Succeeded,
     is_needed: false,
+    process: "",
     prepare: |_| Ok(()),
 };
 
@@ -97,6 +100,7 @@ pub const STEPS: &[Step] = &[
         intro: "What a process writes is kept, with the time of each line, and rotated before\n\
                 it fills the disk.",
         line: "tsm logs clock -n 5",
+        process: "clock",
         command: "tsm logs",
         hint: "`-f` follows until Ctrl-C, `--since 10m` and `--grep WORD` choose lines.",
         after: "`tsm logs` without a name is for the selected process; `tsm logs '*'` is\n\
@@ -120,6 +124,7 @@ pub const STEPS: &[Step] = &[
         intro: "`tsm why` puts together what is known: exit code, last lines, memory, ports,\n\
                 who asked for what.",
         line: "tsm why broken",
+        process: "broken",
         command: "tsm why",
         hint: "`tsm why` without a name is for the selected process.",
         after: "The cause is in the output: the database does not run.",
@@ -130,6 +135,7 @@ pub const STEPS: &[Step] = &[
         intro: "A service is a small file with the command, the directory and the policy of a\n\
                 process. It can be started by name, and at boot.",
         line: "tsm save clock --restart on-failure",
+        process: "clock",
         command: "tsm save",
         hint: "`never`, `on-failure` and `always` are the policies; `tsm enable clock` would\n\
                start it at boot.",
@@ -141,7 +147,8 @@ pub const STEPS: &[Step] = &[
     Step {
         title: "variables from an env file",
         intro: "`clock.env` holds `GREETING=…`. A process gets the variables of its env file\n\
-                at every start.",
+                at every start. Without `--env` that is env/dev.env, if there is one: there\n\
+                is one now.",
         line: "tsm start sh clock.sh --name greeter --env ./clock.env",
         command: "tsm start",
         hint: "`--env` takes a file, the name of an environment, or one variable such as\n\
@@ -151,6 +158,7 @@ pub const STEPS: &[Step] = &[
         done: Done::Made(|world| {
             world.process("greeter").is_some_and(|it| it.is_running() && it.environment_label().is_some())
         }),
+        prepare: |world| scratch::write_dev(world.paths.home()),
         ..STEP
     },
     Step {
@@ -180,6 +188,7 @@ pub const STEPS: &[Step] = &[
         done: Done::Made(|world| world.file("dev").is_some_and(|file| file.is_file())),
         is_needed: true,
         prepare: write_local,
+        ..STEP
     },
     Step {
         title: "compare",
@@ -242,6 +251,16 @@ pub const STEPS: &[Step] = &[
         ..STEP
     },
 ];
+
+impl Step {
+    /// The line that makes the process that this step is about, if it does not exist.
+    pub fn missing(&self, world: &World) -> Option<&'static str> {
+        let is_missing = !self.process.is_empty() && world.process(self.process).is_none();
+        let makes =
+            |step: &&Step| step.command == "tsm start" && step.line.ends_with(&format!("--name {}", self.process));
+        STEPS.iter().find(makes).filter(|_| is_missing).map(|step| step.line)
+    }
+}
 
 impl World<'_> {
     fn process(&self, name: &str) -> Option<Process> {
