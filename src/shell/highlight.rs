@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crossterm::terminal;
 use nu_ansi_term::Style;
 use reedline::{AbbrExpandContext, Highlighter, StyledText};
 
@@ -10,6 +11,7 @@ use super::notices::Notices;
 use super::prompt::ContextPrompt;
 use super::short_form;
 use super::snapshot::SharedSnapshot;
+use super::visible_part::{MORE, ScreenSize, VisiblePart, visible_part};
 use super::{abbreviations, paint, panics};
 use crate::base::environment::Tier;
 use crate::base::line::{self, Token, TokenKind};
@@ -65,7 +67,10 @@ impl Highlighter for CommandHighlighter {
             done = span.end;
         }
         text.push((Style::new(), line[done..].to_owned()));
-        text
+        match self.visible_part(line, cursor, prompt) {
+            Some(part) => cut(text, part, style(theme, TokenClass::Comment)),
+            None => text,
+        }
     }
 
     /// The editor forgets none of its abbreviations, so those of this moment are asked.
@@ -74,6 +79,30 @@ impl Highlighter for CommandHighlighter {
         let is_known = self.snapshot.lock().abbreviations.iter().any(|(name, _)| name == word);
         is_known && panics::catch_or(false, || abbreviations::is_expanded_at(line, cursor))
     }
+}
+
+impl CommandHighlighter {
+    fn visible_part(&self, line: &str, cursor: usize, prompt: usize) -> Option<VisiblePart> {
+        let (columns, rows) = terminal::size().ok()?;
+        let (columns, rows) = (usize::from(columns), usize::from(rows));
+        let menu_rows = if self.snapshot.lock().open_menus > 0 { rows / 2 + 1 } else { 0 };
+        panics::catch_or(None, || visible_part(line, cursor, prompt, ScreenSize { columns, rows, menu_rows }))
+    }
+}
+
+/// A text up to the end of a part of it.
+fn cut(text: StyledText, part: VisiblePart, mark: Style) -> StyledText {
+    let mut left = part.end;
+    let mut visible = StyledText::new();
+    for (style, piece) in text.buffer {
+        let end = left.min(piece.len());
+        left -= end;
+        visible.push((style, piece[..end].to_owned()));
+    }
+    if part.has_room {
+        visible.push((mark, MORE.to_owned()));
+    }
+    visible
 }
 
 fn style(theme: Theme, part: TokenClass) -> Style {

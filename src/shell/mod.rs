@@ -48,3 +48,4 @@ mod tour;
 mod typed_line;
 mod undo;
 mod variables;
+mod visible_part;

@@ -92,6 +92,32 @@ fn start_second(terminal: &mut Terminal, name: &str) {
 }
 
 #[test]
+fn the_beginning_of_a_line_that_is_longer_than_the_screen_is_shown() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    run(&mut terminal, "!seq 3", "tetra>");
+    let line = format!("version # {}", "y".repeat(3000));
+    terminal.send(&line);
+    terminal.wait("its end", |screen| current_line(screen).ends_with("yyy").then_some(()));
+    terminal.send("\x01");
+    terminal.wait("its beginning with the cursor", |screen| {
+        let (row, column) = screen.cursor_position();
+        let shown = screen.contents();
+        let is_cut = shown.trim_end().ends_with('…');
+        (row == 0 && column == 7 && current_line(screen).starts_with("tetra> version # y") && is_cut).then_some(())
+    });
+    terminal.send("\x1b[C\x1b[C\x1b[C\x1b[CX");
+    terminal
+        .wait("what is typed there", |screen| current_line(screen).starts_with("tetra> versXion # y").then_some(()));
+    terminal.send("\x7f\x05");
+    terminal.wait("its end again", |screen| current_line(screen).ends_with("yyy").then_some(()));
+    terminal.send("\x01\r");
+    terminal.wait_for("tetra 0.");
+    terminal.wait_line("tetra>");
+    leave(terminal);
+}
+
+#[test]
 fn the_session_ends_with_the_code_that_exit_is_given() {
     let home = TestHome::new();
     let mut terminal = session(&home);
