@@ -1,6 +1,6 @@
 //! Parses words into a command: leading options, command table, parser, global options.
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::base::fault::Fault;
 use crate::command::global::Globals;
@@ -112,11 +112,12 @@ fn parse_command(
     Ok(Parsed::Command(entry, ready))
 }
 
-/// True if help is asked for in the place of the value that an option wants.
+/// True if help is asked for in the place of the value that an option wants, also of one whose values may begin with a hyphen.
 fn asks_for_help(words: &[String], error: &clap::Error) -> bool {
     let is_separated = words.iter().any(|word| word == "--");
-    let is_last = matches!(words.last().map(String::as_str), Some("--help" | "-h"));
-    is_last && !is_separated && parse_error::is_value_missing(error)
+    let Some(last @ ("--help" | "-h")) = words.last().map(String::as_str) else { return false };
+    let is_taken = matches!(error.get(ContextKind::InvalidValue), Some(ContextValue::String(value)) if value == last);
+    !is_separated && (is_taken || parse_error::is_value_missing(error))
 }
 
 #[cfg(test)]
@@ -168,6 +169,11 @@ mod tests {
         for line in ["tsm logs --since --help", "tsm logs api -n -h", "tsm logs --org --help"] {
             assert!(leads_to(line).contains("Usage: tsm logs"), "{line}: {}", leads_to(line));
         }
+        // An option whose values may begin with a hyphen.
+        for line in ["tsm start x --env-file --help", "tsm start x --env --help"] {
+            assert!(leads_to(line).contains("Usage: tsm start"), "{line}: {}", leads_to(line));
+        }
+        assert!(leads_to("tsm start x --env-file=--help").contains("invalid value"));
         assert!(leads_to("tsm logs --since --follow").contains("requires a value"));
         for line in ["tsm", "tsm --help", "tsm -h", "--json tsm"] {
             assert!(leads_to(line).contains("Usage: tsm <COMMAND>"), "{line}");
