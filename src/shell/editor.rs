@@ -24,6 +24,7 @@ use super::menu::{self, HalfScreenMenu, MenuKind, MenuRequest};
 use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
 use super::terminal;
+use super::vi_repeat::ViRepeat;
 use crate::base::control;
 use crate::base::line::{self, LexError};
 use crate::sys::key_input::KeyInput;
@@ -158,8 +159,8 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret, snapshot: Shar
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    let mut chords =
-        Chords { inner, last_key, caret, snapshot, pending: false, scope: 0, last_word: LastWord::default() };
+    let (last_word, vi) = (LastWord::default(), ViRepeat::default());
+    let mut chords = Chords { inner, last_key, caret, snapshot, pending: false, scope: 0, last_word, vi };
     if keys == EditKeys::ViCommand {
         chords.press(KeyCode::Esc);
     }
@@ -199,6 +200,7 @@ struct Chords {
     snapshot: SharedSnapshot,
     pending: bool,
     last_word: LastWord,
+    vi: ViRepeat,
     /// Where Ctrl-R looks, as an index of [`HistoryScope::ALL`].
     scope: usize,
 }
@@ -282,7 +284,9 @@ fn leaves_editor(event: &ReedlineEvent) -> bool {
 
 impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
+        let before = self.inner.edit_mode();
         let event = self.event_of(event);
+        let event = self.vi.see([before, self.inner.edit_mode()], event);
         if leaves_editor(&event) && self.caret.is_painted_at_end() {
             terminal::erase_hint();
         }

@@ -48,4 +48,5 @@ mod tour;
 mod typed_line;
 mod undo;
 mod variables;
+mod vi_repeat;
 mod visible_part;

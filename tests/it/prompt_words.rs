@@ -167,6 +167,39 @@ fn a_search_with_one_line_left_goes_on_in_the_next_place() {
 }
 
 #[test]
+fn vi_repeats_the_text_of_a_change_and_cuts_several_letters_at_once() {
+    let home = TestHome::new();
+    home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
+    let mut terminal = session(&home);
+    terminal.send("!echo aa bb cc");
+    terminal.wait_line("> !echo aa bb cc");
+    terminal.send("\x1b");
+    terminal.wait_line("< !echo aa bb cc");
+    terminal.send("bbcw");
+    terminal.wait_line("> !echo aa  cc");
+    terminal.send("new word");
+    terminal.wait_line("> !echo aa new word cc");
+    terminal.send("\x1b");
+    terminal.wait_line("< !echo aa new word cc");
+    terminal.send("w.");
+    terminal.wait_line("< !echo aa new word new word");
+    terminal.send("0wwcwX");
+    terminal.wait_line("> !echo X new word new word");
+    terminal.send("\x1b");
+    terminal.wait_line("< !echo X new word new word");
+    terminal.send("w.w.");
+    terminal.wait_line("< !echo X X X new word");
+    terminal.send("3xp");
+    terminal.wait_line("< !echo X X eX nw word");
+    terminal.send("$3x.");
+    terminal.wait_line("< !echo X X eX nw wo");
+    terminal.send("~");
+    terminal.wait_line("< !echo X X eX nw wO");
+    terminal.send(CTRL_C);
+    leave(terminal);
+}
+
+#[test]
 fn in_the_normal_mode_of_vi_control_r_does_again_what_u_undid() {
     let home = TestHome::new();
     home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
