@@ -48,6 +48,29 @@ pub fn text(text: &str) -> String {
     masked(text, in_text(text, None, 0))
 }
 
+/// Where [`text`] hides something, in order and apart from each other.
+#[must_use]
+pub fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut hidden = in_text(text, None, 0);
+    hidden.sort_by_key(|part| part.start);
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for part in hidden.into_iter().filter(|part| !part.is_empty()) {
+        match merged.last_mut().filter(|last| part.start < last.end) {
+            Some(last) => last.end = last.end.max(part.end),
+            None => merged.push(part),
+        }
+    }
+    merged
+}
+
+/// The parts of words that [`redact`] hides.
+#[must_use]
+pub fn secrets_in_words<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    let read: Vec<ShellWord> = words.iter().map(|word| ShellWord::from_argument(word)).collect();
+    let hidden = words.iter().zip(in_words(&read, None, 0));
+    hidden.flat_map(|(word, hidden)| hidden.into_iter().filter_map(|part| word.get(part))).collect()
+}
+
 /// Hides the secrets of a command line in texts that speak of it.
 #[derive(Debug)]
 pub struct Redactor(Vec<(String, String)>);

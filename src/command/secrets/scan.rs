@@ -17,8 +17,9 @@ use crate::sys::host::Invocation;
 ///
 /// Without files: tetra.toml and the templates here, and the TOML files of the active organization. With --staged: the contents
 /// of the next git commit, for a hook. Finds secrets by the name of the key in any text (`k: v`, `k = v`, `"k": "v"`, `ENV k=v` …),
-/// by the format of well-known tokens, and by entropy if the name suggests a secret. Skips documented examples, references,
-/// placeholders, and lines that end in `# tetra:allow-secret REASON`. The exit code is 3 if there are errors.
+/// by the format of well-known tokens, by entropy if the name suggests a secret, and in the commands of services by what the logs
+/// mask (`curl -u user:password`). Skips documented examples, references such as `$NAME`, placeholders, and lines that end in
+/// `# tetra:allow-secret REASON`. The exit code is 3 if there are errors.
 #[derive(Debug, clap::Args)]
 pub struct Scan {
     /// Files and directories

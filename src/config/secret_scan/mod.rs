@@ -1,10 +1,11 @@
 //! Secrets in plain text: in configuration that is committed, copied and shown.
 //!
 //! The *name* of a key says that its value is a secret; a value has the *pattern* of a well-known token; a name says that it may be
-//! one and it is too random to be anything else (*entropy*). A value alone is never taken for a secret because it is random. What
+//! one and it is too random to be anything else (*entropy*); or a *command* holds what the logs hide of it. A value alone is never taken for a secret because it is random. What
 //! a documentation shows and what is still to be filled in is passed over. A line that ends in `# tetra:allow-secret REASON` is
 //! let pass. Findings are reported by their place; its value is never repeated.
 
+mod commands;
 mod lines;
 
 use std::ops::Range;
@@ -14,8 +15,9 @@ use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dotenv;
 
 use crate::base::redact::{self, NameVerdict};
+use crate::config::Value;
 
-use super::document::Document;
+use super::document::{Document, Leaf};
 use super::patterns::{self, overlap, values};
 
 use lines::LineVerdict;
@@ -62,6 +64,8 @@ pub enum DetectionRule {
     Pattern,
     /// Its key says that it may be one, and it is very random.
     Entropy,
+    /// It is an argument of a command, which takes a secret there.
+    Command,
 }
 
 /// Something that looks like a secret.
@@ -90,7 +94,8 @@ impl SecretFinding {
 pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
     let mut found = Vec::new();
     let known = values_of(text, syntax);
-    for (key, value, span) in known.iter().flatten() {
+    for SourceValue { key, value, span } in known.iter().flatten() {
+        let Value::String(value) = value else { continue };
         let (key, span) = (key.clone(), span.clone());
         let is_dummy = value.trim().is_empty() || values::is_dummy(value);
         match if is_dummy { NameVerdict::Nothing } else { redact::classify(&key) } {
@@ -123,6 +128,13 @@ pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
             found.push((DetectionRule::Pattern, kind.to_owned(), span));
         }
     }
+    for value in known.iter().flatten() {
+        for span in commands::secrets(value, text) {
+            if !found.iter().any(|(_, _, other)| other.start <= span.start && span.end <= other.end) {
+                found.push((DetectionRule::Command, value.key.clone(), span));
+            }
+        }
+    }
     found.sort_by_key(|(_, _, span)| span.start);
     let found = found.into_iter();
     found.map(|(rule, what, span)| SecretFinding { rule, what, allowed: allowed(text, &span), span }).collect()
@@ -140,6 +152,7 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
             (None, DetectionRule::Name) => format!("`{what}` is a secret in plain text"),
             (None, DetectionRule::Pattern) => format!("{what} in plain text"),
             (None, DetectionRule::Entropy) => format!("the value of `{what}` is random enough to be a secret"),
+            (None, DetectionRule::Command) => format!("`{what}` holds a secret in plain text"),
         };
         let diagnostic = match finding.severity() {
             Severity::Error => source.error(title, finding.span.clone(), ""),
@@ -150,11 +163,17 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
             (None, DetectionRule::Entropy) => {
                 diagnostic.help(format!("if it is not a secret, end the line with `# {ALLOW} REASON`"))
             }
+            (None, DetectionRule::Command) => diagnostic.help(COMMAND_REMEDY),
             (None, _) => diagnostic.help(remedy(name)),
         }
     };
     findings.iter().map(said).collect()
 }
+
+/// What to do with a secret that is in a command.
+const COMMAND_REMEDY: &str = "store it with `secrets set ENV NAME`, write `$NAME` here, and rotate it; a service gets the secrets \
+                              of its environment when it is started. If it is not a secret, end the line with \
+                              `# tetra:allow-secret REASON`";
 
 /// What to do with a secret that is in a file.
 fn remedy(name: &str) -> &'static str {
@@ -170,22 +189,35 @@ fn remedy(name: &str) -> &'static str {
     "store it with `secrets set ENV NAME`, write `${secret:NAME}` here, and rotate it"
 }
 
-/// Keys with their values and places; none if the text has no syntax that names them, or breaks it.
-fn values_of(text: &str, syntax: Syntax) -> Option<Vec<(String, String, Range<usize>)>> {
+/// A key with its value, and where that is.
+struct SourceValue {
+    key: String,
+    value: Value,
+    span: Range<usize>,
+}
+
+/// Keys with their values; none if the text has no syntax that names them, or breaks it.
+fn values_of(text: &str, syntax: Syntax) -> Option<Vec<SourceValue>> {
     match syntax {
         Syntax::Toml => {
             let document = Document::parse("", text).ok()?;
             // A byte order mark is not part of the document.
             let before = text.len() - document.source.text.len();
-            let texts = document.leaves.iter().filter_map(|leaf| {
-                let span = before + leaf.span.start..before + leaf.span.end;
-                Some((leaf.path.last().to_owned(), leaf.value.as_str()?.to_owned(), span))
-            });
-            Some(texts.collect())
+            let value = |leaf: &Leaf| SourceValue {
+                key: leaf.path.last().to_owned(),
+                value: leaf.value.clone(),
+                span: before + leaf.span.start..before + leaf.span.end,
+            };
+            Some(document.leaves.iter().map(value).collect())
         }
         Syntax::Env => {
             let entries = dotenv::entries(text).ok()?;
-            Some(entries.into_iter().map(|entry| (entry.variable.key, entry.variable.value, entry.value)).collect())
+            let value = |entry: dotenv::SpannedEnvVar| SourceValue {
+                key: entry.variable.key,
+                value: Value::String(entry.variable.value),
+                span: entry.value,
+            };
+            Some(entries.into_iter().map(value).collect())
         }
         Syntax::Text(_) | Syntax::Other => None,
     }
@@ -242,6 +274,56 @@ mod tests {
         ] {
             assert_eq!(toml(line), [], "{line}");
         }
+    }
+
+    #[test]
+    fn a_command_holds_no_secret() {
+        for line in [
+            "command = \"curl -u admin:pw https://h/\"",
+            "command = 'x --token hunter2'",
+            "command = 'A_TOKEN=hunter2 x'",
+            "command = \"sh -c 'mysql -phunter2 shop'\"",
+            "pre_command = 'echo hunter2 | docker login --password-stdin'",
+            "args = ['--token', 'hunter2']",
+            "health = 'exec:curl -u admin:hunter2 http://h/'",
+            "build = 'NPM_TOKEN=hunter2 npm ci'",
+            "[overrides.prod]\n\"services.web.command\" = 'x --token hunter2'",
+        ] {
+            assert_eq!(toml(line), [DetectionRule::Command], "{line}");
+            let (name, text) = ("a/local.toml", format!("{line}\n"));
+            let said = format!("{:?}", diagnostics(name, &text, &scan(name, &text, Syntax::Toml)));
+            assert!(!said.contains("hunter2") && !said.contains(":pw") && said.contains("write `$NAME`"), "{said}");
+        }
+        for value in ["$PW", "${PW}", "\\\"$PW\\\"", "$(cat /run/pw)", "`cat /run/pw`", "***", "${secret:PW}"] {
+            for line in [
+                format!("command = \"curl -u admin:{value} https://h/\""),
+                format!("command = \"x --token {value} -v\""),
+                format!("command = \"x --token={value}; y\""),
+                format!("command = \"A_TOKEN={value} x\""),
+                format!("command = \"mysql -p{value} shop\""),
+                format!("command = \"echo {value} | docker login --password-stdin\""),
+            ] {
+                assert_eq!(toml(&line), [], "{line}");
+            }
+        }
+        for line in [
+            "command = 'node server.js --port 3000 --key-file a.pem'",
+            "command = 'tetra serve --port $PORT'",
+            "description = 'x --token hunter2'",
+            "build = 'npm ci && npm run build'",
+            "args = ['--token', '${secret:PW}']",
+        ] {
+            assert_eq!(toml(line), [], "{line}");
+        }
+        let tsm = "TSM_COMMAND=\"curl -u admin:pw https://h/\"\n";
+        assert_eq!(found(tsm, Syntax::Env), [(DetectionRule::Command, "TSM_COMMAND".to_owned())]);
+        let twice = "command = 'x --token hunter2 postgres://u:hunter3@h/d'";
+        assert_eq!(toml(twice), [DetectionRule::Command, DetectionRule::Pattern]);
+        assert_eq!(scan("x", twice, Syntax::Toml)[0].span, 21..28);
+        let again = "command = 'pwgen -u a:b; curl -u a:pw h'";
+        assert_eq!(scan("x", again, Syntax::Toml).last().map(|it| it.span.clone()), Some(35..37));
+        let allowed = "command = 'x --token demo1' # tetra:allow-secret a demo";
+        assert!(scan("x", allowed, Syntax::Toml)[0].allowed.is_some());
     }
 
     #[test]

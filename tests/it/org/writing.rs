@@ -190,6 +190,7 @@ fn no_secret_is_written_into_an_environment() {
         format!("org promote @dev --set=db.password={canary}"),
         format!("org promote @dev --set 'db.api_key = \"{canary}\"'"),
         format!("org promote @dev --set 'db={{ password = \"{canary}\" }}'"),
+        format!("org promote @dev --set 'services.api.command = \"curl -u admin:{canary} https://h/\"'"),
     ] {
         let stderr = world.run(&line).failed(3);
         assert!(stderr.contains("in plain text") && !stderr.contains(canary), "{stderr}");
