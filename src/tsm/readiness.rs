@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::supervise::meta::{self, ExitStatus, StopCause};
+use crate::supervise::monitor_spec::MonitorSpec;
 use crate::sys::host::Host;
 use crate::sys::{net, process};
 
@@ -21,10 +22,31 @@ pub(super) struct ReadinessWatcher {
     pub(super) explicit: bool,
     /// Its directory.
     pub(super) dir: PathBuf,
-    /// A sidecar checks its health.
-    pub(super) has_health: bool,
+    /// What a sidecar says of its health.
+    pub(super) health: HealthSource,
     /// It is a task, and its end is waited for.
     pub(super) until_end: bool,
+}
+
+/// How a sidecar knows that a process is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HealthSource {
+    /// There is none.
+    None,
+    /// It checks the health.
+    Check,
+    /// The process sends it a message.
+    Message,
+}
+
+impl HealthSource {
+    pub(super) fn of(monitor: &MonitorSpec) -> Self {
+        match (monitor.health.is_empty(), monitor.notify) {
+            (false, _) => Self::Check,
+            (true, true) => Self::Message,
+            (true, false) => Self::None,
+        }
+    }
 }
 
 /// What was seen of a start.
@@ -113,10 +135,11 @@ impl ReadinessWatcher {
 
     /// What is waited for, if it may take long.
     fn awaited(&self) -> Option<String> {
-        match self.port.filter(|_| self.explicit) {
+        match (self.health, self.port.filter(|_| self.explicit)) {
             _ if self.until_end => Some("end".to_owned()),
-            _ if self.has_health => Some("become healthy".to_owned()),
-            port => port.map(|port| format!("listen on port {port}")),
+            (HealthSource::Check, _) => Some("become healthy".to_owned()),
+            (HealthSource::Message, _) => Some("report that it is ready".to_owned()),
+            (HealthSource::None, port) => port.map(|port| format!("listen on port {port}")),
         }
     }
 
@@ -151,7 +174,7 @@ impl ReadinessPoll {
         if self.watch.until_end {
             return None;
         }
-        if !self.watch.has_health {
+        if self.watch.health == HealthSource::None {
             return self.poll_port();
         }
         let dir = &self.watch.dir;

@@ -18,7 +18,7 @@ use super::options::Strategy;
 use super::plan::Environ;
 use super::plan::{PlanError, StartPlan};
 use super::progress::Progress;
-use super::readiness::{EXIT_RECORD_TIMEOUT, Readiness, ReadinessWatcher, STABLE_AFTER};
+use super::readiness::{EXIT_RECORD_TIMEOUT, HealthSource, Readiness, ReadinessWatcher, STABLE_AFTER};
 use super::request::{StartContext, StartRequest};
 use super::secrets::are_sealed;
 use super::start::{self, StartDeps, Started, WaitFor, may_end};
@@ -328,18 +328,17 @@ fn is_next_run(meta: &Meta, started_ms: u64, nonce: &str) -> bool {
 
 /// Watches a new life until it has settled. Of several processes those that are watched later have had their time already.
 fn wait_until_ready(dir: &Path, meta: &Meta, deps: &mut StartDeps) -> Readiness {
-    let care = &meta.run.monitor;
-    let has_health = !care.health.is_empty() || care.notify;
+    let health = HealthSource::of(&meta.run.monitor);
     let explicit = meta.port.is_some() && !meta.run.port_guessed;
     let age = deps.host.now().since(Timestamp(meta.run_state.started_ms));
     let lives = process::is_same(meta.pid, meta.run_state.start_ticks);
     match deps.wait_for {
         _ if !lives => Readiness::Dead,
         WaitFor::Spawn | WaitFor::Exit => Readiness::NotChecked,
-        WaitFor::Ready if !explicit && !has_health && age >= STABLE_AFTER => Readiness::Stable,
+        WaitFor::Ready if !explicit && health == HealthSource::None && age >= STABLE_AFTER => Readiness::Stable,
         WaitFor::Ready => {
             let (pid, port, dir) = (meta.pid, meta.port, dir.to_owned());
-            let watch = ReadinessWatcher { pid, port, explicit, dir, has_health, until_end: false };
+            let watch = ReadinessWatcher { pid, port, explicit, dir, health, until_end: false };
             let begun = Instant::now().checked_sub(age).unwrap_or_else(Instant::now);
             watch.until_ready_since(begun, deps.host, deps.on_progress)
         }

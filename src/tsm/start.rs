@@ -22,7 +22,7 @@ use super::launch;
 use super::plan::StartPlan;
 use super::ports;
 use super::progress::{OnProgress, Progress};
-use super::readiness::{EXIT_RECORD_TIMEOUT, Readiness, ReadinessWatcher};
+use super::readiness::{EXIT_RECORD_TIMEOUT, HealthSource, Readiness, ReadinessWatcher};
 use super::schedule;
 use super::secrets::{self, Unsealer};
 
@@ -162,9 +162,8 @@ pub(super) fn readiness_watcher(plan: &StartPlan, created: &Created, pid: u32) -
     let explicit = plan.port.as_ref().is_some_and(|choice| choice.source.is_claim());
     // Where another process has the guessed port, a response on it says nothing.
     let port = created.port.filter(|_| created.guessed_port_conflict.is_none());
-    let care = &plan.settings.monitor;
-    let has_health = !care.health.is_empty() || care.notify;
-    ReadinessWatcher { pid, port, explicit, dir: created.dir.clone(), has_health, until_end: false }
+    let health = HealthSource::of(&plan.settings.monitor);
+    ReadinessWatcher { pid, port, explicit, dir: created.dir.clone(), health, until_end: false }
 }
 
 /// Says it if the memory of a process that was started is not limited as it was asked for: `most` bytes, 0 without a limit.

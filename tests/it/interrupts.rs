@@ -40,7 +40,7 @@ fn what_is_said_of_an_interruption_begins_on_a_line_of_its_own() {
     let home = TestHome::new();
     let mut terminal = session(&home);
     terminal.send("tsm start --notify --name web sleep 600\r");
-    terminal.wait_for("waiting for it to become healthy");
+    terminal.wait_for("waiting for it to report that it is ready");
     terminal.send(CTRL_C);
     terminal.wait_for("it keeps running");
     run(&mut terminal, "tsm delete web", "tetra>");
