@@ -1,6 +1,7 @@
 //! Starting all enabled services, each as soon as what it depends on is ready.
 
 use std::cell::LazyCell;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::base::name::ServiceName;
 use crate::base::time::Timestamp;
 use crate::sys::file::{self, Access};
 use crate::tsm::definition::Definition;
+use crate::tsm::limits::is_of_environment;
 use crate::tsm::progress::{OnProgress, Progress};
 use crate::tsm::service::{ServiceSet, Services};
 use crate::tsm::start::{StartDeps, WaitFor};
@@ -110,10 +112,14 @@ pub fn start_all(
     wait_for: WaitFor,
     on_progress: &mut OnProgress,
 ) -> Vec<(String, StartOutcome)> {
+    let mut said = BTreeSet::new();
     for job in &jobs {
-        if let Task::Start(plan) = &job.task {
-            let note = |text: &String| Progress::Note { service: Some(job.name.clone()), text: text.clone() };
-            plan.notes.iter().for_each(|text| on_progress(note(text)));
+        let Task::Start(plan) = &job.task else { continue };
+        for text in &plan.notes {
+            let service = (!is_of_environment(text)).then(|| job.name.clone());
+            if service.is_some() || said.insert(text) {
+                on_progress(Progress::Note { service, text: text.clone() });
+            }
         }
     }
     let unseal = secrets::unsealer(context.paths, context.host);

@@ -138,6 +138,15 @@ pub fn user(name: &str) -> Result<RunAsUser, UserError> {
     Ok(RunAsUser { name, uid, gid, groups, home, shell })
 }
 
+/// How a note begins that a limit of the environment is lowered.
+const REDUCED: &str = "limit_nofile is reduced to";
+
+/// True for a note that is about the environment of a process and so the same for all of them.
+#[must_use]
+pub fn is_of_environment(note: &str) -> bool {
+    note.starts_with(REDUCED)
+}
+
 /// The limits of an environment, as far as this machine lets us; what is cut off is said.
 #[must_use]
 pub fn within_reach(limits: Limits) -> (Limits, Option<String>) {
@@ -146,10 +155,8 @@ pub fn within_reach(limits: Limits) -> (Limits, Option<String>) {
     if limits.nofile <= most {
         return (limits, None);
     }
-    let note = format!(
-        "limit_nofile is reduced to {most}: the environment sets {}, which is above the limit of this user",
-        limits.nofile
-    );
+    let note =
+        format!("{REDUCED} {most}: the environment sets {}, which is above the limit of this user", limits.nofile);
     (Limits { nofile: most, ..limits }, Some(note))
 }
 

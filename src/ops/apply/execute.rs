@@ -1,5 +1,6 @@
 //! Carrying out a plan: files first, then what runs, in the order of dependencies; everything is put back where a step fails.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::org::manifest::Rollout;
 use crate::sys::os_host::OsHost;
 use crate::sys::paths::Paths;
 use crate::tsm::options::Strategy;
-use crate::tsm::progress::OnProgress;
+use crate::tsm::progress::{OnProgress, Progress};
 use crate::tsm::readiness::Readiness;
 use crate::tsm::restart::RestartOptions;
 use crate::tsm::service::{Overwrite, Services};
@@ -56,8 +57,20 @@ impl ApplyPlan {
         let backup = Backup::take(request.paths, changed.map(|service| &service.name))?;
         let context = request.context();
         let known = ProcessStore::open(request.paths).names()?;
-        let mut rollout =
-            Running { plan: self, context: &context, on_progress, known, done: Vec::new(), before: Vec::new() };
+        // Each step says what it has to say.
+        let mut said = BTreeSet::new();
+        let mut once = |progress: Progress| match &progress {
+            Progress::Note { service: None, text } if !said.insert(text.clone()) => {}
+            _ => on_progress(progress),
+        };
+        let mut rollout = Running {
+            plan: self,
+            context: &context,
+            on_progress: &mut once,
+            known,
+            done: Vec::new(),
+            before: Vec::new(),
+        };
         let unit = || self.unit.as_ref().map_or(Ok(()), |unit| unit.write(request.host));
         match self.write(request.paths).and_then(|()| unit()).and_then(|()| rollout.run()) {
             Ok(()) => Ok(ApplyResult { done: rollout.done }),

@@ -286,6 +286,28 @@ fn a_limit_under_which_nothing_lives_is_taken_back_too() {
 }
 
 #[test]
+fn a_limit_that_the_machine_lowers_is_said_once() {
+    let services =
+        "[services.web]\ncommand = \"sleep 1001\"\n[services.api]\ncommand = \"sleep 1002\"\ndepends_on = [\"web\"]\n";
+    let mut live = Live::with(&format!("{services}[overrides.dev]\nresources.limit_nofile = 4000000000\n"));
+    let lowered = "limit_nofile is reduced to";
+    for name in ["web", "api"] {
+        live.world.run(&format!("tsm stop {name}")).done();
+    }
+    let said = live.world.run("tsm startup");
+    assert_eq!(said.stderr.matches(lowered).count(), 1, "{}", said.stderr);
+    // One after the other, then one that ends, and the others as they were.
+    live.change("sleep 1001", "sleep 1003");
+    live.change("sleep 1002", "sleep 1004");
+    let said = live.apply();
+    assert_eq!((said.code, said.stderr.matches(lowered).count()), (0, 1), "{}", said.stderr);
+    live.change("sleep 1003", "sleep 1005");
+    live.change("[services.api]", "[services.new]\ncommand = \"false\"\ndepends_on = [\"api\"]\n[services.api]");
+    let said = live.apply();
+    assert_eq!((said.code, said.stderr.matches(lowered).count()), (14, 1), "{}", said.stderr);
+}
+
+#[test]
 fn what_could_not_be_started_again_is_refused_before_anything_is_changed() {
     let mut live = Live::with(PAIR);
     let (files, before) = (live.files(), live.pids(&["api", "web"]));
