@@ -118,7 +118,11 @@ fn of_record(org: &OrgName, record: &Record) -> String {
 
 fn of_rollout(org: &OrgName, env: &EnvName, announced: &Announcement) -> String {
     line(&match &announced.came_to {
-        Some(sentence) => format!("deploy of {org} ended: {sentence}"),
+        Some(sentence) => {
+            // It begins with the environment.
+            let end = sentence.strip_prefix(env.as_str()).and_then(|rest| rest.strip_prefix(": "));
+            format!("deploy of {org}/{env} ended: {}", end.unwrap_or(sentence))
+        }
         None => format!("deploy of {org}/{env} was killed; its hosts put the old release back by themselves"),
     })
 }
@@ -128,4 +132,38 @@ fn line(text: &str) -> String {
     let text = control::visible_input(text).replace('\n', " ");
     let short: String = text.chars().take(MAX_TEXT).collect();
     if short == text { text } else { format!("{short}…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::announced::Announced;
+    use crate::deploy::record::Holder;
+
+    #[test]
+    fn a_deploy_that_ended_is_said_once_with_what_it_came_to() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::under(home.path());
+        let (org, env): (OrgName, EnvName) = ("acme2".parse().expect("a name"), "dev".parse().expect("a name"));
+        let dir = paths.org(&org);
+        std::fs::create_dir_all(dir.join("environments")).expect("a directory");
+        let begin = |txid: &str| {
+            // The deployer is another process.
+            let holder = Holder { by: "ann@a".to_owned(), pid: 1, txid: txid.to_owned(), since_ms: 0 };
+            Announced::begin(&dir, &env, &holder).expect("written").expect("the only one")
+        };
+        let mut looker = DeployLooker::default();
+        begin("0").end("dev: 1 host runs r0");
+        assert_eq!(looker.look(&paths), (DeployGlance::default(), vec![]), "it ended before");
+        let announced = begin("1");
+        let (glance, notices) = looker.look(&paths);
+        assert_eq!((glance.rollout(Some(&org), Some(&env)).as_deref(), notices), (Some("deploying"), vec![]));
+        announced.end("dev: web1 was reverted to r0: api is not healthy");
+        let said = "deploy of acme2/dev ended: web1 was reverted to r0: api is not healthy".to_owned();
+        assert_eq!(looker.look(&paths), (DeployGlance::default(), vec![said]));
+        assert_eq!(looker.look(&paths).1, [""; 0], "once");
+        drop(begin("2"));
+        let said = "deploy of acme2/dev was killed; its hosts put the old release back by themselves";
+        assert_eq!(looker.look(&paths).1, [said]);
+    }
 }

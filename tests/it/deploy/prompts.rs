@@ -13,7 +13,7 @@ fn prompts_show_a_deploy_and_say_how_it_ended() {
     let mut here = Terminal::start(site.at_terminal());
     here.wait_line("acme/local>");
     site.deploy("").done();
-    here.wait_for("notice: deploy of acme ended: dev: 1 host runs");
+    here.wait_for("notice: deploy of acme/dev ended: 1 host runs");
     let mut there = Terminal::start(site.at_terminal_of(&site.hosts[0]));
     there.wait_line("1↑ acme/dev>");
 
@@ -27,7 +27,7 @@ fn prompts_show_a_deploy_and_say_how_it_ended() {
     site.hosts[0].reaches("APPLIED");
     sandbox::signal(deployer.0.id(), Signal::SIGINT);
     assert_eq!(deployer.0.wait().expect("ours").code(), Some(14));
-    here.wait_for("notice: deploy of acme ended: dev: web-1 was reverted to");
+    here.wait_for("notice: deploy of acme/dev ended: web-1 was reverted to");
     there.wait_for("notice: acme/dev was put back by a deploy");
     here.wait_line("acme/local> tsm li");
     there.wait_line("1↑ acme/dev> tsm li");
@@ -35,7 +35,7 @@ fn prompts_show_a_deploy_and_say_how_it_ended() {
     there.send("\x15");
     run(&mut there, "set notices off", "1↑ acme/dev>");
     site.deploy("").done();
-    here.wait_written("notice: deploy of acme ended: dev: 1 host runs", 2);
+    here.wait_written("notice: deploy of acme/dev ended: 1 host runs", 2);
     site.world.run("org deploy freeze 'the database moves' @dev --yes").done();
     there.wait_line("acme/dev frozen>");
     site.world.run("org deploy unfreeze @dev --yes").done();
