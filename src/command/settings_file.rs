@@ -29,7 +29,7 @@ pub struct SettingsFile {
     /// Everything that is wrong; those keys count as not written.
     pub wrong: Option<Fault>,
     /// It could not be parsed, so nothing of it counts.
-    is_unreadable: bool,
+    pub is_unreadable: bool,
 }
 
 /// More keys than this are not named at the start of a prompt.

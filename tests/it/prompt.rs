@@ -8,6 +8,7 @@ use vt100::Color;
 
 use crate::pty::{Terminal, TestHome, colour_of, current_line};
 use crate::repl::{CTRL_C, UP, leave, put_record, run, session, stopped};
+use crate::world::World;
 
 /// The number at a key of the record of a process.
 fn recorded(home: &TestHome, name: &str, key: &str) -> i64 {
@@ -322,6 +323,24 @@ fn a_variable_makes_commands_read_only_and_is_not_for_processes() {
         notes.contains("`edit-mode`, `readonly` of config.toml hold at prompts that start from now on, not here"),
         "{notes}"
     );
+}
+
+#[test]
+fn what_is_said_of_edited_settings_is_true_of_each_key() {
+    for (text, code, holds) in [
+        ("readonly = true", 0, Some("\nit holds from the next start")),
+        ("readonly = true\nreadonli = true", 2, Some("\nthe other keys hold from the next start")),
+        ("readonly = true\nreadonly = true", 2, None),
+    ] {
+        let edits = format!("sh -c 'printf \"{}\" >\"$0\"'", text.replace('\n', "\\n"));
+        let mut world = World::with(&[("EDITOR", &edits)]);
+        world.answers(&[]);
+        let said = world.run("config edit");
+        assert_eq!(said.code, code, "{}", said.stderr);
+        let notes = format!("\n{}", said.stderr);
+        assert_eq!(notes.contains("from the next start"), holds.is_some(), "{text}: {notes}");
+        assert!(holds.is_none_or(|holds| notes.contains(holds)), "{text}: {notes}");
+    }
 }
 
 #[test]

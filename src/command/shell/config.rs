@@ -158,10 +158,15 @@ impl Command for Edit {
                 format!("the editor `{program}` exited with {}", finished.exit_code),
             ));
         }
-        let wrong = settings_file::read(&path)?.and_then(|file| file.wrong);
+        let file = settings_file::read(&path)?.unwrap_or_default();
         let said = Message::new(format!("edited {}", path.display())).with("path", path.display().to_string());
-        let mut report = Report::of(said).note("it holds from the next start of the prompt on");
-        report.faults.extend(wrong);
+        let used = match &file.wrong {
+            None => "it holds",
+            Some(_) if !file.is_unreadable => "the other keys hold",
+            Some(_) => return Ok(Report { faults: file.wrong.into_iter().collect(), ..Report::of(said) }),
+        };
+        let mut report = Report::of(said).note(format!("{used} from the next start of the prompt on"));
+        report.faults.extend(file.wrong);
         Ok(report)
     }
 }
