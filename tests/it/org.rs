@@ -147,6 +147,8 @@ fn an_environment_of_ones_own_takes_six_lines() {
     world.run("org promote @qa").done();
     assert!(read(environments.join("qa.toml")).contains("tetra serve --env qa\""));
     world.run("org profile new qa").failed(1);
+    let said = world.run("org profile new 'x y'").failed(2);
+    assert!(said.contains("`x y` cannot be the name of a profile"), "{said}");
     world.run("org profile new qa2 --extends nothing").failed(5);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::base::name::InvalidName;
 use crate::command::argument::ProfileWord;
 use crate::command::org::context::organization;
 use crate::command::{Command, Cx, Effect};
@@ -15,10 +16,15 @@ use crate::report::{Message, Report};
 #[derive(Debug, clap::Args)]
 pub struct New {
     /// The name of the profile, and of its environment
+    #[arg(value_parser = profile_name)]
     name: EnvName,
     /// The profile to extend
     #[arg(long, value_name = "PROFILE", default_value = "dev")]
     extends: ProfileWord,
+}
+
+fn profile_name(given: &str) -> Result<EnvName, InvalidName> {
+    given.parse().map_err(|error| InvalidName { what: "a profile", ..error })
 }
 
 impl Command for New {
