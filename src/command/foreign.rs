@@ -8,6 +8,7 @@ mod verbs;
 
 use super::Effect;
 use crate::base::line;
+use crate::base::name::is_name;
 pub use crate::tsm::pm2::options::Counterpart;
 use crate::tsm::pm2::options::{OPTIONS, WATCH, fill};
 
@@ -168,10 +169,12 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
             let line = filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>());
             format!("`{line}` does what `{first}` does in {}", found.of)
         }
-        Text(text) if named == 0 => text.replace("{}", "NAME"),
         Text(text) => {
-            let names = rest.iter().filter(|word| !word.starts_with('-'));
-            text.replace("{}", &bounded(&line::join(names)))
+            let names: Vec<&&str> = rest.iter().filter(|word| !word.starts_with('-')).collect();
+            // Files are no processes, and a pattern or `all` would be more than was meant.
+            let is_plain = |name: &&&str| is_name(name) && !name.eq_ignore_ascii_case("all");
+            let is_meant = named > 0 && names.iter().all(is_plain);
+            text.replace("{}", &if is_meant { bounded(&line::join(names)) } else { "NAME".to_owned() })
         }
     })
 }

@@ -187,6 +187,12 @@ fn arguments_are_carried_over() {
         ("rm api", "tsm rm api"),
         ("rm -rf api", "tsm rm api"),
         ("rm", "tsm rm NAME"),
+        // Of files, and of more than one thing: no line is advised that would remove something else.
+        ("rm -rf /", "tsm rm NAME"),
+        ("rm -rf ./build", "tsm rm NAME"),
+        ("rm -rf *", "tsm rm NAME"),
+        ("rm all", "tsm rm NAME"),
+        ("rm -f api web", "tsm rm api web"),
         ("erase api", "tsm rm api"),
         ("clean", "clear"),
         ("purge api", "clear"),
