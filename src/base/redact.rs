@@ -8,6 +8,7 @@ mod input;
 mod name;
 mod name_words;
 mod secret_reader;
+mod setting;
 mod shell_words;
 mod token_pattern;
 mod tokens;
@@ -275,7 +276,7 @@ mod tests {
     }
 
     /// Lines and what is kept of them, as typed and as words.
-    const LINES: [(&str, &str); 277] = [
+    const LINES: [(&str, &str); 285] = [
         ("tsm start --env dev api", "tsm start --env dev api"),
         ("secrets set dev A_KEY --file /srv/a --identity k", "secrets set dev A_KEY --file /srv/a --identity k"),
         ("x --token abc --name b", "x --token *** --name b"),
@@ -295,6 +296,14 @@ mod tests {
             "x monkey=1 keyboard=2 TRESPASS=n UNDERPASS=y PASSPORT=1",
         ),
         ("secrets set prod API_KEY", "secrets set prod API_KEY"),
+        ("secrets set QA KEY", "secrets set QA KEY"),
+        ("secrets set QA DATABASE_URL", "secrets set QA DATABASE_URL"),
+        ("tetra secrets set QA API_KEY hunter2", "tetra secrets set QA API_KEY ***"),
+        ("secrets set FOO HUNTER2", "secrets set FOO ***"),
+        ("secrets set API_KEY HUNTER_KEY", "secrets set API_KEY ***"),
+        ("secrets set TOKEN HUNTER_2", "secrets set TOKEN ***"),
+        ("secrets set QA KEY2", "secrets set QA KEY2"),
+        ("doppler secrets set QA API_KEY", "doppler secrets set QA ***"),
         ("secrets set prod API_KEY hunter2 x", "secrets set prod API_KEY *** ***"),
         ("secrets set dev FOO=hunter2", "secrets set dev FOO=***"),
         ("secrets set dev FOO = hunter2", "secrets set dev FOO *** ***"),
@@ -671,6 +680,17 @@ mod tests {
             ("gh auth login --with-token <<< hunter2", "gh auth login --with-token <<< ***"),
             ("chpasswd <<<'root:hunter2'; ls", "chpasswd <<<'***'; ls"),
             ("sh -c 'echo token=hunter2; exit 1'", "sh -c 'echo token=***; exit 1'"),
+            ("sh -c 'echo token=hunter2;exit 1'", "sh -c 'echo token=***;exit 1'"),
+            ("sh -c 'echo token=hunter2|tee f'", "sh -c 'echo token=***|tee f'"),
+            ("sh -c 'echo token=hunter2&& x'", "sh -c 'echo token=***&& x'"),
+            ("sh -c 'echo token=hun&ter2 x'", "sh -c 'echo token=*** x'"),
+            ("sh -c 'echo token=\"hun;ter2\";exit'", "sh -c 'echo token=***;exit'"),
+            ("sh -c 'a;token=hunter2;exit'", "sh -c 'a;token=***;exit'"),
+            ("token=hunter2;exit", "token=***;exit"),
+            ("echo token=hunter2;exit", "echo token=***;exit"),
+            ("x token=\"hun;ter2\";exit", "x token=\"***\";exit"),
+            ("x \"Data Source=h;Password=hunter2;Database=b\"", "x \"Data Source=h;Password=***;Database=b\""),
+            ("x 'token: hunter2;exit'", "x 'token: ***'"),
             ("cat <<< hello", "cat <<< hello"),
             (
                 "docker login --password-stdin <<EOF\nhunter2 x\nEOF\nls y",

@@ -51,12 +51,22 @@ pub(super) struct ShellStatement {
 
 /// The simple commands of a text, those of `$(…)` and of both sides of `|` and `&&` too.
 pub(super) fn statements(text: &str) -> Vec<ShellStatement> {
-    let mut reader =
-        ShellWordReader { text, rest: text.char_indices().peekable(), done: Vec::new(), word: None, open: 0 };
+    let mut reader = ShellWordReader::new(text);
     while reader.step() {}
     reader.end_statement();
     reader.done.retain(|statement| !statement.words.is_empty());
     reader.done
+}
+
+/// Where the word ends that a text begins with: before a blank or an operator outside of quotes.
+pub(super) fn first_word_end(text: &str) -> usize {
+    let mut reader = ShellWordReader::new(text);
+    loop {
+        let end = reader.rest.peek().map_or(text.len(), |&(start, _)| start);
+        if !reader.step() || reader.word.is_none() {
+            return end;
+        }
+    }
 }
 
 struct ShellWordReader<'a> {
@@ -69,7 +79,11 @@ struct ShellWordReader<'a> {
     open: usize,
 }
 
-impl ShellWordReader<'_> {
+impl<'a> ShellWordReader<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, rest: text.char_indices().peekable(), done: Vec::new(), word: None, open: 0 }
+    }
+
     fn step(&mut self) -> bool {
         let Some((start, c)) = self.rest.next() else { return false };
         let next = self.rest.peek().map(|&(_, next)| next);
@@ -191,6 +205,21 @@ mod tests {
         assert_eq!(read("!a x=$(b c) d"), [vec!["a", "x=$"], vec!["b", "c"], vec!["d"]]);
         assert_eq!(read("it's http://h?a=1&b=2 (x)"), [vec!["it's", "http://h?a=1&b=2"], vec!["x"]]);
         assert_eq!(read(r"a=$'b\'c' d"), [["a=b'c", "d"]]);
+    }
+
+    #[test]
+    fn a_word_ends_where_a_shell_ends_it() {
+        for (text, word) in [
+            ("a;b", "a"),
+            ("a b", "a"),
+            ("'a;b';c", "'a;b'"),
+            ("a\\;b;c", "a\\;b"),
+            ("a&b&& c", "a&b"),
+            ("", ""),
+            (";", ""),
+        ] {
+            assert_eq!(&text[..first_word_end(text)], word, "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::name::{self, Weight, weight};
 use super::name_words::TERMS;
+use super::shell_words;
 use super::token_pattern;
 use super::tokens;
 
@@ -115,7 +116,7 @@ fn name_at_end(text: &str) -> &str {
     &text[text.rfind(|c| !name::is_part(c)).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8))..]
 }
 
-/// The values of `NAME=value`: to the next `&` in a URL, to the next blank behind other words, otherwise to the end.
+/// The values of `NAME=value`: to the next `&` in a URL, to the end of the word behind other words, otherwise to the end.
 fn assigned(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let url = text.find(['?', '#']);
@@ -126,9 +127,9 @@ fn assigned(text: &str) -> Vec<Range<usize>> {
         let before = &text[..at - name.len()];
         let length = if url.is_some_and(|url| url < at) && before.ends_with(['?', '&', '#']) {
             rest.find(|c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\''))
-        } else if before.contains(char::is_whitespace) {
-            // Behind other words it is a line of a shell, in which `;` ends the command.
-            rest.find(char::is_whitespace).map(|end| rest[..end].trim_end_matches(';').len())
+        } else if before.contains(|c: char| c.is_whitespace() || matches!(c, ';' | '|')) {
+            // Behind other words it is a line of a shell.
+            Some(shell_words::first_word_end(rest))
         } else {
             None
         };

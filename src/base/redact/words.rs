@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::name::{self, Weight, is_switch, is_verb, weight};
+use super::setting::{OF_SETTINGS, Setting};
 use super::shell_words::ShellWord;
 use super::tool::{self, Tool};
 use super::word::{can_hold, is_path, is_random, is_reference, is_scheme};
@@ -80,37 +81,9 @@ struct ScanState {
     /// So many operands on is a secret.
     operands_left: usize,
     secrets: Option<Setting>,
+    /// A word was seen that no line of tetra has before `secrets`.
+    is_foreign: bool,
 }
-
-/// `secrets set [ENV] NAME [VALUE]`, and `vault kv put PATH NAME=VALUE`
-#[derive(Default)]
-struct Setting {
-    place: bool,
-    name: bool,
-}
-
-/// Options of those who keep secrets, with a value that is none.
-const OF_SETTINGS: [&str; 19] = [
-    "--org",
-    "--env",
-    "--app",
-    "-a",
-    "--repo",
-    "-R",
-    "--dir",
-    "--project",
-    "--config",
-    "--vault-name",
-    "--name",
-    "--color",
-    "-n",
-    "--remote",
-    "-r",
-    "-i",
-    "--id",
-    "--file",
-    "--identity",
-];
 
 impl ScanState {
     /// The part of a word that is secret.
@@ -186,17 +159,7 @@ impl ScanState {
     /// The value of `secrets set`.
     fn set(&mut self, text: &str) -> Option<Range<usize>> {
         let skipped = self.expect == Expect::Skipped || text.starts_with('-') || text == "<";
-        let setting = self.secrets.as_mut().filter(|_| !skipped)?;
-        if let Some((name, value)) = text.split_once('=').filter(|(name, _)| name::is_plain(name)) {
-            setting.name = true;
-            return Some(name.len() + 1..text.len()).filter(|_| !value.is_empty() && !is_reference(value));
-        }
-        if setting.name {
-            return Some(0..text.len()).filter(|all| !all.is_empty());
-        }
-        let is_name = setting.place || !text.chars().any(|c| c.is_ascii_lowercase());
-        (setting.place, setting.name) = (true, is_name);
-        None
+        self.secrets.as_mut().filter(|_| !skipped)?.feed(text)
     }
 
     /// Takes a word into account.
@@ -205,6 +168,7 @@ impl ScanState {
         let text = word.text.as_str();
         let expected = std::mem::take(&mut self.expect);
         self.count += 1;
+        self.is_foreign |= self.secrets.is_none() && !matches!(text, "tetra" | "secrets" | "set");
         if !is_secret && expected != Expect::Skipped {
             if !text.starts_with('-') {
                 self.operand(text);
@@ -257,7 +221,7 @@ impl ScanState {
             "login" => self.login = true,
             _ if text.eq_ignore_ascii_case("identified") => self.identified = true,
             "set" if matches!(self.last.as_str(), "secrets" | "secret" | "variables" | "variable" | "vars" | "env") => {
-                self.secrets = Some(Setting::default())
+                self.secrets = Some(Setting { is_own: !self.is_foreign, ..Setting::default() });
             }
             "put" | "patch" if self.last == "kv" => {
                 (self.secrets, self.sets) = (Some(Setting::default()), true);
