@@ -49,13 +49,45 @@ pub enum SecretError {
         count: usize,
     },
     /// The value cannot be kept.
-    #[error("the value for `{key}` {what}")]
+    #[error("the value for `{key}` {why}")]
     InvalidValue {
         /// The secret.
         key: String,
         /// What is wrong with it.
-        what: &'static str,
+        why: ValueProblem,
     },
+}
+
+/// Why a value cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ValueProblem {
+    /// There is none.
+    #[error("is empty")]
+    Empty,
+    /// It has more than [`LARGEST_VALUE`] bytes.
+    #[error("is longer than 64 KiB")]
+    TooLong,
+    /// It holds a NUL, which no variable can.
+    #[error("contains a NUL byte")]
+    Nul,
+    /// It is not UTF-8.
+    #[error("is not UTF-8 text")]
+    NotText,
+}
+
+impl ValueProblem {
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Empty => "enter it on the terminal, on standard input or with --file",
+            Self::TooLong => {
+                "keep it in a file that only its user can read, and set the path of that file as the value"
+            }
+            Self::Nul | Self::NotText => {
+                "set it as base64, which the program decodes: `base64 -w0 FILE | tetra secrets set ENV NAME`; or keep it in a \
+                 file that only its user can read, and set the path of that file as the value"
+            }
+        }
+    }
 }
 
 impl UserFacingError for SecretError {
@@ -86,7 +118,7 @@ impl UserFacingError for SecretError {
                     .to_owned()
             }
             Self::Emptied { .. } => "`secrets rm ENV NAME` removes a secret".to_owned(),
-            Self::InvalidValue { .. } => "enter it on the terminal, on standard input or with --file".to_owned(),
+            Self::InvalidValue { why, .. } => why.advice().to_owned(),
         })
     }
 
@@ -259,14 +291,14 @@ fn check_pair(key: &str, value: &str) -> Result<String, SecretError> {
     if !is_variable_name(key) {
         return Err(SecretError::InvalidKey { key: key.to_owned() });
     }
-    let bad = |what| SecretError::InvalidValue { key: key.to_owned(), what };
+    let bad = |why| SecretError::InvalidValue { key: key.to_owned(), why };
     if value.is_empty() {
-        return Err(bad("is empty"));
+        return Err(bad(ValueProblem::Empty));
     }
     if value.len() > LARGEST_VALUE {
-        return Err(bad("is longer than 64 KiB"));
+        return Err(bad(ValueProblem::TooLong));
     }
-    EnvFormat::Dotenv.line(key, value).map_err(|_| bad("contains a NUL byte"))
+    EnvFormat::Dotenv.line(key, value).map_err(|_| bad(ValueProblem::Nul))
 }
 
 /// The text of a file without some secrets; everything else stays as it is.

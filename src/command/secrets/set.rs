@@ -9,7 +9,7 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::command::argument::SecretName;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
-use crate::env::secrets::{self, LARGEST_VALUE};
+use crate::env::secrets::{self, LARGEST_VALUE, SecretError, ValueProblem};
 use crate::report::{Message, Report};
 use crate::sys::file::FileError;
 use crate::sys::password_prompt;
@@ -60,7 +60,7 @@ impl Command for Set {
             Some(file) => from_file(&cx.host.cwd().join(file))?,
             None => read_value(cx, &self.target, &self.key.0)?,
         };
-        let value = String::from_utf8(value).map_err(|_| invalid_name(&self.key.0, "is not UTF-8 text"))?;
+        let value = String::from_utf8(value).map_err(|error| not_text(&self.key.0, error.as_bytes()))?;
         let value = value.strip_suffix('\n').map_or(value.as_str(), |rest| rest.strip_suffix('\r').unwrap_or(rest));
         let _lock = store.lock()?;
         let old = text(cx, &store, &self.target, &self.identity)?.unwrap_or_default();
@@ -80,8 +80,10 @@ impl Command for Set {
     }
 }
 
-fn invalid_name(key: &str, what: &'static str) -> Fault {
-    secrets::SecretError::InvalidValue { key: key.to_owned(), what }.into()
+/// A long value was read up to where it is too long, which may be within a character.
+fn not_text(key: &str, value: &[u8]) -> Fault {
+    let why = if value.len() > LARGEST_VALUE { ValueProblem::TooLong } else { ValueProblem::NotText };
+    SecretError::InvalidValue { key: key.to_owned(), why }.into()
 }
 
 fn from_file(path: &Path) -> Result<Vec<u8>, Fault> {

@@ -78,6 +78,30 @@ fn a_secret_is_kept_privately_and_never_shown() {
 }
 
 #[test]
+fn what_no_variable_can_hold_is_refused_with_a_way_that_works() {
+    let world = world();
+    let long = "é".repeat(40 << 10);
+    for (name, value, problem, advice) in [
+        ("nul", &b"canary\0x"[..], "contains a NUL byte", "`base64 -w0 FILE | tetra secrets set ENV NAME`"),
+        ("binary", &b"canary\xff\xfe"[..], "is not UTF-8 text", "`base64 -w0 FILE | tetra secrets set ENV NAME`"),
+        ("long", long.as_bytes(), "is longer than 64 KiB", "set the path of that file as the value"),
+    ] {
+        let file = world.home().join(name);
+        fs::write(&file, value).expect("written");
+        let refused = run(&world, &["secrets", "set", "dev", "DATA", "--file", &file.display().to_string()], "");
+        let said = said(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(problem) && said.contains(advice) && !said.contains("canary"), "{said}");
+        assert!(!secrets_dir(&world).join("dev.env").exists());
+    }
+    let line = format!("base64 -w0 nul | {PROGRAM} secrets set dev DATA");
+    let mut shell = world.program("sh");
+    assert!(shell.args(["-c", &line]).current_dir(world.home()).status().expect("sh runs").success());
+    let kept = fs::read_to_string(secrets_dir(&world).join("dev.env")).expect("there");
+    assert!(kept.contains("Y2FuYXJ5AHg="), "{kept}");
+}
+
+#[test]
 fn secrets_belong_to_environments_that_exist() {
     let world = world();
     let refused = run(&world, &["secrets", "set", "satging", "A_KEY"], "hunter2\n");
