@@ -67,7 +67,11 @@ impl Command for Doctor {
             }
             let found = checks.content(&store, &env, &identities(cx, &self.identity));
             match environments::check_exists(cx.paths, cx.selection.org.as_ref(), &env) {
-                Ok(()) => known.extend(found.map(|found| (env, found))),
+                Ok(()) => {
+                    // A sealed file stays when its last secret goes, and says nothing then.
+                    let has_some = |it: &secrets::Secrets| !it.names.is_empty() || store.file(&env).exists();
+                    known.extend(found.filter(has_some).map(|found| (env.clone(), found)));
+                }
                 Err(fault) => checks.stray(&store, &env, &fault),
             }
         }

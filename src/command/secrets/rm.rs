@@ -15,7 +15,8 @@ use crate::sys::file::FileError;
 
 /// Remove secrets of an environment
 ///
-/// Removes them from the file, sealed or not; the rest of it is unchanged, and an open file of which nothing is left is removed. Env files that were generated with them are not changed.
+/// Removes them from the file, sealed or not; the rest of it is unchanged. An open file of which nothing is left is removed; a sealed one
+/// stays, so that the next secret is sealed too. Env files that were generated with them are not changed.
 #[derive(Debug, clap::Args)]
 pub struct Rm {
     /// The environment
@@ -54,7 +55,8 @@ impl Command for Rm {
             });
         }
         let left = secrets::remove_values(&old, &names);
-        if left.trim().is_empty() && !store.sealed_path(env).exists() {
+        let (is_last, is_sealed) = (left.trim().is_empty(), store.sealed_path(env).exists());
+        if is_last && !is_sealed {
             // An empty file would be one that lacks the secrets of the other environments.
             let path = store.file(env);
             fs::remove_file(&path).map_err(|source| FileError::Io { action: "remove", path, source })?;
@@ -62,10 +64,15 @@ impl Command for Rm {
             save(cx, &store, env, &self.identity, &left)?;
         }
         names.dedup();
-        Ok(Report::of(
+        let report = Report::of(
             Message::new(format!("removed {} of {env}", names.join(", ")))
                 .with("env", env.as_str())
                 .with("names", names),
-        ))
+        );
+        Ok(if is_last && is_sealed {
+            report.note(format!("{env}.env.age stays, so the next secret of {env} is sealed too"))
+        } else {
+            report
+        })
     }
 }

@@ -98,6 +98,24 @@ fn what_no_key_here_opens_again_replaces_nothing() {
 }
 
 #[test]
+fn the_last_secret_leaves_a_sealed_file_that_the_next_one_is_sealed_into() {
+    let sealed = Sealed::new();
+    let alice = &sealed.alice;
+    sealed.seal("dev", ("alice", alice));
+    sealed.seal("prod", ("alice", alice));
+    let removed = done(&sealed.world, &["secrets", "rm", "dev", "API_KEY", "--identity", &alice.0], "");
+    assert!(removed.contains("dev.env.age stays, so the next secret of dev is sealed too"), "{removed}");
+    // An environment without secrets lacks none.
+    let found = sealed.with_alice(&["secrets", "doctor"]).1;
+    assert!(!found.contains("of dev is missing"), "{found}");
+    done(&sealed.world, &["secrets", "set", "dev", "OTHER", "--identity", &alice.0], "canary-2");
+    assert!(sealed.file("dev.env").is_empty(), "no open file");
+    assert!(sealed.with_alice(&["secrets", "list", "dev"]).1.contains("OTHER"));
+    let found = sealed.with_alice(&["secrets", "doctor"]).1;
+    assert!(found.contains("API_KEY of dev is missing"), "{found}");
+}
+
+#[test]
 fn an_editing_is_refused_before_the_editor_if_it_could_not_be_kept() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
