@@ -163,17 +163,26 @@ pub fn diagnostics(name: &str, text: &str, findings: &[SecretFinding]) -> Vec<Di
             (None, DetectionRule::Entropy) => {
                 diagnostic.help(format!("if it is not a secret, end the line with `# {ALLOW} REASON`"))
             }
-            (None, DetectionRule::Command) => diagnostic.help(COMMAND_REMEDY),
+            (None, DetectionRule::Command) => diagnostic.help(command_remedy(what)),
             (None, _) => diagnostic.help(remedy(name)),
         }
     };
     findings.iter().map(said).collect()
 }
 
-/// What to do with a secret that is in a command.
-const COMMAND_REMEDY: &str = "store it with `secrets set ENV NAME`, write `$NAME` here, and rotate it; a service gets the secrets \
-                              of its environment when it is started. If it is not a secret, end the line with \
-                              `# tetra:allow-secret REASON`";
+/// What to do with a secret that is in the command at this key.
+fn command_remedy(key: &str) -> String {
+    let way = match key {
+        "build" => {
+            "write `$NAME` here, set the variable NAME in the shell that runs `org deploy`, and rotate the secret"
+        }
+        _ => {
+            "store it with `secrets set ENV NAME`, write `$NAME` here, and rotate it; a service gets the secrets of its \
+             environment when it is started"
+        }
+    };
+    format!("{way}. If it is not a secret, end the line with `# {ALLOW} REASON`")
+}
 
 /// What to do with a secret that is in a file.
 fn remedy(name: &str) -> &'static str {
@@ -292,6 +301,7 @@ mod tests {
             assert_eq!(toml(line), [DetectionRule::Command], "{line}");
             let (name, text) = ("a/local.toml", format!("{line}\n"));
             let said = format!("{:?}", diagnostics(name, &text, &scan(name, &text, Syntax::Toml)));
+            assert_eq!(said.contains("shell that runs `org deploy`"), line.starts_with("build"), "{said}");
             assert!(!said.contains("hunter2") && !said.contains(":pw") && said.contains("write `$NAME`"), "{said}");
         }
         for value in ["$PW", "${PW}", "\\\"$PW\\\"", "$(cat /run/pw)", "`cat /run/pw`", "***", "${secret:PW}"] {
