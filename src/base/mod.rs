@@ -19,6 +19,7 @@ pub mod redact;
 pub mod rollout;
 pub mod signal;
 pub mod size;
+pub mod sort;
 pub mod suggest;
 pub mod time;
 pub mod time_spec;

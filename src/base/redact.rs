@@ -23,6 +23,8 @@ use shell_words::ShellWord;
 pub use tokens::tokens;
 use tool::Tool;
 
+use crate::base::sort::SortExt;
+
 /// What replaces a secret.
 pub const MASK: &str = "***";
 
@@ -53,7 +55,7 @@ pub fn text(text: &str) -> String {
 #[must_use]
 pub fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut hidden = in_text(text, None, 0);
-    hidden.sort_by_key(|part| part.start);
+    hidden.order_by_key(|part| part.start);
     let mut merged: Vec<Range<usize>> = Vec::new();
     for part in hidden.into_iter().filter(|part| !part.is_empty()) {
         match merged.last_mut().filter(|last| part.start < last.end) {
@@ -90,7 +92,7 @@ impl Redactor {
             hidden_texts.extend(parts.filter(|it| it.len() >= MIN_SECRET).map(|it| (it.to_owned(), MASK.to_owned())));
             hidden_texts.push((word.text.clone(), masked(&word.text, hidden)));
         }
-        hidden_texts.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        hidden_texts.order_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
         Self(hidden_texts)
     }
 
@@ -198,7 +200,7 @@ fn is_task(before: &[ShellWord], text: &str) -> bool {
 /// The text with a mask for each part; parts that touch get one.
 fn masked(text: &str, mut hidden: Vec<Range<usize>>) -> String {
     hidden.retain(|part| !part.is_empty());
-    hidden.sort_by_key(|part| part.start);
+    hidden.order_by_key(|part| part.start);
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for part in hidden {

@@ -19,6 +19,7 @@ use super::toml_hints;
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::redact;
+use crate::base::sort::SortExt;
 
 /// A TOML text with the places of its values.
 #[derive(Debug, Clone)]
@@ -189,7 +190,7 @@ impl Document {
         reader.tables.insert(KeyPath::default(), TableLayout::Section { body: 0 });
         reader.table(&KeyPath::default(), parsed.as_table());
         let DocumentReader { mut leaves, tables, statements, sections: bodies, .. } = reader;
-        leaves.sort_by_key(|leaf| leaf.key.start);
+        leaves.order_by_key(|leaf| leaf.key.start);
         let index = leaves.iter().enumerate().map(|(number, leaf)| (leaf.path.clone(), number)).collect();
         let mut document =
             Self { source, leaves, tables, statements, sections: bodies, index, redacted_source: OnceLock::new() };
@@ -205,7 +206,7 @@ impl Document {
 
     /// Finds which statement belongs to which header, and which tables are there because of the dots in keys.
     fn assign_sections(&mut self) {
-        self.statements.sort_by_key(|statement| statement.span.start);
+        self.statements.order_by_key(|statement| statement.span.start);
         let mut body = 0;
         for (number, statement) in self.statements.iter_mut().enumerate() {
             match statement.value {

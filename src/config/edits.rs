@@ -6,6 +6,7 @@ use std::ops::Range;
 use toml_edit::{Decor, InlineTable, Key, Value};
 
 use super::line_editor::LineEditor;
+use crate::base::sort::SortExt;
 use crate::config::document::{Document, Leaf, TableLayout};
 use crate::config::path::KeyPath;
 
@@ -170,7 +171,7 @@ fn line(key: &KeyPath, NewEntry { value, comment: word, .. }: NewEntry) -> Strin
 impl InlineEdits {
     /// The text of a statement with these changes. `start` is where it begins in the document, `value` where its value begins in it.
     fn applied(mut self, old: &str, start: usize, value: usize) -> String {
-        self.replaced.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+        self.replaced.order_by_key(|(span, _)| std::cmp::Reverse(span.start));
         let mut text = old.to_owned();
         for (span, new) in self.replaced {
             text.replace_range(span.start - start..span.end - start, &new);

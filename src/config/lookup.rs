@@ -7,6 +7,7 @@ use super::expand_error::{ExpandError, ExpandErrorKind};
 use super::path::KeyPath;
 use super::template::{Namespace, Reference};
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 
 /// What a text of a definition becomes.
@@ -118,7 +119,7 @@ pub fn key_path(reference: &Reference) -> KeyPath {
 #[must_use]
 pub fn suggest_path<'a>(wanted: &KeyPath, known: impl Iterator<Item = &'a KeyPath>) -> Option<String> {
     let (wanted, mut known) = (wanted.keys().join("."), known.map(|path| path.keys().join(".")).collect::<Vec<_>>());
-    known.sort_unstable();
+    known.order();
     closest_match(&wanted, known.iter().map(String::as_str)).filter(|near| *near != wanted).map(str::to_owned)
 }
 

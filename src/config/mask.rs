@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::base::dotenv;
 use crate::base::redact::{self, MASK};
+use crate::base::sort::SortExt;
 
 use super::{patterns, secret};
 
@@ -60,7 +61,7 @@ impl Masker {
     pub fn new(secrets: &BTreeMap<String, String>) -> Self {
         let long = secrets.iter().filter(|(_, value)| value.len() >= MIN_SECRET_LENGTH);
         let mut values: Vec<_> = long.map(|(name, value)| (name.clone(), value.clone())).collect();
-        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        values.order_by_key(|(_, value)| std::cmp::Reverse(value.len()));
         Self { values, keys: BTreeSet::new() }
     }
 

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
+use crate::base::sort::SortExt;
 
 /// What only TOML 1.1 allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub fn compatibility_warnings(text: &str, shown: &SourceText) -> Vec<Diagnostic>
 /// for common errors.
 #[must_use]
 pub fn syntax_errors(text: &str, shown: &SourceText, mut found: Vec<(Range<usize>, String)>) -> Vec<Diagnostic> {
-    found.sort_by_key(|(span, _)| span.start);
+    found.order_by_key(|(span, _)| span.start);
     found.dedup_by_key(|(span, _)| shown.location(span).line);
     found.into_iter().map(|(span, message)| describe(text, shown, span, &message)).collect()
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use super::error::RecordError;
 use super::machine::{Duty, Event, step};
 use super::record::{Freeze, Holder, JournalLine, Record, VERSION};
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::disk;
 use crate::sys::daemonize;
@@ -282,7 +283,7 @@ impl DeployDir {
     /// Fails if one is not one that this version knows.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
         let mut all = self.txids().iter().map(|txid| self.read(txid)).collect::<Result<Vec<_>, _>>()?;
-        all.sort_by(|a, b| (b.at_ms, &b.txid).cmp(&(a.at_ms, &a.txid)));
+        all.order_by(|a, b| (b.at_ms, &b.txid).cmp(&(a.at_ms, &a.txid)));
         Ok(all)
     }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::base::diagnostic::SourceText;
 use crate::base::environment::Tier;
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 use crate::config::Value;
 use crate::config::document::{Document, Leaf};
@@ -291,7 +292,7 @@ impl EnvScope {
         let known = self.layers.iter().flat_map(HashMap::keys).chain(self.inputs.built_in.keys()).map(String::as_str);
         // The order of a hash table is arbitrary.
         let mut known: Vec<&str> = known.filter(|known| *known != upper).collect();
-        known.sort_unstable();
+        known.order();
         closest_match(&upper, known).map(str::to_owned)
     }
 }

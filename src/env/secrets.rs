@@ -14,6 +14,7 @@ use crate::base::diagnostic::Diagnostic;
 use crate::base::dotenv;
 use crate::base::environment::EnvName;
 use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::sort::SortExt;
 use crate::sys::file::{self, Access, FileError};
 
 use super::env_file::{self, EnvFileError};
@@ -182,7 +183,7 @@ impl SecretStore {
             name.strip_suffix(".env").or_else(|| name.strip_suffix(".env.age"))?.parse::<EnvName>().ok()
         });
         let mut names: Vec<EnvName> = names.collect();
-        names.sort_by_key(|env| (env.tier().is_none(), env.tier(), env.clone()));
+        names.order_by_key(|env| (env.tier().is_none(), env.tier(), env.clone()));
         names.dedup();
         names
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::dotenv;
 use crate::base::environment::EnvName;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::sys::file::{self, Access, FileError};
 
@@ -157,7 +158,7 @@ fn changed_keys(one: &str, other: &str) -> Vec<String> {
         all.iter().find(|setting| setting.key == key).map(|setting| setting.value.clone())
     };
     let mut keys: Vec<String> = one.iter().chain(&other).map(|setting| setting.key.clone()).collect();
-    keys.sort();
+    keys.order();
     keys.dedup();
     keys.retain(|key| value(&one, key) != value(&other, key));
     if keys.is_empty() { vec!["only comments or their order".to_owned()] } else { keys }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::environment::{BUILT_IN, EnvName, EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 use crate::config::document::{Document, Leaf};
 use crate::config::path::KeyPath;
@@ -53,7 +54,7 @@ pub fn file_stems(dir: &Path, suffix: &str) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(suffix)?.to_owned())).collect();
-    names.sort();
+    names.order();
     names
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::Fault;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::supervise::meta::ProcessState;
 use crate::sys::paths::Paths;
@@ -166,7 +167,7 @@ fn of_processes(processes: &[&Process], wanted: usize, judge: Judge) -> Conditio
         Condition::Starting(_) => 1,
         Condition::Down(_) => 2,
     };
-    all.sort_by_key(|(_, condition)| rank(condition));
+    all.order_by_key(|(_, condition)| rank(condition));
     all.truncate(wanted);
     if all.is_empty() {
         return Condition::Down("not started".to_owned());

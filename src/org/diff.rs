@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::sort::SortExt;
 use crate::config::Value;
 
 use super::draft::{DiffKind, Draft, Layer, LayerChange, METADATA, OVERRIDES, Operation, ProfileChain};
@@ -79,7 +80,7 @@ pub fn diff_with_current(made: &PromotionResult, chain: &ProfileChain, there: Op
     };
     let place = |row: &DiffRow| draft.values.get(&row.path).and_then(|cell| cell.leaf).unwrap_or(usize::MAX);
     let mut rows: Vec<DiffRow> = paths.into_iter().filter_map(row).collect();
-    rows.sort_by_key(place);
+    rows.order_by_key(place);
     rows
 }
 

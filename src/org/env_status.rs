@@ -10,6 +10,7 @@ use super::set_option::{SetOption, parse_set_options};
 use super::store::OrgStore;
 use super::{header, store};
 use crate::base::environment::EnvName;
+use crate::base::sort::SortExt;
 use crate::config::document::Document;
 use crate::config::path::KeyPath;
 
@@ -78,7 +79,7 @@ pub fn statuses(org: &OrgStore, home: Option<&str>) -> Vec<EnvState> {
             }
         }
     }
-    envs.sort_by_key(|env| (env.tier().is_none(), env.tier(), env.clone()));
+    envs.order_by_key(|env| (env.tier().is_none(), env.tier(), env.clone()));
     envs.into_iter().map(|env| status_of(org, &env, common.as_ref())).collect()
 }
 

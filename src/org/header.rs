@@ -3,6 +3,7 @@
 use super::draft::METADATA;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::config::document::Document;
 pub use crate::sys::digest::sha256 as hash;
 
@@ -120,7 +121,7 @@ pub fn content(document: &Document) -> String {
         .filter(|leaf| leaf.path.keys()[0] != METADATA)
         .map(|leaf| format!("{}\t{}\n", leaf.path, leaf.value))
         .collect();
-    lines.sort();
+    lines.order();
     hash(lines.concat().as_bytes())
 }
 

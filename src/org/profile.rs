@@ -4,6 +4,7 @@ mod keys;
 
 use std::ops::Range;
 
+use crate::base::sort::SortExt;
 use crate::config::Value;
 
 use crate::base::diagnostic::{Diagnostic, SourceText};
@@ -203,7 +204,7 @@ impl Profile {
                 generic,
             )
         };
-        profile.rules.sort_by_key(order);
+        profile.rules.order_by_key(order);
         if found.is_empty() { Ok(profile) } else { Err(found) }
     }
 

@@ -1,5 +1,6 @@
 //! From local.toml to an environment. Pure: nothing is read or written here.
 
+use crate::base::sort::SortExt;
 use crate::config::Value;
 
 use super::draft::{Draft, Layer, LayerChange, METADATA, Operation, ProfileChain};
@@ -192,7 +193,7 @@ fn content(draft: &Draft) -> String {
         .filter(|(path, _)| path.keys()[0] != METADATA)
         .filter_map(|(path, cell)| Some(format!("{path}\t{}\n", cell.value.as_ref()?)))
         .collect();
-    lines.sort();
+    lines.order();
     header::hash(lines.concat().as_bytes())
 }
 

@@ -7,6 +7,7 @@ use super::known_keys::{self, ValueType};
 use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::fault::UserFacingError;
 use crate::base::name::ServiceName;
+use crate::base::sort::SortExt;
 use crate::config::Value;
 use crate::config::document::{Document, TableLayout};
 use crate::config::path::KeyPath;
@@ -41,7 +42,7 @@ pub fn shape_errors(document: &Document) -> Vec<Diagnostic> {
         let wrong = document.shown().error(format!("`{}` is empty", leaf.path), leaf.span.clone(), "");
         found.push((leaf.span.clone(), wrong.help("write the command of the service")));
     }
-    found.sort_by_key(|(place, _)| place.start);
+    found.order_by_key(|(place, _)| place.start);
     found.into_iter().map(|(_, wrong)| wrong).collect()
 }
 

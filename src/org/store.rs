@@ -11,6 +11,7 @@ use super::profile::{BUILT_IN, Profile, ProfileOrigin};
 use super::{git, read};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 use crate::config::document::Document;
 use crate::sys::file;
@@ -135,7 +136,7 @@ impl<'a> OrgStore<'a> {
     #[must_use]
     pub fn environments(&self) -> Vec<EnvName> {
         let mut names = names(&self.dir().join("environments"), ".toml");
-        names.sort_by_key(|name: &EnvName| (name.tier().is_none(), name.tier(), name.clone()));
+        names.order_by_key(|name: &EnvName| (name.tier().is_none(), name.tier(), name.clone()));
         names
     }
 
@@ -237,7 +238,7 @@ impl<'a> OrgStore<'a> {
         for (dir, _) in self.profile_dirs() {
             all.extend(names::<EnvName>(&dir, ".toml").into_iter().map(|name| name.to_string()));
         }
-        all.sort();
+        all.order();
         all.dedup();
         all
     }
@@ -275,7 +276,7 @@ pub fn organizations(paths: &Paths) -> Vec<OrgName> {
     let dir = paths.orgs();
     let mut all: Vec<OrgName> = names(&dir, "");
     all.retain(|name| paths.org(name).is_dir());
-    all.sort();
+    all.order();
     all
 }
 

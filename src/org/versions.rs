@@ -15,6 +15,7 @@ use super::history::{self, VersionAction, VersionEntry, VersionHistory};
 use super::read;
 use super::store::{OrgStore, content_of};
 use crate::base::environment::EnvName;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::config::path::KeyPath;
 use crate::disk;
@@ -160,7 +161,7 @@ impl OrgStore<'_> {
         let bytes = read::bytes(&path, &self.dir())?.unwrap_or_default();
         let mut record = VersionHistory::recover(&bytes);
         let mut strays = self.orphan_copies(env, &record);
-        strays.sort();
+        strays.order();
         for copy in strays {
             let Some(text) = read::text(&copy, &self.dir())? else { continue };
             let content = content_of(&text).unwrap_or_else(|| header::hash(text.as_bytes()));
@@ -213,7 +214,7 @@ impl OrgStore<'_> {
         let record = self.record(env)?;
         let mut found = self.expired(env, &record, self.manifest()?.retention, now)?;
         found.extend(self.orphan_copies(env, &record));
-        found.sort();
+        found.order();
         Ok(found)
     }
 

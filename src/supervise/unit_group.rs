@@ -10,6 +10,8 @@ use super::clock::sleep;
 use super::proc::{self, SignalTarget};
 use super::systemd_unit::{LEAF, delegated_ancestor, unit_of_group};
 
+use crate::base::sort::SortExt;
+
 /// Where version 2 is mounted if there is no other.
 const V2_MOUNT: &str = "/sys/fs/cgroup";
 
@@ -90,7 +92,7 @@ impl UnitGroup {
             open.extend(below.filter(|entry| entry.file_name() != CONTROL).map(|entry| entry.path()));
         }
         found.retain(|pid| *pid != std::process::id());
-        found.sort_unstable();
+        found.order();
         found
     }
 

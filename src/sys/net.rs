@@ -13,6 +13,8 @@ use rustix::fs::{Dir, Mode, OFlags};
 
 use super::process;
 
+use crate::base::sort::SortExt;
+
 /// How a listening socket speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
@@ -94,7 +96,7 @@ pub(super) fn listening_by_table(port: u16) -> Vec<Listener> {
 #[must_use]
 pub fn owner(inode: u64) -> Option<SocketOwner> {
     let mut pids = process::all_pids();
-    pids.sort_unstable();
+    pids.order();
     let pid = pids.into_iter().take(MAX_PROCESSES).find(|pid| holds_socket(*pid, &[inode]))?;
     Some(describe(pid))
 }
@@ -106,7 +108,7 @@ pub fn owners(inodes: impl IntoIterator<Item = u64>) -> HashMap<u64, u32> {
     let mut wanted: HashSet<u64> = inodes.into_iter().collect();
     let mut found = HashMap::new();
     let mut pids = process::all_pids();
-    pids.sort_unstable();
+    pids.order();
     for pid in pids.into_iter().take(MAX_PROCESSES) {
         if wanted.is_empty() {
             break;
@@ -147,7 +149,7 @@ pub fn ports_of_tree(root: u32) -> Vec<u16> {
         .filter(|listener| listener_in_tree(root, &[listener.inode]).is_some())
         .map(|listener| listener.port)
         .collect();
-    ports.sort_unstable();
+    ports.order();
     ports.dedup();
     ports
 }

@@ -10,6 +10,7 @@ use super::imported::ImportedKey;
 use crate::base::environment::EnvName;
 use crate::base::glob;
 use crate::base::name::sanitize;
+use crate::base::sort::SortExt;
 use crate::config::read;
 
 /// How deep files include others: the limit of ssh.
@@ -106,7 +107,7 @@ impl Reading<'_> {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.file_name());
             let is_meant = |file: &Path| !file.to_string_lossy().starts_with('.') && glob::matches(&name, file);
             files = entries.map(PathBuf::from).filter(|file| is_meant(file)).map(|file| dir.join(file)).collect();
-            files.sort();
+            files.order();
         }
         for file in files {
             if self.seen.len() == MAX_FILES {

@@ -8,6 +8,7 @@ use super::host::{Address, Host, HostName, HostRules};
 use super::imported::{ImportedKey, known_environment};
 use crate::base::environment::EnvName;
 use crate::base::name::sanitize;
+use crate::base::sort::SortExt;
 
 /// The most hosts of one file, ranges included.
 const MAX_HOSTS: usize = 1000;
@@ -180,7 +181,7 @@ impl Inventory {
             open.extend(self.parents(name));
         }
         let mut names: Vec<(usize, &str)> = found.into_iter().map(|(name, depth)| (depth, name)).collect();
-        names.sort_unstable();
+        names.order();
         names.into_iter().map(|(_, name)| name).collect()
     }
 

@@ -5,6 +5,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::base::sort::SortExt;
+
 /// How many hosts are worked on at the same time. Most of the time is spent on waiting for them.
 const AT_ONCE: usize = 32;
 
@@ -100,7 +102,7 @@ fn run<T: Sync, R: Send, S: Send>(
         }
     });
     let mut results = std::mem::take(&mut *lock(results));
-    results.sort_unstable_by_key(|(index, _)| *index);
+    results.order_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
 

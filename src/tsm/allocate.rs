@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::{InvalidName, ProcessName};
+use crate::base::sort::SortExt;
 use crate::supervise::meta::ProcessState;
 
 use super::conflict::Conflict;
@@ -153,7 +154,7 @@ pub fn allocate<'a>(
 #[must_use]
 pub fn lowest_free(others: &dyn ExistingProcesses) -> u32 {
     let mut used = others.ids();
-    used.sort_unstable();
+    used.order();
     used.dedup();
     (0..).zip(used.iter().chain([&u32::MAX])).find(|(free, used)| free != *used).map_or(0, |(free, _)| free)
 }

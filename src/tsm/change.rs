@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::sidecar::NOTIFY;
 use crate::base::redact;
 use crate::base::size::Size;
+use crate::base::sort::SortExt;
 use crate::base::time::HumanDuration;
 use crate::supervise::meta::Meta;
 
@@ -50,7 +51,7 @@ const IGNORED_FIELDS: [&str; 11] = [
 pub fn between(before: &Meta, after: &Meta) -> Vec<FieldChange> {
     let (old, new) = (fields(before), fields(after));
     let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
-    keys.sort_unstable();
+    keys.order();
     keys.dedup();
     let changed = |key: &&String| old.get(*key) != new.get(*key);
     let change = |key: &String| {

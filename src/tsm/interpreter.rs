@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{FaultKind, UserFacingError};
+use crate::base::sort::SortExt;
 use crate::disk;
 use crate::sys::program::{find, is_executable, shebang};
 
@@ -290,7 +291,7 @@ impl ProgramFinder<'_> {
             .map(|entry| (version(&entry.file_name().to_string_lossy()), entry.path().join("bin/node")))
             .filter(|(_, node)| is_executable(node))
             .collect();
-        installed.sort();
+        installed.order();
         let alias = disk::read_to_string(dir.join("alias/default")).map(|text| version(text.trim())).ok();
         let default = alias.filter(|wanted| !wanted.is_empty());
         let wanted = installed.iter().rfind(|(have, _)| default.as_ref().is_some_and(|want| have.starts_with(want)));

@@ -10,6 +10,8 @@ use super::request::{StartContext, StartRequest};
 use super::resolve::ResolveError;
 use super::store::Process;
 
+use crate::base::sort::SortExt;
+
 /// The instances that belong together with those found, the first one first.
 ///
 /// # Errors
@@ -26,7 +28,7 @@ pub fn members<'a>(found: &[Process], all: &'a [Process]) -> Result<Vec<&'a Proc
         let matches = [first, stranger].map(|process| (process.id(), process.name.to_string())).to_vec();
         return Err(ResolveError::Ambiguous { given: base, matches });
     }
-    members.sort_by_key(|process| (number(process), process.name.clone()));
+    members.order_by_key(|process| (number(process), process.name.clone()));
     Ok(members)
 }
 

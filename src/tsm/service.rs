@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::base::fault::{FaultKind, UserFacingError};
 use crate::base::name::ServiceName;
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 use crate::sys::file::{self, Access, FileError};
 use crate::sys::paths::Paths;
@@ -110,7 +111,7 @@ impl<'a> Services<'a> {
         };
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.retain(|file| file.extension().is_some_and(|it| it == "tsm"));
-        files.sort();
+        files.order();
         Ok(files)
     }
 

@@ -7,6 +7,7 @@ use super::name::without_port;
 use super::stack::Stack;
 use super::store::Process;
 use crate::base::name::ProcessName;
+use crate::base::sort::SortExt;
 use crate::sys::process::ProcessTable;
 use crate::sys::usage::ResourceUsage;
 
@@ -119,7 +120,7 @@ fn sums<'a>(members: impl Iterator<Item = (&'a str, &'a Stats)>) -> Vec<(String,
             None => sums.push((name.to_owned(), 1, it.load)),
         }
     }
-    sums.sort_by(|a, b| a.0.cmp(&b.0));
+    sums.order_by(|a, b| a.0.cmp(&b.0));
     sums
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::base::name::ProcessName;
+use crate::base::sort::SortExt;
 use crate::supervise::ownership::{ClaimedProcesses, ProcessClaims};
 use crate::sys::paths::Paths;
 use crate::sys::process::{self, ProcessStat, ProcessTable};
@@ -43,7 +44,7 @@ pub(super) fn of(name: &ProcessName, paths: &Paths, claims: &ProcessClaims) -> V
         Some((stat.start_ticks, process::ancestors(pid).len(), pid))
     };
     let mut aged: Vec<_> = others.into_iter().filter_map(age).collect();
-    aged.sort_unstable();
+    aged.order();
     aged.dedup();
     aged.into_iter().map(|(_, _, pid)| pid).collect()
 }

@@ -8,6 +8,7 @@ use super::logs::{self, LogError, LogSource, StreamKind};
 use super::schedule;
 use super::store::Process;
 use crate::base::redact;
+use crate::base::sort::SortExt;
 use crate::base::time::{HumanDuration, Timestamp};
 use crate::supervise::meta::{ExitStatus, ProcessState};
 use crate::sys::paths::Paths;
@@ -177,7 +178,7 @@ fn timeline(process: &Process, deeds: &[AuditEntry]) -> Vec<TimelineEvent> {
     {
         events.push(TimelineEvent { at: Timestamp(boot), what: "the machine booted".to_owned() });
     }
-    events.sort_by_key(|event| event.at);
+    events.order_by_key(|event| event.at);
     events
 }
 

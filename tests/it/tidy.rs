@@ -84,6 +84,12 @@ const CALLS: &[(&str, &[&str], &str)] = &[
     ("env::var_os", &["sys/os_host.rs"], "variables are read once, at the start"),
     ("SystemTime::now", &["sys/", "supervise/"], "the time is an argument or comes from the host"),
     ("thread::sleep", &["sys/", "supervise/"], "waiting is for a condition or an interrupt: `Host::pause`"),
+    (".sort()", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
+    (".sort_by(", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
+    (".sort_by_key(", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
+    (".sort_unstable()", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
+    (".sort_unstable_by(", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
+    (".sort_unstable_by_key(", &["base/sort.rs"], "`base::sort` is compiled once for all types"),
 ];
 
 /// Words that have no place in the project, in two parts so that this file may stand beside the others. Small letters stand

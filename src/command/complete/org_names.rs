@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::name_kind::NameKind;
 use crate::base::environment::EnvName;
+use crate::base::sort::SortExt;
 use crate::command::Selection;
 use crate::config::document::Document;
 use crate::disk;
@@ -127,7 +128,7 @@ fn variables(place: &NamePlace<'_>) -> Vec<(String, String)> {
     let files = std::fs::read_dir(place.cwd.join("env")).into_iter().flatten().flatten();
     let files = files.map(|it| it.path()).filter(|path| path.extension().is_some_and(|it| it == "env"));
     let mut names: Vec<String> = files.flat_map(|file| assigned(&file)).collect();
-    names.sort();
+    names.order();
     names.dedup();
     let mut found = plain(names);
     found.push(("all".to_owned(), "every one".to_owned()));

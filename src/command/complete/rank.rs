@@ -1,5 +1,7 @@
 //! Ranking of names against the typed text.
 
+use crate::base::sort::SortExt;
+
 /// The quality of a match; a lesser one is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MatchQuality {
@@ -33,7 +35,7 @@ pub(super) fn ranked_matches<T>(
     if found.iter().any(|(fit, ..)| *fit <= MatchQuality::WordStart) {
         found.retain(|(fit, ..)| *fit <= MatchQuality::WordStart);
     }
-    found.sort_by_key(|(fit, ..)| *fit);
+    found.order_by_key(|(fit, ..)| *fit);
     found.into_iter().map(|(_, marks, thing)| (thing, marks)).collect()
 }
 

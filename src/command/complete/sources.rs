@@ -8,6 +8,7 @@ use super::org_names::{self, NamePlace};
 use crate::base::control;
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::command::Selection;
 use crate::disk;
 use crate::ops::environments;
@@ -97,7 +98,7 @@ impl CandidateSource for DiskSource {
             other => org_names::names(&self.place(), other).into_iter().map(|(name, _)| name).collect(),
         };
         if !matches!(kind, NameKind::Env | NameKind::Version | NameKind::HistoryLine) {
-            names.sort_unstable();
+            names.order();
             names.dedup();
         }
         names
@@ -138,7 +139,7 @@ impl CandidateSource for DiskSource {
         };
         let mut listed: Vec<ListedFile> =
             entries(&directory).map(|(name, entry)| ListedFile { name, is_dir: entry.path().is_dir() }).collect();
-        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        listed.order_by(|a, b| a.name.cmp(&b.name));
         listed
     }
 
@@ -169,7 +170,7 @@ impl DiskSource {
         if let Some(org) = &self.selection.org {
             let mut own = with_suffix(&self.paths.org(org).join("environments"), ".toml");
             own.retain(|name| !names.contains(name));
-            own.sort_unstable();
+            own.order();
             names.extend(own);
         }
         names

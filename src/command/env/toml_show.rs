@@ -3,6 +3,7 @@
 use super::{document, open};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
+use crate::base::sort::SortExt;
 use crate::base::suggest::closest_match;
 use crate::command::argument::TomlTable;
 use crate::command::{Command, Cx, Effect};
@@ -49,7 +50,7 @@ fn tables(document: &Document) -> Table {
 /// The tables of a document, in the order of the text.
 fn named(document: &Document) -> Vec<&KeyPath> {
     let mut all: Vec<&KeyPath> = document.tables.keys().filter(|path| !path.keys().is_empty()).collect();
-    all.sort_by_key(|path| document.span_of(path).start);
+    all.order_by_key(|path| document.span_of(path).start);
     all
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::FleetOutput;
 use super::answer::{AnswerRecord, HostAnswer};
 use crate::base::fault::Fault;
+use crate::base::sort::SortExt;
 use crate::command::tsm;
 use crate::report::{
     Block, Cell, Column, Field, Fields, Message, Report, Row, RowStream, Table, Tone, Value, Visibility,
@@ -37,7 +38,7 @@ pub(super) fn report(answers: Vec<HostAnswer>, name: &str, output: FleetOutput) 
     }
     let is_log = name == "tsm logs";
     if is_log {
-        rows.sort_by_key(|row| time(&row.record));
+        rows.order_by_key(|row| time(&row.record));
     }
     let blocks = match output {
         FleetOutput::Json => {

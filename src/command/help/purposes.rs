@@ -1,5 +1,6 @@
 //! The commands by what one wants to do.
 
+use crate::base::sort::SortExt;
 use crate::command::CommandSpec;
 use crate::command::registry::COMMANDS;
 
@@ -117,7 +118,7 @@ pub(super) fn commands(purpose: Option<&'static HelpPurpose>) -> Vec<&'static Co
     let place = |entry: &&CommandSpec| {
         purpose.and_then(|purpose| purpose.names.iter().position(|name| is_within(entry.name, name)))
     };
-    found.sort_by_key(place);
+    found.order_by_key(place);
     found
 }
 

@@ -7,6 +7,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::redact;
+use crate::base::sort::SortExt;
 use crate::command::stated_default::{CHOSEN_ENV, StatedDefault};
 use crate::command::{Command, Cx, Effect, Prepared, Stage};
 use crate::ops::apply::effects::{self, ExplainedKey, KeyEffect};
@@ -203,7 +204,7 @@ fn report(stage: &ApplyStage) -> Report {
 fn row(service: &ServiceChange) -> Vec<Cell> {
     let names: Vec<String> = service.run.changed.iter().map(|change| change.process.name.to_string()).collect();
     let mut changes: Vec<String> = service.run.changed.iter().flat_map(|change| change.what.clone()).collect();
-    changes.sort_unstable();
+    changes.order();
     changes.dedup();
     vec![
         Cell::from(service.name.as_str()).tone(Tone::Strong),

@@ -7,6 +7,7 @@ use super::scan_guard;
 use crate::base::diagnostic::Severity;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::plural::pluralize;
+use crate::base::sort::SortExt;
 use crate::command::{Command, Cx, Effect};
 use crate::config::read;
 use crate::report::{Block, Report};
@@ -84,7 +85,7 @@ fn default_paths(cx: &Cx) -> Vec<PathBuf> {
         }));
     }
     files.retain(|path| path.is_file());
-    files.sort();
+    files.order();
     files
 }
 
@@ -106,7 +107,7 @@ fn files_below(cx: &Cx, given: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
             return Err(Fault::usage(format!("more than {MAX_FILES} files")).with_advice("pass fewer files"));
         }
     }
-    files.sort();
+    files.order();
     Ok(files)
 }
 

@@ -7,6 +7,7 @@ use super::generate::PurposeWord;
 use crate::base::environment::EnvName;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::InvalidName;
+use crate::base::sort::SortExt;
 use crate::command::Cx;
 use crate::tkm::error::TkmError;
 use crate::tkm::host::{Host, HostName};
@@ -109,7 +110,7 @@ pub(super) fn choose(cx: &Cx, store: &Store, wanted: Wanted) -> Result<Choice, F
     if choice.extent == Extent::Everywhere {
         choice.hosts = accepting(&state, all, &choice.keys);
     }
-    choice.keys.sort_by(|one, other| one.fingerprint.cmp(&other.fingerprint));
+    choice.keys.order_by(|one, other| one.fingerprint.cmp(&other.fingerprint));
     choice.keys.dedup_by(|one, other| one.fingerprint == other.fingerprint);
     Ok(choice)
 }

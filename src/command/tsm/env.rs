@@ -5,6 +5,7 @@ use std::path::Path;
 use super::process_args::find_one;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::redact;
+use crate::base::sort::SortExt;
 use crate::command::argument::SingleProcess;
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
 use crate::command::{Command, Cx, Effect};
@@ -42,7 +43,7 @@ impl Command for Env {
             None => snapshot_variables(&process)?,
         };
         let mut settings: Vec<(String, String)> = settings.into_iter().collect();
-        settings.sort();
+        settings.order();
         let mut table = Table::new(&[("name", "NAME"), ("value", "VALUE"), ("masked", "MASKED")])
             .with_visibility("masked", crate::report::Visibility::Never);
         for (name, value) in settings {

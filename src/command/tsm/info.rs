@@ -7,6 +7,7 @@ use super::option_fields::{env_file, limits, monitor_record, section};
 use super::process_args::{NO_PROCESSES, Targets};
 use crate::base::fault::Fault;
 use crate::base::redact;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::command::argument::ProcessTarget;
 use crate::command::stated_default::{SELECTED_PROCESS, StatedDefault};
@@ -188,7 +189,7 @@ fn listening(process: &Process) -> Value {
     let own = net::listeners().into_iter().filter(|it| it.protocol == net::Protocol::Tcp);
     let mut ports: Vec<u16> =
         own.filter(|it| net::listener_in_tree(pid, &[it.inode]).is_some()).map(|it| it.port).collect();
-    ports.sort_unstable();
+    ports.order();
     ports.dedup();
     Value::List(ports.into_iter().map(Value::from).collect())
 }

@@ -3,6 +3,7 @@
 use super::list::status_word;
 use crate::base::fault::Fault;
 use crate::base::line;
+use crate::base::sort::SortExt;
 use crate::command::registry::{CommandMatch, commands_of, resolve};
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
@@ -101,7 +102,7 @@ fn services(cx: &Cx) -> Vec<ViewAction> {
     let entries = std::fs::read_dir(cx.paths.services_available()).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".tsm")?.to_owned())).collect();
-    names.sort();
+    names.order();
     names
         .iter()
         .map(|name| with_target(name, action(ActionGroup::Services, "start", &["tsm", "start", name])))

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
+use crate::base::sort::SortExt;
+
 /// The options of `C` that were given, each by its long name with its value, in their order. The first field of `C`: what is read before
 /// it is taken out of what was given.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl<C: Args> FromArgMatches for WrittenOptions<C> {
         let command = C::augment_args(Command::new("of"));
         let mut given: Vec<(usize, Vec<String>)> =
             command.get_arguments().flat_map(|option| written(option, matches)).collect();
-        given.sort_by_key(|(index, _)| *index);
+        given.order_by_key(|(index, _)| *index);
         Ok(Self(given.into_iter().flat_map(|(_, words)| words).collect(), PhantomData))
     }
 

@@ -1,5 +1,7 @@
 //! What a value says about itself: a reference, something still to be filled in, a documented example, randomness.
 
+use crate::base::sort::SortExt;
+
 /// It refers to a value somewhere else.
 pub(in crate::config) fn is_reference(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
@@ -176,7 +178,7 @@ pub(in crate::config) fn is_dummy(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     let mut kinds: Vec<char> = lower.chars().filter(|c| c.is_alphanumeric()).collect();
-    kinds.sort_unstable();
+    kinds.order();
     kinds.dedup();
     is_placeholder(value)
         || is_reference(value)
@@ -195,7 +197,7 @@ pub(in crate::config) fn is_example(token: &str) -> bool {
     let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
     let tail = &lower[lower.len() / 3..];
     let mut kinds: Vec<char> = tail.chars().filter(|c| c.is_alphanumeric()).collect();
-    kinds.sort_unstable();
+    kinds.order();
     kinds.dedup();
     has(&PLACEHOLDERS) || has(&DOCUMENTED_EXAMPLES) || kinds.len() < 4
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::base::diagnostic::{Diagnostic, Severity, SourceText};
 use crate::base::dotenv;
+use crate::base::sort::SortExt;
 
 use crate::base::redact::{self, NameVerdict};
 use crate::config::Value;
@@ -135,7 +136,7 @@ pub fn scan(name: &str, text: &str, syntax: Syntax) -> Vec<SecretFinding> {
             }
         }
     }
-    found.sort_by_key(|(_, _, span)| span.start);
+    found.order_by_key(|(_, _, span)| span.start);
     let found = found.into_iter();
     found.map(|(rule, what, span)| SecretFinding { rule, what, allowed: allowed(text, &span), span }).collect()
 }

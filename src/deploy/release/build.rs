@@ -13,6 +13,7 @@ use super::error::ReleaseError;
 use super::manifest::{Entry, EntryKind, Manifest};
 use super::names::{ContentHash, MANIFEST, ReleaseId};
 use super::store::{ReleaseStore, remove_file, remove_tree, sync};
+use crate::base::sort::SortExt;
 use crate::disk;
 use crate::sys::file::{self, FileError};
 
@@ -157,7 +158,7 @@ impl ReleaseStore {
             }
         }
         drift.extend(expected.keys().map(|path| Drift { path: (*path).to_owned(), kind: DriftKind::Missing }));
-        drift.sort_by(|one, other| one.path.cmp(&other.path));
+        drift.order_by(|one, other| one.path.cmp(&other.path));
         drift.truncate(MAX_DRIFT);
         Ok(drift)
     }

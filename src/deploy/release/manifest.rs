@@ -9,6 +9,7 @@ use super::names::{ContentHash, EntryPath, ReleaseId, link_stays};
 use super::{APPLICATION, MAX_ENTRIES, MAX_SIZE};
 use crate::base::environment::EnvName;
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 
 /// The version of the format.
@@ -90,7 +91,7 @@ impl Manifest {
     /// Fails if two entries have one path, one is in no directory of the manifest, a link leaves it, a mode has bits that it
     /// cannot have, or there is too much.
     pub fn new(at: Timestamp, org: &OrgName, env: &EnvName, mut entries: Vec<Entry>) -> Result<Self, ReleaseError> {
-        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        entries.order_by(|one, other| one.path.cmp(&other.path));
         let rid = ReleaseId::new(at, &content(&entries));
         let made = Self { version: FORMAT, rid, org: org.to_string(), env: env.as_str().to_owned(), entries };
         made.check().map_err(ReleaseError::InvalidManifest)?;

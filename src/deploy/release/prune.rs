@@ -10,6 +10,7 @@ use super::build::read_manifest;
 use super::error::ReleaseError;
 use super::names::ReleaseId;
 use super::store::{ReleaseStore, names, remove_file, remove_tree, sync};
+use crate::base::sort::SortExt;
 use crate::sys::file::{FileError, TEMPORARY_PREFIX};
 
 /// How many releases are kept that were committed, beside the current and the previous one.
@@ -47,7 +48,7 @@ impl ReleaseStore {
             }
         }
         let mut failed: Vec<ReleaseId> = names(&self.failed())?.iter().filter_map(|name| name.parse().ok()).collect();
-        failed.sort();
+        failed.order();
         for rid in failed.iter().rev().skip(KEPT_FAILED) {
             remove_tree(&self.failed().join(rid.as_str()))?;
             pruned.releases.push(rid.clone());

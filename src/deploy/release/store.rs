@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReleaseError;
 use super::names::ReleaseId;
+use crate::base::sort::SortExt;
 use crate::disk;
 use crate::sys::file::{self, FileError, TEMPORARY_PREFIX};
 
@@ -75,7 +76,7 @@ impl ReleaseStore {
     /// Fails if the directory cannot be read.
     pub fn list(&self) -> Result<Vec<ReleaseId>, ReleaseError> {
         let mut found: Vec<ReleaseId> = names(&self.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
-        found.sort();
+        found.order();
         Ok(found)
     }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::place::Place;
 use crate::base::environment::EnvFileName;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::sort::SortExt;
 use crate::deploy::carried::{Carried, CarriedFile, CarriedState, Digests, Form, Found, Keys, MAX_CARRIED};
 use crate::deploy::machine::State;
 use crate::deploy::release::ContentHash;
@@ -48,7 +49,7 @@ pub(super) fn states(place: &Place, asked: Vec<Carried>) -> Result<Vec<CarriedSt
     };
     let mut all = asked;
     all.extend(records.iter().flat_map(|record| record.carried.iter().map(|(what, _)| what.clone())));
-    all.sort();
+    all.order();
     all.dedup();
     let state =
         |what: Carried| Ok(CarriedState { found: find(place, &what)?, deployed: deployed(&what).cloned(), what });

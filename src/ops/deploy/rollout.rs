@@ -9,6 +9,7 @@ use super::member::{Member, Patience, Reach};
 use super::saying::{Say, Saying};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::rollout::OnFailure;
+use crate::base::sort::SortExt;
 use crate::base::time::HumanDuration;
 use crate::deploy::machine::State;
 use crate::deploy::record::Holder;
@@ -106,7 +107,7 @@ impl Fleet {
     /// Takes in the hosts of another one, in the order in which they are locked.
     pub fn join(&mut self, other: Self) {
         self.members.extend(other.members);
-        self.members.sort_by(|one, other| lock(one).host.name.cmp(&lock(other).host.name));
+        self.members.order_by(|one, other| lock(one).host.name.cmp(&lock(other).host.name));
     }
 
     /// Leaves out hosts that need nothing.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::disk;
 use crate::sys::host::Host;
 use crate::sys::process;
@@ -81,7 +82,7 @@ impl InstalledUnit {
         let dir = self.file.with_file_name(format!("{}.d", self.name));
         let mut files: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|it| it.path()).collect();
         files.retain(|file| file.extension().is_some_and(|ending| ending == "conf"));
-        files.sort();
+        files.order();
         files
     }
 }
@@ -103,7 +104,7 @@ fn instance_of(file: &Path, host: &dyn Host) -> String {
         .filter_map(|name| Some(name.strip_prefix("tetra@")?.strip_suffix(".service")?.to_owned()))
         .filter(|user| !user.is_empty())
         .collect();
-    users.sort();
+    users.order();
     users.into_iter().next().unwrap_or_else(|| host.user().to_owned())
 }
 
@@ -138,7 +139,7 @@ pub fn installed_units(host: &dyn Host, manager: Manager) -> Vec<InstalledUnit> 
             }
         }
     }
-    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found.order_by(|one, other| one.name.cmp(&other.name));
     found
 }
 

@@ -11,6 +11,7 @@ use crate::base::environment::{EnvName, Tier};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::home;
 use crate::base::name::OrgName;
+use crate::base::sort::SortExt;
 use crate::config::document::Document;
 use crate::config::path::KeyPath;
 use crate::org::services::declared_services;
@@ -122,7 +123,7 @@ pub fn generated_environments(paths: &Paths, org: Option<&OrgName>) -> Vec<EnvNa
     let orgs = org.map_or_else(|| store::organizations(paths), |org| vec![org.clone()]);
     let of_org = |org: &OrgName| OrgStore::open(paths, org).map(|store| store.environments()).unwrap_or_default();
     let mut all: Vec<EnvName> = orgs.iter().flat_map(of_org).filter(|env| env.tier() != Some(Tier::Local)).collect();
-    all.sort();
+    all.order();
     all.dedup();
     all
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Fix, or_ok};
+use crate::base::sort::SortExt;
 use crate::sys::paths::Paths;
 use crate::sys::{disk_space, net, process};
 
@@ -90,7 +91,7 @@ fn owner(path: &Path) -> String {
 /// Entries of a directory, by name; none if it is not there.
 pub(super) fn entries(dir: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|it| it.path()).collect();
-    found.sort();
+    found.order();
     found
 }
 

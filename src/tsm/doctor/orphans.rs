@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::base::sort::SortExt;
 use crate::supervise::ownership;
 use crate::sys::net::{self, Protocol};
 use crate::sys::paths::Paths;
@@ -68,7 +69,7 @@ pub fn find(paths: &Paths, processes: &[Process]) -> Vec<Orphan> {
         .map(|(kind, stat)| orphan(kind, &stat))
         .collect();
     fill_ports(&mut orphans);
-    orphans.sort_by_key(|orphan| (orphan.kind, orphan.pid));
+    orphans.order_by_key(|orphan| (orphan.kind, orphan.pid));
     orphans
 }
 
@@ -109,7 +110,7 @@ fn fill_ports(orphans: &mut [Orphan]) {
     for orphan in orphans {
         let own = listeners.iter().filter(|listener| owners.get(&listener.inode) == Some(&orphan.pid));
         orphan.ports = own.map(|listener| listener.port).collect();
-        orphan.ports.sort_unstable();
+        orphan.ports.order();
         orphan.ports.dedup();
     }
 }

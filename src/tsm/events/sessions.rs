@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::ReportedEvent;
 use super::usage::{in_time, is_end};
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 
 /// A visit.
@@ -167,7 +168,7 @@ fn most_common<T: Ord>(of: impl Iterator<Item = T>) -> Vec<T> {
     let mut counts: BTreeMap<T, usize> = BTreeMap::new();
     of.for_each(|it| *counts.entry(it).or_default() += 1);
     let mut counts: Vec<(T, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts.order_by_key(|(_, count)| Reverse(*count));
     counts.into_iter().take(3).map(|(it, _)| it).collect()
 }
 
@@ -212,7 +213,7 @@ pub fn journeys(events: &[ReportedEvent], session: Option<&str>) -> Vec<JourneyS
         of.into_iter().for_each(|own| ways.entry(own).or_default().push((event, at)));
     }
     let mut ways: Vec<_> = ways.into_iter().collect();
-    ways.sort_by_key(|(_, way)| way[0].1);
+    ways.order_by_key(|(_, way)| way[0].1);
     let mut steps: Vec<JourneyStep> = Vec::new();
     for (session, way) in ways {
         let mut before = None;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::kinds::SLOW_RESPONSE;
 use super::{ReportedEvent, ReportedKind};
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 
 /// What happened in a span of time.
@@ -84,7 +85,7 @@ pub fn usage(events: &[ReportedEvent]) -> EventUsage {
         errors,
     };
     let mut counts: Vec<EventCount> = counts.into_iter().map(count).collect();
-    counts.sort_by_key(|count| Reverse(count.count));
+    counts.order_by_key(|count| Reverse(count.count));
     EventUsage {
         events: events.len(),
         errors: counts.iter().map(|count| count.errors).sum(),
@@ -180,7 +181,7 @@ pub fn answered_clicks(events: &[ReportedEvent]) -> Vec<AnsweredClick> {
 pub(super) fn in_time(events: &[ReportedEvent]) -> impl Iterator<Item = (&ReportedEvent, Timestamp)> {
     let mut all: Vec<(&ReportedEvent, Timestamp)> =
         events.iter().filter_map(|event| Some((event, event.at?))).collect();
-    all.sort_by_key(|(_, at)| *at);
+    all.order_by_key(|(_, at)| *at);
     all.into_iter()
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::sort::SortExt;
 use crate::disk;
 use crate::supervise::meta::RestartPolicy;
 use crate::tsm::definition::Definition;
@@ -24,7 +25,7 @@ pub(super) fn read_all(dir: &Path) -> io::Result<Imported> {
     let mut imported = Imported::default();
     let mut dirs: Vec<PathBuf> = fs::read_dir(dir)?.flatten().map(|entry| entry.path()).collect();
     dirs.retain(|directory| directory.is_dir());
-    dirs.sort();
+    dirs.order();
     for directory in dirs {
         if directory.join("run").is_file() {
             one(&directory, &mut imported);
@@ -75,7 +76,7 @@ fn one(dir: &Path, imported: &mut Imported) {
         .flatten()
         .map(|it| it.file_name().to_string_lossy().into_owned())
         .collect();
-    entries.sort();
+    entries.order();
     for entry in entries {
         let path = dir.join(&entry);
         let text = if path.is_file() { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
@@ -106,7 +107,7 @@ fn take(it: &mut Definition, path: &Path, text: &str, lost: &mut Vec<Unsupported
                 .deps
                 .get_or_insert_default()
                 .extend(names.map(|need| need.file_name().to_string_lossy().into_owned()));
-            it.options.deps.get_or_insert_default().sort();
+            it.options.deps.get_or_insert_default().order();
         }
         "finish" => return Some("commands after the end of a process are not supported"),
         "log" | "producer-for" | "consumer-for" => {

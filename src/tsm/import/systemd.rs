@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::dotenv::EnvVar;
 use crate::base::environment::EnvFileName;
 use crate::base::invalid_value;
+use crate::base::sort::SortExt;
 use crate::base::time::HumanDuration;
 use crate::disk;
 use crate::supervise::meta::RestartPolicy;
@@ -61,7 +62,7 @@ fn with_drop_ins(text: &str, stem: &str, dir: &Path) -> Result<Vec<Section>, Str
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "conf"))
         .collect();
-    files.sort_by(|one, other| one.file_name().cmp(&other.file_name()));
+    files.order_by(|one, other| one.file_name().cmp(&other.file_name()));
     let mut texts = vec![text.to_owned()];
     for file in files {
         texts.push(disk::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{PortEntry, read};
 use crate::base::name::ProcessName;
+use crate::base::sort::SortExt;
 use crate::sys::file::FileError;
 use crate::sys::net::{self, Listener, Protocol, SocketOwner};
 use crate::sys::paths::Paths;
@@ -97,7 +98,7 @@ pub fn declared(paths: &Paths, processes: &[Process]) -> Result<Vec<DeclaredPort
             None => accounts.push(DeclaredPort { claim, registered: false, process: name, pid, listeners: Vec::new() }),
         }
     }
-    accounts.sort_by(|a, b| a.claim.cmp(&b.claim));
+    accounts.order_by(|a, b| a.claim.cmp(&b.claim));
     Ok(accounts)
 }
 
@@ -120,7 +121,7 @@ pub fn read_status(paths: &Paths, processes: &[Process]) -> Result<PortStatus, F
             accounts.push(DeclaredPort { claim, registered: false, process: name, pid, listeners: Vec::new() });
         }
     }
-    accounts.sort_by(|a, b| a.claim.cmp(&b.claim));
+    accounts.order_by(|a, b| a.claim.cmp(&b.claim));
     for held in held {
         let port = held.listener.port;
         let mut known = false;
@@ -132,7 +133,7 @@ pub fn read_status(paths: &Paths, processes: &[Process]) -> Result<PortStatus, F
             undeclared.push(held);
         }
     }
-    undeclared.sort_by_key(|held| held.listener.port);
+    undeclared.order_by_key(|held| held.listener.port);
     Ok(PortStatus { declared: accounts, undeclared })
 }
 
@@ -140,7 +141,7 @@ pub fn read_status(paths: &Paths, processes: &[Process]) -> Result<PortStatus, F
 #[must_use]
 pub fn held(processes: &[Process]) -> Vec<HeldPort> {
     let mut listeners = net::listeners();
-    listeners.sort_by_key(|it| (it.port, it.protocol, it.address));
+    listeners.order_by_key(|it| (it.port, it.protocol, it.address));
     let pids = net::owners(listeners.iter().map(|listener| listener.inode));
     let mut described: HashMap<u32, (SocketOwner, Option<ProcessName>)> = HashMap::new();
     let with_owner = |listener: Listener| {

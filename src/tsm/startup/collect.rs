@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::environment::EnvRef;
 use crate::base::name::ServiceName;
+use crate::base::sort::SortExt;
 use crate::sys::paths::Paths;
 use crate::tsm::definition::{Definition, environment_of};
 use crate::tsm::instances;
@@ -61,7 +62,7 @@ pub fn environments(names: &[String], context: &StartContext) -> Vec<EnvRef> {
             }
         }
     }
-    found.sort();
+    found.order();
     found.dedup();
     found
 }

@@ -6,6 +6,7 @@ use super::progress::Progress;
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ServiceName;
+use crate::base::sort::SortExt;
 use crate::base::time::Timestamp;
 use crate::command::Cx;
 use crate::command::shell::version::VERSION;
@@ -63,7 +64,7 @@ impl DeployTarget {
         let store = find_store(cx)?;
         let mut hosts = store.hosts()?;
         // The order in which they are locked.
-        hosts.sort_by(|one, other| one.name.cmp(&other.name));
+        hosts.order_by(|one, other| one.name.cmp(&other.name));
         hosts.retain(|host| host.env == env.env);
         if let Some(unknown) = names.iter().find(|name| !hosts.iter().any(|host| host.name == **name)) {
             let known: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();

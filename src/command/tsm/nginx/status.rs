@@ -2,6 +2,7 @@
 
 use super::{instances, join_ports, name_of_site, nginx, process_name};
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::sort::SortExt;
 use crate::command::argument::ProcessTarget;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
@@ -62,7 +63,7 @@ impl Command for Status {
 /// The order of servers means nothing.
 fn same_ports(left: &[u16], right: &[u16]) -> bool {
     let (mut left, mut right) = (left.to_vec(), right.to_vec());
-    left.sort_unstable();
-    right.sort_unstable();
+    left.order();
+    right.order();
     left == right
 }
