@@ -9,23 +9,39 @@ use crate::report::{Question, UserAnswer};
 /// The longest answer to a question, in bytes; a longer one is a no.
 const MAX_ANSWER_LEN: usize = 256;
 
-/// Asks with `write`; none once the question is closed.
+/// Has the terminal say what is pasted, and no longer.
+const MARK_PASTES: [&str; 2] = ["\x1b[?2004h", "\x1b[?2004l"];
+
+/// How a terminal begins what is pasted.
+const PASTE: &str = "\x1b[200~";
+
+/// Asks with `write`; none once the question is closed. What is pasted is no answer, where the terminal can say so.
 pub(super) fn ask(
     source: AnswerSource,
     question: &Question,
     is_open: &mut dyn FnMut() -> bool,
+    marks_pastes: bool,
     write: impl Fn(&str),
 ) -> Option<UserAnswer> {
     let Ok(mut answers) = (source.open)() else { return Some(UserAnswer::NotInteractive) };
+    let [begin, end] = if marks_pastes { MARK_PASTES } else { [""; 2] };
     let hint = question.expected.as_ref().map_or("[y/N] ".to_owned(), |word| format!("[type {word}] "));
-    write(&format!("{} {hint}", render::line(&question.text).trim_end()));
-    let Some(given) = read_answer(&mut answers, is_open) else {
+    write(&format!("{begin}{} {hint}", render::line(&question.text).trim_end()));
+    let given = read_answer(&mut answers, is_open);
+    write(end);
+    let Some(given) = given else {
         // What follows begins on a line of its own, and the beginning of an answer is not that of a command.
         write("\n");
         let _ = (source.open)();
         return None;
     };
     write(if given.ends_with('\n') { "" } else { "\n" });
+    if given.contains(PASTE) {
+        write("a pasted text is not taken for an answer\n");
+        // The rest of it is not a command either.
+        let _ = (source.open)();
+        return Some(UserAnswer::No);
+    }
     let given = given.trim();
     let yes = match &question.expected {
         Some(word) => given == word,

@@ -82,6 +82,9 @@ impl Terminal {
         other.unpaged |= options.unpaged;
         other.plain |= options.plain;
         other.color = options.color.unwrap_or(self.color);
+        if other.plain && other.color == Color::Auto {
+            other.color = Color::Never;
+        }
         other.theme = options.theme.unwrap_or(self.theme);
         other.answer_limit = options.answer_limit.or(self.answer_limit);
         other
@@ -90,18 +93,13 @@ impl Terminal {
     /// The styler of standard output.
     #[must_use]
     pub fn output_styler(&self) -> Styler {
-        self.styler(self.streams.output_is_terminal)
+        style::choose_styler(self.color, &self.variables, self.streams.output_is_terminal).themed(self.theme)
     }
 
     /// The styler of standard error.
     #[must_use]
     pub fn stderr_styler(&self) -> Styler {
-        self.styler(self.streams.stderr_is_terminal)
-    }
-
-    fn styler(&self, is_terminal: bool) -> Styler {
-        let color = if self.plain && self.color == Color::Auto { Color::Never } else { self.color };
-        style::choose_styler(color, &self.variables, is_terminal).themed(self.theme)
+        style::choose_styler(self.color, &self.variables, self.streams.stderr_is_terminal).themed(self.theme)
     }
 
     /// The width of the terminal: as it reports, else `COLUMNS`.
@@ -126,8 +124,11 @@ impl Terminal {
     /// Where rows can be drawn again in place; none where they cannot.
     fn progress_screen(&self) -> Option<ProgressScreen> {
         let height = (self.streams.size.height)().unwrap_or(frame::DEFAULT_HEIGHT);
-        let is_screen = self.streams.stderr_is_terminal && !self.is_dumb();
-        is_screen.then(|| ProgressScreen { width: self.terminal_width().unwrap_or(DEFAULT_WIDTH), height })
+        self.has_screen().then(|| ProgressScreen { width: self.terminal_width().unwrap_or(DEFAULT_WIDTH), height })
+    }
+
+    fn has_screen(&self) -> bool {
+        self.streams.stderr_is_terminal && !self.is_dumb()
     }
 
     fn is_dumb(&self) -> bool {
@@ -348,7 +349,7 @@ impl Console for Terminal {
 
     fn ask_while(&mut self, question: &Question, is_open: &mut dyn FnMut() -> bool) -> Option<UserAnswer> {
         let Some(source) = self.streams.answer_source else { return Some(UserAnswer::NotInteractive) };
-        answer::ask(source, question, is_open, |text| self.write_stderr(text))
+        answer::ask(source, question, is_open, self.has_screen(), |text| self.write_stderr(text))
     }
 
     fn width(&self) -> usize {

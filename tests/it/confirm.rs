@@ -188,6 +188,30 @@ fn a_choice_at_the_prompt_counts_instead_of_the_variable() {
     leave(terminal);
 }
 
+#[test]
+fn what_is_pasted_at_a_question_is_no_answer() {
+    let home = TestHome::new();
+    stopped(&home, "web", 0);
+    let mut terminal = session(&home);
+    run(&mut terminal, "use @prod", "-/PROD>");
+    for pasted in ["prod\rversion\r", "prod"] {
+        terminal.send("tsm delete web\r");
+        // The terminal says what is pasted.
+        terminal.wait("the question", |screen| {
+            (screen.bracketed_paste() && crate::pty::current_line(screen).contains("[type prod]")).then_some(())
+        });
+        terminal.send(&format!("\u{1b}[200~{pasted}\u{1b}[201~"));
+        if !pasted.contains('\r') {
+            terminal.send("\r");
+        }
+        terminal.wait_for("a pasted text is not taken for an answer");
+        terminal.wait_line("[4] -/PROD>");
+        assert!(home.path("tetra/tsm/runtime/processes/web").exists());
+        run(&mut terminal, "use @prod", "-/PROD>");
+    }
+    leave(terminal);
+}
+
 /// A program that the prompt starts may be this program again: it asks what the prompt would ask.
 #[test]
 fn a_program_of_the_prompt_acts_where_the_prompt_is() {
