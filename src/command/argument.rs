@@ -128,4 +128,6 @@ wrapped! {
     NewOrgName(OrgName);
     /// An environment that is generated from `local.toml`; completed with all but `local`.
     GeneratedEnv(EnvName);
+    /// The environment that a profile is for; completed with profiles.
+    ProfileName(EnvName);
 }

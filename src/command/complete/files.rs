@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::name_kind::NameKind;
 use super::sources::{CandidateSource, ListedFile};
 use super::{RawCandidate, rank};
+use crate::tsm::environment;
 
 /// Programs with the typed prefix, then directories that others are in. After a `/` the files of a directory.
 pub(super) fn programs(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
@@ -49,7 +50,7 @@ pub(super) fn directories(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
     matching(typed, live, |listed| listed.is_dir)
 }
 
-/// Environment files: `dev` for `env/dev.env` or `dev.env`, then every file.
+/// Environment files: `dev` for `env/dev.env` or `dev.env`, `none`, then every file.
 pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut names: Vec<(String, String)> = Vec::new();
     for directory in ["env", "."] {
@@ -63,9 +64,15 @@ pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
             }
         }
     }
+    names.push((environment::NONE.to_owned(), "no env file".to_owned()));
+    // A word that stands alone would be inserted before a letter was typed.
+    let is_example = |name: &str| typed.is_empty() && name == environment::NONE;
     let mut proposals: Vec<RawCandidate> = rank::ranked_matches(typed, names, |(name, _)| name)
         .into_iter()
-        .map(|((value, file), marks)| RawCandidate::new(value, Some(file), marks))
+        .map(|((value, file), marks)| RawCandidate {
+            is_example: is_example(&value),
+            ..RawCandidate::new(value, Some(file), marks)
+        })
         .collect();
     proposals.extend(files(typed, live));
     proposals

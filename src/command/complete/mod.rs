@@ -500,6 +500,7 @@ mod tests {
     fn an_argument_is_completed_by_its_type() {
         assert_eq!(values("tsm stop |"), ["api-8000", "my-api", "web", "'0.5 odd'", "all"]);
         assert_eq!(values("tsm stop api|"), ["api-8000", "my-api"]);
+        assert_eq!(values("tsm stop a|"), ["api-8000", "my-api"], "a letter of a name is not all");
         assert_eq!(values("tsm stop web ap|"), ["api-8000", "my-api"]);
         assert_eq!(values("tsm stop web we|"), Vec::<String>::new(), "given already");
         assert_eq!(values("env init |"), ["dev", "prod"]);
@@ -650,6 +651,12 @@ mod tests {
         assert_eq!(shown("tsm kill --port 7"), ["7000"]);
         assert_eq!(shown("tsm stop al"), ["all"]);
         assert_eq!(shown("tsm restart w"), ["web"], "one letter is not all");
+        assert_eq!(shown("tsm restart a"), ["all"], "no name begins with it");
+        assert_eq!(shown("tsm start -e n"), ["none"]);
+        assert_eq!(shown("tsm start --env=no"), ["--env=none"]);
+        assert_eq!(shown("tsm start -e "), ["web", "none", "web.env", "x/"]);
+        assert_eq!(shown("org profile show "), ["web"], "profiles, not environments");
+        assert_eq!(shown("org profile check @"), ["@web"]);
         assert_eq!(shown("set edit-mode "), ["emacs", "vi"]);
         assert_eq!(shown("set rc o"), ["on", "off"]);
         assert_eq!(shown("set history-size "), ["<VALUE, like 20000>"]);

@@ -15,9 +15,9 @@ use crate::base::name::{AliasName, OrgName, ProcessName, ServiceName};
 use crate::base::signal::Signal;
 use crate::command::argument::{
     AbbreviationDefinition, AliasDefinition, ContextWord, DeclaredService, DirectoryPath, EnvSource, FilePath,
-    GeneratedEnv, HistoryId, PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileWord, SecretName,
-    ServiceWord, SettingWord, SingleProcess, StackName, StartWord, TomlAssignment, TomlTable, UsedPort, UserName,
-    VariableName, VersionId,
+    GeneratedEnv, HistoryId, PortName, PortRangeWord, ProcessId, ProcessPid, ProcessTarget, ProfileName, ProfileWord,
+    SecretName, ServiceWord, SettingWord, SingleProcess, StackName, StartWord, TomlAssignment, TomlTable, UsedPort,
+    UserName, VariableName, VersionId,
 };
 use crate::command::context::{SETTINGS, setting};
 use crate::command::daemon::logs::LogsWord;
@@ -113,6 +113,7 @@ const SOURCES: &[CompletionSource] = &[
     (TypeId::of::<EnvName>, environments),
     (TypeId::of::<GeneratedEnv>, generated_environments),
     (TypeId::of::<ProfileWord>, |typed, live| listed(typed, live, NameKind::Profile)),
+    (TypeId::of::<ProfileName>, profiles),
     (TypeId::of::<VersionId>, |typed, live| listed(typed, live, NameKind::Version)),
     (TypeId::of::<SecretName>, |typed, live| listed(typed, live, NameKind::Secret)),
     (TypeId::of::<VariableName>, |typed, live| listed(typed, live, NameKind::Variable)),
@@ -168,8 +169,9 @@ fn processes(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
 /// Processes, and `all`.
 fn targets(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     let mut found = processes(typed, live);
-    // One letter of a name is not taken for all of them.
-    if (typed.is_empty() && found.len() > 1) || (typed.len() > 1 && "all".starts_with(typed)) {
+    // One letter that a name begins with is not taken for all of them.
+    let is_name = typed.len() == 1 && found.iter().any(|it| it.value.starts_with(typed));
+    if (typed.is_empty() && found.len() > 1) || (!typed.is_empty() && !is_name && "all".starts_with(typed)) {
         found.extend(choose(typed, vec![("all".to_owned(), "every process".to_owned())]));
     }
     found
@@ -305,6 +307,13 @@ fn service_or_file(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate>
 
 fn environments(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
     if typed.starts_with('@') { choose(typed, at_environments(live)) } else { things(typed, live, NameKind::Env) }
+}
+
+/// Profiles, also with the `@` of an environment.
+fn profiles(typed: &str, live: &dyn CandidateSource) -> Vec<RawCandidate> {
+    let mark = if typed.starts_with('@') { "@" } else { "" };
+    let names = live.described(NameKind::Profile).into_iter();
+    choose(typed, names.map(|(name, about)| (format!("{mark}{name}"), about)).collect())
 }
 
 /// Environments without the one that the others are generated from.

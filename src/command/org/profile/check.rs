@@ -1,7 +1,7 @@
 //! `org profile check`
 
-use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::argument::ProfileName;
 use crate::command::org::context::{home, organization};
 use crate::command::{Command, Cx, Effect};
 use crate::ops::service_keys;
@@ -15,7 +15,7 @@ use crate::report::{Message, Report};
 #[derive(Debug, clap::Args)]
 pub struct Check {
     /// The profile
-    name: EnvName,
+    name: ProfileName,
 }
 
 impl Command for Check {
@@ -26,7 +26,7 @@ impl Command for Check {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let name = store.resolve_alias(&self.name);
+        let name = store.resolve_alias(&self.name.0);
         let chain = store.extended(name.as_str())?;
         service_keys::refuse(
             &cx.paths.profiles(&org).join(format!("{name}.toml")),

@@ -1,7 +1,7 @@
 //! `org profile show`
 
-use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
+use crate::command::argument::ProfileName;
 use crate::command::org::context::{organization, value};
 use crate::command::{Command, Cx, Effect};
 use crate::org::diff::profile_label;
@@ -13,7 +13,7 @@ use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 #[derive(Debug, clap::Args)]
 pub struct ProfileShow {
     /// The profile
-    name: EnvName,
+    name: ProfileName,
 }
 
 impl Command for ProfileShow {
@@ -24,7 +24,7 @@ impl Command for ProfileShow {
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let org = organization(cx)?;
         let store = OrgStore::open(cx.paths, &org)?;
-        let chain = store.extended(store.resolve_alias(&self.name).as_str())?;
+        let chain = store.extended(store.resolve_alias(&self.name.0).as_str())?;
         let mut table =
             Table::new(&[("key", "KEY"), ("op", "OP"), ("check", "CHECK"), ("value", "VALUE"), ("from", "FROM")]);
         table = table.with_visibility("check", Visibility::Never);
