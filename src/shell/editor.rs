@@ -148,6 +148,9 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret, snapshot: Shar
         EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
             bind(&mut bindings);
+            let redo = ReedlineEvent::Edit(vec![EditCommand::Redo]);
+            let abort = ReedlineEvent::UntilFound(vec![menu::CLOSE, redo]);
+            bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('g'), abort);
             Box::new(Emacs::new(bindings))
         }
         EditKeys::Vi | EditKeys::ViCommand => {
@@ -179,6 +182,8 @@ fn bind(bindings: &mut Keybindings) {
     // A menu is closed before a session is left.
     let leave = ReedlineEvent::UntilFound(vec![menu::CLOSE, ReedlineEvent::CtrlD]);
     bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('d'), leave);
+    let abort = ReedlineEvent::UntilFound(vec![menu::CLOSE]);
+    bindings.add_binding(KeyModifiers::CONTROL, KeyCode::Char('g'), abort);
 }
 
 /// Asks a menu for something if there is one; then comes what else the key does.

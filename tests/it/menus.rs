@@ -6,6 +6,7 @@ use crate::pty::{Terminal, TestHome, current_line};
 use crate::repl::{CTRL_C, PASTE, UP, leave, run, stopped};
 
 const CTRL_D: &str = "\x04";
+const CTRL_G: &str = "\x07";
 const CTRL_R: &str = "\x12";
 const CTRL_X_E: &str = "\x18\x05";
 const DOWN: &str = "\x1b[B";
@@ -97,6 +98,30 @@ fn control_d_closes_a_menu_before_it_leaves() {
         terminal.send("\x01");
         terminal.send(CTRL_D);
         wait_below(&terminal, &["tetra>  here"]);
+        drop_line(&mut terminal);
+        leave(terminal);
+    }
+}
+
+#[test]
+fn control_g_closes_a_menu() {
+    for vi in [false, true] {
+        let home = TestHome::new();
+        let mut terminal = filled(&home, vi);
+        terminal.send(&format!("stop{CTRL_R}"));
+        terminal.wait_for("(history)> stop");
+        terminal.send(CTRL_G);
+        wait_below(&terminal, &["tetra> stop"]);
+        drop_line(&mut terminal);
+        open_candidates(&mut terminal);
+        terminal.send(CTRL_G);
+        wait_below(&terminal, &["tetra> tsm stop ap"]);
+        // Without a menu it changes nothing that was typed, and leaves no session.
+        terminal.send(&format!("{CTRL_G}i"));
+        wait_below(&terminal, &["tetra> tsm stop api"]);
+        drop_line(&mut terminal);
+        terminal.send(&format!("{CTRL_R}{CTRL_G}{CTRL_G}# here"));
+        wait_below(&terminal, &["tetra> # here"]);
         drop_line(&mut terminal);
         leave(terminal);
     }

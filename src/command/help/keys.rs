@@ -19,7 +19,7 @@ const fn key(keys: &'static [&'static str], text: &'static str) -> KeyHelp {
 pub const KEYS: &[KeyHelp] = &[
     key(&["Tab", "Shift-Tab"], "completes, or shows what fits here; Tab again goes through it, Shift-Tab back"),
     key(&["PageDown", "PageUp"], "a page on or back in what is longer than half of the screen"),
-    key(&["Esc"], "closes what Tab or Ctrl-R shows"),
+    key(&["Esc", "Ctrl-G"], "closes what Tab or Ctrl-R shows"),
     key(&["Enter"], "runs the line"),
     key(&["Alt-Enter"], "a further line; an open quote or a `\\` at the end continues the line by itself"),
     key(&["Up", "Down"], "earlier lines, and back"),
@@ -42,7 +42,7 @@ pub const EMACS_KEYS: &[KeyHelp] = &[
     key(&["Ctrl-U", "Ctrl-K"], "cuts what is before, after the cursor"),
     key(&["Alt-."], "the last argument of the line before; again: of the one before that"),
     key(&["Ctrl-Y"], "puts back what was cut"),
-    key(&["Ctrl-Z"], "takes the last change of the line back"),
+    key(&["Ctrl-Z", "Ctrl-G"], "takes the last change of the line back; does it again, where nothing is to be closed"),
 ];
 
 /// The topic.
