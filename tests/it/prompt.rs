@@ -484,6 +484,8 @@ fn use_and_select_alone_show_what_there_is() {
     });
     terminal.send("use @dev @prod\r");
     terminal.wait_for("`@dev` and `@prod` are two environments");
+    terminal.send("use - -\r");
+    terminal.wait_for("`-` takes no other word");
     leave(terminal);
 }
 

@@ -33,6 +33,11 @@ impl Command for Use {
         if self.what.is_empty() {
             return Ok(Report::of(list(cx)));
         }
+        if self.what.iter().any(|ContextWord(word)| word == "-") {
+            return Err(
+                Fault::usage("`-` takes no other word").with_advice("`use -` returns to the previous selection")
+            );
+        }
         let words = parts(&self.what);
         if words.len() > 2 {
             return Err(Fault::usage("more than one organization and one environment")
