@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod signals;
 mod verbs;
 
 use super::Effect;
@@ -13,7 +14,7 @@ pub use crate::tsm::pm2::options::Counterpart;
 use crate::tsm::pm2::options::{OPTIONS, WATCH, fill};
 
 pub use answer::answer;
-use arguments::{bounded, filled, known_options, of_all, signal_last};
+use arguments::{ONLY, bounded, filled, known_options, of_all, signal_last};
 pub use arguments::{list_advice, order_advice};
 pub use verbs::{AFTER_PROGRAM, VERBS};
 use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD};
@@ -115,6 +116,11 @@ const ELSEWHERE: Counterpart =
 const OTHERS: &[ForeignOption] = &[
     option("enable", "--now", SYSTEMD, No, Text("`tsm enable {}` is for the next boot, `tsm start {}` for now")),
     option("disable", "--now", SYSTEMD, No, Text("`tsm disable {}` is for the next boot, `tsm stop {}` for now")),
+    option("start", "--only", PM2, Yes, Text(ONLY)),
+    option("restart", "--only", PM2, Yes, Line("{}")),
+    option("reload", "--only", PM2, Yes, Line("{}")),
+    option("stop", "--only", PM2, Yes, Line("{}")),
+    option("delete", "--only", PM2, Yes, Line("{}")),
     option("list", "--watch", PM2, No, Text("`watch tsm list` shows it again and again")),
     option("start", "--unit", SYSTEMD, Yes, Line("--name {}")),
     option("logs", "-u", SYSTEMD, Yes, Line("{}")),
@@ -144,14 +150,16 @@ pub fn foreign_options() -> impl Iterator<Item = ForeignOption> + Clone {
 /// What a line of another program is here; none if it is of none. `words` are those after `tsm`.
 #[must_use]
 pub fn verb_advice(words: &[&str]) -> Option<String> {
-    verb_among(words, VERBS.iter())
+    signals::of_unix(words).or_else(|| verb_among(words, VERBS.iter()))
 }
 
 /// The same for words after the name of a program, which is `of`: its own rows come first.
 #[must_use]
 pub fn program_verb_advice(of: &str, words: &[&str]) -> Option<String> {
     let all = || AFTER_PROGRAM.iter().filter(|verb| verb.of == of).chain(VERBS);
-    verb_among(words, all().filter(|verb| verb.of == of)).or_else(|| verb_among(words, all()))
+    signals::of_program(of, words)
+        .or_else(|| verb_among(words, all().filter(|verb| verb.of == of)))
+        .or_else(|| verb_among(words, all()))
 }
 
 fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVerb>) -> Option<String> {
@@ -183,6 +191,11 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
 #[must_use]
 pub fn option_advice(name: &str, option: &str, words: &[String]) -> Option<String> {
     let command = name.strip_prefix("tsm ")?;
+    let line: Vec<&str> = [command].into_iter().chain(words.iter().map(String::as_str)).collect();
+    let only = (option == "--only").then(|| list_advice(&line)).flatten();
+    if let Some(advice) = only.or_else(|| signals::of_unix(&line)) {
+        return Some(advice);
+    }
     // Of `-xe` and `-fu` the parser names one letter only.
     let letter = option.strip_prefix('-').filter(|letter| letter.len() == 1);
     let is_part = |of: &str| of == option || letter.is_some_and(|letter| !of.starts_with("--") && of.contains(letter));

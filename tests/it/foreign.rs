@@ -151,7 +151,26 @@ fn arguments_are_carried_over() {
         ("journalctl -u shop -f", "tsm logs shop -f"),
         ("journalctl -xeu shop", "tsm logs shop"),
         ("journalctl -u shop --since 10m -g error --no-pager", "tsm logs shop --since 10m --grep error"),
-        ("flush api", "tsm logs clean api"),
+        ("flush api", "tsm logs rotate api"),
+        ("systemctl kill -s HUP api", "tsm signal api HUP"),
+        ("systemctl kill --kill-whom=main --signal=SIGUSR2 api.service", "tsm signal api SIGUSR2"),
+        ("systemctl kill --kill-who main -sHUP api", "tsm signal api HUP"),
+        ("systemctl kill api", "tsm signal api TERM"),
+        ("systemctl kill", "tsm signal NAME TERM"),
+        ("systemctl kill -s HUP", "tsm signal NAME HUP"),
+        ("kill -s HUP api", "tsm signal api HUP"),
+        ("kill -HUP api", "tsm signal api HUP"),
+        ("kill -9 api", "tsm signal api 9"),
+        ("kill -n 10 'my api'", "tsm signal 'my api' 10"),
+        ("killall -HUP api", "tsm signal api HUP"),
+        ("pkill --signal USR1 api", "tsm signal api USR1"),
+        ("docker kill -s HUP api", "tsm signal api HUP"),
+        ("docker kill --signal=HUP api", "tsm signal api HUP"),
+        ("signal -HUP api", "tsm signal api HUP"),
+        ("pm2 start --only api", "tsm import FILE --only api"),
+        ("start --only=api", "tsm import FILE --only api"),
+        ("pm2 start --only api pm2.config.js", "tsm import pm2.config.js --only api"),
+        ("ecosystem", "tsm save --template"),
         ("pm2 start app.js -i 4 --name x", "tsm start app.js --instances 4 --name x"),
         ("pm2 start app.js --max-memory-restart 300M --time", "tsm start app.js --max-memory 300M"),
         ("pm2 start app.js --watch --namespace shop", "tsm start app.js --watch . --stack shop"),
@@ -262,8 +281,55 @@ fn every_row_of_the_help_about_another_program_is_whole() {
 
 #[test]
 fn a_signal_in_front_of_its_process_is_put_behind_it() {
-    let refused = |line: &str| parse(&words(line), &mut Globals::default(), 100).err().expect("it is refused").fault;
     let advice = "the signal comes after the process: `tsm signal api HUP`";
     assert_eq!(refused("tsm signal HUP api").advice.as_deref(), Some(advice));
     assert_eq!(refused("tsm signal api web").advice.as_deref(), Some("`tsm signal --help` shows how to write it"));
+}
+
+#[test]
+fn a_signal_goes_to_each_process_that_was_named_with_it() {
+    let signals = "`tsm signal api HUP` and `tsm signal web HUP`";
+    for line in ["kill -HUP api web", "systemctl kill -s HUP api web", "docker kill --signal HUP api web"] {
+        assert!(advice(line).starts_with(signals), "{line}: {}", advice(line));
+    }
+    for line in
+        ["tsm kill -s HUP api", "tsm kill -HUP api", "tsm kill -1 api", "tsm signal -s HUP api", "tsm signal -HUP api"]
+    {
+        let said = refused(line).advice.expect("there is always advice");
+        let signal = if line.contains("-1") { "1" } else { "HUP" };
+        assert_eq!(named(&said), format!("tsm signal api {signal}"), "{line}");
+    }
+    assert_eq!(refused("tsm kill -x api").advice.as_deref(), Some("`tsm kill --help` shows how to write it"));
+}
+
+/// What does less or more than its word is not said to do the same.
+#[test]
+fn what_is_not_the_same_is_not_said_to_be() {
+    let kept = "`tsm save NAME` keeps a process as a service, and `tsm enable NAME` starts it at boot";
+    for (line, said) in [
+        (
+            "flush api",
+            "`tsm logs rotate api`, then `tsm logs clean api`: what is written goes on in a new file, and only older ones are removed",
+        ),
+        (
+            "flush",
+            "`tsm logs rotate NAME`, then `tsm logs clean NAME`: what is written goes on in a new file, and only older ones are removed",
+        ),
+        (
+            "mask api",
+            "`tsm disable api` keeps a service from being started at boot; unlike a masked unit it can still be started by hand",
+        ),
+        ("dump", kept),
+        ("pm2 dump", kept),
+        ("pm2 save", kept),
+        ("reset-failed", "`tsm cleanup --dry-run` shows what has ended; no failed state has to be reset here"),
+        ("reloadLogs", "logs need not be opened anew here; `tsm logs rotate NAME` begins a new file"),
+        ("attach api", "`tsm logs -f api` shows what a process writes; nothing can be typed into it"),
+    ] {
+        assert_eq!(advice(line), said, "{line}");
+    }
+}
+
+fn refused(line: &str) -> tetra::base::fault::Fault {
+    *parse(&words(line), &mut Globals::default(), 100).err().unwrap_or_else(|| panic!("`{line}` is refused")).fault
 }

@@ -10,18 +10,28 @@ use crate::command::registry::{self, CommandMatch};
 use crate::command::tsm::logs::Logs;
 use crate::tsm::pm2;
 
-/// What to do with a file in which PM2 lists what it runs; none if the line names none. `words` are those after `pm2`.
+/// What `--only` of PM2 is here without the file that its apps are in.
+pub(super) const ONLY: &str =
+    "`tsm import FILE --only NAME` makes a service of that app of an ecosystem file, and `tsm up NAME` starts it";
+
+/// What to do with a file in which PM2 lists what it runs; none if the line names none, nor
+/// apps of one. `words` are those after `pm2`.
 #[must_use]
 pub fn list_advice(words: &[&str]) -> Option<String> {
     const STARTS: [&str; 4] = ["start", "restart", "reload", "gracefulReload"];
     let (verb, rest) = words.split_first()?;
-    let file = rest.iter().find(|word| pm2::has_name_of_list(Path::new(word)))?;
+    let only = rest.windows(2).find(|pair| pair[0] == "--only").map(|pair| pair[1]);
+    let only = only.or_else(|| rest.iter().find_map(|word| word.strip_prefix("--only=")));
+    let Some(file) = rest.iter().find(|word| pm2::has_name_of_list(Path::new(word))) else {
+        let only = only.filter(|_| *verb == "start" || verb.starts_with("startOr"))?;
+        let line = line::join(["tsm", "import", "FILE", "--only", only]);
+        let names = line::join(only.split(',').filter(|name| !name.is_empty()));
+        return Some(ONLY.replace("tsm import FILE --only NAME", &bounded(&line)).replace("NAME", &bounded(&names)));
+    };
     if !STARTS.contains(verb) && !verb.starts_with("startOr") {
         let ends = ["stop", "delete", "del", "kill"].contains(verb);
         return ends.then(|| "a file is not a name here; `tsm list` shows the names of what runs".to_owned());
     }
-    let only = rest.windows(2).find(|pair| pair[0] == "--only").map(|pair| pair[1]);
-    let only = only.or_else(|| rest.iter().find_map(|word| word.strip_prefix("--only=")));
     let line = line::join(["tsm", "import", file].into_iter().chain(only.into_iter().flat_map(|it| ["--only", it])));
     Some(format!("`{}` makes services of it, and `tsm up NAME` starts one of them", bounded(&line)))
 }

@@ -27,6 +27,9 @@ const LOOK_FIRST: Counterpart =
 const REMOVES: Counterpart =
     Text("`tsm rm {}` removes the definition of a service, `tsm delete {}` a process with its logs");
 
+const SAVES: Counterpart =
+    Text("`tsm save NAME` keeps a process as a service, and `tsm enable NAME` starts it at boot");
+
 /// All of them. Of rows with one word the first whose number of arguments fits counts.
 pub const VERBS: &[ForeignVerb] = &[
     verb("ps", PM2, 0, Read, Line("tsm list")),
@@ -45,27 +48,47 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("dash", PM2, 0, Read, Line("tsm monitor")),
     verb("report", PM2, 0, Read, Line("tsm doctor healthcheck")),
     verb("ping", PM2, 0, Read, Text("nothing has to answer; `tsm list` shows what runs")),
-    verb("flush", PM2, 0, Destroy, Line("tsm logs clean {}")),
-    verb("reloadLogs", PM2, 0, Write, Line("tsm logs rotate {}")),
+    verb(
+        "flush",
+        PM2,
+        0,
+        Destroy,
+        Text(
+            "`tsm logs rotate {}`, then `tsm logs clean {}`: what is written goes on in a new file, and only older ones are removed",
+        ),
+    ),
+    verb(
+        "reloadLogs",
+        PM2,
+        0,
+        Write,
+        Text("logs need not be opened anew here; `tsm logs rotate {}` begins a new file"),
+    ),
     verb("logrotate", PM2, 0, Write, Line("tsm logs rotate {}")),
     verb("gracefulReload", PM2, 0, Write, Line("tsm reload {}")),
     verb("startOrRestart", PM2, 0, Write, Line("tsm up {}")),
     verb("startOrReload", PM2, 0, Write, Line("tsm up {}")),
     verb("startOrGracefulReload", PM2, 0, Write, Line("tsm up {}")),
     verb("sendSignal", PM2, 0, Destroy, Line("tsm signal {2} {1}")),
-    verb("dump", PM2, 0, Write, Line("tsm save {}")),
+    verb("dump", PM2, 0, Write, SAVES),
     verb("resurrect", PM2, 0, Write, Line("tsm startup")),
     verb("reset", PM2, 0, Write, Text("no count is set back here; `tsm why {}` shows the restarts")),
     verb("update", PM2, 0, Write, Line("tsm upgrade")),
     verb("updatePM2", PM2, 0, Write, Line("tsm upgrade")),
-    verb("ecosystem", PM2, 0, Write, Line("tsm import {}")),
+    verb(
+        "ecosystem",
+        PM2,
+        0,
+        Write,
+        Text("`tsm save --template` shows a service with every key; `tsm import FILE` reads an ecosystem file"),
+    ),
     verb("unstartup", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
     verb("cleardump", PM2, 0, Write, Text("`tsm disable NAME` keeps a service from being started at boot")),
     verb("deploy", PM2, 0, Write, Text("`org deploy @ENV` brings an environment to its hosts")),
     verb("plus", PM2, 0, Read, ELSEWHERE),
     verb("link", PM2, 0, Read, ELSEWHERE),
     verb("web", PM2, 0, Read, ELSEWHERE),
-    verb("attach", PM2, 0, Read, Line("tsm logs -f {}")),
+    verb("attach", PM2, 0, Read, Text("`tsm logs -f {}` shows what a process writes; nothing can be typed into it")),
     verb("trigger", PM2, 0, Write, Text("a process takes signals here: `tsm signal NAME USR1`")),
     verb(
         "install",
@@ -108,13 +131,27 @@ pub const VERBS: &[ForeignVerb] = &[
         Write,
         Text("`tsm upgrade` gives running processes the supervisors of this version"),
     ),
-    verb("reset-failed", SYSTEMD, 0, Write, Line("tsm cleanup --dry-run")),
+    verb(
+        "reset-failed",
+        SYSTEMD,
+        0,
+        Write,
+        Text("`tsm cleanup --dry-run` shows what has ended; no failed state has to be reset here"),
+    ),
     verb("try-restart", SYSTEMD, 0, Write, TRY_RESTART),
     verb("condrestart", SYSTEMD, 0, Write, TRY_RESTART),
     verb("force-reload", SYSTEMD, 0, Write, Line("tsm reload {}")),
     verb("reload-or-restart", SYSTEMD, 0, Write, Line("tsm up {}")),
     verb("try-reload-or-restart", SYSTEMD, 0, Write, TRY_RESTART),
-    verb("mask", SYSTEMD, 0, Write, Line("tsm disable {}")),
+    verb(
+        "mask",
+        SYSTEMD,
+        0,
+        Write,
+        Text(
+            "`tsm disable {}` keeps a service from being started at boot; unlike a masked unit it can still be started by hand",
+        ),
+    ),
     verb("unmask", SYSTEMD, 0, Write, Text("nothing is masked here; `tsm services` shows what is started at boot")),
     verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
     verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
@@ -155,13 +192,7 @@ pub const VERBS: &[ForeignVerb] = &[
 pub const AFTER_PROGRAM: &[ForeignVerb] = &[
     verb("show", PM2, 0, Read, Line("tsm info {}")),
     verb("kill", PM2, 0, Destroy, Line("tsm stop all")),
-    verb(
-        "save",
-        PM2,
-        0,
-        Write,
-        Text("`tsm save NAME` keeps a process as a service, and `tsm enable NAME` starts it at boot"),
-    ),
+    verb("save", PM2, 0, Write, SAVES),
     verb(
         "startup",
         PM2,
@@ -175,10 +206,16 @@ pub const AFTER_PROGRAM: &[ForeignVerb] = &[
         SYSTEMD,
         0,
         Destroy,
-        Text("`tsm signal NAME TERM` sends a signal to a process, and keeps the process"),
+        Text("`tsm signal NAME TERM` sends the signal to the process itself, not to what it started"),
     ),
     verb("rm", DOCKER, 0, Destroy, Line("tsm delete {}")),
-    verb("kill", DOCKER, 1, Destroy, Line("tsm kill {}")),
+    verb(
+        "kill",
+        DOCKER,
+        0,
+        Destroy,
+        Text("`tsm signal NAME KILL` sends the signal to the process itself, not to what it started"),
+    ),
     verb(
         "exec",
         DOCKER,
