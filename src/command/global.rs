@@ -260,15 +260,25 @@ fn color(word: &str) -> Result<Color, Fault> {
     }
 }
 
+/// True if an option may be advised in place of what was typed. One that takes a question away only where it was clearly meant, and
+/// those that run a command elsewhere nearly never.
+#[must_use]
+pub fn may_be_meant(given: &str, option: &str) -> bool {
+    match option.trim_start_matches('-') {
+        "yes" | "force" => suggest::is_typo(given, option),
+        "on" => false,
+        "host" => given.len() >= option.len() && suggest::is_typo(given, option),
+        _ => true,
+    }
+}
+
 fn unknown(word: &str) -> Fault {
     let bare = word.trim_start_matches('-');
     let all = GLOBALS.iter().map(|global| global.long).chain(["help", "version"]);
     let fault = Fault::usage(format!("unknown option `{word}`"));
-    match suggest::closest_match(bare, all) {
-        Some(near) if near != "yes" || suggest::is_typo(bare, near) => {
-            fault.with_advice(format!("did you mean `--{near}`?"))
-        }
-        _ => fault.with_advice("`tetra --help` lists the options; options of a command come after its name"),
+    match suggest::closest_match(bare, all.filter(|option| may_be_meant(bare, option))) {
+        Some(near) => fault.with_advice(format!("did you mean `--{near}`?")),
+        None => fault.with_advice("`tetra --help` lists the options; options of a command come after its name"),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{CommandSpec, foreign};
+use super::{CommandSpec, foreign, global};
 use crate::base::fault::{Fault, UserFacingError};
 use crate::base::invalid_value;
 use crate::base::name::InvalidName;
-use crate::base::suggest;
 use crate::tkm::host::InvalidAddress;
 
 /// A complaint about the words after a command's name.
@@ -108,8 +107,7 @@ fn advice(entry: &CommandSpec, error: &clap::Error) -> String {
         .into_iter()
         .chain(context_values(error, ContextKind::SuggestedValue));
     let given = context_value(error, ContextKind::InvalidArg).unwrap_or_default();
-    // What takes a question away is only advised where it was clearly meant.
-    let is_safe = |it: &String| !matches!(it.as_str(), "--yes" | "--force") || suggest::is_typo(&given, it);
+    let is_safe = |it: &String| global::may_be_meant(&given, it);
     let suggested: Vec<String> = suggested.filter(is_safe).map(|it| format!("`{it}`")).collect();
     if !suggested.is_empty() {
         return format!("did you mean {}?", suggested.join(" or "));

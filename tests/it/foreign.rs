@@ -333,3 +333,28 @@ fn what_is_not_the_same_is_not_said_to_be() {
 fn refused(line: &str) -> tetra::base::fault::Fault {
     *parse(&words(line), &mut Globals::default(), 100).err().unwrap_or_else(|| panic!("`{line}` is refused")).fault
 }
+
+/// `--on` and `--host` run a command elsewhere: they are not guessed from another word.
+#[test]
+fn no_slip_leads_to_other_hosts() {
+    let commands = registry::COMMANDS.iter().map(|it| it.name);
+    let lines = commands
+        .flat_map(|name| ["--only", "--one", "--o", "--hot", "--hosting", "--no"].map(|it| format!("{name} {it}=web")));
+    let first = ["--only list", "--one list", "--o list", "--hot list", "--no list"].map(str::to_owned);
+    for line in lines.chain(first) {
+        let Some(misled) = parse(&words(&line), &mut Globals::default(), 100).err() else { continue };
+        let said = misled.fault.advice.unwrap_or_default();
+        assert!(!said.contains("`--on`") && !said.contains("`--host`"), "{line}: {said}");
+    }
+    assert_eq!(refused("tsm list --hosts a").advice.as_deref(), Some("did you mean `--host`?"));
+    assert_eq!(refused("--hsot a list").advice.as_deref(), Some("did you mean `--host`?"));
+    let only =
+        "`tsm import FILE --only api` makes a service of that app of an ecosystem file, and `tsm up api` starts it";
+    for line in ["tsm start --only api", "tsm start --only=api"] {
+        assert_eq!(refused(line).advice.as_deref(), Some(only), "{line}");
+    }
+    assert_eq!(
+        refused("tsm restart --only api").advice.as_deref(),
+        Some("`tsm restart api` does what `--only` does in PM2")
+    );
+}
