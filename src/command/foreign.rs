@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod moments;
 mod signals;
 mod verbs;
 
@@ -254,8 +255,10 @@ pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
 
 /// The words with every option of another program put into ours; none if there is none of them.
 fn translated(command: &str, words: &[&str]) -> Option<Vec<String>> {
+    let timed = if command == "logs" { moments::translated(words) } else { None };
+    let words: Vec<&str> = timed.as_ref().map_or_else(|| words.to_vec(), |it| it.iter().map(String::as_str).collect());
     let mut found = Vec::new();
-    let mut changed = false;
+    let mut changed = timed.is_some();
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         let (name, joined) = word.split_once('=').map_or((*word, None), |(name, value)| (name, Some(value)));

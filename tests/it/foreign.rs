@@ -330,6 +330,28 @@ fn what_is_not_the_same_is_not_said_to_be() {
     }
 }
 
+/// What is advised is taken: moments in the words of journalctl are written as ours.
+#[test]
+fn a_moment_of_journalctl_is_put_into_ours() {
+    for (typed, here) in [
+        ("--since '1 hour ago'", "--since 1h"),
+        ("--since -10min", "--since 10m"),
+        ("--since=-10min", "--since=10m"),
+        ("--since '2 days 3 hours ago' --until '30min ago'", "--since 2d3h --until 30m"),
+        ("--since today", "--since 00:00"),
+        ("--since '2026-11-20 12:00'", "--since '2026-11-20 12:00'"),
+        ("--since yesterday", "--since TIME"),
+        ("--since '1 month ago' -f", "--since TIME -f"),
+    ] {
+        let said = named(&advice(&format!("journalctl -u shop {typed}")));
+        assert_eq!(said, format!("tsm logs shop {here}"));
+        if !said.contains("TIME") {
+            effect(&said);
+        }
+    }
+    assert_eq!(named(&advice("journalctl --since '1 hour ago'")), "tsm logs --since 1h '*'");
+}
+
 fn refused(line: &str) -> tetra::base::fault::Fault {
     *parse(&words(line), &mut Globals::default(), 100).err().unwrap_or_else(|| panic!("`{line}` is refused")).fault
 }
