@@ -15,10 +15,10 @@ pub use crate::tsm::pm2::options::Counterpart;
 use crate::tsm::pm2::options::{OPTIONS, WATCH, fill};
 
 pub use answer::answer;
-use arguments::{ONLY, bounded, filled, known_options, of_all, signal_last};
+use arguments::{ONLY, bounded, filled, known_options, of_all, only_names, signal_last};
 pub use arguments::{list_advice, order_advice};
 pub use verbs::{AFTER_PROGRAM, VERBS};
-use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD};
+use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD, UNIX};
 
 /// A verb of another program.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,7 @@ pub struct ForeignVerb {
 }
 
 use Counterpart::{Line, Text};
-use Effect::Read;
+use Effect::{Destroy, Read};
 
 /// The verb and its arguments in a line of another program, and whose it is; none if the line is of none.
 #[must_use]
@@ -174,7 +174,12 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
             let words = command.and_then(|command| translated(command, rest));
             let words = words.unwrap_or_else(|| rest.iter().map(|&word| word.to_owned()).collect());
             let words = if template.starts_with("tsm logs ") && found.effect == Read { of_all(&words) } else { words };
-            let words = if found.of == DOCKER { known_options(template, words) } else { words };
+            let words = match (found.of, found.effect) {
+                (DOCKER, _) => known_options(template, words),
+                // They mean something else there: `pkill -f`.
+                (UNIX, Destroy) => words.into_iter().filter(|word| !word.starts_with('-')).collect(),
+                _ => words,
+            };
             let line = filled(template, &words.iter().map(String::as_str).collect::<Vec<_>>());
             format!("`{line}` does what `{first}` does in {}", found.of)
         }
@@ -257,6 +262,9 @@ pub fn same_verb_advice(name: &str, words: &[&str]) -> String {
 fn translated(command: &str, words: &[&str]) -> Option<Vec<String>> {
     let timed = if command == "logs" { moments::translated(words) } else { None };
     let words: Vec<&str> = timed.as_ref().map_or_else(|| words.to_vec(), |it| it.iter().map(String::as_str).collect());
+    if let Some(only) = only_names(command, &words) {
+        return Some(only);
+    }
     let mut found = Vec::new();
     let mut changed = timed.is_some();
     let mut rest = words.iter();

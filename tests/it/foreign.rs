@@ -167,6 +167,10 @@ fn arguments_are_carried_over() {
         ("docker kill -s HUP api", "tsm signal api HUP"),
         ("docker kill --signal=HUP api", "tsm signal api HUP"),
         ("signal -HUP api", "tsm signal api HUP"),
+        ("kill -l", "!kill -l"),
+        ("tsm pkill -f api", "tsm stop api"),
+        ("pm2 reload all --only api", "tsm reload api"),
+        ("pm2 restart --only=api,web --update-env", "tsm restart api web --update-env"),
         ("pm2 start --only api", "tsm import FILE --only api"),
         ("start --only=api", "tsm import FILE --only api"),
         ("pm2 start --only api pm2.config.js", "tsm import pm2.config.js --only api"),
@@ -339,6 +343,7 @@ fn a_moment_of_journalctl_is_put_into_ours() {
         ("--since=-10min", "--since=10m"),
         ("--since '2 days 3 hours ago' --until '30min ago'", "--since 2d3h --until 30m"),
         ("--since today", "--since 00:00"),
+        ("-S today -U '5 minutes ago'", "--since 00:00 --until 5m"),
         ("--since '2026-11-20 12:00'", "--since '2026-11-20 12:00'"),
         ("--since yesterday", "--since TIME"),
         ("--since '1 month ago' -f", "--since TIME -f"),
@@ -375,6 +380,12 @@ fn no_slip_leads_to_other_hosts() {
     for line in ["tsm start --only api", "tsm start --only=api"] {
         assert_eq!(refused(line).advice.as_deref(), Some(only), "{line}");
     }
+    let several = "`tsm import FILE --only api,web` makes services of those apps of an ecosystem file, and `tsm up api web` starts them";
+    assert_eq!(refused("tsm start --only api,web").advice.as_deref(), Some(several));
+    assert_eq!(
+        refused("tsm stop all --only api").advice.as_deref(),
+        Some("`tsm stop api` does what `--only` does in PM2")
+    );
     assert_eq!(
         refused("tsm restart --only api").advice.as_deref(),
         Some("`tsm restart api` does what `--only` does in PM2")

@@ -14,19 +14,38 @@ use crate::tsm::pm2;
 pub(super) const ONLY: &str =
     "`tsm import FILE --only NAME` makes a service of that app of an ecosystem file, and `tsm up NAME` starts it";
 
+const ONLY_SEVERAL: &str =
+    "`tsm import FILE --only NAME` makes services of those apps of an ecosystem file, and `tsm up NAME` starts them";
+
+fn value_of_only<'a>(words: &[&'a str]) -> Option<&'a str> {
+    let only = words.windows(2).find(|pair| pair[0] == "--only").map(|pair| pair[1]);
+    only.or_else(|| words.iter().find_map(|word| word.strip_prefix("--only=")))
+}
+
+/// The arguments of a command for processes that `--only` of PM2 names; other names, such as `all`, are left out.
+pub(super) fn only_names(command: &str, words: &[&str]) -> Option<Vec<String>> {
+    let only = value_of_only(words).filter(|_| command != "start")?;
+    let options = words.iter().filter(|word| word.starts_with('-') && word.split('=').next() != Some("--only"));
+    Some(only.split(',').chain(options.copied()).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
 /// What to do with a file in which PM2 lists what it runs; none if the line names none, nor
 /// apps of one. `words` are those after `pm2`.
 #[must_use]
 pub fn list_advice(words: &[&str]) -> Option<String> {
     const STARTS: [&str; 4] = ["start", "restart", "reload", "gracefulReload"];
     let (verb, rest) = words.split_first()?;
-    let only = rest.windows(2).find(|pair| pair[0] == "--only").map(|pair| pair[1]);
-    let only = only.or_else(|| rest.iter().find_map(|word| word.strip_prefix("--only=")));
+    let only = value_of_only(rest);
     let Some(file) = rest.iter().find(|word| pm2::has_name_of_list(Path::new(word))) else {
         let only = only.filter(|_| *verb == "start" || verb.starts_with("startOr"))?;
         let line = line::join(["tsm", "import", "FILE", "--only", only]);
+        let text = if only.contains(',') { ONLY_SEVERAL } else { ONLY };
         let names = line::join(only.split(',').filter(|name| !name.is_empty()));
-        return Some(ONLY.replace("tsm import FILE --only NAME", &bounded(&line)).replace("NAME", &bounded(&names)));
+        return Some(
+            text.replace("FILE --only NAME", "{}")
+                .replace("NAME", &bounded(&names))
+                .replace("tsm import {}", &bounded(&line)),
+        );
     };
     if !STARTS.contains(verb) && !verb.starts_with("startOr") {
         let ends = ["stop", "delete", "del", "kill"].contains(verb);

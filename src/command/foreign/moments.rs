@@ -5,14 +5,19 @@ use crate::base::time_spec::TimeSpec;
 
 const OPTIONS: [&str; 2] = ["--since", "--until"];
 
+/// The same in one letter, which `tsm logs` does not have.
+const LETTERS: [&str; 2] = ["-S", "-U"];
+
 /// The words with each moment as `tsm logs` takes it; none if all of them are so.
 pub(super) fn translated(words: &[&str]) -> Option<Vec<String>> {
     let mut found: Vec<String> = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        let is_value = at > 0 && OPTIONS.contains(&words[at - 1]);
-        found.push(match word.split_once('=') {
+        let is_value = at > 0 && [OPTIONS, LETTERS].concat().contains(&words[at - 1]);
+        let letter = LETTERS.iter().position(|letter| letter == word);
+        found.push(match (word.split_once('='), letter) {
             _ if is_value => moment(word),
-            Some((option, value)) if OPTIONS.contains(&option) => format!("{option}={}", moment(value)),
+            (_, Some(letter)) => OPTIONS[letter].to_owned(),
+            (Some((option, value)), _) if OPTIONS.contains(&option) => format!("{option}={}", moment(value)),
             _ => (*word).to_owned(),
         });
     }

@@ -8,6 +8,9 @@ use crate::base::signal::Signal;
 /// What is advised for the words of `kill`, `killall` and `pkill`, and for ours that send signals, if there is a signal among them.
 pub(super) fn of_unix(words: &[&str]) -> Option<String> {
     let (verb, rest) = words.split_first()?;
+    if let ("kill", ["-l" | "-L" | "--list"]) = (*verb, rest) {
+        return Some("`!kill -l` at the prompt lists the signals".to_owned());
+    }
     ["kill", "killall", "pkill", "signal"].contains(verb).then(|| advice(rest, None)).flatten()
 }
 

@@ -7,7 +7,7 @@ use Effect::{Destroy, Read, Write};
 pub(super) const PM2: &str = "PM2";
 pub(super) const SYSTEMD: &str = "systemd";
 const SUPERVISORD: &str = "supervisord";
-const UNIX: &str = "Unix";
+pub(super) const UNIX: &str = "Unix";
 const WINDOWS: &str = "Windows";
 pub(super) const DOCKER: &str = "docker";
 
