@@ -147,9 +147,7 @@ impl Terminal {
     /// True for a text that does not fit on the screen, with a row left for the prompt.
     fn is_longer_than_screen(&self, text: &[u8]) -> bool {
         let (Some(width), Some(height)) = (self.terminal_width(), (self.streams.size.height)()) else { return false };
-        let text = String::from_utf8_lossy(text);
-        let rows = text.lines().map(|line| frame::visible_width(line).div_ceil(width).max(1));
-        rows.sum::<usize>() >= height
+        frame::rows(&String::from_utf8_lossy(text), width) >= height
     }
 
     /// What is shown of blocks without rows that are still to come, if that is longer than the screen. Notes come after it.
@@ -288,9 +286,7 @@ impl Console for Terminal {
             self.show_text(std::mem::take(&mut report.blocks), &mut faults)
         };
         report.sentence.iter().for_each(|sentence| self.write_note(sentence));
-        for fault in &faults {
-            self.write_fault(fault);
-        }
+        faults.iter().for_each(|fault| self.write_fault(fault));
         shown
     }
 

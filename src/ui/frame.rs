@@ -11,6 +11,11 @@ use crate::base::columns;
 /// The rows of a terminal that does not say how many it has.
 pub(super) const DEFAULT_HEIGHT: usize = 24;
 
+/// The rows that a text takes on a screen of so many columns.
+pub(super) fn rows(text: &str, columns: usize) -> usize {
+    text.lines().map(|line| visible_width(line).div_ceil(columns).max(1)).sum()
+}
+
 /// The columns that a line with colors takes.
 pub(super) fn visible_width(line: &str) -> usize {
     columns::width(&sanitize::colored(line, Styler::Plain))
