@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use crate::base::environment::{EnvRef, Tier};
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
+use crate::base::{columns, line, redact};
 use crate::command::{Cx, Effect, Prepared, Selection};
 use crate::ops::environments::{self, ReadOnlyBy};
-use crate::report::{Console, Question, Reader, Report, UserAnswer};
+use crate::report::{Block, Console, Question, Reader, Report, UserAnswer};
 use crate::sys::host::{READONLY, READONLY_BY_ENVIRONMENT};
 
 use super::redirect::MemorySink;
@@ -18,9 +20,14 @@ use super::session::{Consent, SessionMode};
 pub struct Called<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Its words, as given.
+    pub words: &'a [String],
     /// How to run it where it cannot ask; made only where it is shown.
     pub advice: &'a dyn Fn() -> String,
 }
+
+/// The most columns of a line in a question.
+const MAX_LINE: usize = 120;
 
 /// The answer that an effect needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,10 +155,17 @@ pub fn confirm(
     if let Some(env) = env.filter(|_| !cx.console.is_interactive()) {
         return Err(not_interactive(called, effect, env));
     }
-    let plan = prepared.plan(cx)?.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
+    let plan = prepared.plan(cx)?;
+    // A question without a plan is about the line itself.
+    let (about, things) = match &plan {
+        Some(plan) => (name.to_owned(), processes_in(plan)),
+        None => (line_of(called.words), None),
+    };
+    let plan = plan.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
     let word = |env: &EnvRef| env.org.as_ref().map_or(env.env.to_string(), ToString::to_string);
     let expected = env.filter(|_| need == Confirmation::TypedWord).map(word);
-    match cx.console.ask(&Question { text: format!("{plan}`{name}` {}: continue?", does(effect, env)), expected }) {
+    let text = format!("{plan}`{about}` {}: continue?", does(effect, things.as_deref(), env));
+    match cx.console.ask(&Question { text, expected }) {
         UserAnswer::Yes => Ok(()),
         UserAnswer::No | UserAnswer::NotInteractive => {
             Err(Fault::new(FaultKind::Refused, format!("`{name}` was not confirmed; nothing was changed")))
@@ -169,18 +183,29 @@ fn strictest(prepared: &Prepared, session: &[Selection], cx: &mut Cx) -> Result<
     Ok(rated.into_iter().rev().max_by_key(|(_, rung)| *rung))
 }
 
-/// What a command does, and where if that is an environment.
-fn does(effect: Effect, env: Option<&EnvRef>) -> String {
-    let (does, where_to) =
-        if effect == Effect::Destroy { ("stops or removes something", " in") } else { ("changes", "") };
-    match env {
-        Some(EnvRef { env, .. }) => format!("{does}{where_to} {env}"),
-        None if effect == Effect::Destroy => does.to_owned(),
-        None => format!("{does} something"),
+/// What a command does, to how many things if that is known, and where if that is an environment.
+fn does(effect: Effect, things: Option<&str>, env: Option<&EnvRef>) -> String {
+    let does = if effect == Effect::Destroy { "stops or removes" } else { "changes" };
+    match (things, env) {
+        (None, Some(EnvRef { env, .. })) if effect != Effect::Destroy => format!("{does} {env}"),
+        (_, Some(EnvRef { env, .. })) => format!("{does} {} in {env}", things.unwrap_or("something")),
+        (_, None) => format!("{does} {}", things.unwrap_or("something")),
     }
 }
 
-fn not_interactive(Called { name, advice }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
+/// How many processes a plan lists, if they are several: of many rows a screen shows the last ones.
+fn processes_in(plan: &Report) -> Option<String> {
+    let [Block::Table(table)] = &plan.blocks[..] else { return None };
+    let is_of_processes = table.columns.iter().any(|column| column.key == "pid");
+    (is_of_processes && table.rows.len() > 1).then(|| pluralize(table.rows.len(), "process"))
+}
+
+/// The words without secrets, cut to a row or two.
+fn line_of(words: &[String]) -> String {
+    columns::truncate(&line::join(redact::redact(words).iter()), MAX_LINE).into_owned()
+}
+
+fn not_interactive(Called { name, advice, .. }: Called, effect: Effect, EnvRef { env, .. }: &EnvRef) -> Fault {
     let would = if effect == Effect::Destroy { "would stop or remove something in" } else { "would change" };
     Fault::new(FaultKind::Refused, format!("`{name}` {would} {env}: confirmation needed, and stdin is not a terminal"))
         .with_advice(advice())
@@ -294,8 +319,11 @@ mod tests {
             running_line: None,
         };
         let prepared = deed.prepared(&cx);
-        let called =
-            Called { name: "tsm stop", advice: &|| "pass `--yes` to confirm: `tsm stop --yes api`".to_owned() };
+        let called = Called {
+            name: "tsm stop",
+            words: &[],
+            advice: &|| "pass `--yes` to confirm: `tsm stop --yes api`".to_owned(),
+        };
         let admitted = if deed.0.is_guarded() { admit(called, deed.0, &session, &cx) } else { Ok(()) };
         let of_session = || Ok(session.to_vec());
         let done = admitted.and_then(|()| confirm(called, &prepared, of_session, Consent::None, &mut cx));

@@ -75,7 +75,7 @@ impl Execution<'_> {
         };
         let effect = ready.effect();
         let advice = || confirmed_line::advice(self.words, self.origin, session);
-        let called = confirm::Called { name: self.spec.name, advice: &advice };
+        let called = confirm::Called { name: self.spec.name, words: self.words, advice: &advice };
         let mut guarded = None;
         if effect != Effect::Read {
             confirm::check_readonly(self.spec.name, session.mode, &cx)?;

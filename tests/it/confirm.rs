@@ -188,6 +188,29 @@ fn a_choice_at_the_prompt_counts_instead_of_the_variable() {
     leave(terminal);
 }
 
+/// Of many rows a screen shows the last ones, so the question says how many there are; without a plan it repeats the line.
+#[test]
+fn a_question_says_how_many_processes_there_are_and_what_has_no_plan() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/prod.toml", "");
+    stopped(&home, "web", 0);
+    stopped(&home, "api", 1);
+    let mut terminal = session(&home);
+    run(&mut terminal, "use acme @prod", "acme/PROD>");
+    for (line, question) in [
+        ("tsm delete all", "`tsm delete` stops or removes 2 processes in prod: continue?"),
+        ("tsm delete web", "`tsm delete` stops or removes something in prod: continue?"),
+        ("secrets rm prod A_KEY B_KEY", "`secrets rm prod A_KEY B_KEY` stops or removes something in prod: continue?"),
+        ("tsm enable api", "`tsm enable api` changes prod: continue?"),
+    ] {
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_for(question);
+        terminal.send("\u{3}");
+        terminal.wait_line("acme/PROD>");
+    }
+    leave(terminal);
+}
+
 #[test]
 fn what_is_pasted_at_a_question_is_no_answer() {
     let home = TestHome::new();
