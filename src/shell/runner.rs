@@ -124,6 +124,7 @@ fn run_shell_escape(at: &Position, session: &mut Session, console: &mut dyn Cons
         program: "sh".to_owned(),
         arguments: vec!["-c".to_owned(), text.to_owned()],
         inherit_stdio: !console.is_recorded(),
+        ends_at_second_interrupt: true,
         cwd: Some(session.host.cwd().to_owned()),
         ..Invocation::default()
     };

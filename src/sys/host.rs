@@ -92,6 +92,8 @@ pub struct Invocation {
     pub input: Vec<u8>,
     /// Its terminal, standard input and output are the operator's (`$EDITOR`, `$PAGER`, `ssh -t`).
     pub inherit_stdio: bool,
+    /// A second Ctrl-C ends it, where its output is kept.
+    pub ends_at_second_interrupt: bool,
     /// Where it runs, if not here.
     pub cwd: Option<PathBuf>,
     /// Variables that it gets beside those of this process, or instead of them.

@@ -44,6 +44,7 @@ pub mod privileges;
 pub mod process;
 pub mod program;
 pub mod script_file;
+pub mod second_interrupt;
 pub mod sigcont;
 pub mod signal;
 pub mod systemctl;

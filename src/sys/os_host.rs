@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::child::{self, exit_code};
 use super::host::{CommandOutput, Host, Invocation};
 use super::interruption::Interruption;
+use super::second_interrupt::{Meant, ReadOutput, SecondInterrupt};
 use super::{child_variables, foreground, signal};
 use crate::base::time::{Timestamp, millis};
 
@@ -157,6 +158,9 @@ impl Host for OsHost {
             foreground::reclaim();
             return Ok(CommandOutput { exit_code: code, ..CommandOutput::default() });
         }
+        if call.ends_at_second_interrupt {
+            return run_until_second_interrupt(command);
+        }
         let input = if call.input.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let feed = child.stdin.take();
@@ -177,6 +181,17 @@ impl Host for OsHost {
     fn sleep(&self, how_long: Duration) -> bool {
         self.interruption.as_ref().map_or_else(|| signal::sleep(how_long), |it| it.sleep(how_long))
     }
+}
+
+/// Runs a program that reads nothing, and keeps what it writes.
+fn run_until_second_interrupt(mut command: Command) -> io::Result<CommandOutput> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let _second_interrupt = SecondInterrupt::watch(&child, Meant::All);
+    let stdout = child.stdout.take().map(|stream| ReadOutput::of(stream, u64::MAX));
+    let stderr = child.stderr.take().map(|stream| ReadOutput::of(stream, u64::MAX));
+    let exit_code = child::wait(&mut child)?;
+    let take = |output: Option<ReadOutput>| output.map(ReadOutput::take).unwrap_or_default();
+    Ok(CommandOutput { exit_code, stdout: take(stdout), stderr: take(stderr) })
 }
 
 #[cfg(test)]

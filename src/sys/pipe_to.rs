@@ -1,17 +1,18 @@
 //! A program of the operator's that reads what a command says: the right side of `|`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Child, Command, Stdio};
 
+use super::second_interrupt::{Meant, ReadOutput, SecondInterrupt};
 use super::signal::{self, SigintGuard};
 use super::{child, child_variables};
 
 /// A running `sh -c`. Its output and errors are the operator's.
 pub struct PipedCommand {
     child: Child,
-    kept: Option<JoinHandle<Vec<u8>>>,
+    kept: Option<ReadOutput>,
+    _second_interrupt: SecondInterrupt,
     _sigint_guard: SigintGuard,
 }
 
@@ -44,12 +45,15 @@ impl PipedCommand {
             .stdout(stdout());
         let mut child = command.spawn()?;
         // Read while it is written to: it may not read on before its own output is taken.
-        let kept = child.stdout.take().map(|stdout| std::thread::spawn(move || keep(stdout)));
+        let kept = child.stdout.take().map(|stdout| ReadOutput::of(stdout, MAX_KEPT));
+        let meant = if output == PipedOutput::Kept { Meant::All } else { Meant::Ignoring };
+        let second_interrupt = SecondInterrupt::watch(&child, meant);
         let input: Box<dyn Write> = match child.stdin.take() {
             Some(input) => Box::new(input),
             None => Box::new(io::sink()),
         };
-        Ok((Self { child, kept, _sigint_guard: signal::ignore_sigint() }, input))
+        let piped = Self { child, kept, _second_interrupt: second_interrupt, _sigint_guard: signal::ignore_sigint() };
+        Ok((piped, input))
     }
 
     /// Waits for its end; its exit code, 128 + n for a signal, and what was kept of its output.
@@ -59,16 +63,8 @@ impl PipedCommand {
     /// Fails if another thread waited for it.
     pub fn wait(mut self) -> io::Result<(i32, Vec<u8>)> {
         let code = child::wait(&mut self.child)?;
-        Ok((code, self.kept.and_then(|kept| kept.join().ok()).unwrap_or_default()))
+        Ok((code, self.kept.map(ReadOutput::take).unwrap_or_default()))
     }
-}
-
-fn keep(mut stdout: ChildStdout) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // What was read before a failure is shown.
-    let _ = Read::by_ref(&mut stdout).take(MAX_KEPT).read_to_end(&mut bytes);
-    let _ = io::copy(&mut stdout, &mut io::sink());
-    bytes
 }
 
 /// The exit codes of `sh` for a command that it could not run.

@@ -83,6 +83,66 @@ fn a_named_pipe_that_is_a_script_is_waited_for_until_ctrl_c() {
     leave(terminal);
 }
 
+/// The process that wrote its number into this file is there.
+fn lives(file: &std::path::Path) -> Option<bool> {
+    let number: i32 = std::fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    Some(nix::sys::signal::kill(nix::unistd::Pid::from_raw(number), None).is_ok())
+}
+
+#[test]
+fn a_second_one_wins_over_a_program_that_ignores_it() {
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    home.write("tetra/tsm/runtime/processes/api/current.out", "it began\n");
+    let mut terminal = session(&home);
+    let number = home.path("number");
+    let text = format!("trap '' INT TERM\necho $$ > {}\ncat\nexec sleep 600\n", number.display());
+    let script = home.write("ignore.sh", &text).display().to_string();
+    for line in [
+        format!("watch -n 1h \"!sh {script}\""),
+        format!("logs -f api | sh {script}"),
+        format!("watch -n 1h \"logs api | sh {script}\""),
+    ] {
+        let _ = std::fs::remove_file(&number);
+        terminal.send("\x0c");
+        terminal.send(&format!("{line}\r"));
+        eventually("the program runs", || lives(&number) == Some(true));
+        terminal.send(CTRL_C);
+        terminal.wait_for("^C");
+        // The signals of two keys may become one.
+        eventually("the program has ended", || {
+            terminal.signal(Signal::SIGINT);
+            lives(&number) == Some(false)
+        });
+        terminal.wait_line("tetra>");
+        run(&mut terminal, "use @dev", "-/dev>");
+        run(&mut terminal, "use -", "tetra>");
+    }
+    leave(terminal);
+}
+
+#[test]
+fn a_program_that_has_the_terminal_hears_each_one_and_goes_on() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    let (begun, go) = (home.path("begun"), home.path("go"));
+    let text = format!(
+        "trap 'echo heard $((6*7))' INT\ntouch {}\nuntil test -e {}; do sleep 0.05; done\necho at $((6*8))\n",
+        begun.display(),
+        go.display()
+    );
+    let script = home.write("hear.sh", &text);
+    terminal.send(&format!("!sh {}\r", script.display()));
+    eventually("the program runs", || begun.exists());
+    for times in 1..=3 {
+        terminal.send(CTRL_C);
+        terminal.wait_written("heard 42", times);
+    }
+    std::fs::write(&go, "").expect("ours");
+    terminal.wait_for("at 48");
+    leave(terminal);
+}
+
 #[test]
 fn what_does_not_end_is_not_watched() {
     let home = TestHome::new();

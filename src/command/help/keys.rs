@@ -28,7 +28,10 @@ pub const KEYS: &[KeyHelp] = &[
     key(&["Right"], "at the end of the line: takes the grey rest of an earlier line"),
     key(&["Ctrl-O", "Ctrl-X Ctrl-E"], "the line in $VISUAL or $EDITOR"),
     key(&["F1"], "the help of the command, the option or the value that the cursor is on; the line stays"),
-    key(&["Ctrl-C"], "drops the line, or ends the command that runs; the session goes on"),
+    key(
+        &["Ctrl-C"],
+        "drops the line, or ends the command that runs; a second one ends what goes on behind `watch` and `|`; the session goes on",
+    ),
     key(&["Ctrl-D"], "closes what Tab or Ctrl-R shows; on an empty line it ends the session"),
     key(&["Ctrl-L"], "clears the screen; the line stays"),
 ];
