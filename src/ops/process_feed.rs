@@ -257,7 +257,7 @@ impl<P: FnMut(ProcessNews)> Looker<P> {
 #[derive(Debug, Default)]
 struct Notices {
     /// How processes ended that are not given up yet.
-    exits: HashMap<String, ExitStatus>,
+    exits: HashMap<String, Exit>,
     said: HashMap<(String, &'static str), Said>,
     answers: Answers,
 }
@@ -271,16 +271,30 @@ struct Said {
     goes_on: bool,
 }
 
+/// A failure.
+#[derive(Debug)]
+struct Exit {
+    status: ExitStatus,
+    /// An event said what was done about it: a later start has other reasons.
+    has_follow_up: bool,
+}
+
 impl Notices {
+    /// An event says what is done about the last failure of a process; how that was, in brackets.
+    fn follow_up(&mut self, name: &str) -> String {
+        let exit = self.exits.get_mut(name).map(|exit| {
+            exit.has_follow_up = true;
+            format!(" ({})", exit_text::describe(exit.status))
+        });
+        exit.unwrap_or_default()
+    }
+
     /// The line for an event; none for what is expected, and for what was just said.
     fn of(&mut self, event: &Event) -> Option<Notice> {
         let name = &event.name;
-        let how = |exits: &HashMap<String, ExitStatus>| {
-            exits.get(name).map(|status| format!(" ({})", exit_text::describe(*status))).unwrap_or_default()
-        };
         let (key, text) = match &event.kind {
             EventKind::Exited { status, cause: None, .. } if !status.is_success() => {
-                self.exits.insert(name.clone(), *status);
+                self.exits.insert(name.clone(), Exit { status: *status, has_follow_up: false });
                 return None;
             }
             EventKind::Exited { .. } => {
@@ -288,11 +302,20 @@ impl Notices {
                 return None;
             }
             EventKind::Restarting { .. } if self.exits.contains_key(name) => {
-                ("crashed", format!("{name} crashed{}, and is started again", how(&self.exits)))
+                ("crashed", format!("{name} crashed{}, and is started again", self.follow_up(name)))
             }
-            EventKind::Crashed => ("crashed", format!("{name} crashed{}", how(&self.exits))),
+            // After a first failure there is no back-off.
+            EventKind::Started { .. } if self.exits.get(name).is_some_and(|it| !it.has_follow_up) => {
+                ("crashed", format!("{name} crashed{}, and is started again", self.follow_up(name)))
+            }
+            EventKind::Scheduled | EventKind::Stopped => {
+                self.follow_up(name);
+                return None;
+            }
+            EventKind::Crashed => ("crashed", format!("{name} crashed{}", self.follow_up(name))),
             EventKind::GaveUp => {
-                ("given up", format!("{name} failed too often{} and was given up: `tsm why {name}`", how(&self.exits)))
+                let how = self.follow_up(name);
+                ("given up", format!("{name} failed too often{how} and was given up: `tsm why {name}`"))
             }
             EventKind::Unhealthy { reason } => {
                 ("unhealthy", format!("{name} is unhealthy: {}", control::visible_input(reason).replace('\n', " ")))
@@ -307,7 +330,8 @@ impl Notices {
             self.exits.clear();
         }
         let happened_at = Timestamp(event.at_ms);
-        let said = Said { given_at: now, happened_at, goes_on: matches!(event.kind, EventKind::Restarting { .. }) };
+        let goes_on = matches!(event.kind, EventKind::Restarting { .. } | EventKind::Started { .. });
+        let said = Said { given_at: now, happened_at, goes_on };
         let known = self.said.insert((name.clone(), key), said);
         // What was the answer of a command is not shown, and so was not said here.
         let is_known = known.is_some_and(|it| it.goes_on || !self.answers.cover(name, it.happened_at));
@@ -342,6 +366,21 @@ mod tests {
         assert_eq!(said("web", EventKind::Crashed).as_deref(), Some("web crashed"), "of another one");
         assert_eq!(said("job", exited(ExitStatus::Code(0))), None);
         assert_eq!(said("job", EventKind::Restarting { delay_ms: 0 }), None);
+    }
+
+    #[test]
+    fn a_crash_that_is_followed_by_a_start_at_once_is_said() {
+        let mut notices = Notices::default();
+        let mut said = |name: &str, kind| notices.of(&event(name, kind)).map(|it| it.text);
+        assert_eq!(said("api", exited(ExitStatus::Signal(9))), None);
+        let crashed = said("api", EventKind::Started { restarts: 1 });
+        assert_eq!(crashed.as_deref(), Some("api crashed (SIGKILL), and is started again"));
+        // A start by an operator or a schedule, later.
+        for (name, after) in [("web", EventKind::Crashed), ("job", EventKind::Scheduled), ("one", EventKind::Stopped)] {
+            said(name, exited(ExitStatus::Code(1)));
+            said(name, after);
+            assert_eq!(said(name, EventKind::Started { restarts: 2 }), None, "{name}");
+        }
     }
 
     #[test]

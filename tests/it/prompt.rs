@@ -119,6 +119,18 @@ fn the_beginning_of_a_line_that_is_longer_than_the_screen_is_shown() {
 }
 
 #[test]
+fn the_first_crash_is_said_too_where_it_is_followed_by_a_start_at_once() {
+    let home = TestHome::new();
+    let mut terminal = session(&home);
+    terminal.send("tsm start --name api --restart always sleep 1000\r");
+    terminal.wait_line("1↑ tetra>");
+    kill_child(&home, "api");
+    terminal.wait_for("notice: api crashed (SIGKILL), and is started again");
+    run(&mut terminal, "tsm delete api", "tetra>");
+    leave(terminal);
+}
+
+#[test]
 fn the_session_ends_with_the_code_that_exit_is_given() {
     let home = TestHome::new();
     let mut terminal = session(&home);
