@@ -9,7 +9,7 @@ use reedline::{Completer, Editor, Menu, MenuBuilder, MenuEvent, MenuSettings, Pa
 
 use super::paint;
 use super::snapshot::SharedSnapshot;
-use crate::base::columns::{truncate, width};
+use crate::base::columns::{truncate, width as columns_of};
 use crate::report::theme::{Role, Theme};
 
 /// The columns between candidates beside each other, and between a candidate and its description.
@@ -96,6 +96,8 @@ pub(super) struct HalfScreenMenu {
 struct Layout {
     /// The columns of the terminal.
     width: usize,
+    /// Those of the widest description.
+    about: usize,
     /// Candidates beside each other; at least 1.
     columns: usize,
     /// The rows of candidates that are shown.
@@ -183,13 +185,13 @@ impl HalfScreenMenu {
         };
         // The last column of a row is left free: a terminal that is made narrower would wrap it.
         let available = self.cell_width().saturating_sub(mark.len() + 1);
-        let widest = self.candidates.longest_suggestion;
+        let widest = self.name_width(available);
         let about = candidate.description.as_deref().unwrap_or_default();
         let left = available.saturating_sub(widest + PADDING);
         let about = if left < MIN_DESCRIPTION { "".into() } else { truncate(about, left) };
         let name_width = if about.is_empty() { available } else { widest };
         let name = truncate(candidate.display_value(), name_width);
-        let blank = " ".repeat((name_width + PADDING).min(available).saturating_sub(width(&name)));
+        let blank = " ".repeat((name_width + PADDING).min(available).saturating_sub(columns_of(&name)));
         if !colors {
             return format!("{mark}{name}{blank}{about} ");
         }
@@ -205,6 +207,15 @@ impl HalfScreenMenu {
         format!("{name}\x1b[0m{blank}{} ", self.style(Role::Hint).paint(about))
     }
 
+    /// The columns of the widest candidate; a line of the history leaves room for where it was run, and how it ended.
+    fn name_width(&self, available: usize) -> usize {
+        let widest = self.candidates.longest_suggestion;
+        if self.kind == MenuKind::Candidates {
+            return widest;
+        }
+        widest.min(available.saturating_sub(self.layout.about.min(available / 2) + PADDING))
+    }
+
     fn style(&self, role: Role) -> Style {
         paint::style(self.theme, role)
     }
@@ -215,6 +226,8 @@ impl HalfScreenMenu {
         let is_one_a_row = is_described || self.kind == MenuKind::Search;
         let columns = if is_one_a_row { 1 } else { (width / widest.max(1)).clamp(1, MAX_COLUMNS) };
         (self.layout.width, self.layout.columns) = (width, columns);
+        let about = self.get_values().iter().filter_map(|it| it.description.as_deref());
+        self.layout.about = about.map(columns_of).max().unwrap_or_default();
         self.layout.place(self.get_values().len(), screen_rows, self.chosen);
     }
 }

@@ -412,6 +412,27 @@ fn pages_of_a_search_in_the_history_are_turned() {
     leave(terminal);
 }
 
+#[test]
+fn a_long_line_of_the_history_leaves_room_for_where_lines_were_run() {
+    let home = TestHome::new();
+    let mut terminal = filled(&home, false);
+    run(&mut terminal, "use @staging", "-/staging>");
+    run(&mut terminal, "use nowhere", "-/staging>");
+    terminal.send(&format!("pwd # {}\r", "long ".repeat(46)));
+    terminal.wait_line("-/staging>");
+    terminal.send(&format!("\x0c{CTRL_R}"));
+    terminal.wait("the context of each line", |screen| {
+        let rows = rows(screen);
+        let has =
+            |line: &str, about: &str| rows.iter().any(|row| row.contains(line) && row.trim_end().ends_with(about));
+        (has("pwd # long", "-/staging/-") && has("use nowhere", "-/staging/- [5]") && has("use @staging", "-/-/-"))
+            .then_some(())
+    });
+    terminal.send(CTRL_C);
+    terminal.wait_line("-/staging>");
+    leave(terminal);
+}
+
 /// Waits until the line of the cursor is this one, without what is shown in grey behind it.
 fn wait_typed(terminal: &Terminal, line: &str) {
     terminal.wait(&format!("{line:?} alone"), |screen| {
