@@ -58,7 +58,9 @@ fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::context::SETTINGS;
     use crate::command::registry::COMMANDS;
+    use crate::report::ShorthandKind;
 
     #[test]
     fn every_command_with_its_options_is_in_one_page() {
@@ -74,6 +76,16 @@ mod tests {
                 let escaped = format!("\\-\\-{}", long.replace('-', "\\-"));
                 assert!(text.contains(&escaped) && whole.contains(&format!("--{long}")), "{} --{long}", entry.name);
             }
+        }
+    }
+
+    #[test]
+    fn the_page_of_the_settings_has_every_setting_and_table() {
+        let page = pages().into_iter().find(|page| page.name == "tetra-config.toml").expect("it is there");
+        let text = roff(&page, "").replace("\\-", "-");
+        let tables = ShorthandKind::ALL.map(|kind| format!("[{}]", kind.table()));
+        for name in tables.iter().map(String::as_str).chain(SETTINGS.iter().map(|it| it.name)) {
+            assert!(text.contains(name), "{name}: {text}");
         }
     }
 
