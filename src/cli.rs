@@ -157,6 +157,16 @@ fn dispatch(session: &mut Session, console: &mut dyn Console, way: RunMode) -> L
     }
 }
 
+/// The setting of an option of the prompt.
+fn prompt_setting(option: &str) -> Option<(&'static str, &'static str)> {
+    match option {
+        "--norc" => Some(("rc", "off")),
+        "--private" => Some(("private", "on")),
+        "--plain" => Some(("plain", "on")),
+        _ => None,
+    }
+}
+
 /// A parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 struct CliArgs {
@@ -196,8 +206,9 @@ impl CliArgs {
         let mut rest = words.get(1..).unwrap_or_default();
         if let Some(group) = LINK_NAMES.iter().find(|known| **known == name.trim_start_matches('-')) {
             let words: Vec<String> = std::iter::once((*group).to_owned()).chain(rest.iter().cloned()).collect();
-            let way = if rest == ["repl"] { RunMode::Prompt } else { RunMode::Command(words) };
-            return Ok(Self { mode: way, keep_going: false, prompt: Vec::new() });
+            let mut calling = Self { mode: RunMode::Command(words), keep_going: false, prompt: Vec::new() };
+            calling.start_prompt(globals)?;
+            return Ok(calling);
         }
         let mut keep_going = false;
         let mut prompt = Vec::new();
@@ -212,18 +223,6 @@ impl CliArgs {
                     keep_going = true;
                     1
                 }
-                "--norc" => {
-                    prompt.push(("rc", "off"));
-                    1
-                }
-                "--private" => {
-                    prompt.push(("private", "on"));
-                    1
-                }
-                "--plain" => {
-                    prompt.push(("plain", "on"));
-                    1
-                }
                 "-c" => {
                     let text = rest.get(1).ok_or_else(|| {
                         Fault::usage("a value is required for `-c LINE`").with_advice("`tetra -c 'tsm list'`")
@@ -231,7 +230,13 @@ impl CliArgs {
                     line = Some(text.clone());
                     2
                 }
-                _ => globals.parse_one(rest)?,
+                word => match prompt_setting(word) {
+                    Some(setting) => {
+                        prompt.push(setting);
+                        1
+                    }
+                    None => globals.parse_one(rest)?,
+                },
             };
             rest = &rest[taken..];
         }
@@ -243,7 +248,32 @@ impl CliArgs {
             };
         }
         let mode = RunMode::of_words(rest, globals, &mut keep_going, is_file)?;
-        Ok(Self { mode, keep_going, prompt })
+        let mut calling = Self { mode, keep_going, prompt };
+        calling.start_prompt(globals)?;
+        Ok(calling)
+    }
+
+    /// `repl` and `tsm repl` are the prompt: the options behind them are those of the program. With other words, or if they ask for
+    /// help, they are left to the command.
+    fn start_prompt(&mut self, globals: &mut Globals) -> Result<(), Fault> {
+        let RunMode::Command(words) = &self.mode else { return Ok(()) };
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (["repl", rest @ ..] | ["tsm", "repl", rest @ ..]) = &words[..] else { return Ok(()) };
+        let (mut asked, mut prompt, mut rest) = (globals.clone(), self.prompt.clone(), rest);
+        while let Some(word) = rest.first() {
+            if !is_option(word) || *word == "--" {
+                return Ok(());
+            }
+            let setting = prompt_setting(word);
+            let taken = if setting.is_some() { 1 } else { asked.parse_one(rest)? };
+            prompt.extend(setting);
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        if !asked.help && !asked.version {
+            *globals = asked;
+            (self.mode, self.prompt) = (RunMode::Prompt, prompt);
+        }
+        Ok(())
     }
 }
 
@@ -259,8 +289,6 @@ impl RunMode {
             None if globals.help => Self::Command(vec!["help".to_owned()]),
             None if globals.version => Self::Command(vec!["version".to_owned()]),
             None => Self::Prompt,
-            Some("repl") if rest.len() == 1 => Self::Prompt,
-            Some("tsm") if rest.len() == 2 && rest[1] == "repl" => Self::Prompt,
             Some("-") => {
                 script_options(&rest[1..], globals, keep_going)?;
                 Self::Stdin
@@ -360,6 +388,22 @@ mod tests {
         ] {
             assert_eq!(way(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn options_may_stand_behind_the_name_of_the_prompt() {
+        for line in [
+            "tetra repl --yes --org acme --plain",
+            "tetra tsm repl -y --org=acme --plain",
+            "tsm repl --plain -y --org acme",
+        ] {
+            let (calling, globals) = read(line).expect("it is right");
+            assert_eq!((calling.mode, calling.prompt), (RunMode::Prompt, vec![("plain", "on")]), "{line}");
+            assert!(globals.yes && globals.org.is_some(), "{line}");
+        }
+        assert_eq!(way("tetra repl --help"), as_words("repl --help"));
+        assert_eq!(way("tetra repl x --yes"), as_words("repl x --yes"));
+        assert_eq!(read("tetra repl --wat").expect_err("it is wrong"), "unknown option `--wat`");
     }
 
     #[test]

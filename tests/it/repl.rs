@@ -98,7 +98,9 @@ fn every_way_to_the_prompt_leads_there() {
         (env!("CARGO_BIN_EXE_tetra"), &["repl"][..]),
         (env!("CARGO_BIN_EXE_tetra"), &["tsm", "repl"]),
         (env!("CARGO_BIN_EXE_tetra"), &["--env", "dev"]),
+        (env!("CARGO_BIN_EXE_tetra"), &["repl", "--env", "dev"]),
         (&link.display().to_string(), &["repl"]),
+        (&link.display().to_string(), &["repl", "--env", "dev"]),
     ] {
         let mut command = home.command(program);
         command.args(words);
