@@ -49,6 +49,8 @@ pub struct Setting {
     pub accepts: Accepts,
     /// What it is for.
     pub help: &'static str,
+    /// A prompt takes its value when it starts; a change later has no effect in it.
+    pub is_read_at_start: bool,
 }
 
 impl Setting {
@@ -156,61 +158,77 @@ pub const SETTINGS: &[Setting] = &[
             ("yes", "a y is enough for every question"),
         ]),
         help: "how questions are answered",
+        is_read_at_start: false,
     },
     Setting {
         name: "edit-mode",
         default: "emacs",
         accepts: Accepts::Words(&[("emacs", "Ctrl-A, Ctrl-E and Alt-B move"), ("vi", "Esc begins commands")]),
         help: "the keys of the prompt",
+        is_read_at_start: false,
     },
     Setting {
         name: "history-size",
         default: "20000",
         accepts: Accepts::Number("lines"),
         help: "how many lines the prompt keeps; read at its start, 0: none",
+        is_read_at_start: true,
     },
     Setting {
         name: "idle",
         default: "off",
         accepts: Accepts::Time,
         help: "a prompt in prod that is left alone for so long returns to the default environment; a question is answered with no",
+        is_read_at_start: false,
     },
     Setting {
         name: "keep-going",
         default: "off",
         accepts: Accepts::Switch,
         help: "on: a script continues after a failure",
+        is_read_at_start: false,
     },
     Setting {
         name: "notices",
         default: "on",
         accepts: Accepts::Switch,
         help: "off: the prompt does not say that a process crashed, was given up or became unhealthy, or that a deploy ended",
+        is_read_at_start: false,
     },
     Setting {
         name: "plain",
         default: "off",
         accepts: Accepts::Switch,
         help: "on: a prompt without an editor; read at its start",
+        is_read_at_start: true,
     },
-    Setting { name: "private", default: "off", accepts: Accepts::Switch, help: "on: no line is kept in the history" },
+    Setting {
+        name: "private",
+        default: "off",
+        accepts: Accepts::Switch,
+        help: "on: no line is kept in the history",
+        is_read_at_start: false,
+    },
     Setting {
         name: "rc",
         default: "on",
         accepts: Accepts::Switch,
         help: "off: `rc.tetra` is not run at the start of the prompt",
+        is_read_at_start: true,
     },
     Setting {
         name: "readonly",
         default: "off",
         accepts: Accepts::Switch,
         help: "on: commands that change something are refused, also where programs that are started from here run them",
+        is_read_at_start: false,
     },
     Setting {
         name: "shell-escape",
         default: "off",
         accepts: Accepts::Switch,
         help: "on: `!cmd` is allowed in scripts and after -c; no effect in config.toml, as it always is at the prompt",
+        is_read_at_start: false,
     },
     Setting {
         name: "terminal-marks",
@@ -221,6 +239,7 @@ pub const SETTINGS: &[Setting] = &[
             ("off", "never"),
         ]),
         help: "whether the terminal gets a title, and marks where prompts and output begin (OSC 133)",
+        is_read_at_start: false,
     },
     Setting {
         name: "theme",
@@ -233,12 +252,14 @@ pub const SETTINGS: &[Setting] = &[
             ("mono", "without colors"),
         ]),
         help: "the colors of the prompt and of what is shown at it; no theme says anything by color alone",
+        is_read_at_start: false,
     },
     Setting {
         name: "transient-prompt",
         default: "on",
         accepts: Accepts::Switch,
         help: "off: the prompt keeps its text when a line is run, not only from staging on",
+        is_read_at_start: false,
     },
 ];
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::base::fault::Fault;
+use crate::command::context::setting;
 use crate::ops::repeat::Pace;
 use crate::report::{Console, FollowUp, Screen, TourMove};
 
@@ -63,6 +64,11 @@ pub(super) fn carry_out(
         FollowUp::Set { key, value } => {
             let note = if key == "private" { PRIVATE_ENDS_NOTE } else { SETTING_ENDS_NOTE };
             note_end(session, console, origin, note);
+            if session.has_begun && setting(&key).is_some_and(|it| it.is_read_at_start) {
+                console.note(&format!(
+                    "`{key}` is read when a prompt starts: no effect in this one; `config edit` changes it for all later prompts"
+                ));
+            }
             session.set(key, value);
         }
         FollowUp::Shorthand { kind, name, line: Some(line), is_saved } => {

@@ -47,6 +47,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     if let Some(code) = load_startup_files(session, console) {
         return Ok(code);
     }
+    session.has_begun = true;
     tour::show(session, console);
     if plain_prompt::is_enabled(session) {
         return Ok(plain_prompt::run(session, console));

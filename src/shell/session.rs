@@ -56,6 +56,8 @@ pub struct Session {
     pub unused_change: Option<&'static str>,
     /// A command was written wrongly, so that it fails however often it is run.
     pub(super) has_misread: bool,
+    /// The prompt has taken what it reads at its start.
+    pub(super) has_begun: bool,
     /// The current depth of nested scripts, aliases and `watch` runs.
     pub(super) depth: usize,
 }
@@ -121,6 +123,7 @@ impl Session {
             last_names: Vec::new(),
             unused_change: None,
             has_misread: false,
+            has_begun: false,
             depth: 0,
         }
     }

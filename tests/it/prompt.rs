@@ -142,6 +142,19 @@ fn the_session_ends_with_the_code_that_exit_is_given() {
 }
 
 #[test]
+fn a_setting_that_is_read_at_the_start_of_a_prompt_says_that_it_changes_nothing_here() {
+    let home = TestHome::new();
+    home.write("config/tetra/rc.tetra", "set history-size 50\n");
+    let mut terminal = session(&home);
+    assert!(!terminal.contents().contains("note:"), "{}", terminal.contents());
+    run(&mut terminal, "set idle 30m", "tetra>");
+    assert!(!terminal.contents().contains("no effect"), "{}", terminal.contents());
+    run(&mut terminal, "set history-size 5", "tetra>");
+    terminal.wait_for("`history-size` is read when a prompt starts");
+    leave(terminal);
+}
+
+#[test]
 fn a_notice_takes_no_row_from_what_is_above_a_line_of_several_rows() {
     let home = TestHome::new();
     let mut terminal = session(&home);
