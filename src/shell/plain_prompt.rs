@@ -52,7 +52,8 @@ pub(super) fn offer_once(session: &Session, console: &mut dyn Console, why: &str
 pub fn run(session: &mut Session, console: &mut dyn Console) -> u8 {
     let console = &mut *console.with_options(&OutputOptions { plain: true, ..OutputOptions::default() });
     loop {
-        let prompt = ContextPrompt::of(session, console);
+        // It may be read aloud, where a shortened word is of no use.
+        let prompt = ContextPrompt { columns: 0, ..ContextPrompt::of(session, console) };
         let shown_at = Instant::now();
         let typed = read_statement(&prompt.plain());
         if let Some(number) = signal::termination_signal() {

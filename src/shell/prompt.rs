@@ -23,6 +23,41 @@ use crate::report::{Console, Tone};
 /// A command that took longer is followed by its duration.
 const LONG_COMMAND: Duration = Duration::from_secs(10);
 
+/// What follows the prompt.
+const INDICATOR: &str = "> ";
+
+/// A name is not shortened further than to this.
+const SHORTEST_NAME: usize = 7;
+
+/// What is shortened where a row is too narrow for everything, in this order.
+#[derive(Debug, Clone, Copy)]
+struct Brevity {
+    /// The state of the process is a sign if it has failed, and left out otherwise.
+    state: bool,
+    /// The words for what is not as usual.
+    modes: bool,
+    /// The columns of the process.
+    process: usize,
+    /// The columns of the organization.
+    org: usize,
+}
+
+impl Default for Brevity {
+    fn default() -> Self {
+        Self { state: false, modes: false, process: usize::MAX, org: usize::MAX }
+    }
+}
+
+/// A name of so many columns: its beginning and its end, which often is a port.
+fn without_middle(name: &str, most: usize) -> Cow<'_, str> {
+    if name.len() <= most || !name.is_ascii() {
+        return name.into();
+    }
+    let begin = most.saturating_sub(1) / 2;
+    let end = name.len() - (most.saturating_sub(1) - begin);
+    format!("{}…{}", &name[..begin], &name[end..]).into()
+}
+
 /// The state that the prompt shows. Built for every line: nothing is looked up while drawing.
 #[derive(Debug, Clone)]
 pub struct ContextPrompt {
@@ -48,6 +83,8 @@ pub struct ContextPrompt {
     pub theme: Theme,
     /// Whether colors are used.
     pub colors: bool,
+    /// The columns of the terminal, in one row of which it should fit; 0: it is not shortened.
+    pub columns: usize,
     /// The time of the first draw.
     pub first_drawn: OnceCell<Instant>,
 }
@@ -79,6 +116,7 @@ impl ContextPrompt {
             shrinks: session.settings.is_on("transient-prompt"),
             theme: session.theme(),
             colors: terminal::colors(session),
+            columns: console.width(),
             tier,
             first_drawn: OnceCell::new(),
         }
@@ -100,7 +138,7 @@ impl ContextPrompt {
     pub(super) fn title(&self) -> String {
         let plain =
             Self { colors: false, code: 0, took: Duration::ZERO, processes: SharedOverview::default(), ..self.clone() };
-        plain.context()
+        plain.whole()
     }
 
     /// What is left of the prompt when its line is run: from staging on everything, so that what is scrolled back to says where a
@@ -113,26 +151,53 @@ impl ContextPrompt {
         }
     }
 
+    /// The whole of it, or as much as fits into a row with a few columns for what is typed. The environment is always whole.
+    fn context(&self) -> String {
+        if self.columns == 0 {
+            return self.whole();
+        }
+        let most = self.columns.saturating_sub(self.columns / 8 + INDICATOR.len());
+        let plain = Self { colors: false, ..self.clone() };
+        let excess = |brevity: Brevity| columns::width(&plain.shortened(brevity)).saturating_sub(most);
+        let mut brevity = Brevity::default();
+        if excess(brevity) > 0 {
+            brevity.state = true;
+        }
+        if excess(brevity) > 0 {
+            brevity.modes = true;
+        }
+        let length = |name: Option<&str>| name.map_or(0, str::len);
+        let process = length(self.selection.process.as_ref().map(|it| it.as_str()));
+        brevity.process = process.saturating_sub(excess(brevity)).max(SHORTEST_NAME);
+        let org = length(self.selection.org.as_ref().map(|it| it.as_str()));
+        brevity.org = org.saturating_sub(excess(brevity)).max(SHORTEST_NAME);
+        self.shortened(brevity)
+    }
+
+    fn whole(&self) -> String {
+        self.shortened(Brevity::default())
+    }
+
     /// `[1] 12s 3↑ 1✗ org/env/process(state) deploying frozen read-only private asks nothing`; an unselected part is `-`, an unselected process and all that is
     /// as usual is left out. `tetra` without any selection.
-    fn context(&self) -> String {
+    fn shortened(&self, brevity: Brevity) -> String {
         let marks = [self.failure(), self.duration(), self.counts()].concat();
         let mark = |is: bool, text: &str| if is { self.styled(Role::Output(Tone::Warn), text) } else { String::new() };
         let (rollout, is_frozen) = self.deploys();
         let modes = [
             (rollout.is_some(), &*format!(" {}", rollout.unwrap_or_default())),
             (is_frozen, " frozen"),
-            (self.is_readonly, " read-only"),
-            (self.is_private, " private"),
-            (self.asks_nothing, " asks nothing"),
+            (self.is_readonly, if brevity.modes { " ro" } else { " read-only" }),
+            (self.is_private, if brevity.modes { " priv" } else { " private" }),
+            (self.asks_nothing, if brevity.modes { " -y" } else { " asks nothing" }),
         ];
         let modes: String = modes.iter().map(|(is, text)| mark(*is, text)).collect();
         if self.selection == Selection::default() {
             return format!("{marks}{}{modes}", self.styled(Role::Org, "tetra"));
         }
         let org = self.selection.org.as_ref().map_or("-", |org| org.as_str());
-        let org = self.styled(Role::Org, org);
-        format!("{marks}{org}/{}{}{modes}", self.environment(), self.process())
+        let org = self.styled(Role::Org, &without_middle(org, brevity.org));
+        format!("{marks}{org}/{}{}{modes}", self.environment(), self.process(brevity))
     }
 
     /// What is being deployed, and whether no deploy may begin.
@@ -167,14 +232,17 @@ impl ContextPrompt {
     }
 
     /// The selected process with its state.
-    fn process(&self) -> String {
+    fn process(&self, brevity: Brevity) -> String {
         let Some(name) = &self.selection.process else { return String::new() };
         let state = self.processes.with(|all| all.state(name.as_str()));
-        let state = state.map(|it| {
-            let role = if it.has_failed { Role::Output(Tone::Bad) } else { Role::Hint };
-            self.styled(role, &format!("({})", it.state))
+        let state = state.map(|it| match (it.has_failed, brevity.state) {
+            (true, true) => self.styled(Role::Output(Tone::Bad), "✗"),
+            (false, true) => String::new(),
+            (true, false) => self.styled(Role::Output(Tone::Bad), &format!("({})", it.state)),
+            (false, false) => self.styled(Role::Hint, &format!("({})", it.state)),
         });
-        format!("/{}{}", self.styled(Role::Option, name.as_str()), state.unwrap_or_default())
+        let name = without_middle(name.as_str(), brevity.process);
+        format!("/{}{}", self.styled(Role::Option, &name), state.unwrap_or_default())
     }
 
     /// Production is red and in upper case, so that it is visible without colors.
@@ -209,7 +277,7 @@ impl Prompt for ContextPrompt {
     fn render_prompt_indicator(&self, mode: PromptEditMode) -> Cow<'_, str> {
         match mode {
             PromptEditMode::Vi(PromptViMode::Normal | PromptViMode::Visual) => "< ".into(),
-            _ => "> ".into(),
+            _ => INDICATOR.into(),
         }
     }
 
@@ -306,8 +374,34 @@ mod tests {
             shrinks: true,
             theme: Theme::default(),
             colors: false,
+            columns: 0,
             first_drawn: OnceCell::new(),
         }
+    }
+
+    #[test]
+    fn it_fits_into_a_row_and_keeps_the_environment() {
+        let mut acme = prompt(Some("acme"), Some("staging"), Some(Tier::Staging));
+        acme.selection.process = Some("web-18411".parse().expect("a name"));
+        (acme.code, acme.is_readonly, acme.is_private) = (1, true, true);
+        let mut shown = |columns: usize, org: &str, process: &str| {
+            acme.columns = columns;
+            acme.selection.org = Some(org.parse().expect("a name"));
+            acme.selection.process = Some(process.parse().expect("a name"));
+            acme.plain()
+        };
+        assert_eq!(shown(100, "acme", "web-18411"), "[1] acme/staging/web-18411 read-only private> ");
+        assert_eq!(shown(60, "acme", "web-18411"), "[1] acme/staging/web-18411 read-only private> ");
+        assert_eq!(shown(45, "acme", "web-18411"), "[1] acme/staging/web-18411 ro priv> ");
+        assert_eq!(shown(40, "acme", "web-18411"), "[1] acme/staging/web…8411 ro priv> ");
+        assert_eq!(shown(40, "a-long-name-of-one", "the-web-of-shops-18411"), "[1] a-l…one/staging/the…411 ro priv> ");
+        assert_eq!(shown(10, "acme", "web-18411"), "[1] acme/staging/web…411 ro priv> ");
+        assert_eq!(acme.title(), "acme/staging/web-18411 read-only private");
+        let mut prod = prompt(Some("acme"), Some("europe"), Some(Tier::Prod));
+        prod.columns = 10;
+        assert_eq!(prod.plain(), "acme/europe(PROD)> ");
+        (prod.asks_nothing, prod.columns) = (true, 24);
+        assert_eq!(prod.plain(), "acme/europe(PROD) -y> ");
     }
 
     #[test]

@@ -155,6 +155,26 @@ fn a_setting_that_is_read_at_the_start_of_a_prompt_says_that_it_changes_nothing_
 }
 
 #[test]
+fn the_prompt_takes_one_row_of_a_narrow_terminal() {
+    let home = TestHome::new();
+    put_record(&home, "web-of-shops-18411", 0, "crashed");
+    let mut terminal = session(&home);
+    terminal.resize(24, 40);
+    run(&mut terminal, "use @staging", "-/staging>");
+    run(&mut terminal, "set private on", "-/staging private>");
+    terminal.send("set readonly on\r");
+    terminal.wait_line("-/staging read-only private>");
+    terminal.send("select web-of-shops-18411\r");
+    terminal.wait("a prompt of one row", |screen| {
+        let line = current_line(screen);
+        (line.contains("-/staging/web") && line.contains("18411") && line.trim_end().ends_with('>')).then_some(())
+    });
+    terminal.send("version\r");
+    terminal.wait_for("tetra 0.");
+    leave(terminal);
+}
+
+#[test]
 fn a_notice_takes_no_row_from_what_is_above_a_line_of_several_rows() {
     let home = TestHome::new();
     let mut terminal = session(&home);

@@ -100,6 +100,8 @@ fn prompt() -> String {
      (online)           the state of that process\n\
      deploying, frozen, read-only, private, asks nothing\n\
      \x20                  what differs from the usual\n\n\
+     Where the terminal is too narrow, `(online)` is left out, `(crashed)` is `✗`, `ro`, `priv` and `-y` are read-only, private and\n\
+     asks nothing, and then the middle of the longest names is cut; never the environment.\n\
      Production is written in capitals: `acme/PROD`. A process belongs to the environment that was chosen when it was started; one\n\
      that was started without is counted only while none is chosen. `tsm list` shows those of all environments.\n\n\
      `help keys` lists the keys. What is pasted is not run before Enter; characters that cannot be seen are shown in it as `\\u{200b}`.\n\
