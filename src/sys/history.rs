@@ -422,7 +422,7 @@ mod tests {
         let number = |pragma: &str| database.query_row(pragma, [], |row| row.get::<_, i64>(0)).optional().unwrap();
         database.pragma_update(None, "mmap_size", "1000000000").unwrap();
         assert_eq!(number("pragma mmap_size").unwrap_or(0), 0);
-        assert_eq!(number("pragma cache_size"), Some(-128));
+        assert_eq!(number("pragma cache_size"), Some(-64));
     }
 
     #[test]
