@@ -30,7 +30,7 @@ pub const KEYS: &[KeyHelp] = &[
     key(&["F1"], "the help of the command, the option or the value that the cursor is on; the line stays"),
     key(
         &["Ctrl-C"],
-        "drops the line, or ends the command that runs; a second one ends what goes on behind `watch` and `|`; the session goes on",
+        "drops the line or ends what runs, never the session; a second one ends what ignores it behind `watch` or `|`",
     ),
     key(&["Ctrl-D"], "closes what Tab or Ctrl-R shows; on an empty line it ends the session"),
     key(&["Ctrl-L"], "clears the screen; the line stays"),
