@@ -92,15 +92,15 @@ impl Watched {
         }
     }
 
-    /// Ends what is meant.
-    fn end(&self) {
+    /// Ends what is meant; false if that is nothing.
+    fn end(&self) -> bool {
         let table = ProcessTable::snapshot();
         let found = table.tree(self.pid);
         // A shell that waits for a program leaves it to that program.
         let is_last = |pid: u32| !found.iter().any(|it| it.ppid == pid && it.is_alive());
         let mut last = found.iter().filter(|it| it.is_alive() && is_last(it.pid));
         if self.meant == Meant::Ignoring && !last.all(|it| ignores_sigint(it.pid)) {
-            return;
+            return false;
         }
         // The number of a process may be another's by now; with a handle it cannot become one between the look and the signal.
         let held =
@@ -108,7 +108,7 @@ impl Watched {
         let held: Vec<PidFd> = held.collect();
         // Not ended, so the number is still its own, and so is what was found below it.
         if self.root.wait(Duration::ZERO) {
-            return;
+            return false;
         }
         let until = Instant::now() + GRACE;
         for process in &held {
@@ -119,6 +119,7 @@ impl Watched {
                 let _ = process.send(KillSignal::Kill);
             }
         }
+        true
     }
 }
 
@@ -169,32 +170,33 @@ mod tests {
 
     use super::*;
 
-    /// A shell that has run a line, and then waits.
+    /// A shell that has run a line, and then reads what never comes.
     fn after(line: &str) -> Child {
-        let line = format!("{line}; echo ready; while :; do sleep 600; done");
-        let mut child = Command::new("sh").args(["-c", &line]).stdout(Stdio::piped()).spawn().expect("sh is there");
+        let line = format!("{line}; echo ready; read never; :");
+        let mut command = Command::new("sh");
+        let mut child = command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
         let mut said = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut said).expect("it says something");
         assert_eq!(said, "ready\n");
         child
     }
 
-    fn end(child: &mut Child, meant: Meant) -> bool {
+    fn end(mut child: Child, meant: Meant) -> bool {
         let (ended, _over) = io::pipe().expect("a pipe");
         let root = PidFd::open(child.id()).expect("it runs");
         let watched = Watched { pid: child.id(), root, meant, ended };
-        watched.end();
-        let has_ended = child.try_wait().expect("ours").is_some();
+        let is_meant = watched.end();
+        assert!(!is_meant || watched.root.wait(Duration::from_secs(60)), "it has ended");
         let _ = child.kill();
         let _ = child.wait();
-        has_ended
+        is_meant
     }
 
     #[test]
     fn what_does_something_about_control_c_is_left_alone_where_it_has_the_terminal() {
-        assert!(end(&mut after("trap '' INT"), Meant::Ignoring));
-        assert!(end(&mut after("trap '' INT TERM"), Meant::Ignoring), "it is killed");
-        assert!(!end(&mut after("trap 'echo heard' INT"), Meant::Ignoring));
-        assert!(end(&mut after("trap 'echo heard' INT"), Meant::All));
+        assert!(end(after("trap '' INT"), Meant::Ignoring));
+        assert!(end(after("trap '' INT TERM"), Meant::Ignoring), "it is killed");
+        assert!(!end(after("trap 'echo heard' INT"), Meant::Ignoring));
+        assert!(end(after("trap 'echo heard' INT"), Meant::All));
     }
 }
