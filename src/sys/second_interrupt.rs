@@ -173,8 +173,14 @@ mod tests {
     /// A shell that has run a line, and then reads what never comes.
     fn after(line: &str) -> Child {
         let line = format!("{line}; echo ready; read never; :");
-        let mut command = Command::new("sh");
-        let mut child = command.args(["-c", &line]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh");
+        // A shell cannot trap what is ignored when it starts, as Ctrl-C is where the tests run in the background.
+        let mut command = Command::new("env");
+        let mut child = command
+            .args(["--default-signal=INT", "sh", "-c", &line])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh");
         let mut said = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut said).expect("it says something");
         assert_eq!(said, "ready\n");
