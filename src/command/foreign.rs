@@ -185,8 +185,9 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
         }
         Text(text) => {
             let names: Vec<&&str> = rest.iter().filter(|word| !word.starts_with('-')).collect();
-            // Files are no processes, and a pattern or `all` would be more than was meant.
-            let is_plain = |name: &&&str| is_name(name) && !name.eq_ignore_ascii_case("all");
+            // Files are no processes, and a pattern or `all` would be more than was meant. A number is an id.
+            let is_id = |name: &str| name.parse::<u32>().is_ok();
+            let is_plain = |name: &&&str| (is_name(name) || is_id(name)) && !name.eq_ignore_ascii_case("all");
             let is_meant = named > 0 && names.iter().all(is_plain);
             text.replace("{}", &if is_meant { bounded(&line::join(names)) } else { "NAME".to_owned() })
         }
