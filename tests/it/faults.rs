@@ -27,7 +27,7 @@
 //! | 2 and 50 starts of one name | `names::of_starts_of_one_name_one_wins` |
 //! | 200 names at once | `names::many_names_at_once_all_run_with_ids_of_their_own` |
 //! | full disk | `disks::a_full_disk_loses_nothing_and_everything_goes_on_when_there_is_room`, `disks::on_a_full_disk_a_stop_still_stops`, `disks::on_a_full_disk_a_stop_says_what_was_lost` |
-//! | full disk: a restart | `disks::on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said` |
+//! | full disk: a restart | `disks::on_a_full_disk_a_restart_is_recorded_and_what_is_not_written_is_said`, `disks::on_a_full_disk_a_reader_of_a_record_takes_no_room_from_the_next_one` |
 //! | disk that stays full | `disks::a_child_waits_for_room_as_long_as_it_is_to_and_every_byte_it_loses_is_counted` |
 //! | read-only disk | `disks::on_a_disk_that_is_not_writable_processes_are_seen_and_nothing_is_lost` |
 //! | logs removed or cut | `disks::logs_that_are_removed_or_cut_go_on` |

@@ -6,11 +6,13 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::de::DeserializeOwned;
 
 use crate::disk;
+use crate::supervise::clock::{MonotonicTime, sleep};
 
 use super::{Meta, MetaSummary, path};
 
@@ -128,12 +130,40 @@ pub fn write(dir: &Path, meta: &Meta) -> io::Result<()> {
     let mut bytes = serde_json::to_vec_pretty(meta)?;
     bytes.push(b'\n');
     let (spare, record) = (backup_path(dir), path(dir));
-    if !overwrite(&spare, &bytes)? {
-        remove_if_exists(&spare)?;
-        disk::own_file().create_new(0o600).open(&spare)?.write_all(&bytes)?;
+    if !overwrite(&spare, &bytes)? && !make_anew(dir, &spare, &bytes)? {
+        overwrite_when_closed(&spare, &bytes)?;
     }
     // There may be no record to change places with, and not every file system can.
     renameat_with(CWD, &spare, CWD, &record, RenameFlags::EXCHANGE).or_else(|_| fs::rename(&spare, &record))
+}
+
+/// Makes the file beside the record anew; false if the disk is full. The room of the one that is there is not given up before.
+fn make_anew(dir: &Path, spare: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let next = dir.join(".meta.json.next");
+    remove_if_exists(&next)?;
+    let made = disk::own_file().create_new(0o600).open(&next).and_then(|mut file| file.write_all(bytes));
+    match made.and_then(|()| fs::rename(&next, spare)) {
+        Ok(()) => Ok(true),
+        Err(error) => {
+            remove_if_exists(&next)?;
+            if error.kind() == io::ErrorKind::StorageFull { Ok(false) } else { Err(error) }
+        }
+    }
+}
+
+/// How long is waited on a full disk for those who read the file beside the record.
+const READER_LIMIT: Duration = Duration::from_millis(200);
+
+/// Writes over the file once no process has it open any more: a reader has for an instant, and so has a process that a reader starts.
+fn overwrite_when_closed(spare: &Path, bytes: &[u8]) -> io::Result<()> {
+    let until = MonotonicTime::now().plus(READER_LIMIT);
+    while MonotonicTime::now() < until {
+        if overwrite(spare, bytes)? {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(1));
+    }
+    Err(io::ErrorKind::StorageFull.into())
 }
 
 /// Writes over a file that is there, if no other process uses it: false when it is not there, has another name too, or is still being

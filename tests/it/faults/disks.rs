@@ -89,9 +89,32 @@ fn on_a_full_disk_a_stop_still_stops() {
 
 /// Leaves no room for another block.
 fn fill(sandbox: &Sandbox) {
+    fill_with(&sandbox.path("ballast"));
+}
+
+fn fill_with(ballast: &Path) {
     use std::io::Write;
-    let mut ballast = fs::File::create(sandbox.path("ballast")).expect("a ballast");
+    let mut ballast = fs::File::create(ballast).expect("a ballast");
     while ballast.write_all(&[0; 4096]).is_ok() {}
+}
+
+/// The room of the record before is that of the next one, also after someone has read it while it was to be written over.
+#[test]
+fn on_a_full_disk_a_reader_of_a_record_takes_no_room_from_the_next_one() {
+    let Some(disk) = Disk::of(1) else { return };
+    let dir = disk.path();
+    let meta = crate::sandbox::record("p", &["true"], dir);
+    meta::write(dir, &meta).expect("there is room");
+    meta::write(dir, &meta).expect("there is room for both");
+    fill_with(&dir.join("ballast"));
+    let reader = fs::File::open(dir.join(".meta.json.new")).expect("the record before");
+    let error = meta::write(dir, &meta).expect_err("it is being read");
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    drop(reader);
+    // What the reader kept is no room for others.
+    fill_with(&dir.join("more"));
+    eventually("it is written", || meta::write(dir, &meta).is_ok());
+    assert!(meta::read(dir).is_ok_and(|it| it.is_some()) && !dir.join(".meta.json.next").exists());
 }
 
 /// Says more than fits into what the log has of its last block, and stays.
@@ -395,7 +418,8 @@ fn without_any_record_the_process_is_made_out_from_what_runs() {
         }
         let shown = sandbox.list();
         assert_eq!((&shown[0]["status"], &shown[0]["pid"]), (&"online".into(), &pid.into()), "{shown:?}");
-        eventually("it is supervised again", || is_supervised(&sandbox.dir("p")));
+        let is_recorded = || meta::read(&sandbox.dir("p")).is_ok_and(|it| it.is_some());
+        eventually("it is supervised again", || is_supervised(&sandbox.dir("p")) && is_recorded());
         assert_eq!(
             (sandbox.read("p").pid, sandbox.read("p").run.argv),
             (pid, vec!["sleep".to_owned(), "1000".to_owned()])
