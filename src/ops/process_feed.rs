@@ -304,7 +304,7 @@ impl Notices {
             EventKind::Restarting { .. } if self.exits.contains_key(name) => {
                 ("crashed", format!("{name} crashed{}, and is started again", self.follow_up(name)))
             }
-            // After a first failure there is no back-off.
+            // A first failure has no back-off.
             EventKind::Started { .. } if self.exits.get(name).is_some_and(|it| !it.has_follow_up) => {
                 ("crashed", format!("{name} crashed{}, and is started again", self.follow_up(name)))
             }

@@ -62,7 +62,7 @@ impl ViRepeat {
         }
         match (&self.change, &event) {
             (Some(change), ReedlineEvent::Multiple(events)) if events[..] == [change.clone()] => {
-                // The text comes first: at the end of a line there is no place behind its last letter once the change was made.
+                // The text comes first: the cursor cannot be behind the last letter of a line once the change was made.
                 let text = ReedlineEvent::Edit(vec![EditCommand::InsertString(self.text.clone())]);
                 let back = EditCommand::Move(MotionTarget::Grapheme(Direction::Backward));
                 ReedlineEvent::Multiple(vec![text, change.clone(), ReedlineEvent::Edit(vec![back])])

@@ -1,6 +1,6 @@
 //! What is painted of a line that is longer than the screen.
 //!
-//! The editor paints all that is behind the cursor. What does not fit scrolls the screen, and the cursor is no longer where the editor
+//! The editor paints all that is behind the cursor. What does not fit scrolls the screen, and the cursor is not any more where the editor
 //! puts it. So what is behind the last row that fits is left out.
 
 use super::painted_line::CONTINUATION_COLUMNS;
@@ -107,7 +107,7 @@ mod tests {
         let long = "y".repeat(100);
         assert_eq!(end(&long, 100), None, "at the end");
         assert_eq!(end(&long, 57), Some(64));
-        // At the end of its row there is no room for the mark.
+        // At the end of its row the mark has no room.
         assert_eq!(visible_part(&long, 65, 4, SCREEN), Some(VisiblePart { end: 65, has_room: false }));
     }
 }

@@ -15,7 +15,7 @@ const MARK_PASTES: [&str; 2] = ["\x1b[?2004h", "\x1b[?2004l"];
 /// How a terminal begins what is pasted.
 const PASTE: &str = "\x1b[200~";
 
-/// Asks with `write`; none once the question is closed. What is pasted is no answer, where the terminal can say so.
+/// Asks with `write`; none once the question is closed. What is pasted does not answer, where the terminal can say so.
 pub(super) fn ask(
     source: AnswerSource,
     question: &Question,

@@ -129,14 +129,20 @@ fn a_step_is_skipped_and_taken_again_and_ctrl_d_stops_what_was_started() {
     is_clean(&home, &pids);
 }
 
+/// A tour after its first step, and its directory.
+fn tour_with_a_process(home: &TestHome) -> (Terminal, PathBuf) {
+    let mut terminal = tour(home);
+    terminal.send("skip\r");
+    at_step(&terminal, 2);
+    let [scratch] = &scratch_dirs(home)[..] else { panic!("one directory") };
+    (terminal, scratch.clone())
+}
+
 #[test]
 fn a_lost_terminal_stops_what_was_started() {
     let home = TestHome::new();
-    let mut terminal = tour(&home);
-    terminal.send("skip\r");
-    at_step(&terminal, 2);
-    let [scratch] = &scratch_dirs(&home)[..] else { panic!("one directory") };
-    let pids = pids(scratch);
+    let (mut terminal, scratch) = tour_with_a_process(&home);
+    let pids = pids(&scratch);
     terminal.hang_up();
     eventually("the directory is removed", || scratch_dirs(&home).is_empty());
     is_clean(&home, &pids);
@@ -145,11 +151,8 @@ fn a_lost_terminal_stops_what_was_started() {
 #[test]
 fn what_a_killed_tour_left_behind_is_removed_by_the_next_one() {
     let home = TestHome::new();
-    let mut terminal = tour(&home);
-    terminal.send("skip\r");
-    at_step(&terminal, 2);
-    let [scratch] = &scratch_dirs(&home)[..] else { panic!("one directory") };
-    let pids = pids(scratch);
+    let (mut terminal, scratch) = tour_with_a_process(&home);
+    let pids = pids(&scratch);
     // A tour beside it leaves it alone.
     let mut second = tour(&home);
     assert_eq!(scratch_dirs(&home).len(), 2);

@@ -65,7 +65,7 @@ pub(super) fn env_sources(typed: &str, live: &dyn CandidateSource) -> Vec<RawCan
         }
     }
     names.push((environment::NONE.to_owned(), "no env file".to_owned()));
-    // A word that stands alone would be inserted before a letter was typed.
+    // A candidate without others would be inserted before a letter was typed.
     let is_example = |name: &str| typed.is_empty() && name == environment::NONE;
     let mut proposals: Vec<RawCandidate> = rank::ranked_matches(typed, names, |(name, _)| name)
         .into_iter()

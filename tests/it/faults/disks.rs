@@ -98,7 +98,7 @@ fn fill_with(ballast: &Path) {
     while ballast.write_all(&[0; 4096]).is_ok() {}
 }
 
-/// The room of the record before is that of the next one, also after someone has read it while it was to be written over.
+/// The room of the record before is that of the next one, also after a reader had it open when it was to be written over.
 #[test]
 fn on_a_full_disk_a_reader_of_a_record_takes_no_room_from_the_next_one() {
     let Some(disk) = Disk::of(1) else { return };
@@ -111,7 +111,7 @@ fn on_a_full_disk_a_reader_of_a_record_takes_no_room_from_the_next_one() {
     let error = meta::write(dir, &meta).expect_err("it is being read");
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     drop(reader);
-    // What the reader kept is no room for others.
+    // What the reader kept does not go to others.
     fill_with(&dir.join("more"));
     eventually("it is written", || meta::write(dir, &meta).is_ok());
     assert!(meta::read(dir).is_ok_and(|it| it.is_some()) && !dir.join(".meta.json.next").exists());
