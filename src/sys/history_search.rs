@@ -67,9 +67,7 @@ impl TypedSearch {
         self.last = Some(answer).filter(|answer| answer.found.whole.len() < self.limit);
         Ok(shown)
     }
-}
 
-impl TypedSearch {
     /// The same, with lines that are not written yet before those of the history, the latest first. A history that cannot be read has no lines.
     pub fn find_with(
         &mut self,
