@@ -185,7 +185,7 @@ fn a_compose_file_with_a_database_in_an_image() {
     import(
         &mut world,
         file,
-        &[("backend", "python3 -m http.server --bind 127.0.0.1 38000")],
+        &[("backend", "python3 -m http.server --bind 127.0.0.1 13800")],
         &[
             "volumes",
             "secrets",
@@ -201,7 +201,7 @@ fn a_compose_file_with_a_database_in_an_image() {
     for line in [
         "TSM_HEALTH_CHECK=\"exec:sh -c 'exit 0'\"",
         "TSM_HEALTH_GRACE=\"40000ms\"",
-        "TSM_PORT=\"38000\"",
+        "TSM_PORT=\"13800\"",
         "TSM_RESTART=\"always\"",
     ] {
         assert!(backend.contains(line), "{line}: {backend}");

@@ -5,7 +5,7 @@ use std::fs;
 use tetra::supervise::meta::{Meta, ProcessState, RunState};
 use tetra::tsm::definition::Definition;
 
-use crate::ports::free_port;
+use crate::ports::{free_port, free_ports};
 use crate::sandbox::Sandbox;
 use crate::waiting::eventually;
 use crate::world::World;
@@ -19,19 +19,23 @@ fn definition(world: &World, name: &str) -> Definition {
 fn a_saved_process_says_all_that_its_start_said() {
     let mut world = World::new();
     world.file("odd.env", "A=1\n");
-    let line = "tsm start --name lamp --port 38217 --no-wait --env odd.env --env 'K=it'\\''s $5' --pre-hook 'test -n \"$K\"' \
-                --restart always --max-restarts 3 --kill-timeout 1500ms --log-size 64K --log-keep 2 \
-                -- bash -c 'exec sleep 1000' '' 'two words'";
-    world.run(line).done();
-    world.run("tsm save lamp-38217 light").done();
+    let port = free_port();
+    let line = format!(
+        "tsm start --name lamp --port {port} --no-wait --env odd.env --env 'K=it'\\''s $5' --pre-hook 'test -n \"$K\"' \
+         --restart always --max-restarts 3 --kill-timeout 1500ms --log-size 64K --log-keep 2 \
+         -- bash -c 'exec sleep 1000' '' 'two words'"
+    );
+    world.run(&line).done();
+    world.run(&format!("tsm save lamp-{port} light")).done();
     let saved = definition(&world, "light");
     assert_eq!(saved.exports, [("K".to_owned(), "it's $5".to_owned())]);
     assert!(matches!(saved.env_files(), [file] if file.ends_with("/work/odd.env")));
     assert_eq!(saved.pre_command.as_deref(), Some("test -n \"$K\""));
     assert!(saved.command.ends_with("bash -c 'exec sleep 1000' '' 'two words'"));
-    world.run("tsm stop lamp-38217").done();
+    world.run(&format!("tsm stop lamp-{port}")).done();
     world.run("tsm start --no-wait light").done();
-    let runs = ["lamp-38217", "light-38217"].map(|name| {
+    let runs = ["lamp", "light"].map(|name| {
+        let name = format!("{name}-{port}");
         let dir = world.paths().process(&name.parse().expect("a name"));
         tetra::supervise::meta::read(&dir).expect("readable").expect("a record").run
     });
@@ -180,8 +184,7 @@ fn a_hundred_services_are_started_together_and_in_order() {
 #[test]
 fn instances_have_the_next_ports_and_one_name() {
     let mut world = World::new();
-    let free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let port = (41_000..60_000).find(|port| (0..3).all(|n| free(port + n))).expect("three free ports");
+    let port = free_ports(3).start;
     world.file(
         "serve.py",
         "import os, socket, time\ns = socket.socket()\ns.bind(('127.0.0.1', int(os.environ['PORT'])))\n\

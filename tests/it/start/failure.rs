@@ -50,10 +50,11 @@ fn who_ends_at_once_with_success_does_not_run_either() {
 fn a_program_that_never_ran_leaves_nothing() {
     let sandbox = StartSandbox::new();
     sandbox.script("lost", "#!/no/such/interpreter\n");
-    let said = sandbox.tsm(&["start", "--port", "45871", "./lost"]);
+    let port = crate::ports::free_port().to_string();
+    let said = sandbox.tsm(&["start", "--port", &port, "./lost"]);
     assert_eq!(said.code, 1);
     assert!(said.err.contains("No such file or directory"), "{}", said.err);
-    let hook = sandbox.tsm(&["start", "--port", "45872", "--pre-hook", "echo not ready >&2; exit 4", "sleep", "1000"]);
+    let hook = sandbox.tsm(&["start", "--port", &port, "--pre-hook", "echo not ready >&2; exit 4", "sleep", "1000"]);
     assert_eq!(hook.code, 1);
     assert!(hook.err.contains("exit code 4") && hook.err.contains("  not ready\n"), "{}", hook.err);
     assert!(sandbox.processes().is_empty() && sandbox.ports().is_empty());
