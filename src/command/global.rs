@@ -8,6 +8,7 @@ use crate::base::environment::EnvName;
 use crate::base::fault::Fault;
 use crate::base::name::OrgName;
 use crate::base::suggest;
+use crate::command::registry::{self, CommandMatch};
 use crate::report::{Color, OutputOptions};
 use crate::tkm::host::HostName;
 
@@ -121,6 +122,23 @@ impl Globals {
             taken += self.parse_one(&words[taken..])?;
         }
         Ok(taken)
+    }
+
+    /// Takes the global options before the name of the command, and in it: `tsm --json list`. The words without them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Globals::parse_leading`].
+    pub fn take_leading(&mut self, words: &[String]) -> Result<Vec<String>, Fault> {
+        let before = self.parse_leading(words)?;
+        let mut rest = words[before..].to_vec();
+        if let (CommandMatch::Group(..), Some(second)) = (registry::resolve(&rest), rest.get(1))
+            && is_option(second)
+        {
+            let count = self.parse_leading(&rest[1..])?;
+            rest.drain(1..=count);
+        }
+        Ok(rest)
     }
 
     /// Takes the option that `words` begin with; how many words it is, with its value.

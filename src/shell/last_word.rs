@@ -59,7 +59,11 @@ fn read(history: &Path) -> Vec<String> {
 /// The last argument as it was typed. A command alone has none.
 fn last_word(text: &str) -> Option<&str> {
     let parsed = line::lex(text).ok()?;
-    let [_, .., last] = &parsed.statements.last()?.words[..] else { return None };
+    let statement = parsed.statements.last()?;
+    if let Some(escape) = &statement.shell_escape {
+        return last_word(text.get(escape.span.clone())?);
+    }
+    let [_, .., last] = &statement.words[..] else { return None };
     text.get(last.span.clone()).filter(|word| !word.contains(MASK))
 }
 
@@ -74,6 +78,8 @@ mod tests {
             ("tsm stop 'my api'", Some("'my api'")),
             ("tsm list; tsm info api --json | wc -l", Some("--json")),
             ("version", None),
+            ("tsm list; !ls -l 'my logs'", Some("'my logs'")),
+            ("!ls", None),
             ("tsm start x --token ***", None),
             ("", None),
             ("tsm stop 'a", None),

@@ -46,20 +46,12 @@ pub fn parse(words: &[String], globals: &mut Globals, width: usize) -> Result<Pa
 }
 
 fn parse_words(words: &[String], globals: &mut Globals, width: usize) -> Result<Parsed, CommandLineError> {
-    let before = globals.parse_leading(words)?;
-    let mut rest = words[before..].to_vec();
+    let mut rest = globals.take_leading(words)?;
     if let [only] = &rest[..]
         && only.len() > 1
         && only.starts_with('@')
     {
         rest.insert(0, "use".to_owned());
-    }
-    // `tsm --json list`: options between a group and its verb.
-    if let (CommandMatch::Group(..), Some(second)) = (registry::resolve(&rest), rest.get(1))
-        && second.starts_with('-')
-    {
-        let count = globals.parse_leading(&rest[1..])?;
-        rest.drain(1..=count);
     }
     // `tsm --version`, which a link is called as.
     let is_group = matches!(registry::resolve(&rest), CommandMatch::Group(_, count) if count == rest.len());

@@ -147,6 +147,7 @@ fn arguments_are_carried_over() {
         ("pm2 reset", "tsm why NAME"),
         ("remove api", "tsm delete api"),
         ("supervisorctl remove api", "tsm delete api"),
+        ("reread", "tsm up NAME"),
         ("journalctl -fu shop", "tsm logs -f shop"),
         ("journalctl -u shop -f", "tsm logs shop -f"),
         ("journalctl -xeu shop", "tsm logs shop"),

@@ -3,6 +3,7 @@
 use crate::program;
 use crate::pty::{Terminal, TestHome};
 use crate::repl::{CTRL_C, leave, run, session, stopped};
+use crate::world::World;
 
 /// A home whose pager says how many lines it got.
 fn with_pager(home: &TestHome, words: &[&str]) -> Terminal {
@@ -155,4 +156,13 @@ fn what_hides_in_text_is_shown() {
         assert!(seen.replace("\r\n", "").contains(shown), "{words:?}: {seen}");
         assert!(!hidden.chars().any(|c| !c.is_ascii() && seen.contains(c)), "{words:?}: {seen:?}");
     }
+}
+
+#[test]
+fn help_of_what_the_prompt_understands_is_the_help_of_what_it_means() {
+    let mut world = World::new();
+    let long = world.run("help tsm list").done();
+    assert_eq!(world.run("help list").done(), long);
+    world.run("alias mine=list").done();
+    assert_eq!(world.run("help mine").done(), format!("`mine` is an alias for `list`\n\n{long}"));
 }

@@ -24,6 +24,9 @@ const STOPS: Counterpart = Text("`tsm stop NAME` stops a process and keeps what 
 const LOOK_FIRST: Counterpart =
     Text("`clear` clears the screen; `help search remove` lists the commands that remove something");
 
+const READ_ANEW: Counterpart =
+    Text("every command reads the files anew; `tsm up NAME` applies what has changed in a service");
+
 const REMOVES: Counterpart =
     Text("`tsm rm {}` removes the definition of a service, `tsm delete {}` a process with its logs");
 
@@ -117,13 +120,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("journal", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("journalctl", SYSTEMD, 0, Read, Line("tsm logs {}")),
     verb("show-environment", SYSTEMD, 0, Read, Line("tsm env {}")),
-    verb(
-        "daemon-reload",
-        SYSTEMD,
-        0,
-        Write,
-        Text("every command reads the files anew; `tsm up NAME` applies what has changed in a service"),
-    ),
+    verb("daemon-reload", SYSTEMD, 0, Write, READ_ANEW),
     verb(
         "daemon-reexec",
         SYSTEMD,
@@ -156,6 +153,7 @@ pub const VERBS: &[ForeignVerb] = &[
     verb("systemd-run", SYSTEMD, 0, Write, Line("tsm start {}")),
     verb("systemd-cgtop", SYSTEMD, 0, Read, Line("tsm monitor")),
     verb("remove", SUPERVISORD, 0, Destroy, Line("tsm delete {}")),
+    verb("reread", SUPERVISORD, 0, Write, READ_ANEW),
     verb("rm", UNIX, 0, Destroy, REMOVES),
     verb("erase", WINDOWS, 0, Destroy, REMOVES),
     verb("destroy", UNIX, 0, Destroy, REMOVES),

@@ -5,7 +5,7 @@ use crate::base::suggest::closest_match;
 use crate::command::argument::HelpWord;
 use crate::command::help::{self, HelpDetail, Listing, TOPICS, topic};
 use crate::command::registry::{self, CommandMatch};
-use crate::command::{Command, Cx, Effect};
+use crate::command::{Command, Cx, Effect, short_form};
 use crate::report::{Prose, Report, Table};
 
 /// Show help for a command
@@ -72,6 +72,13 @@ fn about(words: &[HelpWord], cx: &Cx) -> Result<Report, Fault> {
     {
         return Ok(Report::of(Prose((topic.text)())));
     }
+    if let [name] = words[..]
+        && matches!(registry::resolve(&words), CommandMatch::Nothing)
+        && let Some(line) = cx.settings.aliases.get(name)
+    {
+        return Ok(Report::of(of_alias(name, line, cx)));
+    }
+    let words = with_group(words);
     match registry::resolve(&words) {
         CommandMatch::Command(entry, count) if count == words.len() => {
             Ok(Report::of(help::of_command(entry, HelpDetail::Long, cx.console.width())))
@@ -86,6 +93,24 @@ fn about(words: &[HelpWord], cx: &Cx) -> Result<Report, Fault> {
             }
         }
     }
+}
+
+/// A command of `tsm` may be asked for without the group, as it is typed at the prompt.
+fn with_group(mut words: Vec<&str>) -> Vec<&str> {
+    if short_form::is_short(&words) {
+        words.insert(0, short_form::GROUP);
+    }
+    words
+}
+
+/// The line of an alias, and the help of the command that it begins with.
+fn of_alias(name: &str, line: &str, cx: &Cx) -> Prose {
+    let mut text = format!("`{name}` is an alias for `{line}`\n");
+    let words = with_group(line.split_whitespace().collect());
+    if let CommandMatch::Command(entry, _) = registry::resolve(&words) {
+        text.push_str(&format!("\n{}", help::of_command(entry, HelpDetail::Long, cx.console.width()).0));
+    }
+    Prose(text)
 }
 
 /// Where words are in the help.

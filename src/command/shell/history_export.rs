@@ -2,6 +2,7 @@
 
 use crate::base::line;
 use crate::base::redact::MASK;
+use crate::command::global::Globals;
 use crate::command::registry::{self, CommandMatch};
 use crate::command::short_form;
 use crate::sys::history::HistoryEntry;
@@ -133,7 +134,10 @@ fn exported(row: &HistoryEntry) -> Result<Option<String>, &'static str> {
         if statement.words.iter().any(is_value) {
             return Err("with a word that is known at the prompt only");
         }
-        let texts: Vec<&str> = statement.words.iter().map(|word| word.text.as_str()).collect();
+        let words: Vec<String> = statement.words.iter().map(|word| word.text.clone()).collect();
+        // It was run, so what is in front of its name is right.
+        let words = Globals::default().take_leading(&words).unwrap_or(words);
+        let texts: Vec<&str> = words.iter().map(String::as_str).collect();
         let short = short_form::is_short(&texts);
         let name =
             match registry::resolve(&if short { [&[short_form::GROUP], &texts[..]].concat() } else { texts.clone() }) {
@@ -182,6 +186,7 @@ mod tests {
             row(12, "exit", Some(0), "acme/dev/-"),
             row(13, "tsm stop ?", Some(0), "acme/dev/-"),
             row(14, "tsm list", None, "acme/dev/-"),
+            row(15, "-y tsm stop api; tsm --json list", Some(0), "acme/dev/-"),
         ]);
         let run: Vec<&str> = made.text.lines().filter(|line| !line.starts_with('#')).collect();
         let expected = [
@@ -193,9 +198,10 @@ mod tests {
             "tsm info",
             "use -",
             "tsm list",
+            "-y tsm stop api; tsm --json list",
         ];
         assert_eq!(run, expected);
-        assert_eq!(made.count, 4);
+        assert_eq!(made.count, 5);
         let mut ids: Vec<i64> = made.left_out.iter().flat_map(|(_, ids)| ids.clone()).collect();
         ids.sort_unstable();
         assert_eq!(ids, [7, 8, 9, 10, 11, 12, 13, 14]);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::ProcessName;
 use crate::command::Cx;
-use crate::command::argument::{FilePath, ProcessTarget};
+use crate::command::argument::{FilePath, SingleProcess};
 use crate::command::stated_default::StatedDefault;
 use crate::report::{Message, Report};
 use crate::tsm::instances::base;
@@ -22,7 +22,7 @@ use crate::tsm::store::{Process, ProcessStore};
 #[derive(Debug, clap::Args)]
 struct SiteArgs {
     /// The process: id, name, the beginning or a part of a name
-    target: ProcessTarget,
+    target: SingleProcess,
     /// Its domain; may be repeated
     #[arg(long, value_name = "DOMAIN", if_not_given = "every domain")]
     domain: Vec<String>,
@@ -66,7 +66,7 @@ fn nginx<'a>(cx: &'a Cx) -> Nginx<'a> {
 }
 
 /// The process that is meant, or the group of instances, under its name.
-fn instances(target: &ProcessTarget, cx: &Cx) -> Result<(ProcessName, Vec<Process>), Fault> {
+fn instances(target: &SingleProcess, cx: &Cx) -> Result<(ProcessName, Vec<Process>), Fault> {
     let all = ProcessStore::open(cx.paths).all()?;
     let mut found = resolve(&[&target.0], &all, Precision::Partial);
     if let Some(error) = found.missing.pop() {
@@ -90,18 +90,18 @@ fn join_ports(ports: &[u16]) -> String {
     ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn find(target: &ProcessTarget, cx: &Cx) -> Result<Process, Fault> {
+fn find(target: &SingleProcess, cx: &Cx) -> Result<Process, Fault> {
     let all = ProcessStore::open(cx.paths).all()?;
     Ok(resolve_one(&target.0, &all)?.clone())
 }
 
 /// The name as it was given, if there is a site of this name: it may outlive its process, and all but one of its instances.
-fn name_of_site(target: &ProcessTarget, cx: &Cx) -> Option<ProcessName> {
+fn name_of_site(target: &SingleProcess, cx: &Cx) -> Option<ProcessName> {
     target.0.parse().ok().filter(|name| nginx(cx).has_site(name))
 }
 
 /// The process whose site is meant.
-fn process_name(target: &ProcessTarget, cx: &Cx) -> Result<ProcessName, Fault> {
+fn process_name(target: &SingleProcess, cx: &Cx) -> Result<ProcessName, Fault> {
     if let Some(name) = name_of_site(target, cx) {
         return Ok(name);
     }

@@ -3,7 +3,7 @@
 use super::{instances, join_ports, name_of_site, nginx, process_name};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::sort::SortExt;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::SingleProcess;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Fields, Report, Tone, Value};
 use crate::tsm::store::Process;
@@ -14,7 +14,7 @@ use crate::tsm::store::Process;
 #[derive(Debug, clap::Args)]
 pub struct Status {
     /// The process, also one that is gone
-    target: ProcessTarget,
+    target: SingleProcess,
 }
 
 impl Command for Status {

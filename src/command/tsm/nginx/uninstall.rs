@@ -3,7 +3,7 @@
 use super::{find, nginx, process_name, result_report};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
-use crate::command::argument::ProcessTarget;
+use crate::command::argument::SingleProcess;
 use crate::command::{Command, Cx, Effect};
 use crate::report::Report;
 use crate::tsm::nginx::OverwriteEdited;
@@ -12,7 +12,7 @@ use crate::tsm::nginx::OverwriteEdited;
 #[derive(Debug, clap::Args)]
 pub struct Uninstall {
     /// The process, also one that is gone
-    target: ProcessTarget,
+    target: SingleProcess,
     /// Remove a site that was edited by hand
     #[arg(long)]
     force: bool,
