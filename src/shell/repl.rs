@@ -41,6 +41,7 @@ fn main_loop(session: &mut Session, console: &mut dyn Console) -> Result<u8, Fau
     let modes = tty::TerminalModes::current().map_err(terminal::unusable)?;
     signal::install_handlers().map_err(terminal::unusable)?;
     signal::survive_sigint();
+    signal::take_sigquit_as_sigint();
     panics::install_hook();
     let give_up = Arc::new(AtomicBool::new(false));
     let _watch = tty::watch_hangup(modes, Arc::clone(&give_up)).map_err(terminal::unusable)?;

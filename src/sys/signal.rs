@@ -272,6 +272,13 @@ pub fn survive_sigint() {
     SURVIVES_SIGNALS.store(true, Ordering::Release);
 }
 
+/// From now on Ctrl-\ is a Ctrl-C. It is caught, so that it ends programs that this one starts, as their default says.
+pub fn take_sigquit_as_sigint() {
+    let action = SigAction::new(SigHandler::Handler(on_interrupt), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only uses atomics, write(2), signal(2) and raise(3), which are async-signal-safe.
+    let _ = unsafe { sigaction(Signal::SIGQUIT, &action) };
+}
+
 /// While it lives, Ctrl-C belongs to a program that has the terminal and never ends this one.
 pub struct SigintGuard(());
 

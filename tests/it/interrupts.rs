@@ -35,6 +35,36 @@ fn what_waits_at_the_prompt_ends_at_once() {
     leave(terminal);
 }
 
+/// As in other shells: the key ends what runs, with the signal that programs keep for it, and not the session.
+#[test]
+fn ctrl_backslash_ends_what_runs_and_not_the_session() {
+    const CTRL_BACKSLASH: &str = "\x1c";
+    let home = TestHome::new();
+    stopped(&home, "api", 0);
+    home.write("tetra/tsm/runtime/processes/api/current.out", "it began\n");
+    let mut terminal = session(&home);
+    for (line, sign) in [
+        ("tsm logs api -f", "it began"),
+        ("tsm logs api -f | cat", "it began"),
+        ("watch -n 1h version", "run 1: version"),
+        ("!echo be''gun; exec sleep 1000", "begun"),
+        ("tsm --env prod delete api", "[type prod]"),
+    ] {
+        terminal.send("\x0c");
+        terminal.wait_gone(sign);
+        terminal.wait_line("tetra>");
+        terminal.send(&format!("{line}\r"));
+        terminal.wait_for(sign);
+        terminal.send(CTRL_BACKSLASH);
+        terminal.wait_line("tetra>");
+        run(&mut terminal, "use @dev", "-/dev>");
+        run(&mut terminal, "use -", "tetra>");
+    }
+    terminal.send(CTRL_BACKSLASH);
+    run(&mut terminal, "use @dev", "-/dev>");
+    leave(terminal);
+}
+
 #[test]
 fn what_is_said_of_an_interruption_begins_on_a_line_of_its_own() {
     let home = TestHome::new();
