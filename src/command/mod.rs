@@ -106,6 +106,16 @@ pub trait Command: clap::Args + Sized + 'static {
         Ok(Vec::new())
     }
 
+    /// What will be done, to be shown before a question. Changes nothing. For a command that leaves out [`prepare`](Self::prepare);
+    /// `tests/it/plans.rs` has the reasons of those that leave out both.
+    ///
+    /// # Errors
+    ///
+    /// Fails if what is named does not exist: nothing has to be asked then.
+    fn plan(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(None)
+    }
+
     /// Finds out what will be done, once: the guard, a dry run and the run see the same. Changes nothing.
     ///
     /// For a command that looks before it acts. Others leave it out and have [`environments`](Self::environments) and

@@ -116,8 +116,8 @@ impl<C: Command> PreparedAction for Arguments<C> {
         self.0.environments(cx)
     }
 
-    fn plan(&self, _cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        Ok(None)
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        self.0.plan(cx)
     }
 
     fn run(self: Box<Self>, cx: &mut Cx) -> Result<Report, Fault> {

@@ -158,7 +158,7 @@ pub fn confirm(
     let plan = prepared.plan(cx)?;
     // A question without a plan is about the line itself.
     let (about, things) = match &plan {
-        Some(plan) => (name.to_owned(), processes_in(plan)),
+        Some(plan) => (name.to_owned(), things_in(plan)),
         None => (line_of(called.words), None),
     };
     let plan = plan.map(|plan| text_of(plan, &*cx.console)).unwrap_or_default();
@@ -193,11 +193,13 @@ fn does(effect: Effect, things: Option<&str>, env: Option<&EnvRef>) -> String {
     }
 }
 
-/// How many processes a plan lists, if they are several: of many rows a screen shows the last ones.
-fn processes_in(plan: &Report) -> Option<String> {
+/// How many things a plan lists, if they are several: of many rows a screen shows the last ones.
+fn things_in(plan: &Report) -> Option<String> {
     let [Block::Table(table)] = &plan.blocks[..] else { return None };
     let is_of_processes = table.columns.iter().any(|column| column.key == "pid");
-    (is_of_processes && table.rows.len() > 1).then(|| pluralize(table.rows.len(), "process"))
+    let thing = if is_of_processes { "process" } else { &*table.columns.first()?.key };
+    let is_known = ["process", "service", "secret", "key", "host", "unit", "port"].contains(&thing);
+    (is_known && table.rows.len() > 1).then(|| pluralize(table.rows.len(), thing))
 }
 
 /// The words without secrets, cut to a row or two.

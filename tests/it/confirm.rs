@@ -1,6 +1,7 @@
 //! Questions in a real terminal: who answers, and what comes of it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::program;
 use crate::pty::{Terminal, TestHome};
@@ -195,13 +196,22 @@ fn a_question_says_how_many_processes_there_are_and_what_has_no_plan() {
     home.write("tetra/org/acme/environments/prod.toml", "");
     stopped(&home, "web", 0);
     stopped(&home, "api", 1);
+    home.write("tetra/org/acme/secrets/prod.env", "A_KEY=1\nB_KEY=2\n");
+    for (path, mode) in [("tetra/org/acme/secrets", 0o700), ("tetra/org/acme/secrets/prod.env", 0o600)] {
+        fs::set_permissions(home.path(path), fs::Permissions::from_mode(mode)).expect("ours");
+    }
+    for service in ["api", "web"] {
+        home.write(&format!("tetra/tsm/services-available/{service}.tsm"), "TSM_COMMAND=\"sleep 1\"\n");
+    }
     let mut terminal = session(&home);
     run(&mut terminal, "use acme @prod", "acme/PROD>");
     for (line, question) in [
         ("tsm delete all", "`tsm delete` stops or removes 2 processes in prod: continue?"),
         ("tsm delete web", "`tsm delete` stops or removes something in prod: continue?"),
-        ("secrets rm prod A_KEY B_KEY", "`secrets rm prod A_KEY B_KEY` stops or removes something in prod: continue?"),
-        ("tsm enable api", "`tsm enable api` changes prod: continue?"),
+        ("secrets rm prod A_KEY B_KEY", "`secrets rm` stops or removes 2 secrets in prod: continue?"),
+        ("tsm rm api web", "`tsm rm` stops or removes 2 services in prod: continue?"),
+        ("tsm enable api", "`tsm enable` changes prod: continue?"),
+        ("org use acme", "`org use acme` changes prod: continue?"),
     ] {
         terminal.send(&format!("{line}\r"));
         terminal.wait_for(question);

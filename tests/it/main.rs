@@ -26,6 +26,7 @@ mod monitor;
 mod org;
 mod output;
 mod packaging;
+mod plans;
 mod ports;
 mod program;
 mod prompt;

@@ -17,7 +17,7 @@ use crate::base::fault::Fault;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Cx, Effect, Prepared, Stage};
 use crate::ops::unit::{InstalledUnit, find_unit};
-use crate::report::{Message, Report};
+use crate::report::{Block, Message, Report};
 use crate::sys::systemctl::Manager;
 use crate::sys::systemctl::Systemctl;
 
@@ -60,8 +60,12 @@ impl Change {
         let unit = args.find(cx)?;
         let environments: Vec<EnvRef> = vec![unit.environment()];
         let state = UnitAction { unit, change: self };
-        Ok(Stage { effect, environments, state, plan: |_, _| Ok(None), run }.ready())
+        Ok(Stage { effect, environments, state, plan: show, run }.ready())
     }
+}
+
+fn show(UnitAction { unit, change }: &UnitAction, _: &mut Cx) -> Result<Option<Report>, Fault> {
+    Ok(Some(Report::of(Block::Text(format!("{} {}\n", change.words.join(" "), unit.name)))))
 }
 
 fn run(change: UnitAction, cx: &mut Cx) -> Result<Report, Fault> {

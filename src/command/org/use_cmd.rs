@@ -22,6 +22,11 @@ impl Command for Use {
     const EFFECT: Effect = Effect::Write;
     const EXAMPLES: &'static [&'static str] = &["org use my-company"];
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        OrgStore::open(cx.paths, &self.org)?;
+        Ok(None)
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         OrgStore::open(cx.paths, &self.org)?;
         let kept = SavedContext::read(cx.paths)?;

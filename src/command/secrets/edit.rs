@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{check_can_save, save, store, text};
+use super::{check_can_save, check_exists, save, store, text};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
@@ -35,6 +35,7 @@ impl Command for Edit {
     const EXAMPLES: &'static [&'static str] = &["secrets edit dev"];
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
+        check_exists(cx, &store(cx)?, &self.target)?;
         Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 

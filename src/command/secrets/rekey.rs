@@ -9,7 +9,7 @@ use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::disk;
 use crate::env::seal as sealing;
-use crate::env::secrets;
+use crate::env::secrets::{self, SecretStore};
 use crate::report::{Cell, Report, Table, Tone};
 use crate::sys::file::FileError;
 
@@ -40,16 +40,20 @@ impl Command for Rekey {
         Ok(meant.into_iter().map(|env| cx.selection.qualify(env)).collect())
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let store = store(cx)?;
+        let mut table = Table::new(&[("env", "ENV"), ("file", "FILE")]);
+        for env in self.sealed(&store)? {
+            let file = store.sealed_path(&env).display().to_string();
+            table.row(vec![env.as_str().into(), file.into()]);
+        }
+        Ok(Some(Report::of(table)))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let store = store(cx)?;
         let _lock = store.lock()?;
-        let sealed: Vec<EnvName> =
-            store.environments().into_iter().filter(|env| store.sealed_path(env).exists()).collect();
-        let envs: Vec<EnvName> =
-            sealed.into_iter().filter(|env| self.target.as_ref().is_none_or(|wanted| wanted == env)).collect();
-        if envs.is_empty() {
-            return Err(Fault::new(FaultKind::NotFound, "no sealed secrets").with_advice("secrets seal ENV"));
-        }
+        let envs = self.sealed(&store)?;
         let identity = sealing::identity(&identities(cx, &self.identity))?;
         let mut all = Vec::new();
         for env in envs {
@@ -76,5 +80,18 @@ impl Command for Rekey {
             ]);
         }
         Ok(Report::of(table))
+    }
+}
+
+impl Rekey {
+    /// The environments whose files are meant.
+    fn sealed(&self, store: &SecretStore) -> Result<Vec<EnvName>, Fault> {
+        let is_meant = |env: &EnvName| self.target.as_ref().is_none_or(|wanted| wanted == env);
+        let mut envs = store.environments();
+        envs.retain(|env| is_meant(env) && store.sealed_path(env).exists());
+        if envs.is_empty() {
+            return Err(Fault::new(FaultKind::NotFound, "no sealed secrets").with_advice("secrets seal ENV"));
+        }
+        Ok(envs)
     }
 }

@@ -9,8 +9,8 @@ use crate::base::fault::{Fault, FaultKind};
 use crate::base::suggest::closest_match;
 use crate::command::argument::SecretName;
 use crate::command::{Command, Cx, Effect};
-use crate::env::secrets;
-use crate::report::{Message, Report};
+use crate::env::secrets::{self, SecretStore};
+use crate::report::{Message, Report, Table};
 use crate::sys::file::FileError;
 
 /// Remove secrets of an environment
@@ -40,20 +40,22 @@ impl Command for Rm {
         Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let store = store(cx)?;
+        self.text(cx, &store)?;
+        let mut table = Table::new(&[("secret", "SECRET"), ("env", "ENV")]);
+        for name in &self.names {
+            table.row(vec![name.0.as_str().into(), self.target.as_str().into()]);
+        }
+        Ok(Some(Report::of(table)))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = &self.target;
-        let mut names: Vec<String> = self.names.into_iter().map(|name| name.0).collect();
         let store = store(cx)?;
         let _lock = store.lock()?;
-        let old = text(cx, &store, env, &self.identity)?.unwrap_or_default();
-        let known = secrets::parse(&store.file(env), &old)?.names;
-        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
-            let fault = Fault::new(FaultKind::NotFound, format!("the secret `{name}` of {env} does not exist"));
-            return Err(match closest_match(name, known.iter().map(String::as_str)) {
-                Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
-                None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
-            });
-        }
+        let old = self.text(cx, &store)?;
+        let mut names: Vec<String> = self.names.into_iter().map(|name| name.0).collect();
         let left = secrets::remove_values(&old, &names);
         let (is_last, is_sealed) = (left.trim().is_empty(), store.sealed_path(env).exists());
         if is_last && !is_sealed {
@@ -73,6 +75,23 @@ impl Command for Rm {
             report.note(format!("{env}.env.age stays, so the next secret of {env} is sealed too"))
         } else {
             report
+        })
+    }
+}
+
+impl Rm {
+    /// The text of the file with the secrets, all of which are in it.
+    fn text(&self, cx: &mut Cx, store: &SecretStore) -> Result<String, Fault> {
+        let env = &self.target;
+        let old = text(cx, store, env, &self.identity)?.unwrap_or_default();
+        let known = secrets::parse(&store.file(env), &old)?.names;
+        let Some(name) = self.names.iter().map(|name| &name.0).find(|name| !known.contains(name)) else {
+            return Ok(old);
+        };
+        let fault = Fault::new(FaultKind::NotFound, format!("the secret `{name}` of {env} does not exist"));
+        Err(match closest_match(name, known.iter().map(String::as_str)) {
+            Some(near) => fault.with_advice(format!("did you mean `{near}`?")),
+            None => fault.with_advice(format!("`secrets list {env}` lists what exists; nothing was changed")),
         })
     }
 }

@@ -7,8 +7,9 @@ use super::{OtherCopy, org, reseal, store};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
+use crate::env::secrets::SecretStore;
 use crate::org::template;
-use crate::report::{Message, Report};
+use crate::report::{Block, Message, Report};
 use crate::sys::file::FileError;
 
 /// Seal the secrets of an environment for the recipients of the manifest, and remove the unsealed file
@@ -38,14 +39,19 @@ impl Command for Seal {
         Ok(vec![cx.selection.qualify(self.target.clone())])
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let store = store(cx)?;
+        self.unsealed(&store)?;
+        let (from, to) = (store.file(&self.target), store.sealed_path(&self.target));
+        let then = if self.keep { String::new() } else { format!(", then remove {}", from.display()) };
+        Ok(Some(Report::of(Block::Text(format!("seal {} as {}{then}\n", from.display(), to.display())))))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let env = &self.target;
         let store = store(cx)?;
         let lock = store.lock()?;
-        let Some((text, _)) = store.text(env)? else {
-            return Err(Fault::new(FaultKind::NotFound, format!("{env} has no unsealed secrets"))
-                .with_advice("`secrets rekey` seals sealed secrets again"));
-        };
+        let text = self.unsealed(&store)?;
         let path = store.sealed_path(env);
         let other = if self.keep { OtherCopy::Stays } else { OtherCopy::Goes };
         let resealed = reseal(cx, &path, &self.identity, &text, other)?;
@@ -67,5 +73,15 @@ impl Command for Seal {
                 .with("open_file_kept", self.keep),
         );
         Ok(if git { report.note("changed .gitignore, which ignored sealed files too") } else { report })
+    }
+}
+
+impl Seal {
+    /// The text that is sealed.
+    fn unsealed(&self, store: &SecretStore) -> Result<String, Fault> {
+        store.text(&self.target)?.map(|(text, _)| text).ok_or_else(|| {
+            Fault::new(FaultKind::NotFound, format!("{} has no unsealed secrets", self.target))
+                .with_advice("`secrets rekey` seals sealed secrets again")
+        })
     }
 }

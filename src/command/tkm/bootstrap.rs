@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::context::{actor, environments_of, find, key_of, not_initialized};
+use super::context::{actor, environments_of, find, host_plan, key_of, not_initialized};
 use super::line_limits::LineLimits;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
@@ -99,6 +99,11 @@ impl Command for Bootstrap {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         environments_of(cx, &self.host)
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(None) };
+        Ok(Some(host_plan([&store.host(&self.host)?])))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::context::{actor, find, not_initialized, on_each};
+use super::context::{actor, find, host_plan, not_initialized, on_each};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::stated_default::StatedDefault;
@@ -42,6 +42,14 @@ impl Command for CaRevoke {
         let Some(store) = find(cx)? else { return Ok(Vec::new()) };
         let env: EnvName = self.authority(&store.state()?)?.env.parse()?;
         Ok(vec![cx.selection.qualify(env)])
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(None) };
+        let state = store.state()?;
+        let hosts = store.hosts()?;
+        let key = self.authority(&state)?;
+        Ok(Some(host_plan(hosts.iter().filter(|host| key.hosts.contains(&host.name)))))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -55,6 +55,16 @@ pub(super) fn environments_of(cx: &Cx, host: &HostName) -> Result<Vec<EnvRef>, F
     Ok(vec![cx.selection.qualify(store.host(host)?.env)])
 }
 
+/// The hosts on which something is changed, shown before the question.
+pub(super) fn host_plan<'a>(hosts: impl IntoIterator<Item = &'a Host>) -> Report {
+    let mut table = Table::new(&[("host", "HOST"), ("env", "ENV"), ("address", "ADDRESS")]).when_empty("no host");
+    for host in hosts {
+        let address = host.address.to_string();
+        table.row(vec![host.name.as_str().into(), host.env.as_str().into(), address.into()]);
+    }
+    Report::of(table)
+}
+
 /// Records what was done with a host. The caller holds the lock.
 pub(super) fn record_host(cx: &Cx, store: &Store, event: &str, host: &HostName) -> Result<(), Fault> {
     Ok(audit::record(store, actor(cx), AuditEvent { event, host: Some(host.as_str()), key: None })?)

@@ -1,6 +1,6 @@
 //! `tkm host rm`
 
-use super::context::{environments_of, find, not_initialized, record_host};
+use super::context::{environments_of, find, host_plan, not_initialized, record_host};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
@@ -29,6 +29,11 @@ impl Command for HostRm {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         environments_of(cx, &self.host)
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(None) };
+        Ok(Some(host_plan([&store.host(&self.host)?])))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

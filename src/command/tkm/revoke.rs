@@ -8,6 +8,7 @@ use super::context::{actor, find, not_initialized, on_each};
 use super::target::{Choice, DEFAULT_PURPOSE, KeySelector, KeyTarget, Wanted, accepting, choose};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
 use crate::command::stated_default::StatedDefault;
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, Report, Table, Tone, Value};
@@ -57,6 +58,28 @@ impl Command for Revoke {
         let Some(store) = find(cx)? else { return Ok(Vec::new()) };
         let envs = self.choice(cx, &store)?.keys.into_iter().map(|key| key.env.parse());
         Ok(envs.map(|env| env.map(|env| cx.selection.qualify(env))).collect::<Result<_, _>>()?)
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(None) };
+        let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
+        let mut table = Table::new(&[("key", "KEY"), ("env", "ENV"), ("for", "FOR"), ("hosts", "HOSTS")]);
+        for key in &keys {
+            let of_key = accepting(&store.state()?, hosts.clone(), std::slice::from_ref(key));
+            let names: Vec<String> = of_key.iter().map(|host| host.name.to_string()).collect();
+            table.row(vec![
+                key.fingerprint.as_str().into(),
+                key.env.as_str().into(),
+                key.purpose.word().into(),
+                Value::from(names).into(),
+            ]);
+        }
+        let what = match extent {
+            Extent::Everywhere => "revoked for good",
+            Extent::Hosts => "taken away from these hosts, and used on elsewhere",
+        };
+        let (keys, hosts) = (pluralize(keys.len(), "key"), pluralize(hosts.len(), "host"));
+        Ok(Some(Report::of(table).note(format!("{keys} on {hosts}: {what}"))))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

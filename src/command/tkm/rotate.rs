@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::context::{actor, find, key_id, not_initialized, on_each};
+use super::context::{actor, find, host_plan, key_id, not_initialized, on_each};
 use super::line_limits::LineLimits;
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef};
@@ -18,7 +18,7 @@ use crate::tkm::keygen::{self, NewKey};
 use crate::tkm::lasting::LastingConnections;
 use crate::tkm::rotate::{self, Accepted, Grace, Rotation, RotationAction};
 use crate::tkm::ssh::Connection;
-use crate::tkm::state::{KeyId, Purpose};
+use crate::tkm::state::{Key, KeyId, Purpose, StoreState};
 use crate::tkm::store::Store;
 
 /// Replace the key of an environment on its hosts
@@ -53,6 +53,17 @@ impl Command for Rotate {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(vec![cx.selection.qualify(self.env.clone())])
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let Some(store) = find(cx)? else { return Ok(None) };
+        let (state, hosts) = (store.state()?, store.hosts()?);
+        let id = key_id(cx, &self.env, Purpose::Deploy);
+        let old = match state.outgoing(&id) {
+            Some(old) => old,
+            None => self.replaced(&state, &id)?,
+        };
+        Ok(Some(host_plan(hosts.iter().filter(|host| old.hosts.contains(&host.name)))))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
@@ -93,18 +104,22 @@ impl Command for Rotate {
 }
 
 impl Rotate {
+    /// The key that a rotation replaces which begins now.
+    fn replaced<'a>(&self, state: &'a StoreState, id: &KeyId) -> Result<&'a Key, Fault> {
+        if self.resume {
+            let message = format!("no rotation of the key of `@{}` was begun", self.env);
+            return Err(Fault::new(FaultKind::NotFound, message).with_advice(format!("run `tkm rotate @{}`", self.env)));
+        }
+        Ok(state.active(id).ok_or_else(|| TkmError::NoKey { env: self.env.to_string() })?)
+    }
+
     /// Makes the new key, unless a rotation goes on.
     fn begin(&self, cx: &Cx, store: &Store, id: &KeyId) -> Result<(), Fault> {
         let state = store.state()?;
         if state.outgoing(id).is_some() {
             return Ok(());
         }
-        if self.resume {
-            let message = format!("no rotation of the key of `@{}` was begun", self.env);
-            return Err(Fault::new(FaultKind::NotFound, message).with_advice(format!("run `tkm rotate @{}`", self.env)));
-        }
-        let no_key = || TkmError::NoKey { env: self.env.to_string() };
-        let old = state.active(id).ok_or_else(no_key)?.fingerprint.clone();
+        let old = self.replaced(&state, id)?.fingerprint.clone();
         let wish = if self.no_passphrase { Wish::Never } else { Wish::AsUsual };
         let passphrase = of_new_key(cx, &self.env, wish, &format!("tkm rotate @{}", self.env))?;
         let new = NewKey { id, passphrase, algorithm: "ed25519", expires: None };

@@ -1,6 +1,7 @@
 //! `tsm disable`
 
 use super::enable::{add, data};
+use super::service_plan;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
@@ -26,6 +27,10 @@ impl Command for Disable {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        service_plan::plan(&self.services, |error, _| error.into(), cx)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -1,5 +1,6 @@
 //! `tsm enable`
 
+use super::service_plan;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
@@ -26,6 +27,10 @@ impl Command for Enable {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        service_plan::plan(&self.services, |error, _| error.into(), cx)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -50,7 +50,9 @@ impl Command for Kill {
         let environments = matches.iter().filter_map(managed).flat_map(Process::environments).collect();
         let signal = if self.force { KillSignal::Kill } else { KillSignal::Term };
         let state = Victims { matches, faults, signal };
-        Ok(Stage { effect: Self::EFFECT, environments, state, plan: show, run }.ready())
+        // Where nothing is meant, nothing has to be asked.
+        let effect = if state.matches.is_empty() { Effect::Read } else { Self::EFFECT };
+        Ok(Stage { effect, environments, state, plan: show, run }.ready())
     }
 }
 

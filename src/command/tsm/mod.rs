@@ -26,6 +26,7 @@ pub mod rm;
 pub mod save;
 pub mod scale;
 pub mod service_args;
+mod service_plan;
 pub mod services;
 pub mod show;
 pub mod signal;

@@ -112,9 +112,14 @@ impl Targets {
         (self.processes, self.skipped) = std::mem::take(&mut self.processes).into_iter().partition(acted_on);
     }
 
+    /// What is done by a command with this effect: nothing that has to be asked for where there are no processes.
+    pub(super) fn effect(&self, effect: Effect) -> Effect {
+        if self.processes.is_empty() { Effect::Read } else { effect }
+    }
+
     /// A command that does `run` with these processes, once the guard has seen them.
     pub(super) fn stage(self, effect: Effect, run: fn(Self, &mut Cx) -> Result<Report, Fault>) -> Prepared {
-        let environments = self.environments();
+        let (effect, environments) = (self.effect(effect), self.environments());
         Stage { effect, environments, state: self, plan: |targets, _| Ok(Some(targets.plan())), run }.ready()
     }
 
@@ -143,6 +148,18 @@ impl Targets {
     /// The environments of the processes.
     pub(super) fn environments(&self) -> Vec<EnvRef> {
         self.processes.iter().flat_map(Process::environments).collect()
+    }
+
+    /// The same for a command that looks again when it is run.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first word that means no process if there is none at all.
+    pub(super) fn plan_of_found(mut self) -> Result<Report, Fault> {
+        if self.processes.is_empty() && !self.faults.is_empty() {
+            return Err(self.faults.swap_remove(0));
+        }
+        Ok(self.plan())
     }
 
     /// The processes as a plan: these will be acted on, and for some words there are none.

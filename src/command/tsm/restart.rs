@@ -1,6 +1,6 @@
 //! `tsm restart`
 
-use super::process_args::{ProcessArgs, Targets, plan};
+use super::process_args::{ProcessArgs, Targets};
 use crate::base::fault::Fault;
 use crate::base::name::ProcessName;
 use crate::base::time::{HumanDuration, Timestamp};
@@ -88,9 +88,9 @@ fn set_stopped_aside(targets: &mut Targets, args: &ProcessArgs) {
 impl RestartStage {
     /// A command that restarts them, once the guard has seen them.
     pub(super) fn stage(self) -> Prepared {
-        let environments = self.targets.environments();
-        let plan = |it: &Self, _: &mut Cx| Ok(Some(plan(&it.targets.processes)));
-        Stage { effect: Effect::Write, environments, state: self, plan, run: Self::run }.ready()
+        let (effect, environments) = (self.targets.effect(Effect::Write), self.targets.environments());
+        let plan = |it: &Self, _: &mut Cx| Ok(Some(it.targets.plan()));
+        Stage { effect, environments, state: self, plan, run: Self::run }.ready()
     }
 
     fn run(mut self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -1,5 +1,6 @@
 //! `tsm rm`
 
+use super::service_plan;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::base::name::ServiceName;
@@ -26,6 +27,11 @@ impl Command for Rm {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.services.iter().filter_map(|name| environment_of(&cx.paths.service(name))).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let processes = ProcessStore::open(cx.paths).all()?;
+        service_plan::plan(&self.services, |error, name| of_process(error, name, &processes), cx)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -34,7 +34,7 @@ impl Command for SendSignal {
         if targets.all {
             targets.set_aside(Process::is_running);
         }
-        let (effect, environments) = (self.effect(), targets.environments());
+        let (effect, environments) = (targets.effect(self.effect()), targets.environments());
         let state = SignalStage { targets, signal: self.signal };
         let plan = |it: &SignalStage, _: &mut Cx| Ok(Some(it.targets.plan()));
         Ok(Stage { effect, environments, state, plan, run: SignalStage::run }.ready())

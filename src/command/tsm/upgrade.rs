@@ -1,5 +1,6 @@
 //! `tsm upgrade`
 
+use super::process_args;
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -25,6 +26,15 @@ impl Command for Upgrade {
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         let all = if self.dry_run { Vec::new() } else { ProcessStore::open(cx.paths).all()? };
         Ok(all.iter().filter(|process| process.live.supervised).flat_map(Process::environments).collect())
+    }
+
+    fn effect(&self) -> Effect {
+        if self.dry_run { Effect::Read } else { Self::EFFECT }
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let all = ProcessStore::open(cx.paths).all()?;
+        Ok(Some(process_args::plan(all.iter().filter(|process| process.live.supervised))))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

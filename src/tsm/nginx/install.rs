@@ -155,15 +155,24 @@ impl Nginx<'_> {
     ///
     /// Fails if there is none, or it was edited by hand (unless `over` it).
     pub fn uninstall(&self, process: &ProcessName, over: OverwriteEdited) -> Result<InstallResult, NginxError> {
-        let (path, link) = self.site_paths(process);
-        let old = read(&path)?;
-        if old.is_none() && link.symlink_metadata().is_err() {
-            return Err(NginxError::NotInstalled { process: process.clone() });
-        }
-        refuse_edited(old.as_deref(), &path, over)?;
-        remove(&link)?;
+        let path = self.site(process)?;
+        refuse_edited(read(&path)?.as_deref(), &path, over)?;
+        remove(&self.site_paths(process).1)?;
         remove(&path)?;
         Ok(InstallResult { path, changed: true, reloaded: self.reload()? })
+    }
+
+    /// The file of a site.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no site under this name.
+    pub fn site(&self, process: &ProcessName) -> Result<PathBuf, NginxError> {
+        if self.has_site(process) {
+            Ok(self.site_paths(process).0)
+        } else {
+            Err(NginxError::NotInstalled { process: process.clone() })
+        }
     }
 
     /// Whether there is a site under a name.

@@ -119,20 +119,29 @@ pub fn set(paths: &Paths, processes: &[Process], name: &str, port: u16) -> Resul
 ///
 /// Fails if nothing is, or if a process has it in its record.
 pub fn remove(paths: &Paths, processes: &[Process], name: &str) -> Result<Vec<u16>, PortsError> {
-    let recorded = recorded(processes);
     edit(paths, |lines| {
-        let is_meant = |claim: &PortEntry| claim.name == name || format!("{}-{}", claim.name, claim.port) == name;
         let all: Vec<PortEntry> = lines.iter().filter_map(|line| parse_entry(line)).collect();
-        let meant: Vec<&PortEntry> = all.iter().filter(|claim| is_meant(claim)).collect();
-        if meant.is_empty() {
-            return Err(unknown(name, &all));
-        }
-        if let Some((process, claim)) = recorded.iter().find(|(_, claim)| meant.contains(&claim)) {
-            return Err(PortsError::Recorded { process: process.clone(), port: claim.port });
-        }
-        lines.retain(|line| parse_entry(line).is_none_or(|claim| !is_meant(&claim)));
+        let meant = removable(&all, processes, name)?;
+        lines.retain(|line| parse_entry(line).is_none_or(|claim| !meant.contains(&claim)));
         Ok(meant.iter().map(|claim| claim.port).collect())
     })
+}
+
+/// What [`remove`] gives up, of all that is reserved.
+///
+/// # Errors
+///
+/// As there.
+pub fn removable(all: &[PortEntry], processes: &[Process], name: &str) -> Result<Vec<PortEntry>, PortsError> {
+    let is_meant = |claim: &&PortEntry| claim.name == name || format!("{}-{}", claim.name, claim.port) == name;
+    let meant: Vec<PortEntry> = all.iter().filter(is_meant).cloned().collect();
+    if meant.is_empty() {
+        return Err(unknown(name, all));
+    }
+    match recorded(processes).into_iter().find(|(_, claim)| meant.contains(claim)) {
+        Some((process, claim)) => Err(PortsError::Recorded { process, port: claim.port }),
+        None => Ok(meant),
+    }
 }
 
 /// Reserves the first free port of a range. A name that has one in the range keeps it.

@@ -29,6 +29,32 @@ fn asked(world: &World, list: &std::path::Path) -> Option<i32> {
 }
 
 #[test]
+fn the_question_shows_which_keys_go_and_from_which_hosts() {
+    if !has_servers("the_question_shows_which_keys_go_and_from_which_hosts") {
+        return;
+    }
+    let server = Server::start("dev");
+    let mut world = world_of(&server);
+    world.run(&bootstrap(&server)).done();
+    let key = fingerprint(&mut world);
+    for (line, what) in [
+        ("tkm revoke @dev", "1 key on 1 host: revoked for good"),
+        ("tkm revoke dev", "1 key on 1 host: taken away from these hosts, and used on elsewhere"),
+        ("tkm rotate dev", "root@127.0.0.1"),
+        ("tkm host rm dev", "root@127.0.0.1"),
+        ("tkm bootstrap dev", "root@127.0.0.1"),
+    ] {
+        world.answers(&["no"]);
+        let said = world.run(&format!("--env prod {line}")).failed(4);
+        assert!(
+            said.contains(what) && said.contains("in prod: continue?") | said.contains("changes prod: continue?"),
+            "{said}"
+        );
+        assert!(!line.contains("revoke") || said.contains(&key) && said.contains("dev"), "{said}");
+    }
+}
+
+#[test]
 fn a_revoked_key_is_let_in_nowhere_and_other_lines_stay() {
     if !has_servers("a_revoked_key_is_let_in_nowhere_and_other_lines_stay") {
         return;

@@ -36,6 +36,10 @@ impl Command for DeployFreeze {
         affected_envs(cx, self.env.as_ref())
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(target(cx, self.env.as_ref(), &self.hosts)?.plan()))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let why = self.reason.trim().to_owned();
         if why.is_empty() || why.chars().count() > MAX_REASON || why.chars().any(char::is_control) {

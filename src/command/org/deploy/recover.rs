@@ -34,6 +34,10 @@ impl Command for DeployRecover {
         affected_envs(cx, self.env.as_ref())
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(target(cx, self.env.as_ref(), &self.hosts)?.plan()))
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let target = target(cx, self.env.as_ref(), &self.hosts)?;
         let (mut messages, mut faults) = (Vec::new(), Vec::new());

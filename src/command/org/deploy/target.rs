@@ -19,6 +19,7 @@ use crate::ops::deploy::member::Reach;
 use crate::ops::deploy::rollout::{self, Answered, Fleet, HAS_KEY};
 use crate::ops::deploy::saying::Saying;
 use crate::ops::deploy::verdict::UNCHANGED;
+use crate::report::{Report, Table};
 use crate::sys::{kernel, process};
 use crate::tkm::access;
 use crate::tkm::agent::install::Program;
@@ -53,6 +54,15 @@ impl DeployTarget {
     pub(super) fn find(cx: &Cx, env: EnvRef, names: &[HostName]) -> Result<Self, Fault> {
         let (target, fresh) = Self::find_all(cx, env, names)?;
         fresh.first().map_or(Ok(target), |host| Err(no_key(host)))
+    }
+
+    /// The hosts, shown before a question.
+    pub(super) fn plan(&self) -> Report {
+        let mut table = Table::new(&[("host", "HOST"), ("env", "ENV")]);
+        for (host, _) in &self.hosts {
+            table.row(vec![host.name.as_str().into(), host.env.as_str().into()]);
+        }
+        Report::of(table)
     }
 
     /// The same, and the hosts that have no key yet.

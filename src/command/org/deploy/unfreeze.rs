@@ -1,6 +1,7 @@
 //! `org deploy unfreeze`
 
 use super::freeze::{self, Hosts};
+use super::status::target;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::command::org::context::affected_envs;
@@ -27,6 +28,10 @@ impl Command for DeployUnfreeze {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         affected_envs(cx, self.env.as_ref())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(target(cx, self.env.as_ref(), &self.hosts)?.plan()))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

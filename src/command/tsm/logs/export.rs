@@ -46,6 +46,10 @@ impl Command for Export {
     const EXAMPLES: &'static [&'static str] =
         &["tsm logs export api --to api.log", "tsm logs export * --since 1h --to all.jsonl"];
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Targets::find_read_only(&self.targets, cx)?.plan_of_found().map(Some)
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
         let path = absolute(&self.to.0, cx);

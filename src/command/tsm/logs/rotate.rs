@@ -30,6 +30,10 @@ impl Command for Rotate {
         Ok(Targets::find_read_only(&self.targets, cx)?.environments())
     }
 
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Targets::find_read_only(&self.targets, cx)?.plan_of_found().map(Some)
+    }
+
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let targets = Targets::find(&self.targets, cx)?;
         let mut report = Report::each(Vec::<Message>::new());

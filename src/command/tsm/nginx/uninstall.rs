@@ -5,7 +5,7 @@ use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::argument::SingleProcess;
 use crate::command::{Command, Cx, Effect};
-use crate::report::Report;
+use crate::report::{Block, Report};
 use crate::tsm::nginx::OverwriteEdited;
 
 /// Remove the nginx site of a process
@@ -26,6 +26,11 @@ impl Command for Uninstall {
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         // A site may outlive its process.
         Ok(find(&self.target, cx).map(|process| process.environments()).unwrap_or_default())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let file = nginx(cx).site(&process_name(&self.target, cx)?)?;
+        Ok(Some(Report::of(Block::Text(format!("remove {}\n", file.display())))))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

@@ -4,8 +4,8 @@ use super::processes;
 use crate::base::fault::Fault;
 use crate::command::argument::PortName;
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Message, Report, Value};
-use crate::tsm::ports::edit;
+use crate::report::{Message, Report, Table, Value};
+use crate::tsm::ports::{self, edit};
 
 /// Release the port that is reserved for a name
 #[derive(Debug, clap::Args)]
@@ -19,6 +19,14 @@ impl Command for Remove {
     const ALIASES: &'static [&'static str] = &["tsm ports rm"];
     const EFFECT: Effect = Effect::Destroy;
     const EXAMPLES: &'static [&'static str] = &["tsm ports remove devpages"];
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        let mut table = Table::new(&[("port", "PORT"), ("name", "NAME")]);
+        for claim in edit::removable(&ports::read(cx.paths)?, &processes(cx)?, &self.name.0)? {
+            table.row(vec![claim.port.into(), claim.name.into()]);
+        }
+        Ok(Some(Report::of(table)))
+    }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
         let given_up = edit::remove(cx.paths, &processes(cx)?, &self.name.0)?;
