@@ -73,6 +73,8 @@ pub enum Visibility {
     /// Always.
     #[default]
     Always,
+    /// Always; on several lines of a table that is too wide, where other texts are cut.
+    Wrapped,
     /// If the terminal is wide enough.
     IfWide,
     /// Never: only in JSON.

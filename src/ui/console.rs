@@ -166,12 +166,26 @@ impl Terminal {
         if !self.is_longer_than_screen(&output) {
             return Ok(false);
         }
-        if let Err(error) = pager(command, &output) {
-            self.write(&output)?;
-            self.write_note(&format!("failed to start the pager `{command}`: {error}"));
-        }
+        self.page(pager, command, &output)?;
         self.write_stderr(&notes);
         Ok(true)
+    }
+
+    fn page(&self, pager: Pager, command: &str, output: &[u8]) -> io::Result<()> {
+        if let Err(error) = pager(command, output) {
+            self.write(output)?;
+            self.write_note(&format!("failed to start the pager `{command}`: {error}"));
+        }
+        Ok(())
+    }
+
+    /// A document of more lines than the screen has is paged. One of few and long lines is not: `less` would cut them.
+    fn show_document(&self, text: &str) -> io::Result<()> {
+        let is_long = (self.streams.size.height)().is_some_and(|height| text.lines().count() >= height);
+        match self.pager().filter(|_| is_long) {
+            Some((pager, command)) => self.page(pager, command, text.as_bytes()),
+            None => self.write(text),
+        }
     }
 
     /// Writes and flushes, so that stdout and stderr appear in order.
@@ -235,7 +249,7 @@ impl Terminal {
         let only_leads_on = report.blocks.is_empty() && !matches!(report.follow_up, FollowUp::Nothing);
         if !follows && !only_leads_on {
             let data: Vec<_> = report.blocks.iter().filter_map(json::block).collect();
-            return self.write(format!("{}\n", json::document(&data, report.json_shape)));
+            return self.show_document(&format!("{}\n", json::document(&data, report.json_shape)));
         }
         for block in std::mem::take(&mut report.blocks) {
             if let Some(data) = json::block(&block) {

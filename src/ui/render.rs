@@ -122,7 +122,7 @@ const MIN_WIDE_COLUMNS: usize = 100;
 
 fn is_visible(visibility: Visibility, options: &RenderOptions) -> bool {
     match visibility {
-        Visibility::Always | Visibility::TextOnly => true,
+        Visibility::Always | Visibility::Wrapped | Visibility::TextOnly => true,
         Visibility::IfWide => options.width.is_none_or(|width| width >= MIN_WIDE_COLUMNS),
         Visibility::Never => false,
     }

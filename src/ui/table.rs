@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::style::Styler;
-use super::text;
+use super::{text, wrap};
 use crate::base::columns;
 use crate::report::{Table, Tone, Value, Visibility};
 
@@ -24,10 +24,13 @@ const COLUMN_GAP: usize = 2;
 /// The least width of a truncated column; below that the table is rendered vertically.
 const MIN_COLUMN_WIDTH: usize = 8;
 
+/// The least width of a column whose texts are wrapped.
+const MIN_WRAPPED_WIDTH: usize = 20;
+
 /// Renders a table. Empty for a table without rows.
 ///
-/// If it is too wide: columns with [`Visibility::IfWide`] are dropped from the right; then the widest texts are truncated, never
-/// numbers, the first column last; at last each row is rendered as one value a line.
+/// If it is too wide: columns with [`Visibility::IfWide`] are dropped from the right; then texts with [`Visibility::Wrapped`] take
+/// several lines; then the widest texts are truncated, never numbers, the first column last; at last each row is rendered as one value a line.
 #[must_use]
 pub fn render(table: &Table, options: &RenderOptions) -> String {
     if table.rows.is_empty() {
@@ -68,6 +71,18 @@ struct MeasuredColumn {
     is_numeric: bool,
 }
 
+impl MeasuredColumn {
+    /// The lines of a cell.
+    fn lines_of(&self, row: usize) -> Vec<String> {
+        let text = &self.texts[row];
+        if self.visibility == Visibility::Wrapped && columns::width(text) > self.width {
+            wrap::wrap(text, self.width).lines().map(str::to_owned).collect()
+        } else {
+            vec![text.clone()]
+        }
+    }
+}
+
 fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     let mut columns = Vec::new();
     for (index, column) in table.columns.iter().enumerate().filter(|(_, column)| column.visibility != Visibility::Never)
@@ -81,7 +96,14 @@ fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
         let numbers = cells.iter().any(|cell| is_number(&cell.value))
             && cells.iter().all(|cell| is_number(&cell.value) || cell.value == Value::Null);
         let can_be_cut = cells.iter().any(|cell| is_text(&cell.value));
-        let least = if can_be_cut { width.min(MIN_COLUMN_WIDTH.max(heading)) } else { width };
+        let is_wrapped = column.visibility == Visibility::Wrapped;
+        let least = if is_wrapped {
+            width.min(MIN_WRAPPED_WIDTH)
+        } else if can_be_cut {
+            width.min(MIN_COLUMN_WIDTH.max(heading))
+        } else {
+            width
+        };
         columns.push(MeasuredColumn {
             index,
             visibility: column.visibility,
@@ -95,11 +117,14 @@ fn measure(table: &Table, options: &RenderOptions) -> Vec<MeasuredColumn> {
     columns
 }
 
-/// The widest column that can still shrink; the first column only if no other can.
+/// The widest column that can still shrink: of those that are wrapped, then of the others; the first column only if no other can.
 fn next_to_shrink(columns: &mut [MeasuredColumn]) -> Option<&mut MeasuredColumn> {
     let naming = columns.iter().position(|column| column.can_shrink);
     let cuttable = columns.iter_mut().enumerate().filter(|(_, column)| column.width > column.min_width);
-    cuttable.max_by_key(|(index, column)| (Some(*index) != naming, column.width)).map(|(_, column)| column)
+    let is_wrapped = |column: &MeasuredColumn| column.visibility == Visibility::Wrapped;
+    cuttable
+        .max_by_key(|(index, column)| (is_wrapped(column), Some(*index) != naming, column.width))
+        .map(|(_, column)| column)
 }
 
 fn total(columns: &[MeasuredColumn]) -> usize {
@@ -111,8 +136,12 @@ fn horizontal(table: &Table, columns: &[MeasuredColumn], options: &RenderOptions
     let headings = columns.iter().map(|it| (&*table.columns[it.index].title, Tone::Strong)).collect();
     line(&mut out, headings, columns, options.styler);
     for (number, row) in table.rows.iter().enumerate() {
-        let cells = columns.iter().map(|it| (it.texts[number].as_str(), row[it.index].tone)).collect();
-        line(&mut out, cells, columns, options.styler);
+        let cells: Vec<Vec<String>> = columns.iter().map(|it| it.lines_of(number)).collect();
+        for at in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let texts = cells.iter().map(|lines| lines.get(at).map_or("", String::as_str));
+            let texts = texts.zip(columns).map(|(text, it)| (text, row[it.index].tone)).collect();
+            line(&mut out, texts, columns, options.styler);
+        }
     }
     out
 }
@@ -182,6 +211,36 @@ mod tests {
             table.row(vec![id.into(), name.into(), state, pid.into(), port.into(), command.into()]);
         }
         table
+    }
+
+    #[test]
+    fn what_is_wrapped_is_read_whole() {
+        let mut table = Table::new(&[("key", "SETTING"), ("accepts", "ACCEPTS"), ("help", "MEANING")])
+            .with_visibility("help", Visibility::Wrapped);
+        table.row(vec!["rc".into(), "on or off".into(), "off: `rc.tetra` is not run at the start of it".into()]);
+        table.row(vec!["plain".into(), "on or off".into(), "a prompt without an editor".into()]);
+        assert_eq!(
+            render(&table, &frame(48)),
+            "\
+SETTING  ACCEPTS    MEANING
+rc       on or off  off: `rc.tetra` is not run
+                    at the start of it
+plain    on or off  a prompt without an editor
+"
+        );
+        // Other texts are cut where that is not enough.
+        assert_eq!(
+            render(&table, &frame(39)),
+            "\
+SETTING  ACCEPTS   MEANING
+rc       on or o…  off: `rc.tetra` is
+                   not run at the
+                   start of it
+plain    on or o…  a prompt without an
+                   editor
+"
+        );
+        assert!(render(&table, &frame(30)).starts_with("SETTING  rc\nACCEPTS  on or off\nMEANING  off: "));
     }
 
     #[test]

@@ -30,6 +30,10 @@ fn only_what_is_longer_than_the_screen_is_paged() {
     terminal.wait_for("143");
     run(&mut terminal, "help exit-codes --json | wc -c", ">");
     assert_eq!(terminal.bytes().matches("paged ").count(), 1, "{}", terminal.contents());
+    run(&mut terminal, "version --json", ">");
+    assert_eq!(terminal.bytes().matches("paged ").count(), 1, "{}", terminal.contents());
+    run(&mut terminal, "set --json", ">");
+    assert_eq!(terminal.bytes().matches("paged ").count(), 2, "{}", terminal.contents());
     leave(terminal);
 }
 

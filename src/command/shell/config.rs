@@ -5,7 +5,7 @@ use crate::command::argument::SettingWord;
 use crate::command::context::{SETTINGS, setting};
 use crate::command::settings_file::{self, SettingsFile};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{Message, Report, Table, Value};
+use crate::report::{Message, Report, Table, Value, Visibility};
 use crate::sys::file::{self, Access};
 use crate::sys::host::{Invocation, READONLY};
 
@@ -39,7 +39,9 @@ impl Command for Show {
             columns.push(("origin", "ORIGIN"));
         }
         columns.extend([("default", "DEFAULT"), ("accepts", "ACCEPTS"), ("help", "MEANING")]);
-        let mut table = Table::new(&columns);
+        let mut table = Table::new(&columns)
+            .with_visibility("accepts", Visibility::Wrapped)
+            .with_visibility("help", Visibility::Wrapped);
         let wanted = |name: &str| self.key.as_ref().is_none_or(|key| key.0 == name);
         for it in SETTINGS.iter().filter(|it| wanted(it.name)) {
             let (value, origin) = effective(it.name, &file, cx);

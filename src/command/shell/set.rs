@@ -5,7 +5,7 @@ use crate::base::suggest::closest_match;
 use crate::command::argument::{SettingValue, SettingWord};
 use crate::command::context::{InvalidSetting, SETTINGS, validation_error};
 use crate::command::{Command, Cx, Effect};
-use crate::report::{FollowUp, Report, Table};
+use crate::report::{FollowUp, Report, Table, Visibility};
 
 /// Show or change the settings of this session
 ///
@@ -46,7 +46,8 @@ impl Command for Set {
             }
             return Ok(Report::then(FollowUp::Set { key, value }));
         }
-        let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")]);
+        let mut table = Table::new(&[("key", "SETTING"), ("value", "VALUE"), ("help", "MEANING")])
+            .with_visibility("help", Visibility::Wrapped);
         for setting in rows {
             table.row(vec![setting.name.into(), cx.settings.get(setting.name).into(), setting.meaning().into()]);
         }
