@@ -101,7 +101,9 @@ impl Judge<'_> {
                     reason => format!("unhealthy: {reason}"),
                 }),
                 Some(health) if health.status == HealthStatus::Starting => {
-                    Condition::Starting("not healthy yet".to_owned())
+                    let reports = process.meta.run.monitor.health.is_empty();
+                    let waits = if reports { "has not reported that it is ready" } else { "not healthy yet" };
+                    Condition::Starting(waits.to_owned())
                 }
                 _ => Condition::Up,
             },

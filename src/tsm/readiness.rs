@@ -47,6 +47,11 @@ impl HealthSource {
             (true, false) => Self::None,
         }
     }
+
+    /// What is seen of a process of which this says nothing in time.
+    fn missed(self) -> Readiness {
+        if self == Self::Message { Readiness::NotReported } else { Readiness::NotHealthy }
+    }
 }
 
 /// What was seen of a start.
@@ -56,6 +61,8 @@ pub enum Readiness {
     Healthy,
     /// It lives and has not become healthy in time.
     NotHealthy,
+    /// It lives and has not said in time that it is ready.
+    NotReported,
     /// It listens on its port.
     Listening,
     /// It has lived through the settle window.
@@ -71,6 +78,9 @@ pub enum Readiness {
     /// It ended.
     Dead,
 }
+
+/// What a process has not done that is [`Readiness::NotReported`].
+pub const NOT_REPORTED: &str = "has not reported that it is ready yet (`READY=1` to $NOTIFY_SOCKET)";
 
 /// Who lives for so long has settled.
 pub const STABLE_AFTER: Duration = Duration::from_millis(500);
@@ -100,7 +110,7 @@ impl Readiness {
         match self {
             Self::Healthy | Self::Listening | Self::Stable | Self::NotChecked => true,
             Self::Ended(how) => how.is_success(),
-            Self::NotHealthy | Self::NotListening | Self::Interrupted | Self::Dead => false,
+            Self::NotHealthy | Self::NotReported | Self::NotListening | Self::Interrupted | Self::Dead => false,
         }
     }
 }
@@ -184,7 +194,7 @@ impl ReadinessPoll {
         match health.status {
             HealthStatus::Healthy => Some(Readiness::Healthy),
             HealthStatus::Unhealthy => Some(Readiness::NotHealthy),
-            HealthStatus::Starting if self.begun.elapsed() >= patience => Some(Readiness::NotHealthy),
+            HealthStatus::Starting if self.begun.elapsed() >= patience => Some(self.watch.health.missed()),
             HealthStatus::Starting => None,
         }
     }
@@ -253,5 +263,23 @@ fn listens(port: u16, child: &process::ProcessStat, searched: &mut Option<Instan
         // Its parent may have ended: then it is in the tree of our child's supervisor, or at least in our child's session.
         Some(owner) => process::stat(owner.pid).is_some_and(|stat| stat.session == child.session),
         None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_seen_in_time_is_what_was_waited_for() {
+        let spec = |health: &str, notify| MonitorSpec { health: health.to_owned(), notify, ..MonitorSpec::default() };
+        for (spec, missed) in [
+            (spec("tcp://localhost:1", false), Readiness::NotHealthy),
+            (spec("tcp://localhost:1", true), Readiness::NotHealthy),
+            (spec("", true), Readiness::NotReported),
+        ] {
+            assert_eq!(HealthSource::of(&spec).missed(), missed, "{spec:?}");
+            assert!(!missed.is_ready());
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::supervise::meta::ProcessState;
 use crate::tsm::exit_text;
 use crate::tsm::instances::group_of;
 use crate::tsm::plan::Environ;
-use crate::tsm::readiness::Readiness;
+use crate::tsm::readiness::{NOT_REPORTED, Readiness};
 use crate::tsm::restart::{RestartError, RestartOptions, Restarted};
 use crate::tsm::start::WaitFor;
 use crate::tsm::store::Process;
@@ -197,6 +197,7 @@ pub(super) fn add_result(report: Report, risen: &Restarted) -> Report {
             report.note(format!("{name} is running and not listening on port {port} yet"))
         }
         (Readiness::NotHealthy, _) => report.note(format!("{name} is running and not healthy yet")),
+        (Readiness::NotReported, _) => report.note(format!("{name} is running and {NOT_REPORTED}")),
         (Readiness::Interrupted, _) => report.note(format!("stopped waiting for {name}; it keeps running")),
         _ => report,
     }

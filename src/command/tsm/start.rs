@@ -24,7 +24,7 @@ use crate::tsm::exit_text;
 use crate::tsm::instances::group_of;
 use crate::tsm::plan::{Environ, StartPlan};
 use crate::tsm::port::{PortSource, PortSpec};
-use crate::tsm::readiness::{READINESS_TIMEOUT, Readiness};
+use crate::tsm::readiness::{NOT_REPORTED, READINESS_TIMEOUT, Readiness};
 use crate::tsm::request::StartRequest;
 use crate::tsm::resolve::{Precision, resolve};
 use crate::tsm::schedule;
@@ -225,7 +225,7 @@ fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report 
     };
     let healthy = match started.readiness {
         Readiness::Healthy => Some(true),
-        Readiness::NotHealthy => Some(false),
+        Readiness::NotHealthy | Readiness::NotReported => Some(false),
         _ => None,
     };
     let again = schedule::next_run(&plan.settings.monitor, now);
@@ -254,6 +254,9 @@ fn result_report(plan: &StartPlan, started: &Started, now: Timestamp) -> Report 
     let mut report = Report { code: ended.map(exit_text::exit_code), ..Report::of(sentence) };
     match (started.readiness, port) {
         (Readiness::NotListening, Some(port)) => report.note(not_listening(plan, started, *port)),
+        (Readiness::NotReported, _) => {
+            report.note(format!("`{name}` started and {NOT_REPORTED}; `tsm logs {name}` shows its output"))
+        }
         (Readiness::NotHealthy, _) => {
             report.note(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))
         }

@@ -7,7 +7,7 @@ use crate::ops::deploy::give_up;
 use crate::ops::startup::{self, PreparedStartup, fault};
 use crate::report::{Cell, Report, Table, Tone, Value, Visibility};
 use crate::supervise::meta::ProcessState;
-use crate::tsm::readiness::Readiness;
+use crate::tsm::readiness::{NOT_REPORTED, Readiness};
 use crate::tsm::start::Started;
 use crate::tsm::startup::{StartJob, StartOutcome, Task};
 
@@ -122,6 +122,9 @@ fn not_ready_reason(it: &Started) -> Option<String> {
     match (it.readiness, it.port) {
         (Readiness::NotListening, Some(port)) => {
             Some(format!("`{name}` started but not listening on {port}; `tsm logs {name}` shows what it says"))
+        }
+        (Readiness::NotReported, _) => {
+            Some(format!("`{name}` started and {NOT_REPORTED}; `tsm logs {name}` shows its output"))
         }
         (Readiness::NotHealthy, _) => {
             Some(format!("`{name}` started and is not healthy yet; `tsm info {name}` shows why"))

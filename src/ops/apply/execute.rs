@@ -274,6 +274,7 @@ fn check_ready(name: &ProcessName, readiness: Readiness) -> Result<(), Fault> {
     let what = match readiness {
         ready if ready.is_ready() => return Ok(()),
         Readiness::NotHealthy => "is not healthy",
+        Readiness::NotReported => "did not report that it is ready",
         Readiness::NotListening => "does not listen on its port",
         Readiness::Interrupted => "was not waited for any longer",
         _ => "ended",
