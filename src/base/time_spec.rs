@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::time::{HumanDuration, Timestamp, millis};
 
-/// A moment: a span back from now (`10m`), a time of day (`14:05`, `14:05:10`; the last one there was), a date with or
+/// A moment: a span back from now (`10m`), the beginning of `today` or `yesterday`, a time of day (`14:05`, `14:05:10`; the last one there was), a date with or
 /// without a time (`2026-11-20`, `2026-11-20 14:05`), or RFC 3339 (`2026-11-20T14:05:00Z`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeSpec {
@@ -15,6 +15,8 @@ pub enum TimeSpec {
     Ago(HumanDuration),
     /// A time of day of the operator's.
     Clock(civil::Time),
+    /// The beginning of the day before.
+    Yesterday,
     /// A date and time of the operator's.
     Civil(civil::DateTime),
     /// A point in time.
@@ -31,6 +33,11 @@ impl FromStr for TimeSpec {
 
     fn from_str(given: &str) -> Result<Self, InvalidTimeSpec> {
         let given = given.trim();
+        match given {
+            "today" => return Ok(Self::Clock(civil::Time::midnight())),
+            "yesterday" => return Ok(Self::Yesterday),
+            _ => {}
+        }
         if let Ok(span) = given.parse() {
             return Ok(Self::Ago(span));
         }
@@ -56,18 +63,25 @@ impl TimeSpec {
             Self::At(point) => *point,
             Self::Civil(civil) => to_timestamp(*civil, zone).unwrap_or_default(),
             Self::Clock(time) => {
-                let here = |now: jiff::Timestamp| now.to_zoned(zone.clone()).date();
-                let Some(today) = i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-                else {
-                    return now;
-                };
                 let of = |date: civil::Date| to_timestamp(date.to_datetime(*time), zone);
-                let today = here(today);
-                let last = of(today).filter(|point| *point <= now);
-                last.or_else(|| of(today.yesterday().ok()?)).unwrap_or(now)
+                let last = date_of(now, zone).and_then(of).filter(|point| *point <= now);
+                last.or_else(|| of(day_before(now, zone)?)).unwrap_or(now)
+            }
+            Self::Yesterday => {
+                let midnight = |date: civil::Date| to_timestamp(date.to_datetime(civil::Time::midnight()), zone);
+                day_before(now, zone).and_then(midnight).unwrap_or(now)
             }
         }
     }
+}
+
+fn date_of(now: Timestamp, zone: &TimeZone) -> Option<civil::Date> {
+    let now = jiff::Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
+    Some(now.to_zoned(zone.clone()).date())
+}
+
+fn day_before(now: Timestamp, zone: &TimeZone) -> Option<civil::Date> {
+    date_of(now, zone)?.yesterday().ok()
 }
 
 fn to_timestamp(civil: civil::DateTime, zone: &TimeZone) -> Option<Timestamp> {
@@ -90,6 +104,8 @@ mod tests {
             ("11:55:30", Timestamp(1_795_176_000_000 - 270_000)),
             ("12:00", now),
             ("12:01", minutes(1 - 24 * 60)),
+            ("today", minutes(-12 * 60)),
+            ("yesterday", minutes(-36 * 60)),
             ("2026-11-20", minutes(-12 * 60)),
             ("2026-11-20 11:00", minutes(-60)),
             ("2026-11-20T11:00", minutes(-60)),
@@ -99,7 +115,7 @@ mod tests {
             let moment: TimeSpec = given.parse().unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(moment.resolve(now, &TimeZone::UTC), wanted, "{given}");
         }
-        for given in ["", "noon", "25:00", "2026-13-01", "yesterday"] {
+        for given in ["", "noon", "25:00", "2026-13-01", "tomorrow"] {
             assert!(given.parse::<TimeSpec>().is_err(), "{given}");
         }
     }

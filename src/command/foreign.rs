@@ -15,10 +15,10 @@ pub use crate::tsm::pm2::options::Counterpart;
 use crate::tsm::pm2::options::{OPTIONS, WATCH, fill};
 
 pub use answer::answer;
-use arguments::{ONLY, bounded, filled, known_options, of_all, only_names, signal_last};
+use arguments::{ONLY, bounded, by_name, filled, known_options, of_all, only_names, signal_last};
 pub use arguments::{list_advice, order_advice};
 pub use verbs::{AFTER_PROGRAM, VERBS};
-use verbs::{DOCKER, PM2, PROGRAMS, SYSTEMD, UNIX};
+use verbs::{DOCKER, HAVE_ALL, PM2, PROGRAMS, SYSTEMD, UNIX};
 
 /// A verb of another program.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,9 @@ pub fn after_program<'a>(words: &[&'a str]) -> Option<(&'static str, Vec<&'a str
     let mut rest: Vec<&str> = rest.map(|word| word.strip_suffix(".service").unwrap_or(word)).collect();
     if *program == "service" && rest.len() > 1 {
         rest.swap(0, 1);
+    }
+    if !HAVE_ALL.contains(of) {
+        rest = rest.into_iter().map(by_name).collect();
     }
     Some((of, rest))
 }
@@ -174,6 +177,8 @@ fn verb_among(words: &[&str], mut rows: impl Iterator<Item = &'static ForeignVer
             let words = command.and_then(|command| translated(command, rest));
             let words = words.unwrap_or_else(|| rest.iter().map(|&word| word.to_owned()).collect());
             let words = if template.starts_with("tsm logs ") && found.effect == Read { of_all(&words) } else { words };
+            let is_by_name = found.of != PM2 && found.effect > Read && !template.starts_with("tsm start");
+            let words = if is_by_name { words.iter().map(|word| by_name(word).to_owned()).collect() } else { words };
             let words = match (found.of, found.effect) {
                 (DOCKER, _) => known_options(template, words),
                 // They mean something else there: `pkill -f`.

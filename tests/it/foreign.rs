@@ -69,7 +69,7 @@ fn no_foreign_verb_leads_to_more_than_was_typed() {
     // The words that leave alone what is stopped, or what is not started at boot.
     let keep = ["try-restart", "condrestart", "try-reload-or-restart", "unmask", "reset-failed"];
     for verb in VERBS {
-        for arguments in [&[][..], &["web"], &["web", "api"], &["SIGUSR2", "web"]] {
+        for arguments in [&[][..], &["web"], &["web", "api"], &["SIGUSR2", "web"], &["all"], &["-9", "*"]] {
             let line = [&[verb.word], arguments].concat();
             let Some(said) = verb_advice(&line) else { continue };
             for here in said.split('`').skip(1).step_by(2).filter(|here| here.contains(' ')) {
@@ -77,6 +77,9 @@ fn no_foreign_verb_leads_to_more_than_was_typed() {
                 assert!(ready.effect() <= verb.effect, "{line:?} means {:?}: `{here}`", verb.effect);
                 let typed = arguments.iter().all(|it| !here.contains('*') || it.contains('*'));
                 assert!(typed, "{line:?} names fewer processes than `{here}`");
+                let is_all = words(here).iter().any(|word| word == "all" || word == "*");
+                let is_run = here.starts_with("tsm start");
+                assert!(!is_all || is_run || verb.of == "PM2" || verb.effect == Effect::Read, "{line:?}: `{here}`");
                 let leads = said.starts_with('`') && said.contains("` does what");
                 assert!(!(leads && keep.contains(&verb.word) && ready.effect() > Effect::Read), "{line:?}: {said}");
             }
@@ -234,6 +237,25 @@ fn arguments_are_carried_over() {
         ("docker logs -f api", "tsm logs -f api"),
         ("docker rm api", "tsm delete api"),
         ("docker restart api", "tsm restart api"),
+        // Where a container or a unit may be called so, it means not every one.
+        ("docker rm all", "tsm delete NAME"),
+        ("docker rm -f '*'", "tsm delete NAME"),
+        ("docker stop all", "tsm stop NAME"),
+        ("docker kill all", "tsm signal NAME KILL"),
+        ("docker compose down all", "tsm stop NAME"),
+        ("systemctl stop all", "tsm stop NAME"),
+        ("systemctl restart ALL", "tsm restart NAME"),
+        ("systemctl kill -s HUP all", "tsm signal NAME HUP"),
+        ("systemctl force-reload all", "tsm reload NAME"),
+        ("service all stop", "tsm stop NAME"),
+        ("supervisorctl remove all", "tsm delete NAME"),
+        ("killall all", "tsm stop NAME"),
+        ("pkill -9 all", "tsm signal NAME 9"),
+        ("shutdown all", "tsm stop NAME"),
+        ("nohup echo all", "tsm start echo all"),
+        ("pm2 delete all", "tsm delete all"),
+        ("pm2 restart all", "tsm restart all"),
+        ("supervisorctl stop all", "tsm stop all"),
     ] {
         assert_eq!(named(&advice(line)), here, "{line}");
     }
@@ -343,10 +365,12 @@ fn a_moment_of_journalctl_is_put_into_ours() {
         ("--since -10min", "--since 10m"),
         ("--since=-10min", "--since=10m"),
         ("--since '2 days 3 hours ago' --until '30min ago'", "--since 2d3h --until 30m"),
-        ("--since today", "--since 00:00"),
-        ("-S today -U '5 minutes ago'", "--since 00:00 --until 5m"),
+        ("--since today", "--since today"),
+        ("-S today -U '5 minutes ago'", "--since today --until 5m"),
+        ("--since yesterday --until now", "--since yesterday --until 0s"),
+        ("--since @1795176000", "--since 2026-11-20T12:00:00Z"),
         ("--since '2026-11-20 12:00'", "--since '2026-11-20 12:00'"),
-        ("--since yesterday", "--since TIME"),
+        ("--since tomorrow", "--since TIME"),
         ("--since '1 month ago' -f", "--since TIME -f"),
     ] {
         let said = named(&advice(&format!("journalctl -u shop {typed}")));

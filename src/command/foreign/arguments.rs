@@ -73,6 +73,11 @@ pub(super) fn of_all(words: &[String]) -> Vec<String> {
     words.iter().cloned().chain(all).collect()
 }
 
+/// A word of a program in which a process may be called `all`: here that would mean every one.
+pub(super) fn by_name(word: &str) -> &str {
+    if word.eq_ignore_ascii_case("all") || word == "*" { "NAME" } else { word }
+}
+
 /// The words without the options that the command of `template` does not have: `up -d` is `tsm up`.
 pub(super) fn known_options(template: &str, words: Vec<String>) -> Vec<String> {
     let name: Vec<&str> = template.split(' ').filter(|word| !word.starts_with('{')).collect();

@@ -29,8 +29,11 @@ fn moment(given: &str) -> String {
     if given.parse::<TimeSpec>().is_ok() {
         return given.to_owned();
     }
-    if given == "today" {
-        return "00:00".to_owned();
+    if given == "now" {
+        return "0s".to_owned();
+    }
+    if let Some(Ok(seconds)) = given.strip_prefix('@').map(str::parse) {
+        return jiff::Timestamp::from_second(seconds).map_or_else(|_| "TIME".to_owned(), |point| point.to_string());
     }
     let span = given.strip_prefix('-').or_else(|| given.strip_suffix("ago"));
     span.and_then(short).unwrap_or_else(|| "TIME".to_owned())

@@ -1,6 +1,6 @@
 //! The signal in a line of `kill`, and the line of tetra that sends it.
 
-use super::arguments::bounded;
+use super::arguments::{bounded, by_name};
 use super::verbs::{DOCKER, SYSTEMD};
 use crate::base::line;
 use crate::base::signal::Signal;
@@ -11,7 +11,11 @@ pub(super) fn of_unix(words: &[&str]) -> Option<String> {
     if let ("kill", ["-l" | "-L" | "--list"]) = (*verb, rest) {
         return Some("`!kill -l` at the prompt lists the signals".to_owned());
     }
-    ["kill", "killall", "pkill", "signal"].contains(verb).then(|| advice(rest, None)).flatten()
+    match *verb {
+        "kill" | "signal" => advice(rest, None),
+        "killall" | "pkill" => advice(&rest.iter().map(|word| by_name(word)).collect::<Vec<_>>(), None),
+        _ => None,
+    }
 }
 
 /// The same for a `kill` of systemd or docker, which sends a signal in any case.

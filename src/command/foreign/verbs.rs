@@ -239,3 +239,6 @@ pub(super) const PROGRAMS: [(&str, &str); 6] = [
     ("docker", DOCKER),
     ("docker-compose", DOCKER),
 ];
+
+/// Those in which `all` means every process.
+pub(super) const HAVE_ALL: [&str; 2] = [PM2, SUPERVISORD];
