@@ -9,7 +9,7 @@ use super::detect::{CommandShape, ProcessType};
 
 pub mod options;
 
-use options::{Counterpart, OPTIONS, fill};
+use options::{Counterpart, OPTIONS, UNMISTAKABLE, fill};
 
 /// No script that reads its options is longer.
 const MAX_SCRIPT_SIZE: u64 = 512 * 1024;
@@ -28,23 +28,28 @@ struct Found {
 }
 
 /// Notes on the words behind a script that are options of PM2 and that the script does not know, with the line that has ours. They
-/// are the script's all the same. `own` are the words of the request that stand before the program.
+/// are the script's all the same. Behind another program, such as `./server`, only those count that are unmistakable: many have
+/// a `--watch` of their own. `own` are the words of the request that stand before the program.
 #[must_use]
 pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path, own: &[String]) -> Vec<String> {
-    let Some(script) = shape.script.and_then(|at| words.get(at)).filter(|_| shape.kind != ProcessType::Command) else {
+    let is_other = shape.kind == ProcessType::Command;
+    let at = if is_other { Some(0) } else { shape.script };
+    let Some(script) = at.and_then(|at| words.get(at)) else { return Vec::new() };
+    let (program, behind) = words.split_at(shape.arguments.min(words.len()));
+    if !behind.iter().any(|word| word.starts_with('-')) {
         return Vec::new();
-    };
+    }
     let path = cwd.join(script);
     let short = path.metadata().is_ok_and(|file| file.is_file() && file.len() <= MAX_SCRIPT_SIZE);
     let text = if short { disk::read_to_string(&path).unwrap_or_default() } else { String::new() };
-    let (program, behind) = words.split_at(shape.arguments.min(words.len()));
-    let mut found = find(behind, script, &text);
+    let is_meant = |name: &str| !is_other || UNMISTAKABLE.contains(&name);
+    let mut found = find(behind, script, |name| is_meant(name) && (!knows(&text, name) || is_letter(name)));
     if !found.given.is_empty() {
         let line = [own, &found.ours, program, &found.others].concat();
         let line = line::join(["tsm", "start"].into_iter().chain(redact::redact(line).iter().map(String::as_str)));
         let note = format!(
             "{} given to {script}, not to tsm, which does the same with `{line}` (put `--` before the arguments of the \
-             script to pass them without this note)",
+             program to pass them without this note)",
             match &found.given[..] {
                 [one] => format!("`{one}` is"),
                 several => format!("`{}` are", several.join("`, `")),
@@ -55,15 +60,19 @@ pub fn notes(words: &[String], shape: &CommandShape, cwd: &Path, own: &[String])
     found.notes
 }
 
-fn find(behind: &[String], script: &str, text: &str) -> Found {
+/// True if the text of a script has an option.
+fn knows(text: &str, option: &str) -> bool {
+    text.contains(option.trim_start_matches('-'))
+}
+
+fn find(behind: &[String], script: &str, is_meant: impl Fn(&str) -> bool) -> Found {
     let mut found = Found::default();
     let mut rest = behind.iter().peekable();
     while let Some(word) = rest.next() {
         let (name, joined) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
         let next = rest.peek().map_or("", |next| next.as_str());
         let option = OPTIONS.iter().find(|option| option.option == name).filter(|_| is_likely(name, next));
-        let unknown = |name: &str| !text.contains(name.trim_start_matches('-')) || is_letter(name);
-        let Some(option) = option.filter(|_| unknown(name)) else {
+        let Some(option) = option.filter(|_| is_meant(name)) else {
             found.others.push(word.clone());
             continue;
         };
@@ -165,6 +174,18 @@ mod tests {
         ] {
             let said = notes(line);
             assert!(said.len() == 1 && said[0].contains(ours), "{line}: {said:?}");
+        }
+        std::fs::write(dir.path().join("run"), "#!/bin/sh\n# --wait-ready: waits\n").expect("a script");
+        for (line, ours) in [
+            ("./server --max-memory-restart 200M", "`--max-memory-restart 200M` is given to ./server, not to tsm"),
+            ("./server --no-autorestart x", "`tsm start --name a1 --restart never ./server x`"),
+            ("./run --no-pmx", "`--no-pmx` is given to ./run, not to tsm"),
+        ] {
+            let said = notes(line);
+            assert!(said.len() == 1 && said[0].contains(ours), "{line}: {said:?}");
+        }
+        for line in ["./server --watch", "./server --time --error x", "./run --wait-ready", "npm run dev"] {
+            assert_eq!(notes(line), [""; 0], "{line}");
         }
         for line in
             ["app.js -i file", "app.js -n 5", "app.js --node-args x", "./server -i max", "app.js --verbose", "node -i"]

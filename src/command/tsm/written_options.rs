@@ -7,7 +7,8 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::base::sort::SortExt;
 
-/// The options of `C` that were given, each by its long name with its value, in their order. The first field of `C`: what is read before
+/// The options of `C` that were given, each by its long name with its value, in their order; none where no word behind the program
+/// could be an option. The first field of `C`: what is read before
 /// it is taken out of what was given.
 #[derive(Debug)]
 pub(super) struct WrittenOptions<C>(pub Vec<String>, PhantomData<C>);
@@ -24,17 +25,29 @@ impl<C: Args> Args for WrittenOptions<C> {
 
 impl<C: Args> FromArgMatches for WrittenOptions<C> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let command = C::augment_args(Command::new("of"));
-        let mut given: Vec<(usize, Vec<String>)> =
-            command.get_arguments().flat_map(|option| written(option, matches)).collect();
-        given.order_by_key(|(index, _)| *index);
-        Ok(Self(given.into_iter().flat_map(|(_, words)| words).collect(), PhantomData))
+        // The only line that shows them moves options before the program that were given behind it. The definitions of a start
+        // take longer to make than all of its words to read.
+        let has_options_behind = matches
+            .ids()
+            .filter_map(|id| matches.try_get_raw(id.as_str()).ok().flatten())
+            .flatten()
+            .any(|value| value.as_encoded_bytes().starts_with(b"-"));
+        Ok(Self(if has_options_behind { all::<C>(matches) } else { Vec::new() }, PhantomData))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+/// All options that were given.
+fn all<C: Args>(matches: &ArgMatches) -> Vec<String> {
+    let command = C::augment_args(Command::new("of"));
+    let mut given: Vec<(usize, Vec<String>)> =
+        command.get_arguments().flat_map(|option| written(option, matches)).collect();
+    given.order_by_key(|(index, _)| *index);
+    given.into_iter().flat_map(|(_, words)| words).collect()
 }
 
 /// An option with each of its values, and where it was given.
@@ -64,7 +77,18 @@ mod tests {
     fn own(words: &[&str]) -> Vec<String> {
         let command = Start::augment_args(Command::new("x").no_binary_name(true));
         let matches = command.try_get_matches_from(words).expect("they are options");
-        Start::from_arg_matches(&matches).expect("they are valid").written.0
+        all::<Start>(&matches)
+    }
+
+    #[test]
+    fn they_are_written_only_where_options_stand_behind_the_program() {
+        let written = |words: &[&str]| {
+            let command = Start::augment_args(Command::new("x").no_binary_name(true));
+            let matches = command.try_get_matches_from(words).expect("they are options");
+            Start::from_arg_matches(&matches).expect("they are valid").written.0
+        };
+        assert_eq!(written(&["--name", "a", "app.js", "x"]), [""; 0]);
+        assert_eq!(written(&["--name", "a", "--", "app.js", "-i", "max"]), ["--name", "a"]);
     }
 
     /// Whatever options there are: one that is new is written too.

@@ -76,6 +76,23 @@ pub const OPTIONS: &[Pm2Option] = &[
     switch("--no-pmx", NONE),
 ];
 
+/// Those that hardly any other program has, by their long names: also behind a program that cannot be read they are of PM2.
+pub const UNMISTAKABLE: [&str; 13] = [
+    "--max-memory-restart",
+    "--no-autorestart",
+    "--stop-exit-codes",
+    "--cron-restart",
+    "--cron-restart-pattern",
+    "--ignore-watch",
+    "--wait-ready",
+    "--listen-timeout",
+    "--exp-backoff-restart-delay",
+    "--merge-logs",
+    "--no-treekill",
+    "--no-vizion",
+    "--no-pmx",
+];
+
 /// The switch that is an option here too, with a path.
 pub const WATCH: &str = "--watch";
 
