@@ -298,6 +298,15 @@ mod tests {
             "health = 'exec:curl -u admin:hunter2 http://h/'",
             "build = 'NPM_TOKEN=hunter2 npm ci'",
             "[overrides.prod]\n\"services.web.command\" = 'x --token hunter2'",
+            // Behind `-p` of a program that is not known a name is a name; a password is one behind that of those which take it.
+            "command = './server -p hunter2'",
+            "command = './server -p Api'",
+            "command = 'sshpass -p letmein ssh h'",
+            "command = 'docker login -u a -p letmein h'",
+            "command = 'mongosh -u a -p letmein'",
+            "command = \"sh -c 'mycli -p letmein'\"",
+            "args = ['-p', 'hunter2']",
+            "args = ['sshpass', '-p', 'letmein']",
         ] {
             assert_eq!(toml(line), [DetectionRule::Command], "{line}");
             let (name, text) = ("a/local.toml", format!("{line}\n"));
@@ -321,6 +330,11 @@ mod tests {
             "command = 'node server.js --port 3000 --key-file a.pem'",
             "command = 'tetra serve --port $PORT'",
             "description = 'x --token hunter2'",
+            "command = './app -p api'",
+            "command = './app -p \"api\" --verbose'",
+            "command = 'ps; ./app -p dev-eu'",
+            "command = './app -p 8080'",
+            "args = ['-p', 'api']",
             "build = 'npm ci && npm run build'",
             "args = ['--token', '${secret:PW}']",
         ] {
