@@ -23,6 +23,7 @@ use shell_words::ShellWord;
 pub use tokens::tokens;
 use tool::Tool;
 
+use crate::base::line::{self, ShellText};
 use crate::base::sort::SortExt;
 
 /// What replaces a secret.
@@ -42,7 +43,32 @@ pub fn redact<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Vec<String> 
 /// Whether a text has [`MASK`] where it would hide a secret: it was masked before, and is not the text that was meant.
 #[must_use]
 pub fn is_masked(line: &str) -> bool {
-    line.contains(MASK) && text(&line.replace(MASK, "hidden")).contains(MASK)
+    line.contains(MASK) && (text(&line.replace(MASK, "hidden")).contains(MASK) || has_bare_mask(line))
+}
+
+/// True for a mask in a word without quotes, where nothing but the form of a secret said that there was one: `x ***`. No command
+/// here takes such a word. In a text for `sh` it is a pattern by itself, and a mask beside a sign: `a=***`, `https://***@host`.
+fn has_bare_mask(line: &str) -> bool {
+    let Ok(line) = line::lex(line) else { return false };
+    let is_sign = |beside: Option<char>| beside.is_some_and(|beside| "=,:@".contains(beside));
+    let in_shell = |shell: &ShellText| {
+        let words = shell_words::statements(&shell.text).into_iter().flat_map(|statement| statement.words);
+        words
+            .filter(|word| !word.quoted)
+            .any(|word| has_mask(&word.text, |before, after| is_sign(before) || is_sign(after)))
+    };
+    line.statements.iter().any(|statement| {
+        statement.words.iter().any(|word| !word.quoted && has_mask(&word.text, |_, _| true))
+            || statement.pipe.iter().chain(&statement.shell_escape).any(in_shell)
+    })
+}
+
+/// True for a mask, and no longer row of stars, with what may be before and behind it.
+fn has_mask(text: &str, is_beside: impl Fn(Option<char>, Option<char>) -> bool) -> bool {
+    text.match_indices(MASK).any(|(at, _)| {
+        let (before, after) = (text[..at].chars().next_back(), text[at + MASK.len()..].chars().next());
+        before != Some('*') && after != Some('*') && is_beside(before, after)
+    })
 }
 
 /// A text without its secrets: a line for a shell or for tetra, a header, JSON, a sentence. All else stays as it is written.
@@ -618,10 +644,25 @@ mod tests {
     fn a_line_that_was_masked_is_seen() {
         let unseen: Vec<&str> =
             LINES.iter().map(|(_, kept)| *kept).filter(|kept| kept.contains(MASK) && !is_masked(kept)).collect();
-        // Only its own form said that these had a secret.
-        let by_form = ["x ***", "x a=***", "x ***,***", "git clone https://***@github.com/a/b", "./agent -k ***"];
-        assert_eq!(unseen, by_form);
-        for line in ["!echo '*** done ***'", "history '***'", "!ls ***", "tsm logs web --grep '[*][*][*]'", "version"] {
+        assert_eq!(unseen, [""; 0]);
+        for line in
+            ["!x a=***", "!git clone https://***@github.com/a/b", "version | x ***,***", "tsm start ***", "x:***"]
+        {
+            assert!(is_masked(line), "{line}");
+        }
+        for line in [
+            "!echo '*** done ***'",
+            "history '***'",
+            "!ls ***",
+            "!echo ****",
+            "grep '***' file",
+            "echo \"****\"",
+            "version | grep ***",
+            "tsm stop web # *** a note ***",
+            "tsm logs web --grep '[*][*][*]'",
+            "tsm stop ****",
+            "version",
+        ] {
             assert!(!is_masked(line), "{line}");
         }
     }
