@@ -245,7 +245,8 @@ pub const SETTINGS: &[Setting] = &[
         name: "theme",
         default: "default",
         accepts: Accepts::Words(&[
-            ("default", "the colors of the terminal"),
+            ("default", "cyan, yellow and red of the terminal"),
+            ("red-green", "green in the place of cyan"),
             ("light", "for a light background"),
             ("contrast", "bright colors, nothing dim"),
             ("blue-orange", "without red and green"),

@@ -1,5 +1,7 @@
 //! The console: a terminal, a pipe, a file, or memory in a test.
 
+mod paging;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,7 +15,7 @@ use super::fault;
 use super::frame;
 use super::progress::{self, ProgressRows, ProgressScreen};
 use super::render::{self, Chunk, OutputTarget};
-use super::streams::{Pager, Streams};
+use super::streams::Streams;
 use super::style::{self, Styler};
 use super::table::RenderOptions;
 use crate::base::fault::{Fault, FaultKind};
@@ -29,9 +31,6 @@ const DEFAULT_WIDTH: usize = 100;
 
 /// The most bytes of rows that wait to be written.
 const MAX_PENDING: usize = 64 * 1024;
-
-/// The pager as long as none is named. Whatever fits on the screen it only prints; without `less`, all.
-const DEFAULT_PAGER: &str = "if command -v less >/dev/null; then exec less -FRSX; else exec cat; fi";
 
 /// The console of the process.
 #[derive(Clone)]
@@ -133,59 +132,6 @@ impl Terminal {
 
     fn is_dumb(&self) -> bool {
         self.plain || self.variables.get("TERM").is_none_or(|term| term == "dumb")
-    }
-
-    /// What pages; none where nothing is paged, or nothing could be pressed to go on.
-    fn pager(&self) -> Option<(Pager, &str)> {
-        let can_page = self.streams.output_is_terminal && self.streams.answer_source.is_some() && !self.is_dumb();
-        let pager = self.streams.pager.filter(|_| can_page && !self.unpaged && self.reader.is_none())?;
-        let named = |name| self.variables.get(name).map(|command| command.trim());
-        let command = named("TETRA_PAGER").or_else(|| named("PAGER")).unwrap_or(DEFAULT_PAGER);
-        (!matches!(command, "" | "cat")).then_some((pager, command))
-    }
-
-    /// True for a text that does not fit on the screen, with a row left for the prompt.
-    fn is_longer_than_screen(&self, text: &[u8]) -> bool {
-        let (Some(width), Some(height)) = (self.terminal_width(), (self.streams.size.height)()) else { return false };
-        frame::rows(&String::from_utf8_lossy(text), width) >= height
-    }
-
-    /// What is shown of blocks without rows that are still to come, if that is longer than the screen. Notes come after it.
-    fn show_paged(&self, blocks: &[Block]) -> io::Result<bool> {
-        let Some((pager, command)) = self.pager() else { return Ok(false) };
-        let options = self.render_options();
-        let (mut output, mut notes) = (Vec::new(), String::new());
-        for block in blocks {
-            match render::block(block, &options, self.target()) {
-                Some(Chunk::Output(bytes)) => output.extend(bytes),
-                Some(Chunk::Stderr(text)) if !self.quiet => notes.push_str(&text),
-                Some(Chunk::Stderr(_)) => {}
-                None => return Ok(false),
-            }
-        }
-        if !self.is_longer_than_screen(&output) {
-            return Ok(false);
-        }
-        self.page(pager, command, &output)?;
-        self.write_stderr(&notes);
-        Ok(true)
-    }
-
-    fn page(&self, pager: Pager, command: &str, output: &[u8]) -> io::Result<()> {
-        if let Err(error) = pager(command, output) {
-            self.write(output)?;
-            self.write_note(&format!("failed to start the pager `{command}`: {error}"));
-        }
-        Ok(())
-    }
-
-    /// A document of more lines than the screen has is paged. One of few and long lines is not: `less` would cut them.
-    fn show_document(&self, text: &str) -> io::Result<()> {
-        let is_long = (self.streams.size.height)().is_some_and(|height| text.lines().count() >= height);
-        match self.pager().filter(|_| is_long) {
-            Some((pager, command)) => self.page(pager, command, text.as_bytes()),
-            None => self.write(text),
-        }
     }
 
     /// Writes and flushes, so that stdout and stderr appear in order.
@@ -527,7 +473,7 @@ mod tests {
         table.row(vec![Cell::from("online").tone(crate::report::Tone::Good)]);
         let report = || Report::of(table.clone());
         recorder.terminal().show(report()).expect("memory takes everything");
-        assert!(recorder.written().0.contains("\u{1b}[32monline"));
+        assert!(recorder.written().0.contains("\u{1b}[36monline"));
 
         let sink = Rc::new(RefCell::new(Vec::new()));
         let mut piped = recorder.terminal().to_sink(Box::new(Shared(sink.clone())), Reader::File);

@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn plain_text_has_no_escape_codes() {
         assert_eq!(Styler::Plain.tone(Tone::Bad, "crashed"), "crashed");
-        assert_eq!(Styler::Colors(Theme::Default).tone(Tone::Good, "online"), "\u{1b}[32monline\u{1b}[0m");
+        assert_eq!(Styler::Colors(Theme::Default).tone(Tone::Good, "online"), "\u{1b}[36monline\u{1b}[0m");
         assert_eq!(Styler::Colors(Theme::Default).tone(Tone::Plain, "x"), "x");
     }
 }

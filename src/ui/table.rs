@@ -322,7 +322,7 @@ PORT   -
     #[test]
     fn colour_does_not_move_columns() {
         let colored = render(&processes(), &RenderOptions { styler: Styler::Colors(Theme::Default), ..frame(40) });
-        assert!(colored.contains("\u{1b}[32monline\u{1b}[0m"), "{colored}");
+        assert!(colored.contains("\u{1b}[36monline\u{1b}[0m"), "{colored}");
         assert_eq!(crate::ui::sanitize::colored(&colored, Styler::Plain), render(&processes(), &frame(40)));
     }
 }

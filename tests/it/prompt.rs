@@ -440,7 +440,7 @@ fn commands_of_tsm_need_no_tsm_at_the_prompt() {
     let mut terminal = session(&home);
     terminal.send("restart m\t");
     terminal.wait_line("restart my-api");
-    terminal.wait("it is known", |screen| (colour_of(screen, "restart")? == Color::Idx(2)).then_some(()));
+    terminal.wait("it is known", |screen| (colour_of(screen, "restart")? == Color::Idx(6)).then_some(()));
     terminal.send(CTRL_C);
     terminal.wait_line("tetra>");
     run(&mut terminal, "list all", "tetra>");

@@ -21,7 +21,8 @@ const CTRL_X_E: &str = "\x18\x05";
 pub(crate) const PASTE: (&str, &str) = ("\x1b[200~", "\x1b[201~");
 
 const RED: Color = Color::Idx(1);
-const GREEN: Color = Color::Idx(2);
+const CYAN: Color = Color::Idx(6);
+const BLUE: Color = Color::Idx(4);
 
 /// A session with its first prompt on the screen.
 pub(crate) fn session(home: &TestHome) -> Terminal {
@@ -143,8 +144,8 @@ fn an_unknown_command_is_red_and_its_failure_marks_the_prompt() {
     terminal.send(ENTER);
     terminal.wait_line("[2] tetra>");
     terminal.send("version --json 'text'");
-    colour(&terminal, "version", GREEN);
-    colour(&terminal, "--json", Color::Idx(6));
+    colour(&terminal, "version", CYAN);
+    colour(&terminal, "--json", BLUE);
     colour(&terminal, "'text'", Color::Idx(3));
     drop_line(&mut terminal);
     leave(terminal);
@@ -798,7 +799,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.send("!clear\r");
     terminal.wait_gone("GET");
     terminal.send(&format!("tsm restart {name}\r"));
-    terminal.wait_for(&name);
+    terminal.wait_for(&format!("restarted {name}"));
     terminal.wait_line("1↑ tetra>");
     assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
     terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));

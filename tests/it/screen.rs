@@ -322,11 +322,11 @@ fn options_values_and_names_are_judged_while_they_are_typed() {
     let home = TestHome::new();
     stopped(&home, "api", 0);
     let mut terminal = session(&home);
-    let (red, cyan, blue, plain) = (Color::Idx(1), Color::Idx(6), Color::Idx(4), Color::Default);
+    let (red, blue, plain) = (Color::Idx(1), Color::Idx(4), Color::Default);
     for (line, word, look) in [
         ("tsm stop api ", "api", (blue, false)),
         ("tsm stop apx ", "apx", (plain, false)),
-        ("tsm stop --json", "--json", (cyan, false)),
+        ("tsm stop --json", "--json", (blue, false)),
         ("tsm stop --jso", "--jso", (plain, false)),
         ("tsm stop --jsx", "--jsx", (red, true)),
         ("stop --jsx api ", "--jsx", (red, true)),
@@ -403,7 +403,7 @@ fn a_theme_changes_the_colours_of_the_prompt_the_line_and_the_output() {
     terminal.send(CTRL_C);
     terminal.wait_line(">");
     run(&mut terminal, "set theme pink", "[2] tetra>");
-    terminal.wait_for("expected default, light, contrast, blue-orange or mono");
+    terminal.wait_for("expected default, red-green, light, contrast, blue-orange or mono");
     leave(terminal);
 }
 
