@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::context::{actor, environments_of, find, host_plan, key_of, not_initialized};
+use super::context::{actor, environments_of, find, find_store, host_plan, key_of, not_initialized};
 use super::line_limits::LineLimits;
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
@@ -102,7 +102,7 @@ impl Command for Bootstrap {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         Ok(Some(host_plan([&store.host(&self.host)?])))
     }
 

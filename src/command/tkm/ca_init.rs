@@ -1,6 +1,6 @@
 //! `tkm ca init`
 
-use super::context::{actor, find, host_plan, key_id, not_initialized, on_each};
+use super::context::{actor, find, find_store, host_plan, key_id, not_initialized, on_each};
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
@@ -41,7 +41,7 @@ impl Command for CaInit {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         let (state, hosts) = (store.state()?, store.hosts()?);
         let id = key_id(cx, &self.env, Purpose::Deploy);
         let is_meant = |host: &&Host| state.let_in(&host.name).any(|key| key.is_of(&id));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::context::{actor, find, host_plan, not_initialized, on_each};
+use super::context::{actor, find, find_store, host_plan, not_initialized, on_each};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::stated_default::StatedDefault;
@@ -45,7 +45,7 @@ impl Command for CaRevoke {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         let state = store.state()?;
         let hosts = store.hosts()?;
         let key = self.authority(&state)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::context::{actor, find, key_id, not_initialized};
+use super::context::{actor, find, find_store, key_id, not_initialized};
 use crate::base::environment::{EnvName, EnvRef};
 use crate::base::fault::Fault;
 use crate::base::time::{HumanDuration, Timestamp};
@@ -54,6 +54,10 @@ impl Command for CaSign {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(vec![cx.selection.qualify(self.env.clone())])
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        find_store(cx).map(|_| None)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

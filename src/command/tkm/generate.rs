@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::context::{actor, find, key_id, not_initialized};
+use super::context::{actor, find, find_store, key_id, not_initialized};
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef, Tier};
 use crate::base::fault::Fault;
@@ -74,6 +74,10 @@ impl Command for Generate {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         Ok(self.targets()?.into_iter().map(|env| cx.selection.qualify(env)).collect())
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        find_store(cx).map(|_| None)
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {

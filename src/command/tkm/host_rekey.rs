@@ -1,6 +1,6 @@
 //! `tkm host rekey`
 
-use super::context::{environments_of, find, host_plan, not_initialized, record_host};
+use super::context::{environments_of, find, find_store, host_plan, not_initialized, record_host};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -35,7 +35,7 @@ impl Command for HostRekey {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         Ok(Some(host_plan([&store.host(&self.host)?])))
     }
 

@@ -1,6 +1,6 @@
 //! `tkm host rm`
 
-use super::context::{environments_of, find, host_plan, not_initialized, record_host};
+use super::context::{environments_of, find, find_store, host_plan, not_initialized, record_host};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
 use crate::command::{Command, Cx, Effect};
@@ -32,7 +32,7 @@ impl Command for HostRm {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         Ok(Some(host_plan([&store.host(&self.host)?])))
     }
 

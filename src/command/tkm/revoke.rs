@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::context::{actor, find, not_initialized, on_each};
+use super::context::{actor, find, find_store, not_initialized, on_each};
 use super::target::{Choice, DEFAULT_PURPOSE, KeySelector, KeyTarget, Wanted, accepting, choose};
 use crate::base::environment::EnvRef;
 use crate::base::fault::{Fault, FaultKind};
@@ -61,7 +61,7 @@ impl Command for Revoke {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         let Choice { keys, hosts, extent } = self.choice(cx, &store)?;
         let mut table = Table::new(&[("key", "KEY"), ("env", "ENV"), ("for", "FOR"), ("hosts", "HOSTS")]);
         for key in &keys {

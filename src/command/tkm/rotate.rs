@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::context::{actor, find, host_plan, key_id, not_initialized, on_each};
+use super::context::{actor, find, find_store, host_plan, key_id, not_initialized, on_each};
 use super::line_limits::LineLimits;
 use super::passphrase::{Wish, of_new_key};
 use crate::base::environment::{EnvName, EnvRef};
@@ -56,7 +56,7 @@ impl Command for Rotate {
     }
 
     fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
-        let Some(store) = find(cx)? else { return Ok(None) };
+        let store = find_store(cx)?;
         let (state, hosts) = (store.state()?, store.hosts()?);
         let id = key_id(cx, &self.env, Purpose::Deploy);
         let old = match state.outgoing(&id) {

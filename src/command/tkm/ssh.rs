@@ -1,6 +1,6 @@
 //! `tkm ssh`
 
-use super::context::{environments_of, find, key_id, not_initialized};
+use super::context::{environments_of, find, find_store, host_plan, key_id, not_initialized};
 use crate::base::environment::EnvRef;
 use crate::base::fault::Fault;
 use crate::command::{Command, Cx, Effect};
@@ -33,6 +33,10 @@ impl Command for Ssh {
 
     fn environments(&self, cx: &mut Cx) -> Result<Vec<EnvRef>, Fault> {
         environments_of(cx, &self.host)
+    }
+
+    fn plan(&self, cx: &mut Cx) -> Result<Option<Report>, Fault> {
+        Ok(Some(host_plan([&find_store(cx)?.host(&self.host)?])))
     }
 
     fn run(self, cx: &mut Cx) -> Result<Report, Fault> {
