@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -19,6 +19,9 @@ static ACTIVE_RESTORE: AtomicPtr<TerminalRestore> = AtomicPtr::new(ptr::null_mut
 
 /// What is on the terminal has to be drawn anew.
 static REDRAW_NEEDED: AtomicBool = AtomicBool::new(false);
+
+/// How often a question was asked again.
+static ASKED_AGAIN: AtomicUsize = AtomicUsize::new(0);
 
 /// Counts how often the program went on in the background.
 static BACKGROUND: OnceLock<EventFd> = OnceLock::new();
@@ -30,6 +33,12 @@ static BACKGROUND_FD: AtomicI32 = AtomicI32::new(-1);
 #[must_use]
 pub fn take_redraw_request() -> bool {
     REDRAW_NEEDED.swap(false, Ordering::AcqRel)
+}
+
+/// How often a question was asked again after a stop: what was typed before is no part of the answer.
+#[must_use]
+pub(super) fn asked_again() -> usize {
+    ASKED_AGAIN.load(Ordering::Acquire)
 }
 
 /// Readable after the program went on in the background, until [`restore_in_foreground`]; none before the first
@@ -65,7 +74,8 @@ impl TerminalRestore {
         Box::leak(Box::new(Self { terminal, modes, escape_sequence: codes, question: &[] }))
     }
 
-    /// These modes, and the question that is answered in them, which is asked again: the system drops what was typed before.
+    /// These modes, and the question that is answered in them, which is asked again: what was typed meanwhile is dropped, for it may
+    /// have been meant for another program, and have been shown.
     #[must_use]
     pub fn asking(terminal: BorrowedFd, modes: impl Into<libc::termios>, question: String) -> &'static Self {
         let (terminal, modes, question) = (terminal.as_raw_fd(), modes.into(), question.leak().as_bytes());
@@ -114,7 +124,11 @@ fn restore() {
         let errno = *libc::__errno_location();
         if libc::tcgetpgrp(need.terminal) == libc::getpgrp() {
             libc::tcsetattr(need.terminal, libc::TCSANOW, &raw const need.modes);
-            libc::write(need.terminal, need.question.as_ptr().cast(), need.question.len());
+            if !need.question.is_empty() {
+                libc::tcflush(need.terminal, libc::TCIFLUSH);
+                ASKED_AGAIN.fetch_add(1, Ordering::AcqRel);
+                libc::write(need.terminal, need.question.as_ptr().cast(), need.question.len());
+            }
             if !need.escape_sequence.is_empty() {
                 libc::write(libc::STDOUT_FILENO, need.escape_sequence.as_ptr().cast(), need.escape_sequence.len());
                 REDRAW_NEEDED.store(true, Ordering::Release);

@@ -436,7 +436,7 @@ impl SharedState {
     }
 }
 
-fn is_readable(end: &File) -> bool {
+pub(crate) fn is_readable(end: &File) -> bool {
     is_readable_within(end, 0)
 }
 

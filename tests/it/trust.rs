@@ -126,9 +126,10 @@ fn a_secret_stays_unseen_after_a_stop() {
     let mut terminal = Terminal::start(command);
     terminal.wait_for("API_KEY");
     eventually("nothing is shown", || !terminal.shows_what_is_typed());
-    for _ in 0..3 {
+    for stops in 1..=3 {
         stop_and_go_on(&terminal);
         eventually("nothing is shown again", || !terminal.shows_what_is_typed());
+        terminal.wait_written("(not shown):", stops + 1);
     }
     terminal.send("hunter2\r");
     assert_eq!(terminal.end(), 0, "{}", terminal.contents());
@@ -213,7 +214,7 @@ fn a_secret_stays_unseen_after_a_while_in_the_background() {
         let written = job.shell.written();
         job.stop_and(keys);
         job.shell.wait_beyond("the job", written, |text| {
-            text.rsplit_once("fg\r\n").and_then(|(_, text)| text.contains("secrets set").then_some(()))
+            text.rsplit_once("fg\r\n").and_then(|(_, text)| text.contains("(not shown):\r\n").then_some(()))
         });
     }
     eventually("nothing is shown", || !job.shell.shows_what_is_typed());
@@ -236,6 +237,55 @@ fn the_question_for_a_secret_is_shown_again_after_a_stop() {
     job.shell.send("hunter2\r");
     job.shell.wait_for("added API_KEY of dev (7 characters)");
     job.shell.wait_line("shell$");
+}
+
+/// How many bytes a process has read so far.
+fn bytes_read(pid: i32) -> usize {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("a process");
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).expect("a number")
+}
+
+#[test]
+fn a_secret_that_is_half_typed_goes_to_no_shell() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let mut job = Job::start(&home, "tetra --org acme secrets set dev API_KEY", "(not shown)");
+    eventually("nothing is shown", || !job.shell.shows_what_is_typed());
+    let before = bytes_read(job.pid);
+    job.shell.send("hunter");
+    eventually("it has read them", || bytes_read(job.pid) >= before + "hunter".len());
+    let written = job.shell.written();
+    job.stop_and("echo mar''ked\rfg\r");
+    job.shell.wait_beyond("the question", written, |text| {
+        text.rsplit_once("fg\r\n")?.1.contains("the value of API_KEY for dev (not shown):\r\n").then_some(())
+    });
+    job.shell.wait_for("marked");
+    job.shell.send("hunter2\r");
+    job.shell.wait_for("added API_KEY of dev (7 characters)");
+    job.shell.wait_line("shell$");
+    assert!(!job.shell.bytes().contains("hunter"), "{}", job.shell.bytes());
+}
+
+#[test]
+fn what_is_typed_during_a_stop_is_no_part_of_a_secret() {
+    let home = TestHome::new();
+    home.write("tetra/org/acme/environments/dev.toml", "");
+    let mut command = home.tetra();
+    command.args(["--org", "acme", "secrets", "set", "dev", "API_KEY"]);
+    let mut terminal = Terminal::start(command);
+    terminal.wait_for("(not shown):");
+    eventually("nothing is shown", || !terminal.shows_what_is_typed());
+    terminal.signal(Signal::SIGSTOP);
+    eventually("it is stopped", || has_state(&terminal, "T"));
+    terminal.send("abc\r");
+    let input = std::fs::File::open(format!("/proc/{}/fd/0", terminal.pid())).expect("its terminal");
+    eventually("the terminal has it", || crate::pty::is_readable(&input));
+    terminal.signal(Signal::SIGCONT);
+    terminal.wait_written("(not shown):", 2);
+    terminal.send("hunter2\r");
+    assert_eq!(terminal.end(), 0, "{}", terminal.contents());
+    assert!(terminal.contents().contains("added API_KEY of dev (7 characters)"), "{}", terminal.contents());
+    assert!(!terminal.bytes().contains("hunter2") && !terminal.bytes().contains("abc"), "{}", terminal.bytes());
 }
 
 /// The terminal gives whole lines for it.
