@@ -25,6 +25,7 @@ use super::notices::{NoticeWatch, Notices};
 use super::snapshot::SharedSnapshot;
 use super::terminal;
 use super::vi_repeat::ViRepeat;
+use super::working_mode::{ModeHinter, WorkingMode};
 use crate::base::control;
 use crate::base::line::{self, LexError};
 use crate::sys::key_input::KeyInput;
@@ -69,6 +70,8 @@ pub struct EditorConfig {
     pub last_key: LastKey,
     /// Knows what is beside the cursor.
     pub caret: Caret,
+    /// The mode that the editor is in.
+    pub mode: WorkingMode,
     /// What is shown above the line.
     pub notices: Notices,
     /// Whether colors are used.
@@ -98,16 +101,17 @@ pub fn build(parts: EditorConfig) -> Reedline {
     });
     let highlighter =
         CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone(), notices: parts.notices };
+    let hinter = ModeHinter { inner: LineHinter::new(parts.snapshot.clone()), mode: parts.mode.clone() };
     let mut editor = Reedline::create()
         .with_completer(Box::new(CommandCompleter { snapshot: parts.snapshot.clone(), on_turn }))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(completion_menu(parts.snapshot.clone()))))
         .with_quick_completions(true)
         .with_partial_completions(true)
         .with_highlighter(Box::new(highlighter))
-        .with_hinter(Box::new(LineHinter::new(parts.snapshot.clone())))
+        .with_hinter(Box::new(hinter))
         .with_validator(Box::new(LineValidator))
         .with_ansi_colors(parts.colors)
-        .with_edit_mode(edit_mode(parts.keys, parts.last_key, parts.caret, parts.snapshot.clone()))
+        .with_edit_mode(edit_mode(parts.keys, parts.last_key, parts.caret, parts.snapshot.clone(), parts.mode))
         .with_break_signal(parts.give_up)
         .with_poll_interval(POLL_INTERVAL)
         .use_bracketed_paste(true);
@@ -143,7 +147,13 @@ fn history_menu(snapshot: SharedSnapshot, name: &str, marker: &str) -> HalfScree
 
 /// The key bindings, with tetra's own.
 #[must_use]
-pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret, snapshot: SharedSnapshot) -> Box<dyn EditMode> {
+pub fn edit_mode(
+    keys: EditKeys,
+    last_key: LastKey,
+    caret: Caret,
+    snapshot: SharedSnapshot,
+    mode: WorkingMode,
+) -> Box<dyn EditMode> {
     let inner: Box<dyn EditMode> = match keys {
         EditKeys::Emacs => {
             let mut bindings = default_emacs_keybindings();
@@ -162,11 +172,12 @@ pub fn edit_mode(keys: EditKeys, last_key: LastKey, caret: Caret, snapshot: Shar
             Box::new(Vi::new(insert, normal, default_vi_visual_keybindings()))
         }
     };
-    let (last_word, vi) = (LastWord::default(), ViRepeat::default());
+    let (last_word, vi) = (LastWord::default(), ViRepeat::new(mode.clone()));
     let mut chords = Chords { inner, last_key, caret, snapshot, pending: false, scope: 0, last_word, vi };
     if keys == EditKeys::ViCommand {
         chords.press(KeyCode::Esc);
     }
+    mode.begin(chords.inner.edit_mode());
     Box::new(chords)
 }
 
@@ -291,7 +302,7 @@ impl EditMode for Chords {
     fn parse_event(&mut self, event: ReedlineRawEvent) -> ReedlineEvent {
         let before = self.inner.edit_mode();
         let event = self.event_of(event);
-        let event = self.vi.see([before, self.inner.edit_mode()], event);
+        let event = self.vi.in_its_mode([before, self.inner.edit_mode()], event);
         if leaves_editor(&event) && self.caret.is_painted_at_end() {
             terminal::erase_hint();
         }
@@ -299,7 +310,7 @@ impl EditMode for Chords {
     }
 
     fn edit_mode(&self) -> PromptEditMode {
-        self.inner.edit_mode()
+        self.vi.mode()
     }
 }
 
@@ -381,7 +392,13 @@ mod tests {
 
     #[test]
     fn control_x_waits_for_its_second_key() {
-        let mut chords = edit_mode(EditKeys::Emacs, LastKey::default(), Caret::default(), SharedSnapshot::default());
+        let mut chords = edit_mode(
+            EditKeys::Emacs,
+            LastKey::default(),
+            Caret::default(),
+            SharedSnapshot::default(),
+            WorkingMode::default(),
+        );
         let mut press = |letter| {
             let event = Event::Key(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL));
             chords.parse_event(ReedlineRawEvent::try_from(event).expect("a press"))
@@ -422,7 +439,13 @@ mod tests {
         let modes = [(EditKeys::Emacs, KEYS), (EditKeys::Emacs, EMACS_KEYS), (EditKeys::Vi, KEYS)];
         for (mode, keys) in modes {
             for name in keys.iter().flat_map(|row| row.keys) {
-                let mut editor = edit_mode(mode, LastKey::default(), Caret::default(), SharedSnapshot::default());
+                let mut editor = edit_mode(
+                    mode,
+                    LastKey::default(),
+                    Caret::default(),
+                    SharedSnapshot::default(),
+                    WorkingMode::default(),
+                );
                 let does = name.split(' ').map(|key| editor.parse_event(pressed(key))).last().expect("a key");
                 assert_ne!(does, ReedlineEvent::None, "{name} with {mode:?}");
             }

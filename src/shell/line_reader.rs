@@ -21,6 +21,7 @@ use super::pulse::Pulse;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
 use super::undo::Changes;
+use super::working_mode::WorkingMode;
 use super::{external_editor, history, panics, plain_prompt, terminal};
 use crate::base::control;
 use crate::base::fault::{Fault, FaultKind};
@@ -75,6 +76,7 @@ pub struct LineReader {
     is_private: Arc<AtomicBool>,
     last_key: LastKey,
     caret: Caret,
+    mode: WorkingMode,
     health: HistoryHealth,
 }
 
@@ -106,6 +108,7 @@ impl LineReader {
             is_private: Arc::default(),
             last_key: LastKey::default(),
             caret: Caret::default(),
+            mode: WorkingMode::default(),
             health: HistoryHealth::default(),
         };
         typing.editor = typing.new_editor(session, console, typing.keys);
@@ -121,6 +124,7 @@ impl LineReader {
             keys,
             last_key: self.last_key.clone(),
             caret: self.caret.clone(),
+            mode: self.mode.clone(),
             notices: self.pulse.notices.clone(),
             colors: terminal::colors(session),
             give_up: Arc::clone(&self.give_up),
@@ -129,7 +133,7 @@ impl LineReader {
     }
 
     fn edit_mode(&self, keys: EditKeys) -> Box<dyn EditMode> {
-        editor::edit_mode(keys, self.last_key.clone(), self.caret.clone(), self.snapshot.clone())
+        editor::edit_mode(keys, self.last_key.clone(), self.caret.clone(), self.snapshot.clone(), self.mode.clone())
     }
 
     /// Shows the prompt and reads a line.

@@ -50,3 +50,4 @@ mod undo;
 mod variables;
 mod vi_repeat;
 mod visible_part;
+pub mod working_mode;

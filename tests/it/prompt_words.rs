@@ -199,6 +199,93 @@ fn vi_repeats_the_text_of_a_change_and_cuts_several_letters_at_once() {
     leave(terminal);
 }
 
+/// In the mode vi.
+fn vi_session(home: &TestHome) -> Terminal {
+    home.write("config/tetra/config.toml", "edit-mode = \"vi\"\n");
+    session(home)
+}
+
+/// Waits until the line is as it should be, with nothing behind it.
+fn wait_whole(terminal: &Terminal, line: &str) {
+    terminal
+        .wait(&format!("the line {line:?}"), |screen| current_line(screen).trim_end().ends_with(line).then_some(()));
+}
+
+#[test]
+fn keys_of_vi_that_come_at_once_do_what_they_do_one_by_one() {
+    let home = TestHome::new();
+    let mut terminal = vi_session(&home);
+    for (keys, line) in [
+        ("!tsm list\x1b", "< !tsm list"),
+        ("!tsm list\x1bxiu\x1b", "< !tsm lius"),
+        ("!tsm list\x1b$iX", "> !tsm lisXt"),
+        ("!tsm list\x1b$aX\x1b0xiY", "> Ytsm listX"),
+        ("!aa bb\x1bbvlcX", "> !aa X"),
+        ("!aa bb\x1bbcwcc dd\x1bb.", "< !aa cc cc dd"),
+    ] {
+        terminal.send(keys);
+        wait_whole(&terminal, line);
+        terminal.send(CTRL_C);
+        terminal.wait_line("tetra>");
+    }
+    leave(terminal);
+}
+
+#[test]
+fn vi_repeats_every_change_with_its_text_and_undoes_it_at_once() {
+    let home = TestHome::new();
+    let mut terminal = vi_session(&home);
+    for (keys, line) in [
+        ("!aa bb\x1b0aX\x1b.", "< !XXaa bb"),
+        ("!aa bb\x1b0AX\x1b0.", "< !aa bbXX"),
+        ("!aa bb\x1bIX\x1b.", "< XX!aa bb"),
+        ("!aa bb cc\x1bbbciwX\x1bw.", "< !aa X X"),
+        ("!aa bb cc\x1bbcbX\x1bw.", "< !aa Xc"),
+        ("!aa\x1bAX\x1b3.", "< !aaXXXX"),
+        ("!aa bb cc\x1b0wwcwX\x1bw.", "< !aa X X"),
+        ("!aa bb cc\x1b0wwcwX\x1bw.u", "< !aa X cc"),
+        ("!aa bb cc\x1b0wwcwX\x1bw.u\x12", "< !aa X X"),
+        ("!aa bb cc dd\x1b0wwcwX\x1bw.w.uu\x12", "< !aa X X dd"),
+        // What changes nothing is not repeated.
+        ("!aa bb cc\x1b0wwdwyw0w.", "< !cc"),
+        ("!aa bb cc dd\x1b0wwdwu.", "< !aa cc dd"),
+    ] {
+        terminal.send(keys);
+        wait_whole(&terminal, line);
+        terminal.send(CTRL_C);
+        terminal.wait_line("tetra>");
+    }
+    // A line below.
+    terminal.send("!aa 'b\x1boX\x1b.");
+    terminal.wait("two lines more", |screen| {
+        let text: Vec<String> = screen.contents().lines().map(|line| line.trim_end().to_owned()).collect();
+        (text.len() > 2 && text[text.len() - 2..] == ["... X", "... X"]).then_some(())
+    });
+    terminal.send(CTRL_C);
+    terminal.wait_line("tetra>");
+    leave(terminal);
+}
+
+#[test]
+fn vi_pastes_all_of_several_words_that_were_cut() {
+    let home = TestHome::new();
+    let mut terminal = vi_session(&home);
+    for (keys, line) in [
+        ("!aa bb cc dd ee\x1b0ww3dwp", "< !aa ebb cc dd e"),
+        ("!aa bb cc dd ee\x1b0wwd3wp", "< !aa ebb cc dd e"),
+        ("!aa bb cc dd ee\x1b3db$p", "< !aa bb ecc dd e"),
+        ("!aa bb cc dd ee\x1b0ww2cwX\x1b$p", "< !aa X dd eebb cc"),
+        ("!aa bb cc dd ee\x1b0ww3dwu", "< !aa bb cc dd ee"),
+        ("!aa bb cc dd ee ff\x1b0ww2dw.", "< !aa ff"),
+    ] {
+        terminal.send(keys);
+        wait_whole(&terminal, line);
+        terminal.send(CTRL_C);
+        terminal.wait_line("tetra>");
+    }
+    leave(terminal);
+}
+
 #[test]
 fn in_the_normal_mode_of_vi_control_r_does_again_what_u_undid() {
     let home = TestHome::new();
