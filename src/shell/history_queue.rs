@@ -313,4 +313,20 @@ mod tests {
         assert_eq!(lines, ["version", "tsm list"]);
         assert_eq!(health.last_words(), None);
     }
+    #[test]
+    fn the_first_line_does_not_wait_for_a_lock_to_make_the_tables() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("history.sqlite3");
+        let other = rusqlite::Connection::open(&path).expect("a database");
+        other.execute_batch("begin exclusive").expect("the lock");
+        let health = HistoryHealth::default();
+        let mut queue = HistoryQueue::new(HistoryWriter::new(&path), health.clone()).with_unmade(path.clone());
+        queue.save(HistoryItem::from_command_line("version"));
+        // So says who looks first. The editor waits for seconds, and says it in other words.
+        let warning = health.warning().expect("it is not written");
+        assert!(warning.contains(": another process has locked it;"), "{warning}");
+        other.execute_batch("rollback").expect("the end of the lock");
+        queue.finish();
+        assert_eq!(queue.take_written().len(), 1);
+    }
 }

@@ -80,6 +80,25 @@ fn a_history_that_is_locked_at_the_start_and_at_the_end_is_named() {
 }
 
 #[test]
+fn the_first_line_runs_while_a_history_without_tables_is_locked() {
+    let home = TestHome::new();
+    let path = home.write("state/tetra/history.sqlite3", "");
+    let other = Connection::open(&path).expect("the history");
+    other.execute_batch("begin exclusive").expect("the lock");
+    let mut terminal = session(&home);
+    terminal.wait_for("the history cannot be opened: another process has locked it");
+    run(&mut terminal, "use @dev", "-/dev>");
+    terminal.wait_for("lines are kept in memory until it can be written");
+    assert!(!other.is_autocommit(), "the lock was held all the time");
+    // The words of the editor, which waits for a lock.
+    assert!(!terminal.bytes().contains("database is locked"), "{}", terminal.contents());
+    other.execute_batch("rollback").expect("the end of the lock");
+    run(&mut terminal, "version", "-/dev>");
+    leave(terminal);
+    assert_eq!(lines(&path), of_ok(&["use @dev", "version"]));
+}
+
+#[test]
 fn an_exported_history_is_a_script_that_runs() {
     let home = TestHome::new();
     home.write("tetra/org/acme/environments/dev.toml", "");
