@@ -94,10 +94,10 @@ pub fn build(parts: EditorConfig) -> Reedline {
         last_key: parts.last_key.clone(),
         give_up: Arc::clone(&parts.give_up),
     };
-    let input = parts.input;
+    let (input, last_key) = (parts.input, parts.last_key.clone());
     let on_turn = Box::new(move || {
         watch.look();
-        ask_for_line(input);
+        ask_for_line(input, &last_key);
     });
     let highlighter =
         CommandHighlighter { snapshot: parts.snapshot.clone(), caret: parts.caret.clone(), notices: parts.notices };
@@ -128,9 +128,21 @@ pub fn build(parts: EditorConfig) -> Reedline {
 }
 
 /// Lets the next line come once the editor has done what it does with the keys that it got: the last one ended no line.
-fn ask_for_line(input: &KeyInput) {
-    if input.is_held() && event::poll(Duration::ZERO).is_ok_and(|is_there| !is_there) {
-        input.release();
+fn ask_for_line(input: &KeyInput, last_key: &LastKey) {
+    let has_all = || event::poll(Duration::ZERO).is_ok_and(|is_there| !is_there);
+    if input.is_held() && has_all() && input.release(last_key.may_have_ended()) {
+        last_key.set_may_have_ended(false);
+    }
+}
+
+/// The keys behind which the next line is held back.
+fn may_end_line(event: &Event) -> bool {
+    match event {
+        Event::Key(KeyEvent { code: KeyCode::Enter, modifiers: KeyModifiers::NONE, .. }) => true,
+        Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers: KeyModifiers::CONTROL, .. }) => {
+            matches!(c, 'c' | 'd' | 'o' | 'e')
+        }
+        _ => false,
     }
 }
 
@@ -319,6 +331,9 @@ impl Chords {
         tty::wake_reader();
         self.last_key.touch();
         let event = Event::from(event);
+        if may_end_line(&event) {
+            self.last_key.set_may_have_ended(true);
+        }
         if matches!(event, Event::Resize(..)) {
             self.caret.follow_resize();
         }

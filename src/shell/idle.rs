@@ -15,23 +15,37 @@ use crate::report::{Console, SelectionChange};
 
 /// When a key was pressed last.
 #[derive(Debug, Clone)]
-pub struct LastKey(Arc<Mutex<Instant>>);
+pub struct LastKey {
+    pressed_at: Arc<Mutex<Instant>>,
+    /// One that may end a line was pressed.
+    may_have_ended: Arc<AtomicBool>,
+}
 
 impl Default for LastKey {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self { pressed_at: Arc::new(Mutex::new(Instant::now())), may_have_ended: Arc::default() }
     }
 }
 
 impl LastKey {
     /// A key was pressed now.
     pub fn touch(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// It may have ended the line, or the line goes on.
+    pub(super) fn set_may_have_ended(&self, may_have: bool) {
+        self.may_have_ended.store(may_have, Ordering::Release);
+    }
+
+    /// The line may have ended.
+    pub(super) fn may_have_ended(&self) -> bool {
+        self.may_have_ended.load(Ordering::Acquire)
     }
 
     /// How long ago that was.
     pub(super) fn age(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.pressed_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 }
 

@@ -18,6 +18,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::stat::Mode;
 use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 
+use super::thread_rest::RestWatch;
 use super::tty::TerminalModes;
 use super::{foreground, sigcont, signal, tty};
 use crate::base::key_filter::KeyFilter;
@@ -36,9 +37,9 @@ const TERMINAL: OFlag = OFlag::O_RDWR.union(OFlag::O_NOCTTY).union(OFlag::O_NONB
 /// How long keys may lie unread before the parser is woken: it forgets them if the terminal is resized at the same moment.
 const WAKE: Duration = Duration::from_millis(20);
 
-/// How long what is behind the end of a line is left in the terminal, for a program that the line may start. Then it is read: there
-/// may be a cursor report behind it, for which the editor waits.
-const SETTLE: Duration = Duration::from_millis(10);
+/// What is behind the end of a line is left in the terminal, for a program that the line may start, until the editor has slept for
+/// so long: it may wait for a cursor report then, which is behind it too.
+const SETTLE: Duration = Duration::from_millis(20);
 
 static INPUT: OnceLock<KeyInput> = OnceLock::new();
 
@@ -66,8 +67,20 @@ struct OwnTerminal {
 struct Flow {
     filter: KeyFilter,
     keys: KeyQueue,
-    /// When what is behind the end of a line is read; none before the reader got that end.
-    settled_at: Option<Instant>,
+    /// The thread of the reader.
+    reader: Option<RestWatch>,
+    behind: Behind,
+}
+
+/// Whether what is behind the end of a line is read.
+#[derive(Debug, Clone, Copy, Default)]
+enum Behind {
+    #[default]
+    Read,
+    /// The reader has not got that end yet.
+    Open,
+    /// It is left in the terminal until the reader is found asleep; when it is looked at next.
+    Left(Instant),
 }
 
 /// How much of what is typed is given on at once.
@@ -126,12 +139,16 @@ impl KeyInput {
         self.own.as_ref().is_some_and(|own| own.flow().keys.is_held())
     }
 
-    /// Gives the reader the next line, if it has read all that it got: it goes on.
-    pub fn release(&self) {
-        let Some(own) = self.own.as_ref().filter(|own| !tty::wake_reader_of(own.input.as_fd())) else { return };
-        own.flow().release();
-        // A counter that is full wakes as well.
-        let _ = own.more.write(1);
+    /// Gives the reader the next line, if it has read all that it got: it goes on. `may_have_ended` says that it has got a key that may
+    /// end a line since this was true last: it finds nothing to read while that key is still on its way.
+    pub fn release(&self, may_have_ended: bool) -> bool {
+        let Some(own) = self.own.as_ref().filter(|own| !tty::wake_reader_of(own.input.as_fd())) else { return false };
+        let is_released = own.flow().release(may_have_ended);
+        if is_released {
+            // A counter that is full wakes as well.
+            let _ = own.more.write(1);
+        }
+        is_released
     }
 
     /// From now on, once this program has it, the terminal is in the modes of an editor, and keys can be read from the standard
@@ -241,6 +258,7 @@ impl OwnTerminal {
                 Ok(_) | Err(_) => {}
             }
             let mut flow = self.flow();
+            flow.give();
             if let Ok(count) = nix::unistd::write(&self.keyboard, flow.keys.ready())
                 && count > 0
             {
@@ -274,26 +292,51 @@ fn timeout(limit: Duration) -> PollTimeout {
 }
 
 impl Flow {
-    /// Another reader begins. It may wait for a cursor report before it asks for keys, so all is read.
+    /// Another reader begins, in this thread. It may wait for a cursor report before it asks for keys, so all is read.
     fn begin(&mut self, delivery: KeyDelivery) {
         self.keys.begin(delivery == KeyDelivery::Lines);
-        self.settled_at = Some(Instant::now());
+        (self.reader, self.behind) = (Some(RestWatch::of_this_thread()), Behind::Read);
     }
 
-    /// The reader goes on.
-    fn release(&mut self) {
+    /// The reader goes on; false if it has not got the end of its line yet. Nothing is on its way to one that sleeps.
+    fn release(&mut self, may_have_ended: bool) -> bool {
+        if matches!(self.behind, Behind::Left(_)) && !may_have_ended {
+            return false;
+        }
         self.keys.release();
-        self.settled_at = None;
+        self.behind = Behind::Open;
+        true
+    }
+
+    /// The reader gets what is ready now.
+    fn give(&mut self) {
+        if let (Behind::Open, true, Some(reader)) = (self.behind, self.keys.ends_line(), &mut self.reader) {
+            reader.give();
+        }
+    }
+
+    /// How long what is behind the end of a line is left in the terminal at least.
+    fn leaves_behind(&mut self) -> Option<Duration> {
+        let Behind::Left(until) = self.behind else { return None };
+        let left = until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Some(left);
+        }
+        if self.reader.as_mut().is_none_or(RestWatch::has_slept) {
+            self.behind = Behind::Read;
+            return None;
+        }
+        self.behind = Behind::Left(Instant::now() + SETTLE);
+        Some(SETTLE)
     }
 
     /// What is waited for; the last byte was read so long ago.
-    fn turn(&self, since_last: Duration) -> Turn {
+    fn turn(&mut self, since_last: Duration) -> Turn {
         let patience = self.filter.patience().map(|patience| patience.saturating_sub(since_last));
         if !self.keys.ready().is_empty() {
             return Turn { wait: WaitFor::Room, limit: patience };
         }
-        let settles = self.settled_at.map(|at| at.saturating_duration_since(Instant::now()));
-        match settles.filter(|left| self.keys.is_held() && !left.is_zero()) {
+        match self.leaves_behind().filter(|_| self.keys.is_held()) {
             Some(left) => Turn { wait: WaitFor::Reader, limit: Some(left) },
             None if self.keys.is_full() => Turn { wait: WaitFor::Reader, limit: None },
             None => Turn { wait: WaitFor::Typed, limit: patience },
@@ -303,8 +346,8 @@ impl Flow {
     /// The reader got so many bytes.
     fn advance(&mut self, count: usize) {
         self.keys.advance(count);
-        if self.keys.is_held() {
-            self.settled_at.get_or_insert_with(|| Instant::now() + SETTLE);
+        if self.keys.is_held() && matches!(self.behind, Behind::Open) {
+            self.behind = Behind::Left(Instant::now() + SETTLE);
         }
     }
 

@@ -50,6 +50,7 @@ pub mod signal;
 pub mod systemctl;
 pub mod systemd;
 pub mod terminal;
+mod thread_rest;
 pub mod timeout;
 pub mod tree_watch;
 pub mod tty;

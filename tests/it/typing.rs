@@ -318,6 +318,12 @@ fn lines_that_come_faster_than_they_run_run_in_order() {
     terminal.send(&numbered(300));
     eventually("all have run", || written(&home).len() >= 300);
     assert!(written(&home).into_iter().eq(0..300), "{:?}", written(&home));
+    // The screen may be behind, with an earlier prompt on it.
+    terminal.wait("the prompt below the last line", |screen| {
+        let text = screen.contents();
+        let mut rows = text.lines().rev().filter(|row| !row.trim().is_empty());
+        (rows.next()?.trim_end() == "tetra>" && rows.next()?.contains("!echo 299")).then_some(())
+    });
     leave(terminal);
 }
 
