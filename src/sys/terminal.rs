@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
-use nix::sys::termios::{FlushArg, tcflush};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::termios::{
+    FlushArg, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcflush, tcgetattr, tcsetattr,
+};
 
 use super::foreground;
 use super::key_input::KeyInput;
@@ -12,10 +16,20 @@ use super::key_input::KeyInput;
 /// How long a read waits at most, in milliseconds.
 const PULSE: u8 = 100;
 
+/// How long nothing must have been typed before a question is asked, in milliseconds. The parts of a paste are closer together, also on a
+/// slow line; who answers waits for the question, also if it is a program.
+const QUIET: u8 = 100;
+
+/// What comes without such a pause is dropped for so long.
+const MAX_DROPPING: Duration = Duration::from_secs(10);
+
+/// A line that is followed by another one within this time is a part of a paste, in milliseconds.
+const FOLLOWS: u8 = 30;
+
 /// What is typed from now on at the terminal of this program, wherever its input comes from: what was pasted behind a command
-/// must not answer what that command asks. Reading it ends with [`io::ErrorKind::Interrupted`] when the operator presses Ctrl-C or
-/// the program is asked to end, also if that was before, and with [`io::ErrorKind::WouldBlock`] from time to time while nothing is
-/// typed.
+/// must not answer what that command asks, so what still comes is dropped. Reading it ends with [`io::ErrorKind::Interrupted`] when the
+/// operator presses Ctrl-C or the program is asked to end, also if that was before; with [`io::ErrorKind::WouldBlock`] from time to time
+/// while nothing is typed; and with [`io::ErrorKind::InvalidData`] at the end of a line that more lines follow at once.
 ///
 /// # Errors
 ///
@@ -26,8 +40,33 @@ pub fn open_input() -> io::Result<Box<dyn Read>> {
     if let Some(keys) = KeyInput::of_session() {
         keys.drop_behind();
     }
-    tcflush(&terminal, FlushArg::TCIFLUSH)?;
+    drop_until_quiet(terminal.as_fd())?;
     Ok(Box::new(TtyReader(terminal)))
+}
+
+/// Drops what was typed, and what is typed until there is a pause. Nothing of it is shown.
+fn drop_until_quiet(terminal: BorrowedFd) -> io::Result<()> {
+    let before = tcgetattr(terminal)?;
+    let mut by_byte = before.clone();
+    // Also what ends no line yet has to be seen.
+    by_byte.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
+    by_byte.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+    by_byte.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+    set_and_drop(terminal, &by_byte)?;
+    let until = Instant::now() + MAX_DROPPING;
+    let mut dropped = [0; 1024];
+    while Instant::now() < until && foreground::read(terminal, &mut dropped, QUIET.into()).is_ok_and(|count| count > 0)
+    {
+    }
+    foreground::wait_for_terminal(terminal);
+    set_and_drop(terminal, &before)
+}
+
+fn set_and_drop(terminal: BorrowedFd, modes: &Termios) -> io::Result<()> {
+    foreground::unstopped(|| {
+        tcsetattr(terminal, SetArg::TCSANOW, modes)?;
+        Ok(tcflush(terminal, FlushArg::TCIFLUSH)?)
+    })
 }
 
 /// True if something can be typed at a terminal of this program.
@@ -40,7 +79,20 @@ struct TtyReader(File);
 
 impl Read for TtyReader {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        foreground::read(self.0.as_fd(), bytes, PULSE.into())
+        let count = foreground::read(self.0.as_fd(), bytes, PULSE.into())?;
+        if bytes[..count].ends_with(b"\n") && self.is_followed() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(count)
+    }
+}
+
+impl TtyReader {
+    /// More was typed than was read, or is within a moment.
+    fn is_followed(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut fds, FOLLOWS);
+        fds[0].revents().is_some_and(|is| is.contains(PollFlags::POLLIN) && !is.contains(PollFlags::POLLHUP))
     }
 }
 

@@ -15,7 +15,7 @@ const MARK_PASTES: [&str; 2] = ["\x1b[?2004h", "\x1b[?2004l"];
 /// How a terminal begins what is pasted.
 const PASTE: &str = "\x1b[200~";
 
-/// Asks with `write`; none once the question is closed. What is pasted does not answer, where the terminal can say so.
+/// Asks with `write`; none once the question is closed. What is pasted does not answer, be it marked by the terminal or by further lines.
 pub(super) fn ask(
     source: AnswerSource,
     question: &Question,
@@ -68,6 +68,8 @@ fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option
                     return None;
                 }
             }
+            // More lines follow at once: where the terminal does not say what is pasted, that does.
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Some(format!("{PASTE}\n")),
             Ok(_) | Err(_) => return Some(String::new()),
         }
     }

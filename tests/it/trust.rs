@@ -1,13 +1,15 @@
 //! What an operator has to be able to trust at the prompt, in a real pseudo-terminal: that it stays sound whatever the terminal
 //! says, that secrets are not shown, that nothing but an answer answers a question.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::{self, Signal};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
 use crate::pty::{Terminal, TestHome, current_line};
 use crate::repl::{CTRL_C, PASTE, UP, leave, run, session, stopped};
-use crate::waiting::eventually;
+use crate::waiting::{eventually, pause};
 
 /// A process that is stopped, in production.
 fn production(home: &TestHome) {
@@ -384,6 +386,64 @@ fn what_was_pasted_behind_a_command_answers_nothing() {
         terminal.send("no\n");
         terminal.wait_line("acme/PROD>");
         assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{term}: {}", terminal.contents());
+    }
+}
+
+#[test]
+fn several_lines_at_a_question_answer_nothing_and_run_nothing() {
+    for term in ["dumb", "xterm"] {
+        let home = TestHome::new();
+        production(&home);
+        let mut command = home.tetra();
+        command.env("TERM", term);
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("acme/PROD>");
+        terminal.send("tsm delete api\n");
+        terminal.wait_for("continue?");
+        terminal.send("acme\nuse @dev\n");
+        terminal.wait_for("a pasted text is not taken for an answer");
+        terminal.wait_line("acme/PROD>");
+        assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{term}: {}", terminal.contents());
+        // One line is an answer.
+        terminal.send("tsm delete api\n");
+        terminal.wait("another question", |screen| (screen.contents().matches("continue?").count() == 2).then_some(()));
+        terminal.send("acme\n");
+        terminal.wait_for("deleted api");
+        terminal.wait_line("acme/PROD>");
+        assert!(!terminal.contents().contains("acme/dev"), "{term}: {}", terminal.contents());
+    }
+}
+
+/// As a paste comes over a slow line: a byte now and then.
+#[test]
+fn no_question_is_asked_while_a_paste_still_comes() {
+    // Less than the pause that is taken for the end of a paste: a longer one may be taken for that, and the round does not count.
+    const PAUSE: Duration = Duration::from_millis(50);
+    for _ in 0..50 {
+        let home = TestHome::new();
+        production(&home);
+        let mut command = home.tetra();
+        command.env("TERM", "dumb");
+        let mut terminal = Terminal::start(command);
+        terminal.wait_line("acme/PROD>");
+        terminal.send("tsm delete api\n");
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        for byte in "acme\n".chars().cycle().take(60) {
+            terminal.send(&byte.to_string());
+            pause();
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        let is_asked = terminal.contents().contains("continue?");
+        if longest >= PAUSE {
+            continue;
+        }
+        assert!(!is_asked, "{}", terminal.contents());
+        terminal.wait_for("continue?");
+        assert!(home.path("tetra/tsm/runtime/processes/api").exists(), "{}", terminal.contents());
+        terminal.send("acme\n");
+        terminal.wait_for("deleted api");
+        return;
     }
 }
 
