@@ -78,6 +78,7 @@ impl ForeignOption {
             (SYSTEMD, "start") => "systemd-run",
             (SYSTEMD, "logs") => "journalctl",
             (SYSTEMD, "signal") => "kill",
+            (SYSTEMD, "info") => "show",
             (_, command) => command,
         }
     }
@@ -127,6 +128,9 @@ const OTHERS: &[ForeignOption] = &[
     option("delete", "--only", PM2, Yes, Line("{}")),
     option("list", "--watch", PM2, No, Text("`watch tsm list` shows it again and again")),
     option("start", "--unit", SYSTEMD, Yes, Line("--name {}")),
+    option("info", "-p", SYSTEMD, Yes, Line("")),
+    option("info", "--property", SYSTEMD, Yes, Line("")),
+    option("info", "--value", SYSTEMD, No, Line("")),
     option("logs", "-u", SYSTEMD, Yes, Line("{}")),
     option("logs", "--unit", SYSTEMD, Yes, Line("{}")),
     option("logs", "-fu", SYSTEMD, Yes, Line("-f {}")),

@@ -2,7 +2,6 @@
 
 use super::{after_program, list_advice, program_verb_advice, same_verb_advice, verb_advice};
 use crate::base::fault::Fault;
-use crate::base::line;
 use crate::command::Effect;
 use crate::command::registry::{CommandMatch, resolve};
 
@@ -49,7 +48,7 @@ fn of_the_shell(words: &[&str]) -> Option<String> {
     let plain = words.strip_prefix(&["tsm"])?;
     match resolve(plain) {
         CommandMatch::Command(found, 1) if found.effect < Effect::Write => {
-            Some(format!("`{}` is a command by itself", line::join(plain)))
+            Some(format!("`{}` is a command by itself", found.name))
         }
         _ => None,
     }

@@ -199,6 +199,7 @@ pub const AFTER_PROGRAM: &[ForeignVerb] = &[
         Text("`daemon install` makes a unit that starts at boot what `tsm enable NAME` has enabled"),
     ),
     verb("show", SYSTEMD, 0, Read, Line("tsm info {}")),
+    verb("update", SUPERVISORD, 0, Write, Text("`tsm up {}` applies what has changed in a service")),
     verb(
         "kill",
         SYSTEMD,

@@ -57,7 +57,10 @@ fn port_or_word<'a>(before: &[&str], word: &'a str) -> &'a str {
     if before.last() == Some(&"-p") && is_plain(word) { PORT } else { word }
 }
 
-/// A password of lower letters alone is a bad one, and a name has them.
+/// The longest name behind `-p`, in bytes: words with hyphens between them may be a passphrase.
+const MAX_NAME: usize = 12;
+
+/// A password of few lower letters alone is a bad one, and a name has them.
 fn is_plain(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_.".contains(&byte))
+    value.len() <= MAX_NAME && value.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_.".contains(&byte))
 }

@@ -301,6 +301,7 @@ mod tests {
             // Behind `-p` of a program that is not known a name is a name; a password is one behind that of those which take it.
             "command = './server -p hunter2'",
             "command = './server -p Api'",
+            "command = './server -p correct-horse-battery'",
             "command = 'sshpass -p letmein ssh h'",
             "command = 'docker login -u a -p letmein h'",
             "command = 'mongosh -u a -p letmein'",
