@@ -779,7 +779,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.send(&format!("tsm start python3 -m http.server --bind 127.0.0.1 {port}\r"));
     terminal.wait_for(&name);
     terminal.wait_line("tetra>");
-    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
+    eventually("it serves", || fetch(port).is_ok_and(|text| text.contains("hello newcomer")));
     terminal.send("tsm list\r");
     terminal.wait("it is online", |screen| {
         screen.contents().lines().any(|line| line.contains(&name) && line.contains("online")).then_some(())
@@ -801,7 +801,7 @@ fn a_newcomer_starts_follows_restarts_and_stops_a_server_by_typing() {
     terminal.send(&format!("tsm restart {name}\r"));
     terminal.wait_for(&format!("restarted {name}"));
     terminal.wait_line("1↑ tetra>");
-    assert!(fetch(port).expect("what the test needs").contains("hello newcomer"));
+    eventually("it serves", || fetch(port).is_ok_and(|text| text.contains("hello newcomer")));
     terminal.send(&format!("tsm stop {name}; tsm delete {name}; !echo do''ne\r"));
     terminal.wait_for("done");
     terminal.wait_line("tetra>");
