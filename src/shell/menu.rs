@@ -170,9 +170,16 @@ impl HalfScreenMenu {
         }
     }
 
-    /// The columns of one candidate with its description.
+    /// The columns of one candidate with its description. Without one no more than it needs: a terminal that is made narrower wraps
+    /// also what is blank, and what it moves off the screen by that is out of reach.
     fn cell_width(&self) -> usize {
-        self.layout.width / self.layout.columns.max(1)
+        let share = self.layout.width / self.layout.columns.max(1);
+        if self.layout.about > 0 { share } else { share.min(self.widest_cell()) }
+    }
+
+    /// The columns of the widest candidate with what is beside it.
+    fn widest_cell(&self) -> usize {
+        self.candidates.longest_suggestion + PADDING + CHOSEN.len()
     }
 
     fn cell(&self, index: usize, colors: bool) -> String {
@@ -221,7 +228,7 @@ impl HalfScreenMenu {
     }
 
     fn lay_out(&mut self, width: usize, screen_rows: usize) {
-        let widest = self.candidates.longest_suggestion + PADDING + CHOSEN.len();
+        let widest = self.widest_cell();
         let is_described = self.get_values().iter().any(|candidate| candidate.description.is_some());
         let is_one_a_row = is_described || self.kind == MenuKind::Search;
         let columns = if is_one_a_row { 1 } else { (width / widest.max(1)).clamp(1, MAX_COLUMNS) };

@@ -269,6 +269,29 @@ fn a_menu_below_a_long_input_leaves_nothing_behind_in_a_terminal_that_wraps_its_
 }
 
 #[test]
+fn a_menu_of_short_names_fits_a_terminal_of_a_third_of_the_width() {
+    let home = TestHome::new();
+    for number in 0..50 {
+        home.write(&format!("home/files/p{number:03}"), "");
+    }
+    let mut terminal = filled(&home, false);
+    terminal.send("source files/p0\t");
+    terminal.wait_for("more");
+    for columns in [34, 100] {
+        terminal.reflow_and_wait(24, columns);
+        terminal.wait(&format!("a menu at {columns} columns"), |screen| {
+            (screen.contents().contains("more") && !screen.hide_cursor()).then_some(())
+        });
+        let all = terminal.scrolled_and_shown();
+        assert_eq!(all.iter().filter(|row| row.starts_with("tetra> source")).count(), 1, "{}", all.join("\n"));
+    }
+    terminal.send(ESCAPE);
+    terminal.wait_gone("more");
+    drop_line(&mut terminal);
+    leave(terminal);
+}
+
+#[test]
 fn help_that_is_asked_for_with_an_open_menu_stays_on_the_screen() {
     let home = TestHome::new();
     let mut terminal = filled(&home, false);
