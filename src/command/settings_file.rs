@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::Value;
 
 use super::context::{InvalidSetting, SETTINGS, Settings, setting, validation_error};
-use crate::base::diagnostic::Diagnostic;
+use crate::base::diagnostic::{Diagnostic, SourceText};
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::name::AliasName;
 use crate::base::suggest::closest_match;
@@ -65,23 +67,71 @@ impl SettingsFile {
 ///
 /// Fails if it cannot be read. What is wrong in it is in the result.
 pub fn read(path: &Path) -> Result<Option<SettingsFile>, Fault> {
-    match disk::read_trusted(path) {
-        Ok(text) => Ok(Some(parse(path, &text))),
+    match disk::read_trusted_bytes(path) {
+        Ok(bytes) => Ok(Some(parse(path, &Decoded::new(&bytes)))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Fault::new(FaultKind::Failed, format!("failed to read `{}`: {error}", path.display()))),
     }
 }
 
-fn parse(path: &Path, text: &str) -> SettingsFile {
+/// What is wrong with a byte that is not text, and what helps.
+const NOT_TEXT: &str = "this is not UTF-8 text";
+const TO_TEXT: &str = "`iconv -f latin1 -t utf-8` converts";
+
+/// The text of a file, with a replacement for each part that is not UTF-8.
+struct Decoded {
+    text: String,
+    /// Where the replacements are, in bytes.
+    replaced: Vec<Range<usize>>,
+}
+
+impl Decoded {
+    fn new(bytes: &[u8]) -> Self {
+        let (mut text, mut replaced) = (String::new(), Vec::new());
+        // Places are counted behind a byte order mark.
+        for chunk in bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).utf8_chunks() {
+            text.push_str(chunk.valid());
+            if !chunk.invalid().is_empty() {
+                let start = text.len();
+                text.push(char::REPLACEMENT_CHARACTER);
+                replaced.push(start..text.len());
+            }
+        }
+        Self { text, replaced }
+    }
+
+    /// The first replacement in a range.
+    fn replaced_in(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        self.replaced.iter().find(|it| it.start >= range.start && it.start < range.end).cloned()
+    }
+
+    /// What makes the whole file unreadable: what is not UTF-8, and what else is wrong on other lines.
+    fn explain(&self, wrong: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let Some(first) = wrong.first() else { return wrong };
+        let shown = SourceText { name: first.file.clone(), text: Arc::clone(&first.source) };
+        let line = |range: &Range<usize>| shown.location(range).line;
+        let is_other = |it: &Diagnostic| {
+            !self.replaced.iter().any(|at| it.labels.iter().any(|label| line(&label.span) == line(at)))
+        };
+        let not_text = |at: &Range<usize>| shown.error("invalid character", at.clone(), NOT_TEXT).help(TO_TEXT);
+        self.replaced.iter().map(not_text).chain(wrong.iter().filter(|it| is_other(it)).cloned()).collect()
+    }
+}
+
+fn parse(path: &Path, decoded: &Decoded) -> SettingsFile {
     let name = path.display().to_string();
     let mut file = SettingsFile::default();
     let mut found = Vec::new();
-    match Document::parse(&name, text) {
-        Err(diagnostics) => (found, file.is_unreadable) = (diagnostics, true),
+    match Document::parse(&name, &decoded.text) {
+        Err(diagnostics) => (found, file.is_unreadable) = (decoded.explain(diagnostics), true),
         Ok(document) => {
             let mut leaves = document.leaves.iter().peekable();
             while let Some(leaf) = leaves.next() {
-                match read_leaf(leaf, &document) {
+                let not_text = decoded.replaced_in(&(leaf.key.start..leaf.span.end)).map(|at| {
+                    let title = format!("invalid value for `{}`", leaf.path.keys().join("."));
+                    Box::new(document.shown().error(title, at, NOT_TEXT).help(TO_TEXT))
+                });
+                match not_text.map_or_else(|| read_leaf(leaf, &document), Err) {
                     Ok((key, value)) => {
                         file.lines.insert(leaf.path.keys().join("."), document.line(leaf.key.start));
                         match shorthand_of(leaf) {
@@ -216,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    fn read_text(text: &str) -> SettingsFile {
+    fn read_text(text: impl AsRef<[u8]>) -> SettingsFile {
         let home = tempfile::tempdir().expect("a directory");
         let path = home.path().join("config.toml");
         fs::write(&path, text).expect("written");
@@ -232,6 +282,25 @@ mod tests {
         assert_eq!((file.lines["plain"], file.lines["aliases.down"]), (3, 5));
         assert!(file.wrong.is_none());
         assert!(read(Path::new("/nonexistent/config.toml")).expect("no file is fine").is_none());
+    }
+
+    #[test]
+    fn what_is_not_text_drops_its_key_alone() {
+        let file =
+            read_text(b"plain = true # \xff\nedit-mode = 'v\xe9i'\n[aliases]\nd = 'tsm list'\nu = 'use \xff@\xff'\n");
+        assert_eq!((file.settings.get("plain"), file.settings.get("edit-mode")), ("on", "emacs"));
+        assert_eq!(file.settings.aliases.keys().collect::<Vec<_>>(), ["d"]);
+        assert!(!file.is_unreadable);
+        let lines = file.warnings();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains(":2:15: invalid value for `edit-mode`: this is not UTF-8 text; "), "{lines:?}");
+        assert!(lines[1].contains(":5:10: invalid value for `aliases.u`: "), "{lines:?}");
+        let file = read_text(b"plain = true\nedit\xff = 'vi'\n = 1\n");
+        let lines = file.warnings();
+        assert!(file.is_unreadable && lines.len() == 2, "{lines:?}");
+        let wanted = ":2:5: invalid character: this is not UTF-8 text; ";
+        assert!(lines[0].contains(wanted) && lines[0].ends_with("; the whole file is ignored"), "{lines:?}");
+        assert!(lines[1].contains(":3:"), "{lines:?}");
     }
 
     #[test]
@@ -293,7 +362,7 @@ mod tests {
                 _ => format!("{line}\n"),
             })
             .collect();
-        assert!(read_text(&template()).wrong.is_none());
+        assert!(read_text(template()).wrong.is_none());
         let file = read_text(&whole);
         assert!(file.wrong.is_none(), "{whole}: {:?}", file.wrong);
         assert_eq!(file.settings.values.len(), SETTINGS.len());

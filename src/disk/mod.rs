@@ -241,10 +241,19 @@ fn text(bytes: Vec<u8>) -> io::Result<String> {
 ///
 /// As [`read_to_string`], and with a [`UntrustedFileError`].
 pub fn read_trusted(path: impl AsRef<Path>) -> io::Result<String> {
+    text(read_trusted_bytes(path)?)
+}
+
+/// The same, whether it is text or not.
+///
+/// # Errors
+///
+/// As [`read_trusted`], but for text.
+pub fn read_trusted_bytes(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let file = user_file().open(&path)?;
     trust::check_trusted(path.as_ref(), &file)
         .map_err(|distrust| io::Error::new(io::ErrorKind::PermissionDenied, distrust))?;
-    text(read_all(&file)?)
+    read_all(&file)
 }
 
 /// The whole of a file that the program made itself.
