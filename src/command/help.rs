@@ -13,7 +13,9 @@ pub use purposes::{HelpPurpose, PURPOSES};
 pub use search::{HelpMatch, search};
 pub use topics::{TOPICS, Topic, list as list_of_topics, topic};
 
-use super::registry::{COMMANDS, GROUPS, SUBGROUPS, commands_of};
+use super::argument::HelpWord;
+use super::complete::NameFit;
+use super::registry::{self, COMMANDS, CommandMatch, GROUPS, SUBGROUPS, commands_of};
 use super::{CommandSpec, Effect};
 use crate::report::Prose;
 
@@ -24,6 +26,26 @@ pub enum HelpDetail {
     Short,
     /// `--help`
     Long,
+}
+
+/// Words after `help` that are neither a command nor a topic.
+const LISTS: [&str; 4] = ["all", "topics", "topic", HelpWord::SEARCH];
+
+/// True if there is help for these words, or for some that begin like them.
+#[must_use]
+pub fn has_subject(words: &[&str], fit: NameFit) -> bool {
+    let text = words.join(" ");
+    if fit == NameFit::Beginning {
+        let commands = COMMANDS.iter().flat_map(|it| it.aliases.iter().copied().chain([it.name]));
+        let groups = GROUPS.iter().chain(SUBGROUPS).map(|(name, _)| *name);
+        let topics = TOPICS.iter().map(|it| it.name).chain(LISTS);
+        return commands.chain(groups).chain(topics).any(|name| name.starts_with(&text));
+    }
+    let is_command = match registry::resolve(words) {
+        CommandMatch::Command(_, count) | CommandMatch::Group(_, count) => count == words.len(),
+        CommandMatch::Nothing => false,
+    };
+    is_command || LISTS.contains(&text.as_str()) || topic(&text).is_some()
 }
 
 /// The help of one command, at most `width` columns wide.

@@ -326,6 +326,10 @@ fn options_values_and_names_are_judged_while_they_are_typed() {
     for (line, word, look) in [
         ("tsm stop api ", "api", (blue, false)),
         ("tsm stop apx ", "apx", (plain, false)),
+        ("tsm stop $last ", "$last", (plain, false)),
+        ("tsm stop $nosuch ", "$nosuch", (red, true)),
+        ("help lines ", "lines", (blue, false)),
+        ("help nosuch ", "nosuch", (red, true)),
         ("tsm stop --json", "--json", (blue, false)),
         ("tsm stop --jso", "--jso", (plain, false)),
         ("tsm stop --jsx", "--jsx", (red, true)),

@@ -11,9 +11,9 @@ use super::options::{self, WordRole, takes_many};
 use super::values::{kind_of, value_name};
 use super::{CompletionContext, CursorContext, CursorKind, beginning};
 use crate::base::environment::Tier;
-use crate::command::CommandSpec;
-use crate::command::argument::{ContextWord, SettingValue, SettingWord, StartWord};
+use crate::command::argument::{ContextWord, HelpWord, SettingValue, SettingWord, StartWord};
 use crate::command::context::{SETTINGS, validation_error};
+use crate::command::{CommandSpec, help};
 
 /// What a word after a command is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
     let parser = engine::parser(options::augment, entry);
     let parsed = options::parse_args(&parser, words);
     // The words after a program are its own.
-    let is_program = |role: &WordRole<'_>| matches!(role, WordRole::Value(Some(arg)) if arg.get_value_parser().type_id() == TypeId::of::<StartWord>());
+    let is_program = |role: &WordRole<'_>| matches!(role, WordRole::Value(Some(arg)) if is::<StartWord>(arg));
     let program = parsed.roles.iter().position(is_program).unwrap_or(usize::MAX);
     let judge = |(index, (word, role)): (usize, (&String, &WordRole<'_>))| {
         let is_typing = typing == Some(index);
@@ -66,6 +66,13 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
                 }
                 None => ArgumentClass::Option,
             },
+            WordRole::Value(Some(arg)) if is::<HelpWord>(arg) => {
+                let is_subject =
+                    |role: &WordRole<'_>| matches!(role, WordRole::Value(Some(arg)) if is::<HelpWord>(arg));
+                let subject = words.iter().zip(&parsed.roles).take(index + 1).filter(|(_, role)| is_subject(role));
+                let subject: Vec<&str> = subject.map(|(word, _)| word.as_str()).collect();
+                help_word(entry, &subject, is_typing)
+            }
             WordRole::Value(Some(arg)) => {
                 JudgedValue { arg, word, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Other)
             }
@@ -74,6 +81,25 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
         }
     };
     words.iter().zip(&parsed.roles).enumerate().map(judge).collect()
+}
+
+fn is<T: 'static>(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<T>()
+}
+
+/// The last of the words that help is asked for with.
+fn help_word(entry: &CommandSpec, subject: &[&str], is_typing: bool) -> ArgumentClass {
+    if subject.len() > 1 && subject[0] == HelpWord::SEARCH {
+        return ArgumentClass::Other;
+    }
+    let (group, _) = entry.name.rsplit_once(' ').unwrap_or_default();
+    let within: Vec<&str> = (!group.is_empty()).then_some(group).into_iter().chain(subject.iter().copied()).collect();
+    let fits = |fit| help::has_subject(subject, fit) || help::has_subject(&within, fit);
+    match is_typing {
+        _ if fits(NameFit::Whole) => ArgumentClass::Known,
+        true if fits(NameFit::Beginning) => ArgumentClass::Other,
+        _ => ArgumentClass::Invalid,
+    }
 }
 
 /// A word in the place of a value.
@@ -89,8 +115,15 @@ struct JudgedValue<'a> {
 impl JudgedValue<'_> {
     fn class(&self, is_name: IsName<'_>) -> Option<ArgumentClass> {
         if self.word.trim_start_matches('@').starts_with('$') {
-            // A variable has its value when the line is run.
-            return None;
+            let fit = if self.is_typing { NameFit::Beginning } else { NameFit::Whole };
+            if is_name(NameKind::SessionVariable, self.word.trim_start_matches('@'), fit) {
+                // A variable has its value when the line is run.
+                return None;
+            }
+            if kind_of(self.arg).is_some() && !is::<StartWord>(self.arg) {
+                // No name begins so.
+                return Some(ArgumentClass::Invalid);
+            }
         }
         let listed = self.arg.get_possible_values();
         if !listed.is_empty() {
@@ -308,6 +341,7 @@ mod tests {
                 NameKind::Env => &["dev", "prod"],
                 NameKind::KnownEnv => &["dev", "prod", "qa"],
                 NameKind::Org => &["acme"],
+                NameKind::SessionVariable => &["$env", "$last", "$?"],
                 _ => &[],
             };
             match fit {
@@ -379,6 +413,24 @@ mod tests {
             ("tsm list --env bad ", &[Option, Invalid]),
             ("tsm list --env @prod ", &[Option, Production]),
             ("tsm logs -n $? --env $env ", &[Option, Other, Option, Other]),
+            ("tsm logs -n $nosuch --env $nosuch ", &[Option, Invalid, Option, Invalid]),
+            ("tsm stop $last ", &[Other]),
+            ("tsm stop $la", &[Other]),
+            ("tsm stop $la ", &[Invalid]),
+            ("tsm stop $nosuch", &[Invalid]),
+            ("tsm start $nosuch $HOME ", &[Other, Other]),
+            ("help lines ", &[Known]),
+            ("help line", &[Other]),
+            ("help nosuch", &[Invalid]),
+            ("help tsm stop ", &[Known, Known]),
+            ("help tsm sto", &[Known, Other]),
+            ("help tsm sto ", &[Known, Invalid]),
+            ("help tsm stop lines ", &[Known, Known, Invalid]),
+            ("help search nosuch ", &[Known, Other]),
+            ("help all ", &[Known]),
+            ("tsm help stop ", &[Known]),
+            ("tsm help lines ", &[Known]),
+            ("tsm help nosuch ", &[Invalid]),
             ("use @$env ", &[Other]),
             ("org promote @new ", &[Other]),
             ("org init new ", &[Other]),
