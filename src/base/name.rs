@@ -29,7 +29,7 @@ impl UserFacingError for InvalidName {
             return Some("choose another one".to_owned());
         }
         Some(format!(
-            "a name begins with a letter or digit, goes on with letters, digits, `.`, `_` or `-`, \
+            "a name begins with a letter (only a-z and A-Z) or digit, goes on with these, `.`, `_` or `-`, \
              has at most {MAX_NAME_LENGTH} characters and is not only digits"
         ))
     }
@@ -135,6 +135,12 @@ mod tests {
         for given in ["", ".", "..", "a/b", "a b", "-a", ".a", "123", "ä", "a\n", &"a".repeat(65)] {
             assert!(given.parse::<ProcessName>().is_err(), "{given:?}");
         }
+    }
+
+    #[test]
+    fn says_which_letters_are_taken() {
+        let refused = "ünï-日本".parse::<ServiceName>().expect_err("refused");
+        assert!(refused.advice().expect("advice").contains("a letter (only a-z and A-Z)"), "{refused:?}");
     }
 
     #[test]

@@ -197,7 +197,10 @@ fn what_is_wrong_has_its_exit_code_and_changes_nothing() {
     for (line, said) in [
         (add("root@::1:22222", ""), "one with a port has brackets: `[::1]:22`"),
         (add("web:+22", ""), "the port is not a number from 1 to 65535"),
-        (format!("tkm host add 'web one' 127.0.0.1:{port} --env dev"), "a name begins with a letter or digit"),
+        (
+            format!("tkm host add 'web one' 127.0.0.1:{port} --env dev"),
+            "a name begins with a letter (only a-z and A-Z) or digit",
+        ),
         (format!("tkm host add new 127.0.0.1:{port} --env local"), "`local` is this machine, and has no hosts"),
     ] {
         let found = world.run(&line);
