@@ -9,6 +9,7 @@ use crate::base::suggest::closest_match;
 use crate::base::time::{HumanDuration, InvalidDuration};
 use crate::ops::OpContext;
 use crate::report::{Console, ShorthandKind};
+use crate::sys::history::HistoryEntry;
 use crate::sys::host::Host;
 use crate::sys::paths::Paths;
 use crate::tsm::progress::Progress;
@@ -348,6 +349,8 @@ pub struct Cx<'a> {
     pub verbose: u8,
     /// The line of the prompt that is being run, as it is in the history; none if it is not there.
     pub running_line: Option<&'a str>,
+    /// The lines of the prompt that the history has not got yet, latest first.
+    pub unwritten_lines: &'a [HistoryEntry],
 }
 
 impl<'a> Cx<'a> {

@@ -319,6 +319,7 @@ mod tests {
             yes,
             verbose: 0,
             running_line: None,
+            unwritten_lines: &[],
         };
         let prepared = deed.prepared(&cx);
         let called = Called {

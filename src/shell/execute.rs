@@ -62,6 +62,7 @@ impl Execution<'_> {
             None => session.paths.clone(),
         };
         let selection = session.selection_with(&paths, self.globals)?;
+        let unwritten_lines = session.unwritten_lines.with(<[_]>::to_vec);
         let mut cx = Cx {
             paths: &paths,
             selection: &selection,
@@ -72,6 +73,7 @@ impl Execution<'_> {
             yes: self.globals.yes || session.globals.yes,
             verbose: self.globals.verbose.max(session.globals.verbose),
             running_line: session.running_line.as_deref(),
+            unwritten_lines: &unwritten_lines,
         };
         let effect = ready.effect();
         let advice = || confirmed_line::advice(self.words, self.origin, session);

@@ -10,10 +10,11 @@ use reedline::{
     SearchDirection, SearchFilter, SearchQuery, Span, SqliteBackedHistory, Suggestion,
 };
 
-use super::history_queue::{HistoryQueue, OpenHistory, UnwrittenLines};
+use super::history_queue::{HistoryQueue, OpenHistory};
 use super::panics;
 use super::session::Session;
 use super::snapshot::SharedSnapshot;
+use super::unwritten_lines::UnwrittenLines;
 use crate::base::fault::{Fault, FaultKind};
 use crate::base::time::HumanDuration as Duration;
 use crate::base::{control, redact};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reedline::{CommandLineSearch, HistoryItem, HistoryItemId, SearchDirection, SearchQuery, SqliteBackedHistory};
 
 use super::session::Session;
+use super::unwritten_lines::UnwrittenLines;
 
 use crate::base::fault::Fault;
 use crate::base::time::Timestamp;
@@ -59,23 +60,6 @@ impl HistoryHealth {
         let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         health.is_said &= reason.is_some();
         *health = WriterHealth { reason, is_said: health.is_said, waiting, lost: health.lost + lost };
-    }
-}
-
-/// The lines that are not written yet, latest first, for a search; all copies share them.
-#[derive(Debug, Clone, Default)]
-pub struct UnwrittenLines(Arc<Mutex<Vec<HistoryEntry>>>);
-
-impl UnwrittenLines {
-    /// Looks at them.
-    pub(super) fn with<T>(&self, look: impl FnOnce(&[HistoryEntry]) -> T) -> T {
-        look(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// A row that is only changed is in the database too.
-    fn set(&self, waiting: &[HistoryItem]) {
-        let unwritten = waiting.iter().rev().filter(|item| is_new(item)).map(entry).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = unwritten;
     }
 }
 
@@ -159,9 +143,14 @@ impl HistoryQueue {
             done += 1;
         }
         self.waiting.drain(..done);
-        self.unwritten.set(&self.waiting);
+        self.share_unwritten();
         self.health.set(reason, self.waiting.len(), lost);
         last.filter(|_| self.waiting.is_empty())
+    }
+
+    /// Shows the others what waits. A row that is only changed is in the database too.
+    fn share_unwritten(&self) {
+        self.unwritten.set(self.waiting.iter().rev().filter(|item| is_new(item)).map(entry).collect());
     }
 
     /// Those that were written since the last call.
@@ -179,7 +168,7 @@ impl HistoryQueue {
     pub fn update(&mut self, id: HistoryItemId, change: &dyn Fn(HistoryItem) -> HistoryItem) -> bool {
         let Some(item) = self.waiting.iter_mut().rev().find(|item| item.id == Some(id)) else { return false };
         *item = HistoryItem { id: Some(id), ..change(item.clone()) };
-        self.unwritten.set(&self.waiting);
+        self.share_unwritten();
         true
     }
 
@@ -232,7 +221,8 @@ pub(super) fn open(session: &Session, console: &mut dyn Console, health: &Histor
         return None;
     }
     let path = session.paths.history();
-    let queue = HistoryQueue::new(HistoryWriter::new(&path), health.clone());
+    let unwritten = session.unwritten_lines.clone();
+    let queue = HistoryQueue { unwritten, ..HistoryQueue::new(HistoryWriter::new(&path), health.clone()) };
     if let Err(error) = history::prepare(&path) {
         console.note(&format!("warning: history is disabled: {}", in_one_line(error)));
         return None;

@@ -47,6 +47,7 @@ mod terminal;
 mod tour;
 mod typed_line;
 mod undo;
+pub mod unwritten_lines;
 mod variables;
 mod vi_repeat;
 mod visible_part;

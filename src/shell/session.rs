@@ -18,6 +18,7 @@ use crate::sys::paths::Paths;
 
 use super::context::{self, ENV, ORG, Selected};
 use super::overview::SharedOverview;
+use super::unwritten_lines::UnwrittenLines;
 
 /// The session of a prompt, a script, or one command.
 pub struct Session {
@@ -50,6 +51,8 @@ pub struct Session {
     pub(super) tour: Option<usize>,
     /// The line of the prompt that is being run, as it is in the history; none if it is not there.
     pub(super) running_line: Option<String>,
+    /// The lines of the prompt that the history has not got yet.
+    pub(super) unwritten_lines: UnwrittenLines,
     /// The names in the last list, for `$last`.
     pub(super) last_names: Vec<String>,
     /// What is said at the end of a line or a script whose last statement changed the session.
@@ -120,6 +123,7 @@ impl Session {
             previous_directory: None,
             tour: None,
             running_line: None,
+            unwritten_lines: UnwrittenLines::default(),
             last_names: Vec::new(),
             unused_change: None,
             has_misread: false,

@@ -47,10 +47,20 @@ fn a_locked_history_holds_nothing_up_and_gets_its_lines_later() {
     terminal.wait_line("> use @dev");
     terminal.send("\x03");
     terminal.wait_line("-/local>");
+    run(&mut terminal, "history -n 2 USE", "-/local>");
+    terminal.wait_for("not written into the history yet, and without an ID: 2 lines");
+    let shown = terminal.contents();
+    let (_, table) = shown.rsplit_once("LINE").expect("a table");
+    assert!(table.contains("use @staging") && table.contains("use @local") && !table.contains("USE"), "{shown}");
+    run(&mut terminal, "history --export all.tetra", "[5] -/local>");
+    terminal.wait_for("left out 3 lines not written into the history yet");
     other.execute_batch("rollback").expect("the end of the lock");
     run(&mut terminal, "version", "-/local>");
     leave(terminal);
-    assert_eq!(lines(&path), of_ok(&["use @dev", "use @staging", "use @local", "version"]));
+    let mut wanted = of_ok(&["use @dev", "use @staging", "use @local", "history -n 2 USE"]);
+    wanted.push(("history --export all.tetra".to_owned(), Some(5)));
+    wanted.extend(of_ok(&["version"]));
+    assert_eq!(lines(&path), wanted);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::history_export;
 use crate::base::fault::{Fault, FaultKind};
+use crate::base::plural::pluralize;
 use crate::command::argument::{FilePath, HistoryId};
 use crate::command::{Command, Cx, Effect};
 use crate::report::{Cell, FollowUp, Message, Report, Table, Tone, Visibility};
@@ -66,11 +67,11 @@ impl Command for History {
         let rows = if self.failed { MAX_LINES } else { self.lines };
         let wanted = HistoryQuery { limit: rows, containing: self.holding, unique: self.once };
         // An export names what it leaves out.
-        let running = cx.running_line.filter(|_| self.export.is_none());
-        let mut rows = without_running(&HistoryReader::open(&cx.paths.history())?, wanted, running)?;
+        let history = HistoryReader::open(&cx.paths.history())?;
         if let Some(FilePath(name)) = &self.export {
-            return export(name, &rows, cx);
+            return export(name, &history.entries(&wanted)?, cx);
         }
+        let mut rows = without_running(&history, wanted, cx)?;
         if self.failed {
             rows.retain(|row| row.exit_code.is_some_and(|code| code != 0));
             let most = usize::try_from(self.lines).unwrap_or(usize::MAX);
@@ -86,11 +87,12 @@ impl Command for History {
         ];
         let none = if is_part { "no lines to show" } else { "the history is empty" };
         let mut table = Table::new(&columns).with_visibility("took", Visibility::IfWide).when_empty(none);
+        let unwritten = rows.iter().filter(|row| is_unwritten(row)).count();
         for row in rows {
             let code = Cell::from(row.exit_code);
             let code = if row.exit_code.is_some_and(|code| code != 0) { code.tone(Tone::Bad) } else { code };
             table.row(vec![
-                row.id.into(),
+                Cell::from(Some(row.id).filter(|_| !is_unwritten(&row))),
                 row.started_at.into(),
                 row.duration.into(),
                 code,
@@ -98,20 +100,34 @@ impl Command for History {
                 row.line.into(),
             ]);
         }
-        Ok(Report::of(table))
+        let report = Report::of(table);
+        Ok(match unwritten {
+            0 => report,
+            _ => report
+                .note(format!("not written into the history yet, and without an ID: {}", pluralize(unwritten, "line"))),
+        })
     }
 }
 
-/// The rows that are wanted, without that of the line that is being run: it is what asks for them.
-fn without_running(
-    history: &HistoryReader,
-    wanted: HistoryQuery,
-    running: Option<&str>,
-) -> Result<Vec<HistoryEntry>, Fault> {
-    let Some(running) = running.filter(|_| wanted.limit > 0) else { return Ok(history.entries(&wanted)?) };
+/// A line that is not written yet has no number.
+fn is_unwritten(row: &HistoryEntry) -> bool {
+    row.id == 0
+}
+
+/// The rows that are wanted, with those that are not written yet, and without that of the line that is being run: it is what asks
+/// for them.
+fn without_running(history: &HistoryReader, wanted: HistoryQuery, cx: &Cx) -> Result<Vec<HistoryEntry>, Fault> {
     let most = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-    let mut rows = history.entries(&HistoryQuery { limit: wanted.limit.saturating_add(1), ..wanted })?;
-    if let Some(own) = rows.iter().rposition(|row| row.line == running) {
+    let texts: Vec<String> = wanted.containing.iter().map(|text| text.to_ascii_lowercase()).collect();
+    let is_unique = wanted.unique;
+    let limit = wanted.limit.saturating_add(u32::from(cx.running_line.is_some() && most > 0));
+    let mut rows = history.entries(&HistoryQuery { limit, ..wanted })?;
+    let holds = |row: &&HistoryEntry| texts.iter().all(|text| row.line.to_ascii_lowercase().contains(text));
+    for row in cx.unwritten_lines.iter().rev().filter(holds) {
+        rows.retain(|earlier| !is_unique || earlier.line != row.line);
+        rows.push(row.clone());
+    }
+    if let Some(own) = cx.running_line.and_then(|running| rows.iter().rposition(|row| row.line == running)) {
         rows.remove(own);
     }
     rows.drain(..rows.len().saturating_sub(most));
@@ -125,6 +141,10 @@ fn export(name: &str, rows: &[HistoryEntry], cx: &mut Cx) -> Result<Report, Faul
         return Err(
             Fault::new(FaultKind::Refused, format!("`{name}` already exists")).with_advice("choose another name")
         );
+    }
+    let unwritten = cx.unwritten_lines.iter().filter(|row| Some(row.line.as_str()) != cx.running_line).count();
+    if unwritten > 0 {
+        cx.console.note(&format!("left out {} not written into the history yet", pluralize(unwritten, "line")));
     }
     let script = history_export::script(rows);
     if script.count == 0 {
