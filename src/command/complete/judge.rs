@@ -13,7 +13,7 @@ use super::{CompletionContext, CursorContext, CursorKind, beginning};
 use crate::base::environment::Tier;
 use crate::command::argument::{ContextWord, HelpWord, SettingValue, SettingWord, StartWord};
 use crate::command::context::{SETTINGS, validation_error};
-use crate::command::{CommandSpec, help};
+use crate::command::{CommandSpec, help, short_form};
 
 /// What a word after a command is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn judge(entry: &CommandSpec, words: &[String], typing: Option<usize>, is_na
                     |role: &WordRole<'_>| matches!(role, WordRole::Value(Some(arg)) if is::<HelpWord>(arg));
                 let subject = words.iter().zip(&parsed.roles).take(index + 1).filter(|(_, role)| is_subject(role));
                 let subject: Vec<&str> = subject.map(|(word, _)| word.as_str()).collect();
-                help_word(entry, &subject, is_typing)
+                help_word(&subject, is_typing, is_name)
             }
             WordRole::Value(Some(arg)) => {
                 JudgedValue { arg, word, is_typing, words }.class(is_name).unwrap_or(ArgumentClass::Other)
@@ -88,13 +88,13 @@ fn is<T: 'static>(arg: &Arg) -> bool {
 }
 
 /// The last of the words that help is asked for with.
-fn help_word(entry: &CommandSpec, subject: &[&str], is_typing: bool) -> ArgumentClass {
+fn help_word(subject: &[&str], is_typing: bool, is_name: IsName<'_>) -> ArgumentClass {
     if subject.len() > 1 && subject[0] == HelpWord::SEARCH {
         return ArgumentClass::Other;
     }
-    let (group, _) = entry.name.rsplit_once(' ').unwrap_or_default();
-    let within: Vec<&str> = (!group.is_empty()).then_some(group).into_iter().chain(subject.iter().copied()).collect();
-    let fits = |fit| help::has_subject(subject, fit) || help::has_subject(&within, fit);
+    let within = [&[short_form::GROUP], subject].concat();
+    let is_alias = |fit| matches!(subject, [name] if is_name(NameKind::Alias, name, fit));
+    let fits = |fit| help::has_subject(subject, fit) || help::has_subject(&within, fit) || is_alias(fit);
     match is_typing {
         _ if fits(NameFit::Whole) => ArgumentClass::Known,
         true if fits(NameFit::Beginning) => ArgumentClass::Other,
@@ -341,6 +341,7 @@ mod tests {
                 NameKind::Env => &["dev", "prod"],
                 NameKind::KnownEnv => &["dev", "prod", "qa"],
                 NameKind::Org => &["acme"],
+                NameKind::Alias => &["down"],
                 NameKind::SessionVariable => &["$env", "$last", "$?"],
                 _ => &[],
             };
@@ -423,6 +424,10 @@ mod tests {
             ("help line", &[Other]),
             ("help nosuch", &[Invalid]),
             ("help tsm stop ", &[Known, Known]),
+            ("help stop ", &[Known]),
+            ("help down ", &[Known]),
+            ("help dow", &[Other]),
+            ("help down stop ", &[Known, Invalid]),
             ("help tsm sto", &[Known, Other]),
             ("help tsm sto ", &[Known, Invalid]),
             ("help tsm stop lines ", &[Known, Known, Invalid]),
