@@ -282,7 +282,7 @@ mod tests {
         for (name, theme) in Theme::ALL.iter().filter(|(_, theme)| *theme != Theme::Mono) {
             for other in [Role::Output(Tone::Bad), Role::Output(Tone::Warn)] {
                 let apart = apart(*theme, good, other);
-                // 10 is told apart by who compares, 50 at a glance.
+                // 10 can be distinguished beside each other, 50 at a glance.
                 assert_eq!(apart >= 50.0, *theme != Theme::RedGreen, "{name}: {other:?} is {apart:.0} apart");
             }
         }

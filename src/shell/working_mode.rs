@@ -1,8 +1,8 @@
 //! The mode of vi in which the editor does what its keys ask for.
 //!
 //! The editor parses all keys that came at once before it does anything of them, and would do it all in the mode that the last of them
-//! leads to: what was typed before Esc would go where no cursor can be. So the mode changes in the order of what is done. No part of the
-//! editor is told of that order but its hinter, which is asked for a word here that is always empty.
+//! leads to: what was typed before Esc would go where no cursor can be. So the mode changes in the order of what is done. Of
+//! our parts the editor calls only its hinter in that order: it is asked for a word here that is always empty.
 
 use std::collections::VecDeque;
 use std::mem;

@@ -52,7 +52,7 @@ fn is_guess(line: &str, part: &Range<usize>) -> bool {
         && !redact::secrets(&format!("{before}{PORT}{after}")).iter().any(|secret| secret.start == part.start)
 }
 
-/// A plain word behind `-p` as a port, by which what the program takes there is told; others as they are.
+/// A plain word behind `-p` as a port, which is hidden only if the program takes a password there; others as they are.
 fn port_or_word<'a>(before: &[&str], word: &'a str) -> &'a str {
     if before.last() == Some(&"-p") && is_plain(word) { PORT } else { word }
 }
