@@ -211,23 +211,29 @@ fn wait_whole(terminal: &Terminal, line: &str) {
         .wait(&format!("the line {line:?}"), |screen| current_line(screen).trim_end().ends_with(line).then_some(()));
 }
 
+/// Types keys, each at a prompt of its own, and waits for the lines that they give.
+fn each_gives(terminal: &mut Terminal, lines: &[(&str, &str)]) {
+    for (keys, line) in lines {
+        terminal.send(keys);
+        wait_whole(terminal, line);
+        terminal.send(CTRL_C);
+        terminal.wait_line("tetra>");
+    }
+}
+
 #[test]
 fn keys_of_vi_that_come_at_once_do_what_they_do_one_by_one() {
     let home = TestHome::new();
     let mut terminal = vi_session(&home);
-    for (keys, line) in [
+    let lines = [
         ("!tsm list\x1b", "< !tsm list"),
         ("!tsm list\x1bxiu\x1b", "< !tsm lius"),
         ("!tsm list\x1b$iX", "> !tsm lisXt"),
         ("!tsm list\x1b$aX\x1b0xiY", "> Ytsm listX"),
         ("!aa bb\x1bbvlcX", "> !aa X"),
         ("!aa bb\x1bbcwcc dd\x1bb.", "< !aa cc cc dd"),
-    ] {
-        terminal.send(keys);
-        wait_whole(&terminal, line);
-        terminal.send(CTRL_C);
-        terminal.wait_line("tetra>");
-    }
+    ];
+    each_gives(&mut terminal, &lines);
     leave(terminal);
 }
 
@@ -235,7 +241,7 @@ fn keys_of_vi_that_come_at_once_do_what_they_do_one_by_one() {
 fn vi_repeats_every_change_with_its_text_and_undoes_it_at_once() {
     let home = TestHome::new();
     let mut terminal = vi_session(&home);
-    for (keys, line) in [
+    let lines = [
         ("!aa bb\x1b0aX\x1b.", "< !XXaa bb"),
         ("!aa bb\x1b0AX\x1b0.", "< !aa bbXX"),
         ("!aa bb\x1bIX\x1b.", "< XX!aa bb"),
@@ -249,12 +255,8 @@ fn vi_repeats_every_change_with_its_text_and_undoes_it_at_once() {
         // What changes nothing is not repeated.
         ("!aa bb cc\x1b0wwdwyw0w.", "< !cc"),
         ("!aa bb cc dd\x1b0wwdwu.", "< !aa cc dd"),
-    ] {
-        terminal.send(keys);
-        wait_whole(&terminal, line);
-        terminal.send(CTRL_C);
-        terminal.wait_line("tetra>");
-    }
+    ];
+    each_gives(&mut terminal, &lines);
     // A line below.
     terminal.send("!aa 'b\x1boX\x1b.");
     terminal.wait("two lines more", |screen| {
@@ -270,19 +272,15 @@ fn vi_repeats_every_change_with_its_text_and_undoes_it_at_once() {
 fn vi_pastes_all_of_several_words_that_were_cut() {
     let home = TestHome::new();
     let mut terminal = vi_session(&home);
-    for (keys, line) in [
+    let lines = [
         ("!aa bb cc dd ee\x1b0ww3dwp", "< !aa ebb cc dd e"),
         ("!aa bb cc dd ee\x1b0wwd3wp", "< !aa ebb cc dd e"),
         ("!aa bb cc dd ee\x1b3db$p", "< !aa bb ecc dd e"),
         ("!aa bb cc dd ee\x1b0ww2cwX\x1b$p", "< !aa X dd eebb cc"),
         ("!aa bb cc dd ee\x1b0ww3dwu", "< !aa bb cc dd ee"),
         ("!aa bb cc dd ee ff\x1b0ww2dw.", "< !aa ff"),
-    ] {
-        terminal.send(keys);
-        wait_whole(&terminal, line);
-        terminal.send(CTRL_C);
-        terminal.wait_line("tetra>");
-    }
+    ];
+    each_gives(&mut terminal, &lines);
     leave(terminal);
 }
 

@@ -17,6 +17,17 @@ fn production(home: &TestHome) {
     stopped(home, "api", 0);
 }
 
+/// A prompt there, at a terminal of this name.
+fn in_production(term: &str) -> (TestHome, Terminal) {
+    let home = TestHome::new();
+    production(&home);
+    let mut command = home.tetra();
+    command.env("TERM", term);
+    let terminal = Terminal::start(command);
+    terminal.wait_line("acme/PROD>");
+    (home, terminal)
+}
+
 fn has_state(terminal: &Terminal, state: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", terminal.pid())).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(state))
@@ -375,12 +386,7 @@ fn a_long_text_arrives_whole_without_another_key() {
 #[test]
 fn what_was_pasted_behind_a_command_answers_nothing() {
     for term in ["dumb", "xterm"] {
-        let home = TestHome::new();
-        production(&home);
-        let mut command = home.tetra();
-        command.env("TERM", term);
-        let mut terminal = Terminal::start(command);
-        terminal.wait_line("acme/PROD>");
+        let (home, mut terminal) = in_production(term);
         terminal.send("tsm delete api\nacme\nacme\n");
         terminal.wait_for("continue?");
         terminal.send("no\n");
@@ -392,12 +398,7 @@ fn what_was_pasted_behind_a_command_answers_nothing() {
 #[test]
 fn several_lines_at_a_question_answer_nothing_and_run_nothing() {
     for term in ["dumb", "xterm"] {
-        let home = TestHome::new();
-        production(&home);
-        let mut command = home.tetra();
-        command.env("TERM", term);
-        let mut terminal = Terminal::start(command);
-        terminal.wait_line("acme/PROD>");
+        let (home, mut terminal) = in_production(term);
         terminal.send("tsm delete api\n");
         terminal.wait_for("continue?");
         terminal.send("acme\nuse @dev\n");
@@ -420,12 +421,7 @@ fn no_question_is_asked_while_a_paste_still_comes() {
     // Less than the pause that is taken for the end of a paste: a longer one may be taken for that, and the round does not count.
     const PAUSE: Duration = Duration::from_millis(50);
     for _ in 0..50 {
-        let home = TestHome::new();
-        production(&home);
-        let mut command = home.tetra();
-        command.env("TERM", "dumb");
-        let mut terminal = Terminal::start(command);
-        terminal.wait_line("acme/PROD>");
+        let (home, mut terminal) = in_production("dumb");
         terminal.send("tsm delete api\n");
         let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
         for byte in "acme\n".chars().cycle().take(60) {
