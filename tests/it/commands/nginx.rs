@@ -149,7 +149,8 @@ fn a_site_is_for_one_process_or_for_the_instances_of_one() {
         said.err
     );
     assert_eq!(bed.run(&["tsm", "nginx", "status", "all"]).code, 2);
-    let said = bed.run(&["tsm", "nginx", "install", "web"]);
+    // An ordinary user may not listen on 80, and nginx tries that when it checks the site.
+    let said = bed.run(&["tsm", "nginx", "install", "web", "--listen", &free_port().to_string()]);
     assert!(said.code == 0 && said.out.contains("proxying to port 9001, 9002 of web"), "{}{}", said.out, said.err);
     // It is that of the group, also where one of it is left.
     bed.run(&["tsm", "delete", "web-2", "-y"]);
