@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use super::time::{HumanDuration, Timestamp, millis};
 
-/// A moment: a span back from now (`10m`), the beginning of `today` or `yesterday`, a time of day (`14:05`, `14:05:10`; the last one there was), a date with or
-/// without a time (`2026-11-20`, `2026-11-20 14:05`), or RFC 3339 (`2026-11-20T14:05:00Z`).
+/// A moment: a span back from now (`10m`), the beginning of `today` or `yesterday`, a time of day (`14:05`, `14:05:10`; the last
+/// one there was), a date with or without a time (`2026-11-20`, `2026-11-20 14:05`), or RFC 3339 (`2026-11-20T14:05:00Z`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeSpec {
     /// So long before now.

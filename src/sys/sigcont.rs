@@ -35,7 +35,7 @@ pub fn take_redraw_request() -> bool {
     REDRAW_NEEDED.swap(false, Ordering::AcqRel)
 }
 
-/// How often a question was asked again after a stop: what was typed before is no part of the answer.
+/// How often a question was asked again after a stop: what was typed before does not belong to the answer.
 #[must_use]
 pub(super) fn asked_again() -> usize {
     ASKED_AGAIN.load(Ordering::Acquire)

@@ -30,7 +30,8 @@ const MIN_WRAPPED_WIDTH: usize = 20;
 /// Renders a table. Empty for a table without rows.
 ///
 /// If it is too wide: columns with [`Visibility::IfWide`] are dropped from the right; then texts with [`Visibility::Wrapped`] take
-/// several lines; then the widest texts are truncated, never numbers, the first column last; at last each row is rendered as one value a line.
+/// several lines; then the widest texts are truncated, never numbers, the first column last; at last each row is rendered as one
+/// value a line.
 #[must_use]
 pub fn render(table: &Table, options: &RenderOptions) -> String {
     if table.rows.is_empty() {

@@ -247,7 +247,7 @@ fn vi_repeats_every_change_with_its_text_and_undoes_it_at_once() {
         ("!aa bb\x1bIX\x1b.", "< XX!aa bb"),
         ("!aa bb cc\x1bbbciwX\x1bw.", "< !aa X X"),
         ("!aa bb cc\x1bbcbX\x1bw.", "< !aa Xc"),
-        ("!aa\x1bAX\x1b3.", "< !aaXXXX"),
+        ("!aa\x1bAy\x1b3.", "< !aayyyy"),
         ("!aa bb cc\x1b0wwcwX\x1bw.", "< !aa X X"),
         ("!aa bb cc\x1b0wwcwX\x1bw.u", "< !aa X cc"),
         ("!aa bb cc\x1b0wwcwX\x1bw.u\x12", "< !aa X X"),

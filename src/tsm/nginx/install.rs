@@ -166,7 +166,7 @@ impl Nginx<'_> {
     ///
     /// # Errors
     ///
-    /// Fails if there is no site under this name.
+    /// Fails if a site of this name does not exist.
     pub fn site(&self, process: &ProcessName) -> Result<PathBuf, NginxError> {
         if self.has_site(process) {
             Ok(self.site_paths(process).0)
