@@ -35,13 +35,19 @@ pub(super) fn ask(
         let _ = (source.open)();
         return None;
     };
-    write(if given.ends_with('\n') { "" } else { "\n" });
-    if given.contains(PASTE) {
+    let given = match given {
+        Given::Line(line) => {
+            write(if line.ends_with('\n') { "" } else { "\n" });
+            Some(line).filter(|line| !line.contains(PASTE))
+        }
+        Given::SeveralLines => None,
+    };
+    let Some(given) = given else {
         write("a pasted text is not taken for an answer\n");
         // The rest of it is not a command either.
         let _ = (source.open)();
         return Some(UserAnswer::No);
-    }
+    };
     let given = given.trim();
     let yes = match &question.expected {
         Some(word) => given == word,
@@ -50,9 +56,17 @@ pub(super) fn ask(
     Some(if yes { UserAnswer::Yes } else { UserAnswer::No })
 }
 
+/// What was typed at a question.
+enum Given {
+    /// With its end, if it has one.
+    Line(String),
+    /// More lines followed at once: where the terminal does not say what is pasted, that does.
+    SeveralLines,
+}
+
 /// Reads one line with its end, byte by byte so that nothing after it is consumed. Empty on an interrupt, an error and an overlong line;
 /// none once the question is closed. Without its end the cursor is still behind the question.
-fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<String> {
+fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option<Given> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() < MAX_ANSWER_LEN {
@@ -68,10 +82,9 @@ fn read_answer(from: &mut dyn Read, is_open: &mut dyn FnMut() -> bool) -> Option
                     return None;
                 }
             }
-            // More lines follow at once: where the terminal does not say what is pasted, that does.
-            Err(error) if error.kind() == ErrorKind::InvalidData => return Some(format!("{PASTE}\n")),
-            Ok(_) | Err(_) => return Some(String::new()),
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Some(Given::SeveralLines),
+            Ok(_) | Err(_) => return Some(Given::Line(String::new())),
         }
     }
-    Some(String::from_utf8(line).unwrap_or_default())
+    Some(Given::Line(String::from_utf8(line).unwrap_or_default()))
 }
